@@ -1,0 +1,1 @@
+"""The engines that execute a recorded graph: `reference` (NumPy), `numba`; `dispatch` chooses between them."""

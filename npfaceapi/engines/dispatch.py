@@ -1,0 +1,213 @@
+"""Which backend runs a network, and on how many threads: the only place where either is chosen."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar, Token
+from types import TracebackType
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from npfaceapi.errors import BackendUnavailable, InvalidArgument
+from npfaceapi.graph import Graph, Node
+
+__all__ = [
+    "BackendStatus",
+    "Program",
+    "available_backends",
+    "current_backend",
+    "get_num_threads",
+    "prepare",
+    "set_num_threads",
+    "use_backend",
+]
+
+Array = np.ndarray[Any, Any]
+
+
+class Program(Protocol):
+    """A graph with its weights, ready to run on a backend; safe to call from several threads at once."""
+
+    def __call__(self, batch: Array) -> list[Array]: ...
+
+
+class BackendStatus(NamedTuple):
+    """Whether a backend can run here, and what it is, or what is missing."""
+
+    available: bool
+    detail: str
+
+    def __bool__(self) -> bool:
+        return self.available
+
+
+def _numba_status() -> BackendStatus:
+    if importlib.util.find_spec("numba") is None:
+        return BackendStatus(False, "numba is not installed; pip install numba")
+    try:
+        import numba
+    except Exception as error:  # a NumPy that is too new, a broken LLVM: whatever stops the import
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        return BackendStatus(False, f"importing numba failed ({reason}); pip install --upgrade numba")
+    return BackendStatus(True, f"hand-written kernels, compiled by numba {numba.__version__}")
+
+
+def _prepare_reference(dtype: type[Any]) -> Callable[..., Program]:
+    def prepare(graph: Graph, weights: Mapping[str, Array], outputs: Sequence[Node]) -> Program:
+        from npfaceapi.engines.reference import ReferenceProgram
+
+        return ReferenceProgram(graph, weights, outputs, dtype)
+
+    return prepare
+
+
+def _prepare_numba(graph: Graph, weights: Mapping[str, Array], outputs: Sequence[Node]) -> Program:
+    from npfaceapi.engines.numba import plan
+
+    return plan(graph, weights, outputs)
+
+
+class _Backend(NamedTuple):
+    status: Callable[[], BackendStatus]
+    prepare: Callable[..., Program]
+
+
+_BACKENDS = {
+    "numba": _Backend(functools.cache(_numba_status), _prepare_numba),
+    "reference": _Backend(
+        lambda: BackendStatus(True, f"NumPy {np.__version__}, float32, operation by operation"), _prepare_reference(np.float32)
+    ),
+    "reference64": _Backend(
+        lambda: BackendStatus(True, f"NumPy {np.__version__}, float64, operation by operation"), _prepare_reference(np.float64)
+    ),
+}
+
+_process_wide: str | None = None
+_scoped: ContextVar[str | None] = ContextVar("npfaceapi_backend", default=None)
+
+
+def available_backends() -> dict[str, BackendStatus]:
+    """Every backend by name, with whether it can run here and why not.
+
+    Examples
+    --------
+    >>> available_backends()["reference"].available
+    True
+    """
+    return {name: backend.status() for name, backend in _BACKENDS.items()}
+
+
+def _require(name: str, where: str) -> str:
+    if name not in _BACKENDS:
+        raise InvalidArgument(f"{where}: expected a backend out of {', '.join(_BACKENDS)}, got {name!r}")
+    status = _BACKENDS[name].status()
+    if not status:
+        raise BackendUnavailable(f"{where}: backend {name!r} cannot run here: {status.detail}")
+    return name
+
+
+@functools.cache
+def _default_backend() -> str:
+    status = _BACKENDS["numba"].status()
+    if status:
+        return "numba"
+    warnings.warn(f"npfaceapi runs on its slow 'reference' backend: {status.detail}", RuntimeWarning, stacklevel=4)
+    return "reference"
+
+
+def current_backend() -> str:
+    """The backend that runs a network when none is given: scoped, set, from `NPFACEAPI_BACKEND`, or the default."""
+    name = _scoped.get() or _process_wide
+    if name is not None:
+        return name
+    from_environment = os.environ.get("NPFACEAPI_BACKEND")
+    return _require(from_environment, "NPFACEAPI_BACKEND") if from_environment else _default_backend()
+
+
+class use_backend:  # noqa: N801 - it reads as a function
+    """Choose the backend, for the process or for a `with` block.
+
+    Parameters
+    ----------
+    name : {"numba", "reference", "reference64"}
+        `numba` is the default; `reference` is NumPy in float32, `reference64` in float64.
+
+    Raises
+    ------
+    BackendUnavailable
+        The backend cannot run here; the message says what to install.
+
+    Examples
+    --------
+    >>> with use_backend("reference"):
+    ...     current_backend()
+    'reference'
+    """
+
+    def __init__(self, name: str) -> None:
+        global _process_wide
+        self.name = _require(name, "use_backend")
+        self._before, _process_wide = _process_wide, name
+        self._token: Token[str | None] | None = None
+
+    def __enter__(self) -> use_backend:
+        global _process_wide
+        _process_wide = self._before  # the block concerns this thread (or asyncio task) alone
+        self._token = _scoped.set(self.name)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._token is not None:
+            _scoped.reset(self._token)
+
+
+def prepare(graph: Graph, weights: Mapping[str, Array], outputs: Sequence[Node], backend: str) -> Program:
+    """Make a graph and its weights ready to run on a backend."""
+    return _BACKENDS[_require(backend, "backend")].prepare(graph, weights, outputs)
+
+
+_num_threads: int | None = None
+
+
+def set_num_threads(n: int) -> None:
+    """How many threads a call of a network may use, for the whole process.
+
+    Parameters
+    ----------
+    n : int
+        At least 1.  The default is `NPFACEAPI_NUM_THREADS`, else the number of CPUs this process may use.
+    """
+    global _num_threads
+    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+        raise InvalidArgument(f"set_num_threads: expected a whole number from 1 up, got {n!r}")
+    _num_threads = n
+
+
+def get_num_threads() -> int:
+    """How many threads a call of a network may use."""
+    if _num_threads is not None:
+        return _num_threads
+    text = os.environ.get("NPFACEAPI_NUM_THREADS")
+    if not text:
+        return _usable_cpus()
+    if not text.isdecimal() or int(text) < 1:
+        raise InvalidArgument(f"NPFACEAPI_NUM_THREADS: expected a whole number from 1 up, got {text!r}")
+    return int(text)
+
+
+@functools.cache
+def _usable_cpus() -> int:
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:  # a container's limit: "quota period" in microseconds, or "max period"
+        with open("/sys/fs/cgroup/cpu.max", encoding="ascii") as file:
+            quota, period = file.read().split()
+        if quota != "max":
+            count = min(count, max(1, -(-int(quota) // int(period))))
+    except (OSError, ValueError):
+        pass
+    return count

@@ -1,0 +1,177 @@
+"""The reference backend: what every operation means, in NumPy, one function an operation.
+
+It runs a recorded graph node by node in float32 or float64.  It is the executable definition that the
+fast backends are tested against; in float64 it is the truth from which errors are measured.  Arrays carry
+the batch dimension N in front of the shapes that the graph states.
+
+Source: the kernels of TensorFlow.js 1.7.0 (CPU), as face-api.js 0.22.2 calls them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from npfaceapi.graph import Graph, Node
+from npfaceapi.ops import window_padding
+
+__all__ = ["ReferenceProgram"]
+
+Array = np.ndarray[Any, Any]
+
+
+def _windows(x: Array, KH: int, KW: int, stride: int, padding: str | int, fill: float) -> Array:
+    """A view [N,Ho,Wo,C,KH,KW] of x [N,H,W,C], padded with `fill`."""
+    rows = window_padding(x.shape[1], KH, stride, padding)
+    columns = window_padding(x.shape[2], KW, stride, padding)
+    padded = np.pad(x, ((0, 0), rows[:2], columns[:2], (0, 0)), constant_values=fill)
+    return sliding_window_view(padded, (KH, KW), axis=(1, 2))[:, ::stride, ::stride]
+
+
+def _taps(x: Array, KH: int, KW: int, stride: int, padding: str | int) -> Iterator[tuple[int, int, Array]]:
+    windows = _windows(x, KH, KW, stride, padding, 0)
+    for i in range(KH):
+        for j in range(KW):
+            yield i, j, windows[..., i, j]
+
+
+def conv2d(x: Array, filters: Array, bias: Array | None = None, *, stride: int = 1, padding: str | int = "same") -> Array:
+    """y[h,w,o] = bias[o] + sum over i,j,c of x[h*stride+i-before, w*stride+j-before, c] * filters[i,j,c,o]."""
+    KH, KW = filters.shape[:2]
+    y = sum(tap @ filters[i, j] for i, j, tap in _taps(x, KH, KW, stride, padding))
+    return np.asarray(y if bias is None else y + bias)
+
+
+def depthwise_conv2d(x: Array, filters: Array, bias: Array | None = None, *, stride: int = 1, padding: str | int = "same") -> Array:
+    """y[h,w,c] = bias[c] + sum over i,j of x[h*stride+i-before, w*stride+j-before, c] * filters[i,j,c,0]."""
+    KH, KW = filters.shape[:2]
+    y = sum(tap * filters[i, j, :, 0] for i, j, tap in _taps(x, KH, KW, stride, padding))
+    return np.asarray(y if bias is None else y + bias)
+
+
+def max_pool(x: Array, *, size: int, stride: int, padding: str | int = "same") -> Array:
+    return np.asarray(_windows(x, size, size, stride, padding, -np.inf).max(axis=(-2, -1)))
+
+
+def avg_pool(x: Array, *, size: int, stride: int) -> Array:
+    return np.asarray(_windows(x, size, size, stride, "valid", 0).mean(axis=(-2, -1)))
+
+
+def dense(x: Array, weights: Array, bias: Array | None = None) -> Array:
+    y = x @ weights
+    return np.asarray(y if bias is None else y + bias)
+
+
+def batch_norm(x: Array, mean: Array, variance: Array, offset: Array, scale: Array, *, epsilon: float) -> Array:
+    return np.asarray(offset + (x - mean) * (scale / np.sqrt(variance + x.dtype.type(epsilon))))
+
+
+def add(x: Array, y: Array) -> Array:
+    return np.asarray(x + y)
+
+
+def subtract(x: Array, y: Array) -> Array:
+    return np.asarray(x - y)
+
+
+def multiply(x: Array, y: Array) -> Array:
+    return np.asarray(x * y)
+
+
+def divide(x: Array, y: Array) -> Array:
+    return np.asarray(x / y)
+
+
+def relu(x: Array) -> Array:
+    return np.maximum(x, 0)
+
+
+def relu6(x: Array) -> Array:
+    return np.clip(x, 0, 6)
+
+
+def leaky_relu(x: Array, *, alpha: float) -> Array:
+    """Quirk: computed as relu(x - m) + m with m = alpha * x, so that even a positive x is rounded twice."""
+    m = x * x.dtype.type(alpha)
+    return np.asarray(np.maximum(x - m, 0) + m)
+
+
+def prelu(x: Array, alpha: Array) -> Array:
+    return np.asarray(np.maximum(x, 0) + alpha * -np.maximum(-x, 0))
+
+
+def sigmoid(x: Array) -> Array:
+    """Quirk: evaluated in float64 whatever the input, then rounded."""
+    with np.errstate(over="ignore"):  # exp(710) is inf, and 1 / inf the right 0
+        return np.asarray(1 / (1 + np.exp(-x.astype(np.float64)))).astype(x.dtype)
+
+
+def softmax(x: Array) -> Array:
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    return np.asarray(e / e.sum(axis=-1, keepdims=True))
+
+
+def mean(x: Array) -> Array:
+    return np.asarray(x.mean(axis=(1, 2)))
+
+
+def pad(x: Array, *, rows: tuple[int, int], columns: tuple[int, int], channels: tuple[int, int]) -> Array:
+    return np.pad(x, ((0, 0), rows, columns, channels))
+
+
+def reshape(x: Array, *, shape: Sequence[int]) -> Array:
+    return x.reshape(len(x), *shape)
+
+
+def concat(*inputs: Array) -> Array:
+    return np.concatenate(inputs, axis=1)
+
+
+OPERATIONS: dict[str, Callable[..., Array]] = {
+    f.__name__: f
+    for f in (
+        conv2d, depthwise_conv2d, max_pool, avg_pool, dense, batch_norm, add, subtract, multiply, divide, relu, relu6,
+        leaky_relu, prelu, sigmoid, softmax, mean, pad, reshape, concat,
+    )
+}  # fmt: skip
+
+
+class ReferenceProgram:
+    """A graph with its weights, ready to run: `program(batch)` gives the wanted nodes' values.
+
+    Parameters
+    ----------
+    graph : Graph
+    weights : mapping of name to array
+        The values of the graph's parameters.
+    outputs : sequence of Node
+        What `program(batch)` returns, in this order.
+    dtype : float32 or float64
+        The precision of all arithmetic.
+    """
+
+    def __init__(self, graph: Graph, weights: Mapping[str, Array], outputs: Sequence[Node], dtype: Any = np.float32) -> None:
+        self.outputs = tuple(outputs)
+        self.dtype = np.dtype(dtype)
+        self._steps = [(node, self._arguments(node, weights)) for node in graph.ancestors(self.outputs) if node.op != "input"]
+        self._input = graph.input
+        self._last_use = {x: node for node, _ in self._steps for x in node.inputs}
+
+    def _arguments(self, node: Node, weights: Mapping[str, Array]) -> dict[str, Any]:
+        arguments = {key: np.asarray(weights[p.name], self.dtype) for key, p in node.params.items()}
+        for key, value in node.attributes.items():
+            # face-api.js holds its constants as float32 tensors, so they are rounded to float32 first, in float64 too
+            arguments[key] = np.asarray(np.float32(value), self.dtype) if key == "y" else value
+        return arguments
+
+    def __call__(self, batch: Array) -> list[Array]:
+        values: dict[Node, Array] = {self._input: np.asarray(batch, self.dtype)}
+        for node, arguments in self._steps:
+            values[node] = OPERATIONS[node.op](*(values[x] for x in node.inputs), **arguments)
+            for x in set(node.inputs):
+                if self._last_use[x] is node and x not in self.outputs:
+                    del values[x]
+        return [values[node] for node in self.outputs]

@@ -1,0 +1,219 @@
+"""The recorded graph: what a network does, as data.
+
+A network is written once, as a function over the vocabulary of `ops.py`.  Running that function on a
+symbolic input records its operations as `Node`s.  Every backend executes this graph, and every tool
+(taps, cost table, picture) reads it.
+
+Shapes are those of ONE image (`(H, W, C)` or `(C,)`): no operation mixes the images of a batch, so the
+leading dimension N is left to whoever runs the graph.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeVar
+
+from npfaceapi.errors import InvalidArgument
+
+__all__ = ["Graph", "Node", "Param", "ParamTree", "Recorder", "block", "record"]
+
+Shape = tuple[int, ...]
+
+
+class Param(NamedTuple):
+    """A parameter tensor by its name in the manifest and its shape; the values are kept elsewhere."""
+
+    name: str
+    shape: Shape
+
+
+class ParamTree(dict[str, Any]):
+    """Parameters as a nested dict, `p["dense0"]["conv1"]["bias"]`; `path` is the name of this level."""
+
+    def __init__(self, shapes: Mapping[str, Shape] | None = None, path: str = "") -> None:
+        super().__init__()
+        self.path = path
+        for name, shape in (shapes or {}).items():
+            level = self
+            *folders, leaf = name.split("/")
+            for depth in range(len(folders)):
+                level = level.setdefault(folders[depth], ParamTree(path="/".join(folders[: depth + 1])))
+            level[leaf] = Param(name, tuple(shape))
+
+    def __missing__(self, key: str) -> Any:
+        raise KeyError(f"{self.path}/{key}" if self.path else key)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Node:
+    """One operation: its name, inputs, parameters, attributes and the shape of its result for one image."""
+
+    name: str
+    op: str
+    inputs: tuple[Node, ...]
+    params: Mapping[str, Param]
+    attributes: Mapping[str, Any]
+    shape: Shape
+    macs: int
+    block: str
+    recorder: Recorder
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the parameters of this node hold."""
+        return sum(math.prod(p.shape) for p in self.params.values())
+
+    @property
+    def bytes(self) -> int:
+        """float32 bytes read and written for one image: inputs, parameters and result."""
+        return 4 * (sum(math.prod(x.shape) for x in self.inputs) + self.parameters + math.prod(self.shape))
+
+    def __repr__(self) -> str:
+        return f"<Node {self.name}: {self.op} -> {self.shape}>"
+
+
+class Recorder:
+    """Collects nodes in the order in which the network's function calls the operations."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+        self.blocks: dict[str, Node] = {}
+        self._names: set[str] = set()
+        self._path: list[str] = [""]
+
+    @contextmanager
+    def inside(self, path: str) -> Iterator[None]:
+        self._path.append(path)
+        try:
+            yield
+        finally:
+            self._path.pop()
+
+    def add(
+        self,
+        op: str,
+        inputs: Sequence[Node],
+        shape: Shape,
+        *,
+        params: Mapping[str, Param | None] | None = None,
+        attributes: Mapping[str, Any] | None = None,
+        macs: int = 0,
+    ) -> Node:
+        given = {k: v for k, v in (params or {}).items() if v is not None}
+        path = self._path[-1]
+        if not path and given:  # outside of all blocks an operation is named after its first tensor
+            first = next(iter(given.values())).name
+            path = first.rpartition("/")[0] or first
+        stem = f"{path}/{op}" if path else op
+        name, again = stem, 1
+        while name in self._names:
+            name, again = f"{stem}_{again}", again + 1
+        self._names.add(name)
+        node = Node(name, op, tuple(inputs), given, dict(attributes or {}), tuple(shape), macs, path, self)
+        self.nodes.append(node)
+        return node
+
+
+Forward = TypeVar("Forward", bound=Callable[..., Node])
+
+
+def block(function: Forward) -> Forward:
+    """Mark `function(x, p, …)` as a block: its nodes are named under `p`'s path, and its result bears that name."""
+
+    @functools.wraps(function)
+    def recorded(x: Node, p: ParamTree, *args: Any, **kwargs: Any) -> Node:
+        with x.recorder.inside(p.path):
+            y = function(x, p, *args, **kwargs)
+        x.recorder.blocks[p.path] = y
+        return y
+
+    return recorded  # type: ignore[return-value]
+
+
+class Graph:
+    """A network recorded for one input shape.
+
+    Attributes
+    ----------
+    input : Node
+        The placeholder; `input.shape` is `(H, W, C)`.
+    nodes : tuple of Node
+        All operations in the order of execution, the input first.
+    outputs : dict of str to Node
+        The network's raw outputs by name.
+    blocks : dict of str to Node
+        The result of each block, by the block's path in the weights (`dense0`, `conv32_1/conv1`).
+    """
+
+    def __init__(self, name: str, nodes: Sequence[Node], outputs: Mapping[str, Node], blocks: Mapping[str, Node]) -> None:
+        self.name = name
+        self.nodes = tuple(nodes)
+        self.input = self.nodes[0]
+        self.outputs = dict(outputs)
+        self.blocks = dict(blocks)
+        self._by_name = {node.name: node for node in self.nodes}
+
+    def find(self, name: str) -> Node:
+        """The node of that name, or the result of the block or output of that name."""
+        for table in (self._by_name, self.blocks, self.outputs):
+            if name in table:
+                return table[name]
+        raise InvalidArgument(f"{self.name}: expected the name of a node, block or output, got {name!r}; see net.graph()")
+
+    @property
+    def params(self) -> dict[str, Param]:
+        """Every parameter that the graph reads, by name, in the order of first use."""
+        return {p.name: p for node in self.nodes for p in node.params.values()}
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of convolutions and dense layers for one image."""
+        return sum(node.macs for node in self.nodes)
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers all parameters hold; a shared one counts once."""
+        return sum(math.prod(p.shape) for p in self.params.values())
+
+    def ancestors(self, wanted: Sequence[Node]) -> list[Node]:
+        """The nodes needed for `wanted`, in the order of execution."""
+        needed: set[Node] = set()
+        stack = list(wanted)
+        while stack:
+            node = stack.pop()
+            if node not in needed:
+                needed.add(node)
+                stack.extend(node.inputs)
+        return [node for node in self.nodes if node in needed]
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self.nodes)
+
+    def __repr__(self) -> str:
+        return f"<Graph {self.name}: input {self.input.shape}, {len(self.nodes)} nodes, {self.macs / 1e6:.1f} MMACs>"
+
+
+def record(
+    name: str,
+    forward: Callable[..., Mapping[str, Node]],
+    shapes: Mapping[str, Shape],
+    input_shape: Shape,
+    root: str = "",
+) -> Graph:
+    """Record `forward(x, p)` for an input of `input_shape` (`(H, W, C)`) and parameters of the given shapes.
+
+    `root` names the folder of the parameters that `forward` gets as `p` (MTCNN keeps three networks in one manifest).
+    """
+    recorder = Recorder()
+    p: ParamTree = ParamTree(shapes)
+    if root:
+        p = p[root]
+    outputs = forward(recorder.add("input", (), input_shape), p)
+    return Graph(name, recorder.nodes, outputs, recorder.blocks)

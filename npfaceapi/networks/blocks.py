@@ -1,0 +1,47 @@
+"""Building blocks that two or more networks share.  Shapes are [H, W, C] of one image."""
+
+from __future__ import annotations
+
+from npfaceapi import ops
+from npfaceapi.graph import Node, ParamTree, block
+
+__all__ = ["FEATURE_MEAN_RGB", "YOLO_MEAN_RGB", "dense_block", "separable_conv2d"]
+
+#: What the face networks subtract (landmarks, expression, age/gender, recognition).
+FEATURE_MEAN_RGB = (122.782, 117.001, 104.298)
+#: What the Tiny YOLO detectors subtract.
+YOLO_MEAN_RGB = (117.001, 114.697, 97.404)
+
+
+@block
+def separable_conv2d(x: Node, p: ParamTree, *, stride: int = 1) -> Node:
+    """Depthwise 3x3, then pointwise 1x1 with bias; nothing in between (Xception, arXiv:1610.02357).
+
+    Quirk: 'same' padding puts the odd pixel after the image, so stride 2 on an even size pads right and bottom only.
+    """
+    x = ops.depthwise_conv2d(x, p["depthwise_filter"], stride=stride)  # [H,W,Ci] -> [H/s,W/s,Ci]
+    return ops.conv2d(x, p["pointwise_filter"], p["bias"])  # -> [H/s,W/s,Co]
+
+
+@block
+def _first_conv(x: Node, p: ParamTree) -> Node:
+    return ops.conv2d(x, p["filters"], p["bias"], stride=2)
+
+
+@block
+def dense_block(x: Node, p: ParamTree, *, layers: int, is_first: bool = False) -> Node:
+    """`layers` convolutions, each fed by relu of the sum of all before it (DenseNet's idea, summed not concatenated).
+
+    The first has stride 2; it is a plain convolution on the photo (`is_first`) and a separable one elsewhere.
+    Quirk: the sums associate from the right, o1 + (o2 + (o3 + o4)).
+    """
+    first = _first_conv(x, p["conv0"]) if is_first else separable_conv2d(x, p["conv0"], stride=2)
+    outs = [ops.relu(first)]  # [H,W,Ci] -> [H/2,W/2,Co]
+    y = outs[0]
+    for i in range(1, layers):
+        outs.append(separable_conv2d(y, p[f"conv{i}"]))
+        total = outs[-1]
+        for earlier in reversed(outs[:-1]):
+            total = ops.add(earlier, total)
+        y = ops.relu(total)
+    return y

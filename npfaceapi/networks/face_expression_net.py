@@ -1,0 +1,80 @@
+"""FaceExpressionNet: seven expressions of a face, from a crop of it.
+
+Source: face-api.js 0.22.2, `faceExpressionNet/`, by Vincent Mühler.  The body is that of FaceLandmark68Net.
+Weights: face_expression_model (323,687 parameters).
+Input: [N,112,112,3] RGB in 0..255, the face crop centred in a black square, resized.
+Output: logits [N,7]: neutral, happy, sad, angry, fearful, disgusted, surprised.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from npfaceapi import ops
+from npfaceapi.graph import Node, ParamTree
+from npfaceapi.image import NetInput, to_net_input
+from npfaceapi.networks.blocks import FEATURE_MEAN_RGB, dense_block
+from npfaceapi.networks.neural_network import NeuralNetwork, one_or_list, softmax
+from npfaceapi.results import FaceExpressions
+
+__all__ = ["FaceExpressionNet"]
+
+Array = np.ndarray[Any, Any]
+
+SIZE = 112
+
+
+def forward(x: Node, p: ParamTree) -> dict[str, Node]:
+    """The network on one image of 0..255."""
+    x = ops.divide(ops.subtract(x, FEATURE_MEAN_RGB), 255.0)
+    x = dense_block(x, p["dense0"], layers=4, is_first=True)  # [112,112,3] -> [56,56,32]
+    x = dense_block(x, p["dense1"], layers=4)  # -> [28,28,64]
+    x = dense_block(x, p["dense2"], layers=4)  # -> [14,14,128]
+    x = dense_block(x, p["dense3"], layers=4)  # -> [7,7,256]
+    x = ops.avg_pool(x, 7, stride=2)  # -> [1,1,256]
+    x = ops.reshape(x, (-1,))  # -> [256]
+    return {"logits": ops.dense(x, p["fc"]["weights"], p["fc"]["bias"])}  # -> [7]
+
+
+class FaceExpressionNet(NeuralNetwork):
+    """Recognizes seven facial expressions in a face crop.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from npfaceapi import nets
+    >>> expressions = nets.face_expression_net.predict_expressions(np.zeros((90, 90, 3), np.uint8))
+    >>> round(sum(expressions.values()), 3)
+    1.0
+    """
+
+    model_name = "face_expression_model"
+    definition = staticmethod(forward)
+    input_size = SIZE
+    is_center_inputs = True
+
+    def forward_input(self, net_input: NetInput) -> Array:
+        """Probabilities [N,7]."""
+        return softmax(self.run_net(net_input.to_batch_tensor(SIZE, True))["logits"])
+
+    def forward(self, photos: Any) -> Array:
+        """`forward_input` of one photo or a list of them."""
+        return self.forward_input(to_net_input(photos))
+
+    def predict_expressions(self, photos: Any) -> Any:
+        """The expressions of one face crop, or of each in a list.
+
+        Parameters
+        ----------
+        photos : photo or list of photos
+            Crops with one face each.
+
+        Returns
+        -------
+        FaceExpressions
+            Seven probabilities that add up to 1; a list if a list came in.
+        """
+        net_input = to_net_input(photos)
+        return one_or_list([FaceExpressions(p) for p in self.forward_input(net_input)], net_input)

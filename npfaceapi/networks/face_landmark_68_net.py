@@ -1,0 +1,121 @@
+"""FaceLandmark68Net and FaceLandmark68TinyNet: 68 points of a face, from a crop of it.
+
+Source: face-api.js 0.22.2, `faceLandmarkNet/` and `faceFeatureExtractor/`, by Vincent Mühler; the dense blocks follow
+    DenseNet (arXiv:1608.06993), the separable convolutions Xception (arXiv:1610.02357).
+Weights: face_landmark_68_model (356,840 parameters), face_landmark_68_tiny_model (77,224).
+Input: [N,112,112,3] RGB in 0..255, the face crop centred in a black square, resized.
+Output: points [N,136] = x0, y0, x1, y1, ... as fractions of the padded 112 square.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from npfaceapi import ops
+from npfaceapi.graph import Node, ParamTree
+from npfaceapi.image import NetInput, to_net_input
+from npfaceapi.landmarks import FaceLandmarks68
+from npfaceapi.networks.blocks import FEATURE_MEAN_RGB, dense_block
+from npfaceapi.networks.neural_network import NeuralNetwork, one_or_list
+
+__all__ = ["FaceLandmark68Net", "FaceLandmark68TinyNet"]
+
+Array = np.ndarray[Any, Any]
+
+SIZE = 112
+
+
+def forward(x: Node, p: ParamTree) -> dict[str, Node]:
+    """The large network on one image of 0..255."""
+    x = ops.divide(ops.subtract(x, FEATURE_MEAN_RGB), 255.0)
+    x = dense_block(x, p["dense0"], layers=4, is_first=True)  # [112,112,3] -> [56,56,32]
+    x = dense_block(x, p["dense1"], layers=4)  # -> [28,28,64]
+    x = dense_block(x, p["dense2"], layers=4)  # -> [14,14,128]
+    x = dense_block(x, p["dense3"], layers=4)  # -> [7,7,256]
+    x = ops.avg_pool(x, 7, stride=2)  # -> [1,1,256]
+    x = ops.reshape(x, (-1,))  # -> [256]
+    return {"points": ops.dense(x, p["fc"]["weights"], p["fc"]["bias"])}  # -> [136]
+
+
+def forward_tiny(x: Node, p: ParamTree) -> dict[str, Node]:
+    """The tiny network on one image of 0..255."""
+    x = ops.divide(ops.subtract(x, FEATURE_MEAN_RGB), 255.0)
+    x = dense_block(x, p["dense0"], layers=3, is_first=True)  # [112,112,3] -> [56,56,32]
+    x = dense_block(x, p["dense1"], layers=3)  # -> [28,28,64]
+    x = dense_block(x, p["dense2"], layers=3)  # -> [14,14,128]
+    x = ops.avg_pool(x, 14, stride=2)  # -> [1,1,128]
+    x = ops.reshape(x, (-1,))  # -> [128]
+    return {"points": ops.dense(x, p["fc"]["weights"], p["fc"]["bias"])}  # -> [136]
+
+
+def unpad_points(points: Array, width: int, height: int) -> Array:
+    """Points [136] relative to the padded square to [68,2] relative to the crop of width x height; float32 throughout.
+
+    Quirk: assumes that half of the padding lies before the image, though an odd padding puts its larger half after it.
+    """
+    scale = SIZE / max(width, height)
+    size = np.array([width * scale, height * scale])
+    padding = np.maximum(0, size[::-1] - size) / 2
+    in_pixels = points.reshape(68, 2) * np.float32(SIZE) - padding.astype(np.float32)
+    return np.asarray(in_pixels / size.astype(np.float32))
+
+
+class FaceLandmark68Net(NeuralNetwork):
+    """Finds 68 landmarks in a face crop.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from npfaceapi import nets
+    >>> nets.face_landmark_68_net.detect_landmarks(np.zeros((90, 90, 3), np.uint8)).positions.shape
+    (68, 2)
+    """
+
+    model_name = "face_landmark_68_model"
+    definition = staticmethod(forward)
+    input_size = SIZE
+    is_center_inputs = True
+
+    def post_process(self, points: Array, sizes: list[tuple[int, int]]) -> Array:
+        """Raw `points` [N,136] to points relative to crops of the given (width, height)."""
+        relative = [unpad_points(p, *size).reshape(-1) for p, size in zip(points, sizes, strict=True)]
+        return np.stack(relative) if relative else points
+
+    def forward_input(self, net_input: NetInput) -> Array:
+        """Landmarks [N,136] relative to each crop, as face-api.js's `forwardInput` gives them."""
+        points = self.run_net(net_input.to_batch_tensor(SIZE, True))["points"]
+        return self.post_process(points, net_input.sizes)
+
+    def forward(self, photos: Any) -> Array:
+        """`forward_input` of one photo or a list of them."""
+        return self.forward_input(to_net_input(photos))
+
+    def detect_landmarks(self, photos: Any) -> Any:
+        """The landmarks of one face crop, or of each in a list.
+
+        Parameters
+        ----------
+        photos : photo or list of photos
+            Crops with one face each.
+
+        Returns
+        -------
+        FaceLandmarks68
+            In pixels of the crop; a list if a list came in.
+        """
+        net_input = to_net_input(photos)
+        return one_or_list(landmarks_of(self.forward_input(net_input), net_input.sizes), net_input)
+
+
+def landmarks_of(relative: Array, sizes: list[tuple[int, int]]) -> list[FaceLandmarks68]:
+    """Relative points [N,136] as `FaceLandmarks68` of crops of the given (width, height)."""
+    return [FaceLandmarks68(p.reshape(68, 2).astype(np.float64), size) for p, size in zip(relative, sizes, strict=True)]
+
+
+class FaceLandmark68TinyNet(FaceLandmark68Net):
+    """Finds 68 landmarks in a face crop, with a fifth of the parameters of `FaceLandmark68Net`."""
+
+    model_name = "face_landmark_68_tiny_model"
+    definition = staticmethod(forward_tiny)

@@ -1,0 +1,138 @@
+"""FaceRecognitionNet: 128 numbers that tell one face from another.
+
+Source: the ResNet-34-like face recognition model of dlib, by Davis King (residual learning: arXiv:1512.03385);
+    face-api.js 0.22.2, `faceRecognitionNet/`.
+Weights: face_recognition_model (5,614,592 parameters).
+Input: [N,150,150,3] RGB in 0..255, an aligned face crop centred in a black square, resized.
+Output: descriptor [N,128].  Two faces of one person lie less than about 0.6 apart (euclidean distance).
+Quirk: the descriptor is not normalized to length 1.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from npfaceapi import ops
+from npfaceapi.graph import Node, ParamTree, block
+from npfaceapi.image import NetInput, to_net_input
+from npfaceapi.networks.blocks import FEATURE_MEAN_RGB
+from npfaceapi.networks.neural_network import NeuralNetwork, one_or_list
+
+__all__ = ["FaceRecognitionNet"]
+
+Array = np.ndarray[Any, Any]
+
+SIZE = 150
+
+
+@block
+def conv(x: Node, p: ParamTree, *, stride: int = 1, padding: str = "same", activate: bool = True) -> Node:
+    """Convolution with bias, then a scale and a shift for each channel (a batch norm made constant)."""
+    x = ops.conv2d(x, p["conv"]["filters"], p["conv"]["bias"], stride=stride, padding=padding)
+    x = ops.add(ops.multiply(x, p["scale"]["weights"]), p["scale"]["biases"])
+    return ops.relu(x) if activate else x
+
+
+@block
+def residual(x: Node, p: ParamTree) -> Node:
+    y = conv(conv(x, p["conv1"]), p["conv2"], activate=False)
+    return ops.relu(ops.add(y, x))
+
+
+@block
+def residual_down(x: Node, p: ParamTree) -> Node:
+    """A residual block that halves the image; its shortcut is an average pool.
+
+    Quirk: the stride-2 convolution pads nothing, so it can end up one pixel smaller than the pool; then a row of zeros
+    is added at the bottom and a column at the right.  New channels of the shortcut are zeros, appended.
+    """
+    y = conv(x, p["conv1"], stride=2, padding="valid")  # [H,W,Ci] -> [(H-1)/2,(W-1)/2,Co]
+    y = conv(y, p["conv2"], activate=False)
+    shortcut = ops.avg_pool(x, 2, stride=2)  # [H,W,Ci] -> [H/2,W/2,Ci]
+    rows, columns, channels = (a - b for a, b in zip(shortcut.shape, y.shape, strict=True))
+    if rows or columns:
+        y = ops.pad(y, rows=(0, rows), columns=(0, columns))
+    if channels:
+        shortcut = ops.pad(shortcut, channels=(0, -channels))
+    return ops.relu(ops.add(shortcut, y))
+
+
+def forward(x: Node, p: ParamTree) -> dict[str, Node]:
+    """The network on one image of 0..255."""
+    x = ops.divide(ops.subtract(x, FEATURE_MEAN_RGB), 256.0)
+    x = conv(x, p["conv32_down"], stride=2, padding="valid")  # [150,150,3] -> [72,72,32]
+    x = ops.max_pool(x, 3, stride=2, padding="valid")  # -> [35,35,32]
+    x = residual(x, p["conv32_1"])
+    x = residual(x, p["conv32_2"])
+    x = residual(x, p["conv32_3"])
+    x = residual_down(x, p["conv64_down"])  # -> [17,17,64]
+    x = residual(x, p["conv64_1"])
+    x = residual(x, p["conv64_2"])
+    x = residual(x, p["conv64_3"])
+    x = residual_down(x, p["conv128_down"])  # -> [8,8,128]
+    x = residual(x, p["conv128_1"])
+    x = residual(x, p["conv128_2"])
+    x = residual_down(x, p["conv256_down"])  # -> [4,4,256]
+    x = residual(x, p["conv256_1"])
+    x = residual(x, p["conv256_2"])
+    x = residual_down(x, p["conv256_down_out"])  # -> [2,2,256]
+    return {"descriptor": ops.dense(ops.mean(x), p["fc"])}  # -> [256] -> [128]
+
+
+class FaceRecognitionNet(NeuralNetwork):
+    """Computes the 128-number descriptor of a face crop.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from npfaceapi import nets
+    >>> black = nets.face_recognition_net.compute_face_descriptor(np.zeros((150, 150, 3), np.uint8))
+    >>> print(f"{np.linalg.norm(black):.3f}")
+    1.308
+    """
+
+    model_name = "face_recognition_model"
+    definition = staticmethod(forward)
+    input_size = SIZE
+    is_center_inputs = True
+
+    def from_flat(self, name: str, values: Array, shape: tuple[int, ...]) -> Array:
+        """Quirk: the flat form of this network keeps filters as [Co,Ci,KH,KW] and the dense layer as [Co,Ci]."""
+        if name == "fc":
+            return values.reshape(shape[::-1]).T
+        if len(shape) == 4:
+            return values.reshape(shape[3], shape[2], shape[0], shape[1]).transpose(2, 3, 1, 0)
+        return values.reshape(shape)
+
+    def to_flat(self, name: str, tensor: Array) -> Array:
+        if name == "fc":
+            tensor = tensor.T
+        elif tensor.ndim == 4:
+            tensor = tensor.transpose(3, 2, 0, 1)
+        return tensor.reshape(-1)
+
+    def forward_input(self, net_input: NetInput) -> Array:
+        """Descriptors [N,128]."""
+        return self.run_net(net_input.to_batch_tensor(SIZE, True))["descriptor"]
+
+    def forward(self, photos: Any) -> Array:
+        """`forward_input` of one photo or a list of them."""
+        return self.forward_input(to_net_input(photos))
+
+    def compute_face_descriptor(self, photos: Any) -> Any:
+        """The descriptor of one face crop, or of each in a list.
+
+        Parameters
+        ----------
+        photos : photo or list of photos
+            Aligned crops with one face each.
+
+        Returns
+        -------
+        ndarray
+            float32 [128]; a list of them if a list came in.
+        """
+        net_input = to_net_input(photos)
+        return one_or_list(list(self.forward_input(net_input).astype(np.float32)), net_input)

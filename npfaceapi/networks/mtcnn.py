@@ -1,0 +1,253 @@
+"""MTCNN: a face detector in three stages, each a small network, with 5 landmarks.
+
+Source: Joint Face Detection and Alignment Using Multi-task Cascaded Convolutional Networks (arXiv:1604.02878), by
+    Kaipeng Zhang et al.; face-api.js 0.22.2, `mtcnn/` (deprecated there).
+Weights: mtcnn_model (495,850 parameters for the three networks).
+Input: P-Net [N,W,H,3], R-Net [N,24,24,3], O-Net [N,48,48,3], in 0..255.
+Output: prob (not a face, face), regions (corrections of the four edges), and points from O-Net.
+Quirk: all three networks see BGR, and the image transposed: [N, x, y, 3].
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from npfaceapi import ops
+from npfaceapi.errors import InvalidArgument
+from npfaceapi.geometry import Rect
+from npfaceapi.graph import Node, ParamTree, block
+from npfaceapi.image import to_net_input
+from npfaceapi.landmarks import FaceLandmarks5
+from npfaceapi.networks import mtcnn_stages as stages
+from npfaceapi.networks.neural_network import NeuralNetwork, Shapes, _Loaded, one_or_list
+from npfaceapi.options import MtcnnOptions
+from npfaceapi.results import FaceDetection, FaceResult, extend_with_face_landmarks
+from npfaceapi.weights import bundled_weights_shapes
+
+__all__ = ["Mtcnn", "MtcnnNet"]
+
+Array = np.ndarray[Any, Any]
+
+
+@block
+def conv(x: Node, p: ParamTree, alpha: Any) -> Node:
+    return ops.prelu(ops.conv2d(x, p["weights"], p["bias"], padding="valid"), alpha)
+
+
+@block
+def linear(x: Node, p: ParamTree) -> Node:
+    return ops.conv2d(x, p["weights"], p["bias"], padding="valid") if len(x.shape) == 3 else ops.dense(x, p["weights"], p["bias"])
+
+
+def normalize(x: Node) -> Node:
+    return ops.multiply(ops.subtract(x, 127.5), 0.0078125)
+
+
+def pnet(x: Node, p: ParamTree) -> dict[str, Node]:
+    """P-Net on an image of any size; each output cell looks at 12x12 pixels, 2 apart."""
+    x = normalize(x)
+    x = conv(x, p["conv1"], p["prelu1_alpha"])  # [W,H,3] -> [W-2,H-2,10]
+    x = ops.max_pool(x, 2, stride=2)  # -> [W/2-1,H/2-1,10], rounded up
+    x = conv(x, p["conv2"], p["prelu2_alpha"])  # -> [W/2-3,H/2-3,16]
+    x = conv(x, p["conv3"], p["prelu3_alpha"])  # -> [W/2-5,H/2-5,32]
+    return {"prob": ops.softmax(linear(x, p["conv4_1"])), "regions": linear(x, p["conv4_2"])}  # -> [.,.,2], [.,.,4]
+
+
+def rnet(x: Node, p: ParamTree) -> dict[str, Node]:
+    """R-Net on a patch of 24x24."""
+    x = normalize(x)
+    x = conv(x, p["conv1"], p["prelu1_alpha"])  # [24,24,3] -> [22,22,28]
+    x = ops.max_pool(x, 3, stride=2)  # -> [11,11,28]
+    x = conv(x, p["conv2"], p["prelu2_alpha"])  # -> [9,9,48]
+    x = ops.max_pool(x, 3, stride=2, padding="valid")  # -> [4,4,48]
+    x = conv(x, p["conv3"], p["prelu3_alpha"])  # -> [3,3,64]
+    x = ops.reshape(x, (-1,))  # -> [576]
+    x = ops.prelu(linear(x, p["fc1"]), p["prelu4_alpha"])  # -> [128]
+    return {"prob": ops.softmax(linear(x, p["fc2_1"])), "regions": linear(x, p["fc2_2"])}  # -> [2], [4]
+
+
+def onet(x: Node, p: ParamTree) -> dict[str, Node]:
+    """O-Net on a patch of 48x48."""
+    x = normalize(x)
+    x = conv(x, p["conv1"], p["prelu1_alpha"])  # [48,48,3] -> [46,46,32]
+    x = ops.max_pool(x, 3, stride=2)  # -> [23,23,32]
+    x = conv(x, p["conv2"], p["prelu2_alpha"])  # -> [21,21,64]
+    x = ops.max_pool(x, 3, stride=2, padding="valid")  # -> [10,10,64]
+    x = conv(x, p["conv3"], p["prelu3_alpha"])  # -> [8,8,64]
+    x = ops.max_pool(x, 2, stride=2)  # -> [4,4,64]
+    x = conv(x, p["conv4"], p["prelu4_alpha"])  # -> [3,3,128]
+    x = ops.reshape(x, (-1,))  # -> [1152]
+    x = ops.prelu(linear(x, p["fc1"]), p["prelu5_alpha"])  # -> [256]
+    points = linear(x, p["fc2_3"])  # -> [10] = x0..x4, y0..y4
+    return {"prob": ops.softmax(linear(x, p["fc2_1"])), "regions": linear(x, p["fc2_2"]), "points": points}  # -> [2], [4]
+
+
+class MtcnnNet(NeuralNetwork):
+    """One of MTCNN's three networks; its weights are those of the `Mtcnn` it belongs to."""
+
+    model_name = "mtcnn_model"
+    is_center_inputs = False
+
+    def __init__(self, owner: Mtcnn, root: str, definition: Callable[[Node, ParamTree], dict[str, Node]], input_size: int) -> None:
+        super().__init__()
+        self._owner, self.root, self.definition, self.input_size = owner, root, definition, input_size  # type: ignore[misc]
+
+    def shapes(self) -> Shapes:
+        return {name: shape for name, shape in bundled_weights_shapes(self.model_name).items() if name.startswith(f"{self.root}/")}
+
+    def _ready(self) -> _Loaded:
+        return self._owner._part(self.root)
+
+    def _set(self, weights: Any, where: str) -> None:
+        raise InvalidArgument(f"{self._where()}: expected weights for all of MTCNN, got some for one network: load them into the Mtcnn")
+
+    @property
+    def is_loaded(self) -> bool:
+        return self._owner.is_loaded
+
+    def to_batch(self, photos: Any) -> Array:
+        """Whole photos as float32 [N,x,y,3] BGR in 0..255, squeezed to the input size (P-Net: photos of one size, unchanged)."""
+        images = [_as_bytes(image) for image in to_net_input(photos).image_tensors]
+        if self.root == "pnet":
+            if len({image.shape for image in images}) > 1:
+                raise InvalidArgument(f"{self._where()}.to_batch: expected photos of one size, got {[i.shape[:2] for i in images]}")
+            return np.stack([stages.pyramid_image(image, 1.0) for image in images])
+        whole = [stages.patches(i, np.array([[0.0, 0.0, i.shape[1], i.shape[0]]]), self.input_size)[0] for i in images]
+        return np.concatenate(whole)
+
+    def _where(self) -> str:
+        return f"Mtcnn.{self.root}"
+
+
+def _as_bytes(image: Array) -> Array:
+    return image if image.dtype == np.uint8 else np.floor(np.clip(image, 0, 255) + 0.5).astype(np.uint8)
+
+
+class Mtcnn(NeuralNetwork):
+    """The MTCNN face detector, with 5 landmarks (eyes, nose, corners of the mouth).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from npfaceapi import nets
+    >>> nets.mtcnn.forward(np.zeros((60, 80, 3), np.uint8))
+    []
+    """
+
+    model_name = "mtcnn_model"
+    input_size = 48
+    is_center_inputs = False
+
+    def __init__(self, *, bundled: bool = False) -> None:
+        super().__init__(bundled=bundled)
+        self.pnet = MtcnnNet(self, "pnet", pnet, 12)
+        self.rnet = MtcnnNet(self, "rnet", rnet, 24)
+        self.onet = MtcnnNet(self, "onet", onet, 48)
+        self._parts: tuple[_Loaded, dict[str, _Loaded]] | None = None
+
+    def _used(self) -> set[str]:
+        return set(self.shapes())
+
+    def _part(self, root: str) -> _Loaded:
+        whole = self._ready()
+        with self._lock:
+            if self._parts is None or self._parts[0] is not whole:
+                roots = {name.partition("/")[0] for name in whole.tensors}
+                self._parts = whole, {
+                    r: _Loaded({name: t for name, t in whole.tensors.items() if name.startswith(f"{r}/")}) for r in roots
+                }
+            return self._parts[1][root]
+
+    def graph(self, height: int | None = None, width: int | None = None) -> Any:
+        raise InvalidArgument("Mtcnn.graph: expected one of its networks: use mtcnn.pnet, mtcnn.rnet or mtcnn.onet")
+
+    def to_batch(self, photos: Any) -> Array:
+        raise InvalidArgument("Mtcnn.to_batch: expected one of its networks: use mtcnn.pnet, mtcnn.rnet or mtcnn.onet")
+
+    def _run(self, batch: Any, nodes: Any, backend: str | None) -> list[Array]:
+        raise InvalidArgument("Mtcnn.run_net: expected one of its networks: use mtcnn.pnet, mtcnn.rnet or mtcnn.onet")
+
+    def detect_arrays(self, image: Array, options: MtcnnOptions) -> tuple[Array, Array, Array, Array, dict[str, Any]]:
+        """The three stages on one photo uint8 [H,W,3]: (boxes, scores, landmarks, face-api.js's landmarks, stats)."""
+        H, W = image.shape[:2]
+        started = time.perf_counter()
+        steps = options.scale_steps or stages.pyramid_scales(W, H, options.min_face_size, options.scale_factor)
+        scales = stages.usable_scales(list(steps), W, H, options.max_num_scales)
+        thresholds = options.score_thresholds
+        stats: dict[str, Any] = {"scales": scales, "pyramid": [(int(H * s), int(W * s)) for s in scales]}
+
+        def finish(stage: int, count: int) -> None:
+            stats[f"total_stage{stage}"] = (time.perf_counter() - started) * 1000
+            stats[f"stage{stage}_num_boxes"] = count
+
+        candidates = []
+        for scale in scales:
+            out = self.pnet.run_net(stages.pyramid_image(image, scale)[None])
+            candidates.append(stages.stage1_scale(out["prob"][0], out["regions"][0], scale, thresholds[0]))
+        boxes, scores = stages.stage1_all(candidates)
+        finish(1, len(boxes))
+
+        batch, inside = stages.patches(image, boxes, 24)
+        out = self.rnet.run_net(batch)
+        boxes, scores = stages.stage2(boxes[inside], out["prob"], out["regions"], thresholds[1])
+        finish(2, len(boxes))
+
+        batch, inside = stages.patches(image, boxes, 48)
+        out = self.onet.run_net(batch)
+        boxes, scores, landmarks, faithful = stages.stage3(
+            boxes[inside], out["prob"], out["regions"], out["points"], thresholds[2]
+        )
+        finish(3, len(boxes))
+        stats["total"] = (time.perf_counter() - started) * 1000
+        return boxes, scores, landmarks, faithful, stats
+
+    def forward_with_stats(self, photo: Any, options: MtcnnOptions | None = None) -> dict[str, Any]:
+        """`{"results": ..., "stats": ...}` for one photo; stats hold the scales, the pyramid, box counts and milliseconds."""
+        net_input = to_net_input(photo)
+        if net_input.batch_size != 1:
+            raise InvalidArgument(f"Mtcnn.forward_with_stats: expected one photo, got {net_input.batch_size}")
+        image = _as_bytes(net_input.image_tensors[0])
+        boxes, scores, landmarks, _, stats = self.detect_arrays(image, options or MtcnnOptions())
+        return {"results": results_of(boxes, scores, landmarks, image.shape[1], image.shape[0]), "stats": stats}
+
+    def forward(self, photos: Any, options: MtcnnOptions | None = None) -> Any:
+        """Detect the faces of a photo, with 5 landmarks each.
+
+        Parameters
+        ----------
+        photos : photo or list of photos
+            See `npfaceapi.load_image` for what a photo can be.
+        options : MtcnnOptions, optional
+
+        Returns
+        -------
+        list of FaceResult
+            With `detection`, `landmarks`, `unshifted_landmarks` and `aligned_rect`; a list of such lists if a list came in.
+
+        Notes
+        -----
+        Difference: the landmarks belong to the face.  face-api.js takes those of another candidate in some photos.
+        """
+        net_input = to_net_input(photos)
+        results = [self.forward_with_stats(image, options)["results"] for image in net_input.image_tensors]
+        return one_or_list(results, net_input)
+
+    def locate_faces(self, photos: Any, options: MtcnnOptions | None = None) -> Any:
+        """The detections of `forward` alone: a list of FaceDetection, or a list of such lists."""
+        net_input = to_net_input(photos)
+        results = [self.forward(image, options) for image in net_input.image_tensors]
+        return one_or_list([[result.detection for result in faces] for faces in results], net_input)
+
+
+def results_of(boxes: Array, scores: Array, landmarks: Array, width: int, height: int) -> list[FaceResult]:
+    """Boxes [n,4], scores [n] and landmarks [n,5,2] in pixels as the results of a photo of width x height."""
+    results = []
+    for (x, y, w, h), score, points in zip(boxes.tolist(), scores.tolist(), landmarks, strict=True):
+        detection = FaceDetection(score, Rect(x / width, y / height, w / width, h / height), (width, height))
+        relative = (points - (x, y)) / (w, h)
+        results.append(extend_with_face_landmarks(FaceResult(detection), FaceLandmarks5(relative, (w, h))))
+    return results

@@ -1,0 +1,131 @@
+"""The three stages of MTCNN around its networks: from scores and regions to boxes.
+
+Source: MTCNN (arXiv:1604.02878); face-api.js 0.22.2, `mtcnn/`.
+
+Boxes are float64 arrays [n,4] of x, y, width, height in pixels of the photo; regions [n,4] are corrections of the left,
+top, right and bottom edge in units of the box's size.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from npfaceapi.boxes import non_max_suppression
+from npfaceapi.image import resize_bilinear, resize_half_pixel
+
+__all__ = ["calibrate", "patches", "pyramid_image", "pyramid_scales", "stage1_all", "stage1_scale", "stage2", "stage3"]
+
+Array = np.ndarray[Any, Any]
+
+CELL_SIZE = 12
+CELL_STRIDE = 2
+
+
+def _round(x: Array) -> Array:
+    return np.floor(x + 0.5)
+
+
+def pyramid_scales(width: int, height: int, min_face_size: float, scale_factor: float) -> list[float]:
+    """Scales at which a 12-pixel window sees faces of `min_face_size` pixels and up, largest scale first."""
+    first = CELL_SIZE / min_face_size
+    shorter, scales = min(width, height) * first, []
+    while shorter >= CELL_SIZE:
+        scales.append(first * scale_factor ** len(scales))
+        shorter *= scale_factor
+    return scales
+
+
+def usable_scales(scales: list[float], width: int, height: int, max_num_scales: int) -> list[float]:
+    """The first `max_num_scales` of the scales at which both sides of the photo exceed 12 pixels."""
+    return [s for s in scales if min(int(height * s), int(width * s)) > CELL_SIZE][:max_num_scales]
+
+
+def pyramid_image(image: Array, scale: float) -> Array:
+    """The photo [H,W,3] at one scale, as P-Net takes it.
+
+    Quirk: all three networks see BGR, and the image transposed, [x, y, 3].
+    """
+    H, W = image.shape[:2]
+    resized = resize_bilinear(image, (int(H * scale), int(W * scale)))
+    return np.ascontiguousarray(resized[..., ::-1].transpose(1, 0, 2))
+
+
+def stage1_scale(prob: Array, regions: Array, scale: float, threshold: float) -> tuple[Array, Array, Array]:
+    """P-Net's output at one scale, prob [nx,ny,2] and regions [nx,ny,4], to candidates (boxes, scores, regions).
+
+    Quirk: a score equal to the threshold passes here, and does not in stages 2 and 3.
+    """
+    scores = prob[..., 1].astype(np.float64)
+    cells = np.argwhere(scores >= threshold)
+    edges = _round((np.concatenate([cells * CELL_STRIDE + 1, cells * CELL_STRIDE + CELL_SIZE], axis=1)) / scale)
+    boxes = np.concatenate([edges[:, :2], edges[:, 2:] - edges[:, :2]], axis=1)
+    scores = scores[tuple(cells.T)]
+    kept = non_max_suppression(boxes, scores, 0.5)
+    return boxes[kept], scores[kept], regions[tuple(cells.T)][kept].astype(np.float64)
+
+
+def stage1_all(candidates: list[tuple[Array, Array, Array]]) -> tuple[Array, Array]:
+    """Candidates of all scales to (boxes, scores): suppressed once more, corrected and made square."""
+    if not candidates:
+        return np.zeros((0, 4)), np.zeros(0)
+    boxes, scores, regions = (np.concatenate(part) for part in zip(*candidates, strict=True))
+    kept = non_max_suppression(boxes, scores, 0.7)
+    return calibrate(boxes[kept], regions[kept]), scores[kept]
+
+
+def calibrate(boxes: Array, regions: Array) -> Array:
+    """Boxes with their edges moved by `regions`, grown to squares, rounded (x, y, width, height each)."""
+    regions = regions.astype(np.float64)
+    start, size = boxes[:, :2], boxes[:, 2:]
+    corner = start + regions[:, :2] * size
+    size = (start + size) + regions[:, 2:] * size - corner
+    side = size.max(axis=1, keepdims=True) if len(size) else size[:, :1]
+    return _round(np.concatenate([corner - (side - size) / 2, np.broadcast_to(side, size.shape)], axis=1))
+
+
+def patches(image: Array, boxes: Array, size: int) -> tuple[Array, Array]:
+    """Cut the boxes out of a photo uint8 [H,W,3] and resize them for R-Net (24) or O-Net (48).
+
+    Returns the patches, float32 [n,size,size,3] BGR transposed, and which boxes had any pixel inside of the photo.
+    Quirk: a patch starts one pixel before its box, and is cut at the photo's border, not padded, so it gets stretched.
+    """
+    H, W = image.shape[:2]
+    out, inside = [], np.zeros(len(boxes), bool)
+    for i, (x, y, w, h) in enumerate(boxes):
+        left, top = int(max(1, x)) - 1, int(max(1, y)) - 1
+        right, bottom = int(min(x + w, W)), int(min(y + h, H))
+        if left < right and top < bottom:
+            inside[i] = True
+            out.append(resize_half_pixel(image[top:bottom, left:right], (size, size)))
+    batch = np.stack(out) if out else np.zeros((0, size, size, 3), np.uint8)
+    return np.ascontiguousarray(batch[..., ::-1].transpose(0, 2, 1, 3), np.float32), inside
+
+
+def stage2(boxes: Array, prob: Array, regions: Array, threshold: float) -> tuple[Array, Array]:
+    """Boxes with R-Net's prob [n,2] and regions [n,4] to (boxes, scores)."""
+    scores = prob[:, 1].astype(np.float64)
+    passed = np.flatnonzero(scores > threshold)
+    kept = passed[non_max_suppression(boxes[passed], scores[passed], 0.7)]
+    return calibrate(boxes[kept], regions[kept]), scores[kept]
+
+
+def stage3(boxes: Array, prob: Array, regions: Array, points: Array, threshold: float) -> tuple[Array, Array, Array, Array]:
+    """Boxes with O-Net's prob [n,2], regions [n,4] and points [n,10] to (boxes, scores, landmarks, face-api.js's landmarks).
+
+    Landmarks are [n,5,2] in pixels of the photo.  Quirk: boxes are corrected before the suppression, which measures the
+    overlap by the smaller box.  face-api.js takes its points from the wrong candidate when an earlier one was filtered
+    out by its score; the last array holds those.
+    """
+    scores = prob[:, 1].astype(np.float64)
+    passed = np.flatnonzero(scores > threshold)
+    boxes, scores = calibrate(boxes[passed], regions[passed]), scores[passed]
+    kept = np.array(non_max_suppression(boxes, scores, 0.7, False), int)
+    boxes, scores = boxes[kept], scores[kept]
+
+    def in_photo(relative: Array) -> Array:
+        xy = relative.astype(np.float64).reshape(-1, 2, 5).transpose(0, 2, 1)
+        return np.asarray(xy * (boxes[:, None, 2:] + 1) + boxes[:, None, :2])
+
+    return boxes, scores, in_photo(points[passed[kept]]), in_photo(points[kept])

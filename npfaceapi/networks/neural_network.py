@@ -1,0 +1,321 @@
+"""What all networks share: their weights, the recorded graph, and running it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+
+from npfaceapi.engines import dispatch
+from npfaceapi.engines.reference import softmax
+from npfaceapi.errors import InvalidArgument, InvalidType, WeightsError
+from npfaceapi.graph import Graph, Node, ParamTree, record
+from npfaceapi.image import NetInput, to_net_input
+from npfaceapi.weights import bundled_weights, bundled_weights_shapes, load_weight_map
+
+__all__ = ["NeuralNetwork", "Shapes", "one_or_list", "softmax"]
+
+Array = np.ndarray[Any, Any]
+Shapes = dict[str, tuple[int, ...]]
+T = TypeVar("T")
+
+#: How many (input shape, outputs, backend) combinations a network keeps ready; the pyramid of MTCNN needs some ten.
+MAX_PROGRAMS = 24
+
+
+def one_or_list(results: list[T], net_input: NetInput) -> T | list[T]:
+    """A list if a list of photos came in, else its only element."""
+    return results if net_input.is_batch_input else results[0]
+
+
+class _Loaded:
+    """The tensors of a network and the programs made from them; replaced as a whole when other weights are loaded."""
+
+    def __init__(self, tensors: dict[str, Array]) -> None:
+        self.tensors = tensors
+        self.programs: OrderedDict[tuple[Any, ...], dispatch.Program] = OrderedDict()
+        self.lock = threading.Lock()
+
+    def program(self, key: tuple[Any, ...], make: Callable[[], dispatch.Program]) -> dispatch.Program:
+        with self.lock:
+            if key not in self.programs:
+                self.programs[key] = make()
+            self.programs.move_to_end(key)
+            while len(self.programs) > MAX_PROGRAMS:
+                self.programs.popitem(last=False)
+            return self.programs[key]
+
+
+class NeuralNetwork:
+    """A network: weights, a recorded graph, and the levels `to_batch`, `run_net` and `forward`.
+
+    Networks hold no state of a call: any number of threads may use one at the same time.
+    """
+
+    model_name: str
+    definition: Callable[[Node, ParamTree], dict[str, Node]]
+    input_size: int
+    is_center_inputs: bool
+    root: ClassVar[str] = ""
+    decode_params: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, *, bundled: bool = False) -> None:
+        self._bundled = bundled
+        self._loaded: _Loaded | None = None
+        self._lock = threading.RLock()
+        self._graphs: OrderedDict[tuple[int, ...], Graph] = OrderedDict()
+
+    # ------------------------------------------------------------------ weights
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether weights are in memory (those of `npfaceapi.nets` are read on first use)."""
+        return self._loaded is not None
+
+    @property
+    def tensors(self) -> dict[str, Array]:
+        """Every tensor of the network by its name in the manifest; read-only float32 arrays."""
+        return self._ready().tensors
+
+    @property
+    def params(self) -> ParamTree:
+        """The tensors as a nested dict, `net.params["dense0"]["conv1"]["bias"]`."""
+        tree = ParamTree({name: t.shape for name, t in self.tensors.items()})
+        for name, tensor in self.tensors.items():
+            *folders, leaf = name.split("/")
+            level = tree
+            for folder in folders:
+                level = level[folder]
+            level[leaf] = tensor
+        return tree
+
+    def shapes(self) -> Shapes:
+        """Name and shape of every tensor in the model's manifest."""
+        return bundled_weights_shapes(self.model_name)
+
+    def flat_order(self) -> list[str]:
+        """The names of the tensors in the order of the flat form (`load` of an array, `serialize_params`)."""
+        used = self._used()
+        return [name for name in self.shapes() if name in used]
+
+    def from_flat(self, name: str, values: Array, shape: tuple[int, ...]) -> Array:
+        """One tensor from its slice of the flat form."""
+        return values.reshape(shape)
+
+    def to_flat(self, name: str, tensor: Array) -> Array:
+        """One tensor as a slice of the flat form."""
+        return tensor.reshape(-1)
+
+    def _used(self) -> set[str]:
+        return {*self.graph().params, *self.decode_params}
+
+    def _where(self) -> str:
+        return type(self).__name__
+
+    def _ready(self) -> _Loaded:
+        if self._loaded is None:
+            if not self._bundled:
+                raise WeightsError(f"{self._where()}: expected weights before use, got none: call net.load() for the bundled ones")
+            with self._lock:
+                if self._loaded is None:
+                    self._load_bundled()
+        assert self._loaded is not None
+        return self._loaded
+
+    def _load_bundled(self) -> None:
+        self._set(bundled_weights(self.model_name, self._used()), self.model_name)
+
+    def _set(self, weights: Mapping[str, Any], where: str) -> None:
+        """Check every tensor by name and shape, then take them over; on an error nothing changes."""
+        used, shapes = self._used(), self.shapes()
+        tensors: dict[str, Array] = {}
+        for name in shapes:
+            if name not in used:
+                continue
+            if name not in weights:
+                raise WeightsError(f"{where}: expected tensor {name} of shape {list(shapes[name])}, got none")
+            tensor = np.ascontiguousarray(weights[name], np.float32)
+            if tensor.shape != shapes[name]:
+                raise WeightsError(f"{where}: expected tensor {name} of shape {list(shapes[name])}, got {list(tensor.shape)}")
+            if not np.isfinite(tensor).all():
+                raise WeightsError(f"{where}: expected finite numbers in tensor {name}, got NaN or infinity")
+            tensor = tensor.view()
+            tensor.flags.writeable = False
+            tensors[name] = tensor
+        extra = [name for name in weights if name not in shapes]
+        if extra:
+            raise WeightsError(f"{where}: expected only the tensors of {self._where()}, got {extra[0]} as well ({len(extra)} extra)")
+        self._loaded = _Loaded(tensors)
+
+    def load(self, weights: Any = None) -> None:
+        """Load weights: the bundled ones, a flat float32 array, a `.weights` file, or what `load_from_uri` takes.
+
+        Parameters
+        ----------
+        weights : None, ndarray or str
+            None for the bundled weights; a 1-D float32 array of all tensors in flat order, or the path of a file of
+            such; anything else that is a string goes to `load_from_uri`.
+
+        Raises
+        ------
+        WeightsError
+            Missing, damaged or wrong weights; the old ones stay in place.
+        """
+        if weights is None:
+            self._load_bundled()
+        elif isinstance(weights, (str, os.PathLike)):
+            text = os.fspath(weights)
+            if isinstance(text, str) and text.endswith(".weights"):
+                from npfaceapi.fetch import fetch_net_weights
+
+                self.extract_weights(fetch_net_weights(text))
+            else:
+                self.load_from_uri(os.fspath(weights))
+        else:
+            self.extract_weights(weights)
+
+    def load_from_disk(self, path: str | os.PathLike[str]) -> None:
+        """Load weights from a folder of model files, or from a manifest in it."""
+        self._set(load_weight_map(os.fspath(path), self.model_name), os.fspath(path))
+
+    def load_from_uri(self, uri: str | os.PathLike[str]) -> None:
+        """Load weights from the URL (or path) of a folder of model files, or of a manifest in it."""
+        self._set(load_weight_map(uri, self.model_name), os.fspath(uri))
+
+    def load_from_weight_map(self, weight_map: Mapping[str, Any]) -> None:
+        """Load weights from a dict of name -> array, named as in the manifest."""
+        if not isinstance(weight_map, Mapping):
+            raise InvalidType(f"{self._where()}.load_from_weight_map: expected a dict of arrays, got {type(weight_map).__name__}")
+        self._set(weight_map, f"{self._where()}.load_from_weight_map")
+
+    def extract_weights(self, weights: Any) -> None:
+        """Load weights from a flat float32 array of all tensors (`flat_order` names them)."""
+        flat = np.asarray(weights)
+        if flat.ndim != 1 or flat.dtype != np.float32:
+            raise InvalidType(f"{self._where()}.load: expected a 1-D float32 array, got {flat.ndim}-D {flat.dtype}")
+        shapes, order = self.shapes(), self.flat_order()
+        sizes = [int(np.prod(shapes[name])) for name in order]
+        if sum(sizes) != flat.size:
+            raise WeightsError(f"{self._where()}.load: expected {sum(sizes)} numbers, got {flat.size}")
+        slices = np.split(flat, np.cumsum(sizes)[:-1])
+        tensors = {n: self.from_flat(n, values, shapes[n]) for n, values in zip(order, slices, strict=True)}
+        self._set(tensors, f"{self._where()}.load")
+
+    def serialize_params(self) -> Array:
+        """All tensors as one flat float32 array, which `load` takes back."""
+        return np.concatenate([self.to_flat(name, self.tensors[name]) for name in self.flat_order()])
+
+    def get_param_list(self) -> list[tuple[str, Array]]:
+        """Pairs of name and tensor, in the manifest's order."""
+        return list(self.tensors.items())
+
+    def get_param_from_path(self, path: str) -> Array:
+        """The tensor of that name."""
+        if path not in self.tensors:
+            raise InvalidArgument(f"{self._where()}: expected the name of a tensor, got {path!r}")
+        return self.tensors[path]
+
+    def reassign_param_from_path(self, path: str, tensor: Any) -> None:
+        """Replace one tensor by another of the same shape."""
+        self.get_param_from_path(path)
+        self._set({**self.tensors, path: tensor}, f"{self._where()}.reassign_param_from_path")
+
+    def dispose(self) -> None:
+        """Forget the weights and everything made from them."""
+        self._loaded = None
+
+    # ------------------------------------------------------------------ running
+
+    def graph(self, height: int | None = None, width: int | None = None) -> Graph:
+        """The recorded graph for an input of `height` x `width` pixels (default: the network's input size).
+
+        Examples
+        --------
+        >>> from npfaceapi import nets
+        >>> nets.face_recognition_net.graph().outputs["descriptor"].shape
+        (128,)
+        """
+        height = self.input_size if height is None else height
+        width = height if width is None else width
+        key = (height, width)
+        with self._lock:
+            if key not in self._graphs:
+                self._graphs[key] = record(self._where(), self.definition, self.shapes(), (height, width, 3), self.root)
+            self._graphs.move_to_end(key)
+            while len(self._graphs) > MAX_PROGRAMS:
+                self._graphs.popitem(last=False)
+            return self._graphs[key]
+
+    def to_batch(self, photos: Any) -> Array:
+        """Photos as the network takes them: float32 [N,S,S,3] in 0..255, padded and resized, before any mean or scale."""
+        return to_net_input(photos).to_batch_tensor(self.input_size, self.is_center_inputs)
+
+    def _run(self, batch: Any, nodes: Callable[[Graph], Sequence[Node]], backend: str | None) -> list[Array]:
+        batch = np.asarray(batch)
+        if batch.ndim != 4 or batch.shape[3] != 3:
+            raise InvalidArgument(f"{self._where()}: expected a batch [N,H,W,3], got an array {list(batch.shape)}")
+        if batch.dtype.kind not in "fiu":
+            raise InvalidType(f"{self._where()}: expected a batch of numbers, got {batch.dtype}")
+        name = backend or dispatch.current_backend()
+        graph = self.graph(*batch.shape[1:3])
+        wanted = tuple(nodes(graph))
+        loaded = self._ready()
+        key = (name, graph.input.shape, tuple(node.name for node in wanted))
+        program = loaded.program(key, lambda: dispatch.prepare(graph, loaded.tensors, wanted, name))
+        return program(np.ascontiguousarray(batch, np.float32))
+
+    def run_net(self, batch: Any, *, backend: str | None = None) -> dict[str, Array]:
+        """The network's raw outputs for a batch, before any decoding.
+
+        Parameters
+        ----------
+        batch : ndarray
+            [N,H,W,3] RGB in 0..255, see `to_batch`.
+        backend : str, optional
+            Default: the current one, see `npfaceapi.use_backend`.
+
+        Returns
+        -------
+        dict of str to ndarray
+            float32 (float64 from `reference64`), by the names that the network's module states.
+        """
+        outputs: list[str] = []
+
+        def nodes(graph: Graph) -> Sequence[Node]:
+            outputs.extend(graph.outputs)
+            return list(graph.outputs.values())
+
+        return dict(zip(outputs, self._run(batch, nodes, backend), strict=False))
+
+    def taps(self, batch: Any, names: Sequence[str] | None = None, *, backend: str | None = None) -> dict[str, Array]:
+        """The values of nodes inside of the network.
+
+        Parameters
+        ----------
+        batch : ndarray
+            As for `run_net`.
+        names : sequence of str, optional
+            Names of nodes, blocks (`dense0`) or outputs; default: every node.
+
+        Returns
+        -------
+        dict of str to ndarray
+            By the given names, each [N, ...].
+        """
+        chosen = [names] if isinstance(names, str) else names
+
+        def nodes(graph: Graph) -> Sequence[Node]:
+            nonlocal chosen
+            if chosen is None:
+                chosen = [node.name for node in graph.nodes[1:]]
+            return [graph.find(name) for name in chosen]
+
+        values = self._run(batch, nodes, backend)
+        return dict(zip(chosen or (), values, strict=True))
+
+    def __repr__(self) -> str:
+        return f"<{self._where()}: {'loaded' if self.is_loaded else 'not loaded yet' if self._bundled else 'no weights'}>"

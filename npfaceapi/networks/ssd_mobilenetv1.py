@@ -1,0 +1,195 @@
+"""SSD MobileNet v1: the accurate face detector, and the default one.
+
+Source: SSD (arXiv:1512.02325) on MobileNet v1 (arXiv:1704.04861), trained on WIDER FACE by yeephycho; face-api.js
+    0.22.2, `ssdMobilenetv1/`.
+Weights: ssd_mobilenetv1_model (5,555,519 parameters; 17 more tensors are constants of the TensorFlow graph, unused).
+Input: [N,512,512,3] RGB in 0..255, the photo in the top left corner of a black square, resized.
+Output: box_encodings [N,5118,4] (ty, tx, th, tw relative to priors), class_logits [N,5118,3].
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from npfaceapi import ops
+from npfaceapi.boxes import ssd_non_max_suppression
+from npfaceapi.geometry import Rect
+from npfaceapi.graph import Node, ParamTree, block
+from npfaceapi.image import NetInput, to_net_input
+from npfaceapi.networks.neural_network import NeuralNetwork, one_or_list
+from npfaceapi.options import SsdMobilenetv1Options
+from npfaceapi.results import FaceDetection
+
+__all__ = ["SsdMobilenetv1"]
+
+Array = np.ndarray[Any, Any]
+
+SIZE = 512
+SCALE = 0.007843137718737125  # 2 / 255 as float32
+EPSILON = 0.0010000000474974513  # 0.001 as float32
+IOU_THRESHOLD = 0.5
+STRIDE_2 = (2, 4, 6, 12)  # the depthwise layers that halve the image
+
+
+@block
+def depthwise(x: Node, p: ParamTree, *, stride: int) -> Node:
+    """Quirk: only the depthwise layers keep a real batch norm; elsewhere its scale is folded into the filters."""
+    bn = p["BatchNorm"]
+    x = ops.depthwise_conv2d(x, p["depthwise_weights"], stride=stride)
+    x = ops.batch_norm(
+        x, scale=bn["gamma"], offset=bn["beta"], mean=bn["moving_mean"], variance=bn["moving_variance"], epsilon=EPSILON
+    )
+    return ops.relu6(x)
+
+
+@block
+def pointwise(x: Node, p: ParamTree, *, stride: int = 1) -> Node:
+    """A convolution (1x1, or 3x3 in spite of its name), a bias that batch norm left behind, relu6."""
+    return ops.relu6(ops.conv2d(x, p["weights"], p["convolution_bn_offset"], stride=stride))
+
+
+@block
+def predictor(x: Node, p: ParamTree, *, numbers: int) -> Node:
+    x = ops.conv2d(x, p["weights"], p["biases"])  # [H,W,C] -> [H,W,anchors*numbers]
+    return ops.reshape(x, (-1, numbers))  # -> [H*W*anchors,numbers]
+
+
+def forward(x: Node, p: ParamTree) -> dict[str, Node]:
+    """The network on one image of 0..255."""
+    x = ops.subtract(ops.multiply(x, SCALE), 1.0)
+
+    body = p["MobilenetV1"]
+    x = pointwise(x, body["Conv2d_0_pointwise"], stride=2)  # [512,512,3] -> [256,256,32]
+    features = []
+    for i in range(1, 14):
+        x = depthwise(x, body[f"Conv2d_{i}_depthwise"], stride=2 if i in STRIDE_2 else 1)  # halves at 2, 4, 6, 12: 256 -> 16
+        x = pointwise(x, body[f"Conv2d_{i}_pointwise"])  # 64, 128, 128, 256, 256, 512 (6 times), 1024, 1024 channels
+        if i in (11, 13):
+            features.append(x)  # [32,32,512] and [16,16,1024]
+
+    head = p["Prediction"]
+    for i in range(0, 8, 2):
+        x = pointwise(x, head[f"Conv2d_{i}_pointwise"])  # 1x1
+        x = pointwise(x, head[f"Conv2d_{i + 1}_pointwise"], stride=2)  # 3x3; 16 -> 8 -> 4 -> 2 -> 1
+        features.append(x)
+
+    boxes, classes = [], []
+    for i, feature in enumerate(features):  # 3 anchors a cell on the first, 6 on the others
+        boxes.append(predictor(feature, head[f"BoxPredictor_{i}"]["BoxEncodingPredictor"], numbers=4))
+        classes.append(predictor(feature, head[f"BoxPredictor_{i}"]["ClassPredictor"], numbers=3))
+    return {"box_encodings": ops.concat(boxes), "class_logits": ops.concat(classes)}  # -> [5118,4], [5118,3]
+
+
+def decode_boxes(box_encodings: Array, priors: Array) -> Array:
+    """Box encodings [5118,4] to (ymin, xmin, ymax, xmax) [5118,4], relative to the padded square; float32 throughout."""
+    ten, five, two = np.float32(10), np.float32(5), np.float32(2)
+    y0, x0, y1, x1 = priors.T
+    height, width = y1 - y0, x1 - x0
+    center_y, center_x = y0 + height / two, x0 + width / two
+    ty, tx, th, tw = box_encodings.T
+    half_height = np.exp(th / five) * height / two
+    half_width = np.exp(tw / five) * width / two
+    y, x = ty / ten * height + center_y, tx / ten * width + center_x
+    return np.stack([y - half_height, x - half_width, y + half_height, x + half_width], axis=-1)
+
+
+def decode_scores(class_logits: Array) -> Array:
+    """Class logits [5118,3] to scores [5118].
+
+    Quirk: a sigmoid, not a softmax, of column 1; column 0 is the background and column 2 is ignored.
+    """
+    with np.errstate(over="ignore"):
+        scores = 1 / (1 + np.exp(-class_logits[:, 1].astype(np.float64)))
+    return np.asarray(scores).astype(class_logits.dtype)
+
+
+def decode(
+    boxes: Array, scores: Array, image_size: tuple[int, int], reshaped_size: tuple[int, int], options: SsdMobilenetv1Options
+) -> list[FaceDetection]:
+    """Boxes [5118,4] and scores [5118] to the faces of one photo, best first.
+
+    Parameters
+    ----------
+    boxes, scores : ndarray
+        From `decode_boxes` and `decode_scores`.
+    image_size, reshaped_size : (width, height)
+        Of the photo, and of the photo resized into the 512 square (rounded).
+
+    Notes
+    -----
+    Quirk: boxes are clipped to the padded square, not to the photo, so that they can reach out of it.
+    """
+    kept = ssd_non_max_suppression(
+        boxes.astype(np.float64), scores.astype(np.float64), options.max_results, IOU_THRESHOLD, options.min_confidence
+    )
+    pad_x, pad_y = SIZE / reshaped_size[0], SIZE / reshaped_size[1]
+    faces = []
+    for i in kept:
+        ymin, xmin, ymax, xmax = (float(v) for v in boxes[i])
+        top, bottom = max(0.0, ymin) * pad_y, min(1.0, ymax) * pad_y
+        left, right = max(0.0, xmin) * pad_x, min(1.0, xmax) * pad_x
+        faces.append(FaceDetection(float(scores[i]), Rect(left, top, right - left, bottom - top), image_size))
+    return faces
+
+
+class SsdMobilenetv1(NeuralNetwork):
+    """The SSD MobileNet v1 face detector: accurate, and the default.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from npfaceapi import nets
+    >>> nets.ssd_mobilenetv1.locate_faces(np.zeros((60, 80, 3), np.uint8))
+    []
+    """
+
+    model_name = "ssd_mobilenetv1_model"
+    definition = staticmethod(forward)
+    input_size = SIZE
+    is_center_inputs = False
+    decode_params = ("Output/extra_dim",)
+
+    def flat_order(self) -> list[str]:
+        return [*self.graph().params, *self.decode_params]
+
+    @property
+    def priors(self) -> Array:
+        """The anchors [5118,4] as (ymin, xmin, ymax, xmax), relative to the padded square."""
+        return self.tensors["Output/extra_dim"][0]
+
+    def forward_input(self, net_input: NetInput) -> dict[str, list[Array]]:
+        """What face-api.js's `forwardInput` gives: decoded `boxes` [5118,4] and `scores` [5118] of each photo."""
+        raw = self.run_net(net_input.to_batch_tensor(SIZE, False))
+        return {
+            "boxes": [decode_boxes(encodings, self.priors) for encodings in raw["box_encodings"]],
+            "scores": [decode_scores(logits) for logits in raw["class_logits"]],
+        }
+
+    def forward(self, photos: Any) -> dict[str, list[Array]]:
+        """`forward_input` of one photo or a list of them."""
+        return self.forward_input(to_net_input(photos))
+
+    def locate_faces(self, photos: Any, options: SsdMobilenetv1Options | None = None) -> Any:
+        """Detect the faces of a photo.
+
+        Parameters
+        ----------
+        photos : photo or list of photos
+            See `npfaceapi.load_image` for what a photo can be.
+        options : SsdMobilenetv1Options, optional
+
+        Returns
+        -------
+        list of FaceDetection
+            Best first; a list of such lists if a list came in.
+        """
+        options = options or SsdMobilenetv1Options()
+        net_input = to_net_input(photos)
+        outputs = self.forward_input(net_input)
+        faces = [
+            decode(boxes, scores, net_input.get_input_size(i), net_input.get_reshaped_size(i, SIZE), options)
+            for i, (boxes, scores) in enumerate(zip(outputs["boxes"], outputs["scores"], strict=True))
+        ]
+        return one_or_list(faces, net_input)

@@ -1,0 +1,248 @@
+"""TinyYolov2: a face detector on a grid of cells, in a separable and a full variant.
+
+Source: YOLO9000 (arXiv:1612.08242), its tiny variant; face-api.js 0.22.2, `tinyYolov2/`, by Vincent Mühler.
+Weights: tiny_yolov2_separable_conv_model (1,794,500 parameters) or tiny_yolov2_model (15,767,454).  Neither is published
+    any more, so none is bundled: load your own.
+Input: [N,S,S,3] RGB in 0..255, S a multiple of 32 (default 416), the photo in the top left corner of a black square.
+Output: grid [N,S/32,S/32,A*K]: for each of A = 5 anchors tx, ty, tw, th, objectness (and a class logit, full variant).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from npfaceapi import ops
+from npfaceapi.boxes import non_max_suppression
+from npfaceapi.errors import InvalidArgument, WeightsError
+from npfaceapi.geometry import Rect
+from npfaceapi.graph import Node, ParamTree, block
+from npfaceapi.image import NetInput, to_net_input
+from npfaceapi.networks.blocks import YOLO_MEAN_RGB, separable_conv2d
+from npfaceapi.networks.neural_network import NeuralNetwork, Shapes, one_or_list
+from npfaceapi.options import TinyYolov2Options
+from npfaceapi.results import FaceDetection
+
+__all__ = ["TinyYolov2", "YoloConfig"]
+
+Array = np.ndarray[Any, Any]
+
+ALPHA = 0.10000000149011612  # 0.1 as float32
+IOU_THRESHOLD = 0.4
+
+
+@dataclass(frozen=True)
+class YoloConfig:
+    """What sets one YOLO variant apart from another in decoding."""
+
+    anchors: tuple[tuple[float, float], ...]  # (width, height) in cells
+    box_encoding_size: int  # numbers an anchor: 5, or 6 with a class
+    iou_threshold: float = IOU_THRESHOLD
+
+
+SEPARABLE = YoloConfig(
+    ((1.603231, 2.094468), (6.041143, 7.080126), (2.882459, 3.518061), (4.266906, 5.178857), (9.041765, 10.66308)), 5
+)
+FULL = YoloConfig(((0.738768, 0.874946), (2.42204, 2.65704), (4.30971, 7.04493), (10.246, 4.59428), (12.6868, 11.8741)), 6)
+CHANNELS = (3, 16, 32, 64, 128, 256, 512, 1024, 1024)
+
+
+@block
+def separable_layer(x: Node, p: ParamTree) -> Node:
+    return ops.leaky_relu(separable_conv2d(x, p), ALPHA)
+
+
+@block
+def batch_norm_layer(x: Node, p: ParamTree) -> Node:
+    """Quirk: the bias comes last, after the batch norm (x - sub) * truediv."""
+    x = ops.conv2d(x, p["conv"]["filters"])
+    x = ops.multiply(ops.subtract(x, p["bn"]["sub"]), p["bn"]["truediv"])
+    return ops.leaky_relu(ops.add(x, p["conv"]["bias"]), ALPHA)
+
+
+def _body(x: Node, p: ParamTree, layer: Any) -> dict[str, Node]:
+    for i in range(5):
+        x = layer(x, p[f"conv{i}"])
+        x = ops.max_pool(x, 2, stride=2)  # [S,S,3] -> [S/2,S/2,16] -> ... -> [S/32,S/32,256]
+    x = layer(x, p["conv5"])
+    x = ops.max_pool(x, 2, stride=1)  # Quirk: stride 1, reaching out at the right and bottom; -> [S/32,S/32,512]
+    x = layer(x, p["conv6"])  # -> [S/32,S/32,1024]
+    x = layer(x, p["conv7"])
+    return {"grid": ops.conv2d(x, p["conv8"]["filters"], p["conv8"]["bias"])}  # -> [S/32,S/32,A*K]
+
+
+def forward(x: Node, p: ParamTree) -> dict[str, Node]:
+    """The separable variant on one image of 0..255."""
+    return _body(ops.divide(ops.subtract(x, YOLO_MEAN_RGB), 256.0), p, separable_layer)
+
+
+def forward_full(x: Node, p: ParamTree) -> dict[str, Node]:
+    """The full variant on one image of 0..255.
+
+    Quirk: subtracts no mean.
+    """
+    return _body(ops.divide(x, 256.0), p, batch_norm_layer)
+
+
+def separable_shapes() -> Shapes:
+    """Names and shapes of the separable variant's tensors, in flat order."""
+    shapes: Shapes = {}
+    for i, (Ci, Co) in enumerate(zip(CHANNELS, CHANNELS[1:], strict=False)):
+        shapes[f"conv{i}/depthwise_filter"] = (3, 3, Ci, 1)
+        shapes[f"conv{i}/pointwise_filter"] = (1, 1, Ci, Co)
+        shapes[f"conv{i}/bias"] = (Co,)
+    return shapes | {"conv8/filters": (1, 1, 1024, 25), "conv8/bias": (25,)}
+
+
+def full_shapes() -> Shapes:
+    """Names and shapes of the full variant's tensors, in flat order."""
+    shapes: Shapes = {}
+    for i, (Ci, Co) in enumerate(zip(CHANNELS, CHANNELS[1:], strict=False)):
+        shapes[f"conv{i}/conv/filters"] = (3, 3, Ci, Co)
+        shapes[f"conv{i}/conv/bias"] = (Co,)
+        shapes[f"conv{i}/bn/sub"] = (Co,)
+        shapes[f"conv{i}/bn/truediv"] = (Co,)
+    return shapes | {"conv8/filters": (1, 1, 1024, 30), "conv8/bias": (30,)}
+
+
+def _sigmoid(x: Array) -> Array:
+    with np.errstate(over="ignore"):
+        return np.asarray(1 / (1 + np.exp(-x)))
+
+
+def decode(
+    grid: Array,
+    config: YoloConfig,
+    image_size: tuple[int, int],
+    reshaped_size: tuple[int, int],
+    input_size: int,
+    score_threshold: float,
+) -> list[FaceDetection]:
+    """A grid [C,C,A*K] to the faces of one photo, best first; float64 throughout.
+
+    Parameters
+    ----------
+    grid : ndarray
+        Raw output of the network for one photo.
+    config : YoloConfig
+    image_size, reshaped_size : (width, height)
+        Of the photo, and of the photo resized into the input square (rounded).
+    input_size : int
+        Side of the input square.
+    score_threshold : float
+        Faces with a larger score are kept.
+
+    Notes
+    -----
+    Quirk: boxes are not clipped, and scores are not rounded to float32 (those of SSD are).
+    """
+    cells = grid.shape[0]
+    grid = grid.astype(np.float64).reshape(cells, cells, len(config.anchors), config.box_encoding_size)
+    scores = _sigmoid(grid[..., 4])
+    found = np.argwhere(scores > score_threshold)  # by row, column, anchor
+    row, column, anchor = found.T
+    tx, ty, tw, th = grid[row, column, anchor, :4].T
+    anchor_w, anchor_h = np.array(config.anchors).T
+    side = max(reshaped_size)
+    factor_x, factor_y = side / reshaped_size[0], side / reshaped_size[1]
+    center_x = (column + _sigmoid(tx)) / cells * factor_x
+    center_y = (row + _sigmoid(ty)) / cells * factor_y
+    with np.errstate(over="ignore"):
+        width = np.exp(tw) * anchor_w[anchor] / cells * factor_x
+        height = np.exp(th) * anchor_h[anchor] / cells * factor_y
+    boxes = np.stack([center_x - width / 2, center_y - height / 2, width, height], axis=-1)
+    kept_scores = scores[row, column, anchor]
+    kept = non_max_suppression(boxes * input_size, kept_scores, config.iou_threshold)
+    return [FaceDetection(float(kept_scores[i]), Rect(*(float(v) for v in boxes[i])), image_size) for i in kept]
+
+
+class TinyYolov2(NeuralNetwork):
+    """The Tiny YOLO v2 face detector.
+
+    Parameters
+    ----------
+    with_separable_convs : bool
+        The separable variant (default) or the full one.
+
+    Raises
+    ------
+    WeightsError
+        On first use, if no weights were loaded: they are no longer published, so none are bundled.
+    """
+
+    is_center_inputs = False
+    input_size = 416
+
+    def __init__(self, with_separable_convs: bool = True, *, bundled: bool = False) -> None:
+        super().__init__(bundled=bundled)
+        self.with_separable_convs = with_separable_convs
+        self.config = SEPARABLE if with_separable_convs else FULL
+        self.model_name = "tiny_yolov2_separable_conv_model" if with_separable_convs else "tiny_yolov2_model"
+        self.definition = forward if with_separable_convs else forward_full
+
+    def shapes(self) -> Shapes:
+        return separable_shapes() if self.with_separable_convs else full_shapes()
+
+    def _load_bundled(self) -> None:
+        raise WeightsError(
+            f"TinyYolov2: expected weights to be loaded, got none: they are no longer published. face-api.js kept them in the folder "
+            f"weights/ of its repository (up to 2018) as {self.model_name}-*; load yours with net.load_from_disk(folder)"
+        )
+
+    @property
+    def anchors(self) -> tuple[tuple[float, float], ...]:
+        """(width, height) of each anchor, in cells."""
+        return self.config.anchors
+
+    @property
+    def with_class_scores(self) -> bool:
+        """Whether each anchor carries a class logit."""
+        return self.config.box_encoding_size > 5
+
+    @property
+    def box_encoding_size(self) -> int:
+        """Numbers an anchor."""
+        return self.config.box_encoding_size
+
+    def forward_input(self, net_input: NetInput, input_size: int | None = None) -> Array:
+        """The raw grid [N,C,C,A*K]."""
+        return self.run_net(net_input.to_batch_tensor(_checked(input_size or self.input_size), False))["grid"]
+
+    def forward(self, photos: Any, input_size: int | None = None) -> Array:
+        """`forward_input` of one photo or a list of them; `input_size` is a multiple of 32."""
+        return self.forward_input(to_net_input(photos), input_size)
+
+    def locate_faces(self, photos: Any, options: TinyYolov2Options | None = None) -> Any:
+        """Detect the faces of a photo.
+
+        Parameters
+        ----------
+        photos : photo or list of photos
+            See `npfaceapi.load_image` for what a photo can be.
+        options : TinyYolov2Options, optional
+
+        Returns
+        -------
+        list of FaceDetection
+            Best first; a list of such lists if a list came in.
+        """
+        options = options or TinyYolov2Options()
+        net_input = to_net_input(photos)
+        size = options.input_size
+        faces = [
+            decode(grid, self.config, net_input.sizes[i], net_input.reshaped_sizes(size)[i], size, options.score_threshold)
+            for i, grid in enumerate(self.forward_input(net_input, size))
+        ]
+        return one_or_list(faces, net_input)
+
+    def detect(self, photos: Any, options: TinyYolov2Options | None = None) -> Any:
+        """The same as `locate_faces`."""
+        return self.locate_faces(photos, options)
+
+
+def _checked(input_size: int) -> int:
+    if isinstance(input_size, bool) or not isinstance(input_size, int) or input_size < 32 or input_size % 32:
+        raise InvalidArgument(f"input_size: expected a positive multiple of 32, got {input_size!r}")
+    return input_size
