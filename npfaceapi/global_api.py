@@ -1,0 +1,220 @@
+"""face-api.js's global functions: each calls one of the ready networks in `nets`.
+
+Source: face-api.js 0.22.2, `globalApi/nets.ts` and `globalApi/allFaces.ts`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from npfaceapi import nets
+from npfaceapi.networks.face_recognition_net import FaceRecognitionNet
+from npfaceapi.networks.mtcnn import Mtcnn
+from npfaceapi.networks.ssd_mobilenetv1 import SsdMobilenetv1
+from npfaceapi.networks.tiny_face_detector import TinyFaceDetector
+from npfaceapi.networks.tiny_yolov2 import TinyYolov2
+from npfaceapi.options import MtcnnOptions, SsdMobilenetv1Options, TinyFaceDetectorOptions, TinyYolov2Options
+from npfaceapi.tasks import detect_all_faces
+
+__all__ = [
+    "all_faces",
+    "all_faces_mtcnn",
+    "all_faces_ssd_mobilenetv1",
+    "all_faces_tiny_yolov2",
+    "compute_face_descriptor",
+    "create_face_detection_net",
+    "create_face_recognition_net",
+    "create_mtcnn",
+    "create_ssd_mobilenetv1",
+    "create_tiny_face_detector",
+    "create_tiny_yolov2",
+    "detect_face_landmarks",
+    "detect_face_landmarks_tiny",
+    "detect_landmarks",
+    "load_age_gender_model",
+    "load_face_detection_model",
+    "load_face_expression_model",
+    "load_face_landmark_model",
+    "load_face_landmark_tiny_model",
+    "load_face_recognition_model",
+    "load_mtcnn_model",
+    "load_ssd_mobilenetv1_model",
+    "load_tiny_face_detector_model",
+    "load_tiny_yolov2_model",
+    "locate_faces",
+    "mtcnn",
+    "predict_age_and_gender",
+    "recognize_face_expressions",
+    "ssd_mobilenetv1",
+    "tiny_face_detector",
+    "tiny_yolov2",
+]
+
+
+def ssd_mobilenetv1(photo: Any, options: SsdMobilenetv1Options | None = None) -> Any:
+    """`nets.ssd_mobilenetv1.locate_faces`."""
+    return nets.ssd_mobilenetv1.locate_faces(photo, options)
+
+
+locate_faces = ssd_mobilenetv1
+
+
+def tiny_face_detector(photo: Any, options: TinyFaceDetectorOptions | None = None) -> Any:
+    """`nets.tiny_face_detector.locate_faces`."""
+    return nets.tiny_face_detector.locate_faces(photo, options)
+
+
+def tiny_yolov2(photo: Any, options: TinyYolov2Options | None = None) -> Any:
+    """`nets.tiny_yolov2.locate_faces`."""
+    return nets.tiny_yolov2.locate_faces(photo, options)
+
+
+def mtcnn(photo: Any, options: MtcnnOptions | None = None) -> Any:
+    """`nets.mtcnn.forward`: faces with 5 landmarks."""
+    return nets.mtcnn.forward(photo, options)
+
+
+def detect_face_landmarks(photo: Any) -> Any:
+    """`nets.face_landmark_68_net.detect_landmarks` on a face crop, or a list of them."""
+    return nets.face_landmark_68_net.detect_landmarks(photo)
+
+
+detect_landmarks = detect_face_landmarks
+
+
+def detect_face_landmarks_tiny(photo: Any) -> Any:
+    """`nets.face_landmark_68_tiny_net.detect_landmarks` on a face crop, or a list of them."""
+    return nets.face_landmark_68_tiny_net.detect_landmarks(photo)
+
+
+def compute_face_descriptor(photo: Any) -> Any:
+    """`nets.face_recognition_net.compute_face_descriptor` of a face crop, or a list of them."""
+    return nets.face_recognition_net.compute_face_descriptor(photo)
+
+
+def recognize_face_expressions(photo: Any) -> Any:
+    """`nets.face_expression_net.predict_expressions` of a face crop, or a list of them."""
+    return nets.face_expression_net.predict_expressions(photo)
+
+
+def predict_age_and_gender(photo: Any) -> Any:
+    """`nets.age_gender_net.predict_age_and_gender` of a face crop, or a list of them."""
+    return nets.age_gender_net.predict_age_and_gender(photo)
+
+
+def load_ssd_mobilenetv1_model(url: Any) -> None:
+    """`nets.ssd_mobilenetv1.load(url)`."""
+    nets.ssd_mobilenetv1.load(url)
+
+
+load_face_detection_model = load_ssd_mobilenetv1_model
+
+
+def load_tiny_face_detector_model(url: Any) -> None:
+    """`nets.tiny_face_detector.load(url)`."""
+    nets.tiny_face_detector.load(url)
+
+
+def load_mtcnn_model(url: Any) -> None:
+    """`nets.mtcnn.load(url)`."""
+    nets.mtcnn.load(url)
+
+
+def load_tiny_yolov2_model(url: Any) -> None:
+    """`nets.tiny_yolov2.load(url)`."""
+    nets.tiny_yolov2.load(url)
+
+
+def load_face_landmark_model(url: Any) -> None:
+    """`nets.face_landmark_68_net.load(url)`."""
+    nets.face_landmark_68_net.load(url)
+
+
+def load_face_landmark_tiny_model(url: Any) -> None:
+    """`nets.face_landmark_68_tiny_net.load(url)`."""
+    nets.face_landmark_68_tiny_net.load(url)
+
+
+def load_face_recognition_model(url: Any) -> None:
+    """`nets.face_recognition_net.load(url)`."""
+    nets.face_recognition_net.load(url)
+
+
+def load_face_expression_model(url: Any) -> None:
+    """`nets.face_expression_net.load(url)`."""
+    nets.face_expression_net.load(url)
+
+
+def load_age_gender_model(url: Any) -> None:
+    """`nets.age_gender_net.load(url)`."""
+    nets.age_gender_net.load(url)
+
+
+def create_ssd_mobilenetv1(weights: Any) -> SsdMobilenetv1:
+    """A new `SsdMobilenetv1` with weights from a flat float32 array."""
+    net = SsdMobilenetv1()
+    net.extract_weights(weights)
+    return net
+
+
+create_face_detection_net = create_ssd_mobilenetv1
+
+
+def create_tiny_face_detector(weights: Any) -> TinyFaceDetector:
+    """A new `TinyFaceDetector` with weights from a flat float32 array."""
+    net = TinyFaceDetector()
+    net.extract_weights(weights)
+    return net
+
+
+def create_tiny_yolov2(weights: Any, with_separable_convs: bool = True) -> TinyYolov2:
+    """A new `TinyYolov2` with weights from a flat float32 array."""
+    net = TinyYolov2(with_separable_convs)
+    net.extract_weights(weights)
+    return net
+
+
+def create_mtcnn(weights: Any) -> Mtcnn:
+    """A new `Mtcnn` with weights from a flat float32 array."""
+    net = Mtcnn()
+    net.extract_weights(weights)
+    return net
+
+
+def create_face_recognition_net(weights: Any) -> FaceRecognitionNet:
+    """A new `FaceRecognitionNet` with weights from a flat float32 array."""
+    net = FaceRecognitionNet()
+    net.extract_weights(weights)
+    return net
+
+
+def _all_faces(name: str, photo: Any, options: Any) -> Any:
+    warnings.warn(
+        f"{name} is deprecated, as in face-api.js; use detect_all_faces(photo, options).with_face_landmarks().with_face_descriptors()",
+        DeprecationWarning,
+        stacklevel=3,
+    )
+    return detect_all_faces(photo, options).with_face_landmarks().with_face_descriptors().run()
+
+
+def all_faces_ssd_mobilenetv1(photo: Any, min_confidence: float | None = None) -> Any:
+    """Deprecated: detect with SSD, landmarks, descriptors."""
+    options = SsdMobilenetv1Options() if min_confidence is None else SsdMobilenetv1Options(min_confidence=min_confidence)
+    return _all_faces("all_faces_ssd_mobilenetv1", photo, options)
+
+
+def all_faces(photo: Any, min_confidence: float | None = None) -> Any:
+    """Deprecated: the same as `all_faces_ssd_mobilenetv1`."""
+    options = SsdMobilenetv1Options() if min_confidence is None else SsdMobilenetv1Options(min_confidence=min_confidence)
+    return _all_faces("all_faces", photo, options)
+
+
+def all_faces_tiny_yolov2(photo: Any, forward_params: TinyYolov2Options | None = None) -> Any:
+    """Deprecated: detect with TinyYolov2, landmarks, descriptors."""
+    return _all_faces("all_faces_tiny_yolov2", photo, forward_params or TinyYolov2Options())
+
+
+def all_faces_mtcnn(photo: Any, forward_params: MtcnnOptions | None = None) -> Any:
+    """Deprecated: detect with MTCNN, landmarks, descriptors."""
+    return _all_faces("all_faces_mtcnn", photo, forward_params or MtcnnOptions())

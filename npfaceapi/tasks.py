@@ -1,0 +1,259 @@
+"""The chains: `detect_all_faces(photo).with_face_landmarks().with_face_descriptors().run()`.
+
+A task is a photo, a detector's options and a tuple of steps; adding a step gives a new task.  Each network runs on the
+crops of all faces at once.
+
+Source: face-api.js 0.22.2, `globalApi/`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+from npfaceapi import nets
+from npfaceapi.errors import InvalidArgument, InvalidType
+from npfaceapi.geometry import Box
+from npfaceapi.image import NetInput, crop_rect, to_net_input
+from npfaceapi.options import MtcnnOptions, SsdMobilenetv1Options, TinyFaceDetectorOptions, TinyYolov2Options
+from npfaceapi.results import FaceDetection, FaceResult, extend_with_face_landmarks
+
+__all__ = ["ComposableTask", "DetectAllFacesTask", "DetectSingleFaceTask", "detect_all_faces", "detect_single_face"]
+
+Array = np.ndarray[Any, Any]
+FaceDetectionOptions = SsdMobilenetv1Options | TinyYolov2Options | MtcnnOptions
+AnyTask = TypeVar("AnyTask", bound="ComposableTask")
+
+#: How many crops a network sees at once; bounds the memory that a crowd takes.
+MAX_BATCH = 32
+
+
+class ComposableTask:
+    """A lazy, immutable chain of steps on one photo or a list of photos; `.run()` or `await` computes it."""
+
+    def __init__(self, photo: Any, options: FaceDetectionOptions | None = None, steps: tuple[str, ...] = ()) -> None:
+        if options is None:
+            options = SsdMobilenetv1Options()
+        if not isinstance(options, (SsdMobilenetv1Options, TinyYolov2Options, MtcnnOptions)):
+            raise InvalidType(
+                "detect_faces: expected options of SsdMobilenetv1Options, TinyFaceDetectorOptions, TinyYolov2Options or MtcnnOptions, "
+                f"got {type(options).__name__}"
+            )
+        self.photo = photo
+        self.options = options
+        self.steps = steps
+
+    def with_face_landmarks(self: AnyTask, use_tiny_landmark_net: bool = False) -> AnyTask:
+        """Add 68 landmarks, found in the crop of each detection, and the aligned rectangle derived from them."""
+        if self.steps:
+            raise InvalidArgument(f"with_face_landmarks: expected to be the first step, got {self!r}: call it before the others")
+        return self._with("face_landmarks(use_tiny_landmark_net=True)" if use_tiny_landmark_net else "face_landmarks")
+
+    def with_face_expressions(self: AnyTask) -> AnyTask:
+        """Add the probabilities of seven expressions, from the aligned crop, or that of the detection if not aligned."""
+        return self._with("face_expressions")
+
+    def with_age_and_gender(self: AnyTask) -> AnyTask:
+        """Add age and gender, from the aligned crop, or that of the detection if not aligned."""
+        return self._with("age_and_gender")
+
+    def _with_descriptors(self: AnyTask, name: str) -> AnyTask:
+        if not any(step.startswith("face_landmarks") for step in self.steps):
+            raise InvalidArgument(f"{name}: expected a task with landmarks, got {self!r}: call .with_face_landmarks() first")
+        return self._with("face_descriptors")
+
+    def _with(self: AnyTask, step: str) -> AnyTask:
+        if step in self.steps:
+            raise InvalidArgument(f"with_{step}: expected to be called once, got {self!r}, which has it")
+        return type(self)(self.photo, self.options, (*self.steps, step))
+
+    def _faces(self, net_input: NetInput) -> list[list[FaceDetection]]:
+        images = net_input.image_tensors
+        detector: Any
+        if isinstance(self.options, SsdMobilenetv1Options):
+            detector = nets.ssd_mobilenetv1
+        elif isinstance(self.options, TinyFaceDetectorOptions):
+            detector = nets.tiny_face_detector
+        elif isinstance(self.options, TinyYolov2Options):
+            detector = nets.tiny_yolov2
+        else:
+            detector = nets.mtcnn
+        return [detector.locate_faces(image, self.options) for image in images]
+
+    def _results(self) -> tuple[list[list[Any]], bool]:
+        """The faces of each photo, and whether a list of photos came in."""
+        net_input = to_net_input(self.photo)
+        photos = self._faces(net_input)
+        if not self.steps:
+            return [list(faces) for faces in photos], net_input.is_batch_input
+        faces = [_Face(net_input.image_tensors[i], FaceResult(d)) for i, detections in enumerate(photos) for d in detections]
+        for step in self.steps:
+            _STEPS[step](faces)
+        results = iter(face.result for face in faces)
+        return [[next(results) for _ in detections] for detections in photos], net_input.is_batch_input
+
+    def run(self) -> Any:
+        """Compute the chain."""
+        raise InvalidType("ComposableTask.run: expected a task of detect_all_faces or detect_single_face")
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return asyncio.to_thread(self.run).__await__()
+
+    def __bool__(self) -> bool:
+        raise InvalidType(f"{self!r} is not computed yet: call .run() and look at what it gives")
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}({', '.join([type(self.options).__name__, *self.steps])})>"
+
+
+class DetectAllFacesTask(ComposableTask):
+    """All faces of a photo; iterating, `len(task)` and `task[i]` run it once and keep the result."""
+
+    def __init__(self, photo: Any, options: FaceDetectionOptions | None = None, steps: tuple[str, ...] = ()) -> None:
+        super().__init__(photo, options, steps)
+        self._lock = threading.Lock()
+        self._kept: list[Any] | None = None
+
+    def with_face_descriptors(self) -> DetectAllFacesTask:
+        """Add the 128-number descriptor of each face; needs landmarks."""
+        return self._with_descriptors("with_face_descriptors")
+
+    def run(self) -> list[Any]:
+        """The faces: `FaceDetection`s without further steps, else `FaceResult`s; a list of such lists for a list of photos."""
+        photos, is_batch = self._results()
+        return photos if is_batch else photos[0]
+
+    def _once(self) -> list[Any]:
+        with self._lock:
+            if self._kept is None:
+                self._kept = self.run()
+            return self._kept
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._once())
+
+    def __len__(self) -> int:
+        return len(self._once())
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._once()[index]
+
+
+class DetectSingleFaceTask(ComposableTask):
+    """The face with the highest score."""
+
+    def with_face_descriptor(self) -> DetectSingleFaceTask:
+        """Add the 128-number descriptor; needs landmarks."""
+        return self._with_descriptors("with_face_descriptor")
+
+    def _faces(self, net_input: NetInput) -> list[list[FaceDetection]]:
+        return [[max(faces, key=lambda face: face.score)] if faces else [] for faces in super()._faces(net_input)]
+
+    def run(self) -> Any:
+        """The face, or None where there is none; a list of those for a list of photos."""
+        photos, is_batch = self._results()
+        best = [faces[0] if faces else None for faces in photos]
+        return best if is_batch else best[0]
+
+
+@dataclasses.dataclass
+class _Face:
+    """A face on its way through the steps."""
+
+    image: Array
+    result: FaceResult
+
+    def crop(self, box: Box | FaceDetection | None) -> Array | None:
+        """The pixels of a box; None if no pixel of the photo lies in it."""
+        if box is None:
+            return None
+        H, W = self.image.shape[:2]
+        if isinstance(box, FaceDetection):
+            box = box.for_size(W, H).box
+        x, y, w, h = crop_rect(box, W, H)
+        return self.image[y : y + h, x : x + w] if w > 0 and h > 0 else None
+
+    def aligned_crop(self) -> Array | None:
+        return self.crop(self.result.aligned_rect or self.result.detection)
+
+    def descriptor_crop(self) -> Array | None:
+        landmarks = self.result.landmarks
+        return self.crop(None if landmarks is None else landmarks.align(use_dlib_alignment=True))
+
+
+def _predict(faces: Sequence[_Face], crop: Callable[[_Face], Array | None], network: Callable[[list[Array]], Any]) -> Iterator[Any]:
+    """Pairs of face and prediction; a face whose crop holds no pixel is left out, so that its field stays None."""
+    pairs = [(face, pixels) for face in faces if (pixels := crop(face)) is not None]
+    for at in range(0, len(pairs), MAX_BATCH):
+        chunk = pairs[at : at + MAX_BATCH]
+        yield from zip([face for face, _ in chunk], network([pixels for _, pixels in chunk]), strict=True)
+
+
+def _add_landmarks(faces: Sequence[_Face], network: Any) -> None:
+    for face, landmarks in _predict(faces, lambda face: face.crop(face.result.detection), network.detect_landmarks):
+        face.result = extend_with_face_landmarks(face.result, landmarks)
+
+
+def _add_expressions(faces: Sequence[_Face]) -> None:
+    for face, expressions in _predict(faces, _Face.aligned_crop, nets.face_expression_net.predict_expressions):
+        face.result = dataclasses.replace(face.result, expressions=expressions)
+
+
+def _add_age_and_gender(faces: Sequence[_Face]) -> None:
+    for face, p in _predict(faces, _Face.aligned_crop, nets.age_gender_net.predict_age_and_gender):
+        face.result = dataclasses.replace(face.result, age=p.age, gender=p.gender, gender_probability=p.gender_probability)
+
+
+def _add_descriptors(faces: Sequence[_Face]) -> None:
+    for face, descriptor in _predict(faces, _Face.descriptor_crop, nets.face_recognition_net.compute_face_descriptor):
+        face.result = dataclasses.replace(face.result, descriptor=descriptor)
+
+
+_STEPS: dict[str, Callable[[Sequence[_Face]], None]] = {
+    "face_landmarks": lambda faces: _add_landmarks(faces, nets.face_landmark_68_net),
+    "face_landmarks(use_tiny_landmark_net=True)": lambda faces: _add_landmarks(faces, nets.face_landmark_68_tiny_net),
+    "face_expressions": _add_expressions,
+    "age_and_gender": _add_age_and_gender,
+    "face_descriptors": _add_descriptors,
+}
+
+
+def detect_all_faces(photo: Any, options: FaceDetectionOptions | None = None) -> DetectAllFacesTask:
+    """A task that detects all faces of a photo.
+
+    Parameters
+    ----------
+    photo : photo or list of photos
+        A path, bytes, a file object, a URL, a `PIL.Image.Image` or an array [H,W,3]; see `load_image`.
+    options : SsdMobilenetv1Options (default), TinyFaceDetectorOptions, TinyYolov2Options or MtcnnOptions
+        Choose the detector.
+
+    Returns
+    -------
+    DetectAllFacesTask
+        Nothing is computed before `.run()`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> detect_all_faces(np.zeros((60, 80, 3), np.uint8)).with_face_landmarks().with_face_descriptors().run()
+    []
+    """
+    return DetectAllFacesTask(photo, options)
+
+
+def detect_single_face(photo: Any, options: FaceDetectionOptions | None = None) -> DetectSingleFaceTask:
+    """A task that detects the face with the highest score; parameters as for `detect_all_faces`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> detect_single_face(np.zeros((60, 80, 3), np.uint8)).run() is None
+    True
+    """
+    return DetectSingleFaceTask(photo, options)
