@@ -175,8 +175,11 @@ class _Face:
         H, W = self.image.shape[:2]
         if isinstance(box, FaceDetection):
             box = box.for_size(W, H).box
-        x, y, w, h = crop_rect(box, W, H)
-        return self.image[y : y + h, x : x + w] if w > 0 and h > 0 else None
+        try:
+            x, y, w, h = crop_rect(box, W, H)
+        except InvalidArgument:
+            return None
+        return self.image[y : y + h, x : x + w]
 
     def aligned_crop(self) -> Array | None:
         return self.crop(self.result.aligned_rect or self.result.detection)

@@ -18,7 +18,7 @@ from npfaceapi.graph import Node, ParamTree
 from npfaceapi.image import NetInput, to_net_input
 from npfaceapi.landmarks import FaceLandmarks68
 from npfaceapi.networks.blocks import FEATURE_MEAN_RGB, dense_block
-from npfaceapi.networks.neural_network import NeuralNetwork, one_or_list
+from npfaceapi.networks.neural_network import NeuralNetwork, one_or_list, sizes_of
 
 __all__ = ["FaceLandmark68Net", "FaceLandmark68TinyNet"]
 
@@ -86,7 +86,7 @@ class FaceLandmark68Net(NeuralNetwork):
     def forward_input(self, net_input: NetInput) -> Array:
         """Landmarks [N,136] relative to each crop, as face-api.js's `forwardInput` gives them."""
         points = self.run_net(net_input.to_batch_tensor(SIZE, True))["points"]
-        return self.post_process(points, net_input.sizes)
+        return self.post_process(points, sizes_of(net_input))
 
     def forward(self, photos: Any) -> Array:
         """`forward_input` of one photo or a list of them."""
@@ -106,7 +106,7 @@ class FaceLandmark68Net(NeuralNetwork):
             In pixels of the crop; a list if a list came in.
         """
         net_input = to_net_input(photos)
-        return one_or_list(landmarks_of(self.forward_input(net_input), net_input.sizes), net_input)
+        return one_or_list(landmarks_of(self.forward_input(net_input), sizes_of(net_input)), net_input)
 
 
 def landmarks_of(relative: Array, sizes: list[tuple[int, int]]) -> list[FaceLandmarks68]:

@@ -14,10 +14,10 @@ from npfaceapi.engines import dispatch
 from npfaceapi.engines.reference import softmax
 from npfaceapi.errors import InvalidArgument, InvalidType, WeightsError
 from npfaceapi.graph import Graph, Node, ParamTree, record
-from npfaceapi.image import NetInput, to_net_input
+from npfaceapi.image import NetInput, compute_reshaped_dimensions, to_net_input
 from npfaceapi.weights import bundled_weights, bundled_weights_shapes, load_weight_map
 
-__all__ = ["NeuralNetwork", "Shapes", "one_or_list", "softmax"]
+__all__ = ["NeuralNetwork", "Shapes", "one_or_list", "reshaped_sizes_of", "sizes_of", "softmax"]
 
 Array = np.ndarray[Any, Any]
 Shapes = dict[str, tuple[int, ...]]
@@ -30,6 +30,17 @@ MAX_PROGRAMS = 24
 def one_or_list(results: list[T], net_input: NetInput) -> T | list[T]:
     """A list if a list of photos came in, else its only element."""
     return results if net_input.is_batch_input else results[0]
+
+
+def sizes_of(net_input: NetInput) -> list[tuple[int, int]]:
+    """(width, height) of each photo."""
+    return [(width, height) for height, width, _ in net_input.input_dimensions]
+
+
+def reshaped_sizes_of(net_input: NetInput, input_size: int) -> list[tuple[int, int]]:
+    """(width, height) of each photo inside of the padded and resized square, rounded as face-api.js rounds them."""
+    reshaped = [compute_reshaped_dimensions(width, height, input_size) for width, height in sizes_of(net_input)]
+    return [(int(size.width), int(size.height)) for size in reshaped]
 
 
 class _Loaded:

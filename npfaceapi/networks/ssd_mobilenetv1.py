@@ -18,7 +18,7 @@ from npfaceapi.boxes import ssd_non_max_suppression
 from npfaceapi.geometry import Rect
 from npfaceapi.graph import Node, ParamTree, block
 from npfaceapi.image import NetInput, to_net_input
-from npfaceapi.networks.neural_network import NeuralNetwork, one_or_list
+from npfaceapi.networks.neural_network import NeuralNetwork, one_or_list, reshaped_sizes_of, sizes_of
 from npfaceapi.options import SsdMobilenetv1Options
 from npfaceapi.results import FaceDetection
 
@@ -189,7 +189,9 @@ class SsdMobilenetv1(NeuralNetwork):
         net_input = to_net_input(photos)
         outputs = self.forward_input(net_input)
         faces = [
-            decode(boxes, scores, net_input.get_input_size(i), net_input.get_reshaped_size(i, SIZE), options)
-            for i, (boxes, scores) in enumerate(zip(outputs["boxes"], outputs["scores"], strict=True))
+            decode(boxes, scores, size, reshaped, options)
+            for boxes, scores, size, reshaped in zip(
+                outputs["boxes"], outputs["scores"], sizes_of(net_input), reshaped_sizes_of(net_input, SIZE), strict=True
+            )
         ]
         return one_or_list(faces, net_input)

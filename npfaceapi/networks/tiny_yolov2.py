@@ -21,7 +21,7 @@ from npfaceapi.geometry import Rect
 from npfaceapi.graph import Node, ParamTree, block
 from npfaceapi.image import NetInput, to_net_input
 from npfaceapi.networks.blocks import YOLO_MEAN_RGB, separable_conv2d
-from npfaceapi.networks.neural_network import NeuralNetwork, Shapes, one_or_list
+from npfaceapi.networks.neural_network import NeuralNetwork, Shapes, one_or_list, reshaped_sizes_of, sizes_of
 from npfaceapi.options import TinyYolov2Options
 from npfaceapi.results import FaceDetection
 
@@ -232,8 +232,10 @@ class TinyYolov2(NeuralNetwork):
         net_input = to_net_input(photos)
         size = options.input_size
         faces = [
-            decode(grid, self.config, net_input.sizes[i], net_input.reshaped_sizes(size)[i], size, options.score_threshold)
-            for i, grid in enumerate(self.forward_input(net_input, size))
+            decode(grid, self.config, photo_size, reshaped, size, options.score_threshold)
+            for grid, photo_size, reshaped in zip(
+                self.forward_input(net_input, size), sizes_of(net_input), reshaped_sizes_of(net_input, size), strict=True
+            )
         ]
         return one_or_list(faces, net_input)
 
