@@ -1,0 +1,154 @@
+"""What the planner fuses, what it must not, and that neither changes a value."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from test_numba_kernels import assert_close, weights_for
+
+from npfaceapi import ops
+from npfaceapi.engines.numba import plan
+from npfaceapi.engines.reference import ReferenceProgram
+from npfaceapi.graph import record
+
+SHAPES = {
+    "first/filters": (3, 3, 3, 16), "first/bias": (16,),
+    "bn/mean": (16,), "bn/variance": (16,), "bn/offset": (16,), "bn/scale": (16,),
+    "depthwise": (3, 3, 16, 1), "pointwise": (1, 1, 16, 24), "bias": (24,), "scale": (24,), "shift": (24,),
+    "second": (3, 3, 24, 24), "third": (3, 3, 24, 24), "alpha": (24,), "fc": (24, 5),
+}  # fmt: skip
+
+
+def network(x, p):
+    """A bit of everything: constants before, batch norm, separable, scale and shift, residual, pools, branches."""
+    x = ops.divide(ops.subtract(x, (0.1, 0.2, 0.3)), 0.5)
+    x = ops.conv2d(x, p["first"]["filters"], p["first"]["bias"], stride=2)
+    x = ops.relu6(ops.batch_norm(x, **{k: p["bn"][k] for k in ("mean", "variance", "offset", "scale")}, epsilon=0.001))
+    x = ops.conv2d(ops.depthwise_conv2d(x, p["depthwise"]), p["pointwise"], p["bias"])
+    x = ops.add(ops.multiply(x, p["scale"]), p["shift"])
+    x = ops.prelu(x, p["alpha"])
+    pooled = ops.max_pool(x, 2, stride=2)
+    y = ops.relu(ops.conv2d(pooled, p["second"]))
+    y = ops.relu(ops.add(pooled, ops.conv2d(y, p["third"])))
+    z = ops.leaky_relu(ops.conv2d(y, p["second"]), 0.1)
+    total = ops.add(pooled, ops.add(y, z))
+    return {"out": ops.softmax(ops.dense(ops.mean(total), p["fc"])), "total": total}
+
+
+@pytest.fixture(scope="module")
+def graph():
+    return record("test", network, SHAPES, (22, 19, 3))
+
+
+@pytest.fixture(scope="module")
+def weights():
+    return weights_for(SHAPES)
+
+
+def batches(graph, count, N=2):
+    return [np.random.default_rng(seed).standard_normal((N, *graph.input.shape)).astype(np.float32) for seed in range(count)]
+
+
+def test_fusion_shortens_the_graph_and_keeps_the_values(graph, weights):
+    outputs = list(graph.outputs.values())
+    program = plan(graph, weights, outputs)
+    assert len(program.steps) < 0.6 * len(graph)
+    for batch in batches(graph, 4):  # several inputs on ONE plan: what a recycled buffer keeps from the last call shows here
+        for actual, expected in zip(program(batch), ReferenceProgram(graph, weights, outputs, np.float64)(batch), strict=True):
+            assert_close(actual, expected)
+
+
+def test_convolution_takes_batch_norm_and_activation_into_its_step(graph, weights):
+    program = plan(graph, weights, list(graph.outputs.values()))
+    fused = [{node.op for node in step.nodes} for step in program.steps]
+    assert {"conv2d", "batch_norm", "relu6"} in fused
+    assert any({"conv2d", "multiply", "add", "prelu"} <= ops_ for ops_ in fused)
+    assert any({"conv2d", "add", "relu"} <= ops_ for ops_ in fused)
+    assert {"subtract", "divide"} in fused
+
+
+def test_every_node_can_be_tapped_alone(graph, weights):
+    (batch,) = batches(graph, 1)
+    nodes = list(graph)
+    truth = ReferenceProgram(graph, weights, nodes, np.float64)(batch)
+    for node, expected in zip(nodes, truth, strict=True):
+        (actual,) = plan(graph, weights, [node])(batch)
+        assert_close(actual, expected)
+
+
+def test_all_nodes_can_be_tapped_at_once(graph, weights):
+    (batch,) = batches(graph, 1)
+    nodes = list(graph)
+    actual = plan(graph, weights, nodes)(batch)
+    for node, a, b in zip(nodes, actual, ReferenceProgram(graph, weights, nodes, np.float64)(batch), strict=True):
+        assert a.shape == (2, *node.shape)
+        assert_close(a, b)
+
+
+def test_a_tap_stops_fusion(graph, weights):
+    convolution = next(node for node in graph if node.op == "conv2d")
+    outputs = list(graph.outputs.values())
+    assert all(step.name != convolution.name for step in plan(graph, weights, outputs).steps)
+    assert any(step.name == convolution.name for step in plan(graph, weights, [*outputs, convolution]).steps)
+
+
+def test_an_output_asked_for_twice_comes_twice(graph, weights):
+    out = graph.outputs["out"]
+    (batch,) = batches(graph, 1)
+    a, b = plan(graph, weights, [out, out])(batch)
+    np.testing.assert_array_equal(a, b)
+    assert not np.shares_memory(a, b)
+
+
+def test_results_are_the_callers_own(graph, weights):
+    first, second = batches(graph, 2)
+    program = plan(graph, weights, [graph.input, graph.outputs["total"]])
+    given = program(first)
+    kept = [a.copy() for a in given]
+    program(second)
+    for a, b in zip(given, kept, strict=True):
+        np.testing.assert_array_equal(a, b)
+    given[0][:] = 0
+    assert first.any()
+
+
+def test_sums_of_a_node_with_itself(weights):
+    def forward(x, p):
+        y = ops.conv2d(x, p["first"]["filters"])
+        return {"y": ops.relu(ops.add(y, y))}
+
+    graph = record("test", forward, SHAPES, (6, 6, 3))
+    (batch,) = batches(graph, 1)
+    outputs = list(graph.outputs.values())
+    assert_close(plan(graph, weights, outputs)(batch)[0], ReferenceProgram(graph, weights, outputs, np.float64)(batch)[0])
+
+
+def test_right_associated_sums_as_in_the_dense_block(weights):
+    def forward(x, p):
+        outs = [ops.relu(ops.conv2d(x, p["first"]["filters"]))]
+        y = outs[0]
+        for _ in range(3):
+            y = ops.conv2d(ops.depthwise_conv2d(y, p["depthwise"]), p["pointwise"])
+            y = ops.conv2d(y, p["back"])
+            outs.append(y)
+            total = outs[-1]
+            for earlier in reversed(outs[:-1]):
+                total = ops.add(earlier, total)
+            y = ops.relu(total)
+        return {"y": y}
+
+    shapes = {**SHAPES, "back": (1, 1, 24, 16)}
+    graph = record("test", forward, shapes, (9, 8, 3))
+    weights = weights_for(shapes)
+    for batch in batches(graph, 3):
+        outputs = list(graph.outputs.values())
+        assert_close(plan(graph, weights, outputs)(batch)[0], ReferenceProgram(graph, weights, outputs, np.float64)(batch)[0])
+
+
+def test_describe_names_every_step(graph, weights):
+    program = plan(graph, weights, list(graph.outputs.values()))
+    text = program.describe()
+    for step in program.steps:
+        assert step.name in text
+    assert sum(step.macs for step in program.steps) == graph.macs
+    assert "conv2d + batch_norm + relu6" in text
