@@ -6,12 +6,13 @@ import json
 import os
 import re
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from npfaceapi.errors import FetchError, InvalidType, WeightsError
+from npfaceapi.errors import FetchError, InvalidArgument, InvalidType, WeightsError
 
 if TYPE_CHECKING:
     import urllib.request
@@ -29,13 +30,17 @@ def is_url(text: str) -> bool:
     return _URL.match(text) is not None
 
 
-def fetch_or_throw(url: str | os.PathLike[str], timeout: float = 30.0, max_bytes: int = 512 * 2**20) -> bytes:
+def fetch_or_throw(
+    url: str | os.PathLike[str], init: Mapping[str, Any] | None = None, timeout: float = 30.0, max_bytes: int = 512 * 2**20
+) -> bytes:
     """Fetch what stands at a URL or a path.
 
     Parameters
     ----------
     url : str or os.PathLike
         `http://`, `https://` or `file:` URL, or a path.  Redirects are followed, to http and https only.
+    init : mapping, optional
+        What an http request is made of besides the URL: "method", "headers" (a mapping), "body" (bytes).
     timeout : float
         Seconds for the whole of it.
     max_bytes : int
@@ -56,11 +61,15 @@ def fetch_or_throw(url: str | os.PathLike[str], timeout: float = 30.0, max_bytes
     """
     if not isinstance(url, (str, os.PathLike)):
         raise InvalidType(f"fetch_or_throw: expected a URL or a path, got {type(url).__name__}")
+    if unknown := set(init or {}) - {"method", "headers", "body"}:
+        raise InvalidArgument(f"fetch_or_throw: expected init to have method, headers or body, got {sorted(unknown)[0]!r}")
     name = os.fspath(url)
     if not isinstance(name, str):
         raise InvalidType(f"fetch_or_throw: expected a URL or a path of type str, got a path of {type(name).__name__}")
     if isinstance(url, str) and is_url(url):
-        return _read_file(_path_of(url), url, max_bytes) if url[:5].lower() == "file:" else _get(url, timeout, max_bytes)
+        if url[:5].lower() == "file:":
+            return _read_file(_path_of(url), url, max_bytes)
+        return _request(url, init or {}, timeout, max_bytes)
     return _read_file(name, name, max_bytes)
 
 
@@ -184,7 +193,7 @@ def _read_file(path: str, name: str, max_bytes: int) -> bytes:
     return data
 
 
-def _get(url: str, timeout: float, max_bytes: int) -> bytes:
+def _request(url: str, init: Mapping[str, Any], timeout: float, max_bytes: int) -> bytes:
     import http.client
     import string
     import urllib.error
@@ -196,7 +205,8 @@ def _get(url: str, timeout: float, max_bytes: int) -> bytes:
     deadline = time.monotonic() + timeout
     try:
         quoted = urllib.parse.quote(url, safe=string.punctuation)
-        request = urllib.request.Request(quoted, headers={"User-Agent": f"npfaceapi/{__version__}"})
+        headers = {"User-Agent": f"npfaceapi/{__version__}", **init.get("headers", {})}
+        request = urllib.request.Request(quoted, init.get("body"), headers, method=init.get("method"))
         with _opener().open(request, timeout=timeout) as response:
             length = response.headers.get("Content-Length")
             if length is not None and length.isdigit() and int(length) > max_bytes:

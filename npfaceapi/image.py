@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from npfaceapi.errors import ImageError, ImageNotFoundError, InvalidArgument, InvalidType
 from npfaceapi.fetch import fetch_or_throw, is_url
+from npfaceapi.geometry import Dimensions
 from npfaceapi.photo import buffer_to_image, decode_array, decode_file, decode_pil, is_pil_image, to_pil
 from npfaceapi.resampling import (
     compute_reshaped_dimensions,
@@ -30,8 +31,6 @@ from npfaceapi.resampling import (
 
 if TYPE_CHECKING:
     from PIL import Image
-
-    from npfaceapi.geometry import Dimensions
 
 __all__ = [
     "NetInput",
@@ -91,7 +90,7 @@ def load_image(photo: Photo, name: str = "photo") -> NDArray[Any]:
     if is_pil_image(photo):
         return decode_pil(photo, getattr(photo, "filename", "") or name)  # type: ignore[arg-type]
     if callable(getattr(photo, "read", None)):
-        return _load_file(photo, name)  # type: ignore[arg-type]
+        return _load_file(photo, name)
     hint = "; pass numpy.asarray(photo)" if hasattr(photo, "__array__") else ""
     raise InvalidType(
         f"{name}: expected a path, URL, bytes, binary file, PIL image or array, got {type(photo).__name__}{hint}",
@@ -115,7 +114,7 @@ def _load_path(path: str | os.PathLike[str]) -> NDArray[Any]:
         raise ImageError(f"{name}: expected a file that can be read, got: {reason}") from None
 
 
-def _load_file(file: IO[bytes], name: str) -> NDArray[Any]:
+def _load_file(file: Any, name: str) -> NDArray[Any]:
     own_name = getattr(file, "name", None)
     name = own_name if isinstance(own_name, str) else name
     if isinstance(file, io.TextIOBase):
@@ -142,17 +141,6 @@ class NetInput:
     treat_as_batch_input : bool
         Whether a single photo counts as a batch, so that the result is a list.
 
-    Attributes
-    ----------
-    image_tensors : list of ndarray
-        `[H,W,3]` each, uint8 or float32.
-    is_batch_input : bool
-    batch_size : int
-    input_dimensions : list of tuple
-        (height, width, 3) of each photo.
-    input_size : int or None
-        The side last asked of `to_batch_tensor`.
-
     Examples
     --------
     >>> NetInput([np.zeros((40, 60, 3), np.uint8)]).input_dimensions
@@ -165,62 +153,80 @@ class NetInput:
         if not inputs:
             raise InvalidArgument("NetInput: expected at least one photo, got an empty list")
         single = len(inputs) == 1 and not treat_as_batch_input
-        self.image_tensors = [
-            load_image(photo, "photo" if single else f"photos[{index}]") for index, photo in enumerate(inputs)
-        ]
-        self.is_batch_input = treat_as_batch_input or len(inputs) > 1
-        self.input_size: int | None = None
+        self._images = [load_image(photo, "photo" if single else f"photos[{index}]") for index, photo in enumerate(inputs)]
+        self._treat_as_batch_input = treat_as_batch_input
+        self._input_size: int | None = None
 
     def __repr__(self) -> str:
         return f"NetInput(batch_size={self.batch_size}, input_dimensions={self.input_dimensions})"
 
     @property
+    def image_tensors(self) -> list[NDArray[Any]]:
+        """The pixels `[H,W,3]` of each photo, uint8 or float32."""
+        return list(self._images)
+
+    @property
+    def is_batch_input(self) -> bool:
+        """Whether a list came in, so that a list goes out."""
+        return self._treat_as_batch_input or self.batch_size > 1
+
+    @property
     def batch_size(self) -> int:
-        return len(self.image_tensors)
+        """The number of photos."""
+        return len(self._images)
+
+    @property
+    def input_size(self) -> int | None:
+        """The side that was last asked of `to_batch_tensor`."""
+        return self._input_size
 
     @property
     def input_dimensions(self) -> list[tuple[int, int, int]]:
+        """(height, width, 3) of each photo."""
         return [self.get_input_dimensions(index) for index in range(self.batch_size)]
 
     @property
     def reshaped_input_dimensions(self) -> list[Dimensions]:
+        """Width and height of each photo inside of the square that `to_batch_tensor` made last."""
         return [self.get_reshaped_input_dimensions(index) for index in range(self.batch_size)]
 
     def get_input(self, batch_idx: int) -> NDArray[Any]:
         """The pixels `[H,W,3]` of one photo."""
-        return self.image_tensors[batch_idx]
+        return self._images[batch_idx]
 
     def get_input_dimensions(self, batch_idx: int) -> tuple[int, int, int]:
         """(height, width, 3) of one photo."""
-        height, width, channels = self.image_tensors[batch_idx].shape
+        height, width, channels = self._images[batch_idx].shape
         return height, width, channels
 
     def get_input_height(self, batch_idx: int) -> int:
+        """Height of one photo in pixels."""
         return self.get_input_dimensions(batch_idx)[0]
 
     def get_input_width(self, batch_idx: int) -> int:
+        """Width of one photo in pixels."""
         return self.get_input_dimensions(batch_idx)[1]
 
     def get_reshaped_input_dimensions(self, batch_idx: int) -> Dimensions:
         """Width and height of one photo inside of the square that `to_batch_tensor` made last."""
-        if self.input_size is None:
-            raise InvalidArgument("NetInput.get_reshaped_input_dimensions: expected to_batch_tensor to be called before, got no size")
+        if self._input_size is None:
+            raise InvalidArgument("get_reshaped_input_dimensions: expected a call of to_batch_tensor before, got none")
         height, width, _ = self.get_input_dimensions(batch_idx)
-        return compute_reshaped_dimensions(width, height, self.input_size)
+        return compute_reshaped_dimensions(width, height, self._input_size)
 
     def to_batch_tensor(self, input_size: int, is_center_inputs: bool = True) -> NDArray[np.float32]:
         """All photos padded to squares and resized: float32 `[N,input_size,input_size,3]` in 0..255."""
-        batch = to_batch_tensor(self.image_tensors, input_size, is_center_inputs)
-        self.input_size = input_size
+        batch = to_batch_tensor(self._images, input_size, is_center_inputs)
+        self._input_size = input_size
         return batch
 
 
-def to_net_input(photos: Photo | Sequence[Photo] | NetInput) -> NetInput:
+def to_net_input(inputs: Photo | Sequence[Photo] | NetInput) -> NetInput:
     """Decode one photo or several.
 
     Parameters
     ----------
-    photos : photo, list or tuple of photos, or NetInput
+    inputs : photo, list or tuple of photos, or NetInput
         A photo is what `load_image` takes; a list is a batch, even with one element; a NetInput is returned as it is.
 
     Raises
@@ -236,13 +242,13 @@ def to_net_input(photos: Photo | Sequence[Photo] | NetInput) -> NetInput:
     >>> to_net_input(photo).is_batch_input, to_net_input([photo]).is_batch_input
     (False, True)
     """
-    if isinstance(photos, NetInput):
-        return photos
-    if isinstance(photos, (list, tuple)):
-        if not photos:
+    if isinstance(inputs, NetInput):
+        return inputs
+    if isinstance(inputs, (list, tuple)):
+        if not inputs:
             raise InvalidArgument("to_net_input: expected at least one photo, got an empty list")
-        return NetInput(photos, True)
-    return NetInput([photos])  # type: ignore[list-item]
+        return NetInput(inputs, True)
+    return NetInput([inputs])  # type: ignore[list-item]
 
 
 def crop_rect(box: Any, image_width: int, image_height: int) -> tuple[int, int, int, int]:
@@ -277,12 +283,12 @@ def crop_rect(box: Any, image_width: int, image_height: int) -> tuple[int, int, 
     )
 
 
-def extract_face_tensors(image: Photo | NetInput, detections: Iterable[Any]) -> list[NDArray[Any]]:
+def extract_face_tensors(image_tensor: Photo | NetInput, detections: Iterable[Any]) -> list[NDArray[Any]]:
     """Cut faces out of a photo, as arrays.
 
     Parameters
     ----------
-    image : photo
+    image_tensor : photo
         As `load_image` takes it.
     detections : iterable of FaceDetection, FaceResult, Box or Rect
         A detection is scaled to the size of the photo; a box counts in its pixels.
@@ -303,7 +309,7 @@ def extract_face_tensors(image: Photo | NetInput, detections: Iterable[Any]) -> 
     >>> extract_face_tensors(np.zeros((40, 60, 3), np.uint8), [Rect(10, 5, 20, 30)])[0].shape
     (30, 20, 3)
     """
-    return _crops("extract_face_tensors", image, detections, floor_detections=False)
+    return _crops("extract_face_tensors", image_tensor, detections, floor_detections=False)
 
 
 def extract_faces(photo: Photo | NetInput, detections: Iterable[Any]) -> list[Image.Image]:
@@ -345,7 +351,7 @@ def _crops(where: str, photo: Photo | NetInput, detections: Iterable[Any], floor
     crops = []
     for item in detections:
         box = getattr(item, "detection", item)
-        if hasattr(box, "for_size"):
+        if hasattr(box, "for_size") and hasattr(box, "box"):
             box = box.for_size(width, height).box
             box = box.floor() if floor_detections else box
         x, y, w, h = crop_rect(box, width, height)

@@ -146,10 +146,11 @@ def _to_8_bit_range(array: NDArray[Any], name: str) -> NDArray[Any]:
     if array.dtype == np.uint8:
         return array
     if kind == "b":
-        return array.astype(np.uint8) * np.uint8(255)
+        return np.where(array, np.uint8(255), np.uint8(0))
     if kind == "u" and array.dtype.itemsize == 2:
         # + 128 makes the division by 257 round half up, and 257 is odd, so that no value lies on a half.
-        return ((array.astype(np.uint32) + 128) // 257).astype(np.uint8)
+        rounded: NDArray[np.uint32] = (array.astype(np.uint32) + 128) // 257
+        return rounded.astype(np.uint8)
     if kind not in "iuf":
         raise InvalidType(f"{name}: expected an array of uint8, uint16 or floats in 0..255, got dtype {array.dtype}")
     low, high = array.min(), array.max()
@@ -171,8 +172,10 @@ def _on_black(rgba: NDArray[Any]) -> NDArray[Any]:
     color, alpha = rgba[:, :, :3], rgba[:, :, 3:]
     if rgba.dtype == np.uint8:
         # round(color * alpha / 255); 255 is odd, so that no value lies on a half.
-        return ((color.astype(np.uint32) * alpha + 127) // 255).astype(np.uint8)
-    return (color.astype(np.float64) * alpha / 255).astype(np.float32)
+        rounded: NDArray[np.uint32] = (color.astype(np.uint32) * alpha + 127) // 255
+        return rounded.astype(np.uint8)
+    exact: NDArray[np.float64] = color.astype(np.float64) * alpha / 255
+    return exact.astype(np.float32)
 
 
 def _pixels(image: Image.Image, name: str) -> NDArray[Any]:

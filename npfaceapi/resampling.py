@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from npfaceapi.errors import InvalidArgument, InvalidType
-
-if TYPE_CHECKING:
-    from npfaceapi.geometry import Dimensions
+from npfaceapi.geometry import Dimensions
 
 __all__ = [
     "compute_reshaped_dimensions",
@@ -45,12 +43,12 @@ class _Axis(NamedTuple):
         return _Axis(self.low - offset, self.high - offset, self.fraction)
 
 
-def pad_to_square(image: NDArray[Any], is_center_image: bool = False) -> NDArray[Any]:
+def pad_to_square(img_tensor: NDArray[Any], is_center_image: bool = False) -> NDArray[Any]:
     """Pad the shorter side of an image with zeros.
 
     Parameters
     ----------
-    image : ndarray
+    img_tensor : ndarray
         `[H,W,C]` or `[N,H,W,C]`.
     is_center_image : bool
         False: zeros to the right or below.  True: on both sides; of an odd number the larger half comes after.
@@ -58,24 +56,24 @@ def pad_to_square(image: NDArray[Any], is_center_image: bool = False) -> NDArray
     Returns
     -------
     ndarray
-        `[S,S,C]` or `[N,S,S,C]` with S = max(H, W), same dtype; `image` itself when it is square.
+        `[S,S,C]` or `[N,S,S,C]` with S = max(H, W), same dtype; `img_tensor` itself when it is square.
 
     Examples
     --------
     >>> pad_to_square(np.ones((1, 4, 3), np.uint8), is_center_image=True)[:, 0, 0].tolist()
     [0, 1, 0, 0]
     """
-    if not isinstance(image, np.ndarray):
-        raise InvalidType(f"pad_to_square: expected an array, got {type(image).__name__}")
-    if image.ndim not in (3, 4):
-        raise InvalidArgument(f"pad_to_square: expected an array [H,W,C] or [N,H,W,C], got shape {list(image.shape)}")
-    height, width = image.shape[-3:-1]
+    if not isinstance(img_tensor, np.ndarray):
+        raise InvalidType(f"pad_to_square: expected an array, got {type(img_tensor).__name__}")
+    if img_tensor.ndim not in (3, 4):
+        raise InvalidArgument(f"pad_to_square: expected an array [H,W,C] or [N,H,W,C], got shape {list(img_tensor.shape)}")
+    height, width = img_tensor.shape[-3:-1]
     if height == width:
-        return image
+        return img_tensor
     side = max(height, width)
     top, left = _offsets(height, width, is_center_image)
-    out = np.zeros((*image.shape[:-3], side, side, image.shape[-1]), image.dtype)
-    out[..., top : top + height, left : left + width, :] = image
+    out = np.zeros((*img_tensor.shape[:-3], side, side, img_tensor.shape[-1]), img_tensor.dtype)
+    out[..., top : top + height, left : left + width, :] = img_tensor
     return out
 
 
@@ -159,8 +157,9 @@ def normalize(x: NDArray[Any], mean_rgb: ArrayLike) -> NDArray[np.float32]:
     """
     mean = np.asarray(mean_rgb, np.float32)
     if mean.ndim != 1 or x.ndim < 1 or x.shape[-1] != mean.size:
-        raise InvalidArgument(f"normalize: expected one mean for each of the {list(x.shape)[-1:]} channels, got {list(mean.shape)}")
-    return np.subtract(x, mean, dtype=np.float32)
+        raise InvalidArgument(f"normalize: expected one mean for each channel of {list(x.shape)}, got shape {list(mean.shape)}")
+    difference: NDArray[np.float32] = x.astype(np.float32) - mean
+    return difference
 
 
 def compute_reshaped_dimensions(width: int, height: int, input_size: int) -> Dimensions:
@@ -168,8 +167,6 @@ def compute_reshaped_dimensions(width: int, height: int, input_size: int) -> Dim
 
     face-api.js gives 0 for a photo more than twice `input_size` times longer than wide, and then divides by it.
     """
-    from npfaceapi.geometry import Dimensions
-
     scale = input_size / max(width, height)
     return Dimensions(max(1, math.floor(width * scale + 0.5)), max(1, math.floor(height * scale + 0.5)))
 
@@ -227,7 +224,7 @@ def _tfjs_axis(length: int, out_length: int) -> _Axis:
 
 
 def _half_pixel_axis(length: int, out_length: int) -> _Axis:
-    source = np.clip((np.arange(out_length) + 0.5) * (length / out_length) - 0.5, 0, length - 1)
+    source = np.clip((np.arange(out_length) + 0.5) * length / out_length - 0.5, 0, length - 1)
     low = np.floor(source)
     return _Axis(low.astype(np.intp), np.minimum(length - 1, low + 1).astype(np.intp), source - low)
 
