@@ -222,7 +222,8 @@ def _request(url: str, init: Mapping[str, Any], timeout: float, max_bytes: int) 
         raise
     except urllib.error.HTTPError as error:
         error.close()
-        raise FetchError(f"failed to fetch: ({error.code}) {error.reason}, from url: {url}") from None
+        reason = " ".join(str(error.reason).split())  # that of an endless redirect has three lines
+        raise FetchError(f"failed to fetch: ({error.code}) {reason}, from url: {url}") from None
     except TimeoutError:
         raise _too_slow(url, timeout) from None
     except urllib.error.URLError as error:

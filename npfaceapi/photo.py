@@ -146,7 +146,8 @@ def _to_8_bit_range(array: NDArray[Any], name: str) -> NDArray[Any]:
     if array.dtype == np.uint8:
         return array
     if kind == "b":
-        return np.where(array, np.uint8(255), np.uint8(0))
+        black_or_white: NDArray[np.uint8] = np.where(array, np.uint8(255), np.uint8(0))
+        return black_or_white
     if kind == "u" and array.dtype.itemsize == 2:
         # + 128 makes the division by 257 round half up, and 257 is odd, so that no value lies on a half.
         rounded: NDArray[np.uint32] = (array.astype(np.uint32) + 128) // 257
