@@ -204,6 +204,9 @@ def to_batch_tensor(images: Sequence[NDArray[Any]], size: int, is_center_inputs:
         if channels != 3:
             raise InvalidArgument(f"to_batch_tensor: expected images [H,W,3], got shape {list(image.shape)}")
         top, left = _offsets(height, width, is_center_inputs)
+        if max(height, width) == size:
+            square[top : top + height, left : left + width] = image
+            continue
         axis = _tfjs_axis(max(height, width), size)
         _interpolate(image, axis.shift(top), axis.shift(left), square)
     return out

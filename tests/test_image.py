@@ -257,7 +257,7 @@ class TestResizeHalfPixel:
 
 
 class TestToBatchTensor:
-    @pytest.mark.parametrize("shape", [(60, 90), (90, 60), (61, 90), (90, 61), (64, 64), (1, 1), (1, 300), (300, 1), (2, 301)])
+    @pytest.mark.parametrize("shape", [(60, 90), (61, 90), (90, 61), (64, 64), (41, 64), (64, 7), (1, 1), (1, 300), (2, 301)])
     @pytest.mark.parametrize("size", [1, 2, 32, 64, 112])
     @pytest.mark.parametrize("center", [False, True])
     @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
