@@ -1,5 +1,85 @@
-"""npfaceapi."""
+"""The networks of face-api.js in NumPy and Numba.
+
+    import npfaceapi as faceapi
+
+    faces = faceapi.detect_all_faces("photo.jpg").with_face_landmarks().with_face_descriptors().run()
+
+Importing this module imports neither Numba nor SciPy nor Pillow, reads no weights and compiles nothing: every name
+below is brought in on first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
 
 from npfaceapi._version import __version__
 
-__all__ = ["__version__"]
+_NAMES = {
+    "boxes": ("inverse_sigmoid", "iou", "non_max_suppression", "shuffle_array", "sigmoid"),
+    "engines.dispatch": ("available_backends", "current_backend", "get_num_threads", "set_num_threads", "use_backend"),
+    "errors": (
+        "BackendUnavailable", "FetchError", "GoldenError", "ImageError", "ImageNotFoundError", "InvalidArgument", "InvalidType",
+        "NpFaceApiError", "WeightsError",
+    ),
+    "fetch": ("fetch_image", "fetch_json", "fetch_net_weights", "fetch_or_throw"),
+    "geometry": ("BoundingBox", "Box", "Dimensions", "LabeledBox", "Point", "PredictedBox", "Rect", "min_bbox"),
+    "global_api": (
+        "all_faces", "all_faces_mtcnn", "all_faces_ssd_mobilenetv1", "all_faces_tiny_yolov2", "compute_face_descriptor",
+        "create_face_detection_net", "create_face_recognition_net", "create_mtcnn", "create_ssd_mobilenetv1",
+        "create_tiny_face_detector", "create_tiny_yolov2", "detect_face_landmarks", "detect_face_landmarks_tiny", "detect_landmarks",
+        "load_age_gender_model", "load_face_detection_model", "load_face_expression_model", "load_face_landmark_model",
+        "load_face_landmark_tiny_model", "load_face_recognition_model", "load_mtcnn_model", "load_ssd_mobilenetv1_model",
+        "load_tiny_face_detector_model", "load_tiny_yolov2_model", "locate_faces", "mtcnn", "predict_age_and_gender",
+        "recognize_face_expressions", "ssd_mobilenetv1", "tiny_face_detector", "tiny_yolov2", "warmup",
+    ),
+    "image": (
+        "NetInput", "buffer_to_image", "extract_face_tensors", "extract_faces", "load_image", "normalize", "pad_to_square",
+        "resize_bilinear", "to_net_input",
+    ),
+    "landmarks": ("FaceLandmarks", "FaceLandmarks5", "FaceLandmarks68"),
+    "matcher": ("FaceMatch", "FaceMatcher", "LabeledFaceDescriptors", "euclidean_distance"),
+    "networks.age_gender_net": ("AgeGenderNet",),
+    "networks.face_expression_net": ("FaceExpressionNet",),
+    "networks.face_landmark_68_net": ("FaceLandmark68Net", "FaceLandmark68TinyNet", "FaceLandmarkNet"),
+    "networks.face_recognition_net": ("FaceRecognitionNet",),
+    "networks.mtcnn": ("Mtcnn",),
+    "networks.neural_network": ("NeuralNetwork",),
+    "networks.ssd_mobilenetv1": ("FaceDetectionNet", "SsdMobilenetv1"),
+    "networks.tiny_face_detector": ("TinyFaceDetector",),
+    "networks.tiny_yolov2": ("TinyYolov2",),
+    "options": (
+        "MtcnnOptions", "SsdMobilenetv1Options", "TinyFaceDetectorOptions", "TinyYolov2Options", "TinyYolov2SizeType",
+        "validate_config",
+    ),
+    "results": (
+        "FACE_EXPRESSION_LABELS", "AgeAndGenderPrediction", "FaceDetection", "FaceExpressions", "FaceResult", "Gender",
+        "ObjectDetection", "extend_with_age", "extend_with_face_descriptor", "extend_with_face_detection",
+        "extend_with_face_expressions", "extend_with_face_landmarks", "extend_with_gender", "is_with_age",
+        "is_with_face_detection", "is_with_face_expressions", "is_with_face_landmarks", "is_with_gender", "resize_results",
+    ),
+    "tasks": (
+        "ComposableTask", "ComputeAllFaceDescriptorsTask", "ComputeFaceDescriptorsTaskBase", "ComputeSingleFaceDescriptorTask",
+        "DetectAllFaceLandmarksTask", "DetectAllFacesTask", "DetectFaceLandmarksTaskBase", "DetectFacesTaskBase",
+        "DetectSingleFaceLandmarksTask", "DetectSingleFaceTask", "detect_all_faces", "detect_single_face",
+    ),
+    "weights": ("load_weight_map",),
+}  # fmt: skip
+_MODULES = ("draw", "nets")
+_MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
+
+__all__ = ["__version__", *_MODULES, *_MODULE_OF]  # noqa: PLE0604 - all are strings
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"npfaceapi.{name}")
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'npfaceapi' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"npfaceapi.{_MODULE_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -6,9 +6,13 @@ Source: face-api.js 0.22.2, `globalApi/nets.ts` and `globalApi/allFaces.ts`.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from npfaceapi import nets
+from npfaceapi.errors import InvalidArgument
 from npfaceapi.networks.face_recognition_net import FaceRecognitionNet
 from npfaceapi.networks.mtcnn import Mtcnn
 from npfaceapi.networks.ssd_mobilenetv1 import SsdMobilenetv1
@@ -49,6 +53,7 @@ __all__ = [
     "ssd_mobilenetv1",
     "tiny_face_detector",
     "tiny_yolov2",
+    "warmup",
 ]
 
 
@@ -218,3 +223,23 @@ def all_faces_tiny_yolov2(photo: Any, forward_params: TinyYolov2Options | None =
 def all_faces_mtcnn(photo: Any, forward_params: MtcnnOptions | None = None) -> Any:
     """Deprecated: detect with MTCNN, landmarks, descriptors."""
     return _all_faces("all_faces_mtcnn", photo, forward_params or MtcnnOptions())
+
+
+def warmup(names: Iterable[str] | None = None) -> None:
+    """Run networks once, so that their kernels are compiled and their weights read before the first photo comes.
+
+    Parameters
+    ----------
+    names : iterable of str, optional
+        Names out of `npfaceapi.nets`; default: all that have bundled weights.
+
+    Examples
+    --------
+    >>> warmup(["face_landmark_68_tiny_net"])
+    """
+    for name in [name for name in nets.__all__ if name != "tiny_yolov2"] if names is None else names:
+        if name not in nets.__all__:
+            raise InvalidArgument(f"warmup: expected names out of {', '.join(nets.__all__)}, got {name!r}")
+        net = getattr(nets, name)
+        for part in (net.pnet, net.rnet, net.onet) if isinstance(net, Mtcnn) else (net,):
+            part.run_net(np.zeros((1, part.input_size, part.input_size, 3), np.float32))

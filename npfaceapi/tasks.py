@@ -226,6 +226,12 @@ _STEPS: dict[str, Callable[[Sequence[_Face]], None]] = {
 }
 
 
+# face-api.js has a class for each stage of a chain; here one class serves all stages.
+DetectFacesTaskBase = DetectFaceLandmarksTaskBase = ComputeFaceDescriptorsTaskBase = ComposableTask
+DetectAllFaceLandmarksTask = ComputeAllFaceDescriptorsTask = DetectAllFacesTask
+DetectSingleFaceLandmarksTask = ComputeSingleFaceDescriptorTask = DetectSingleFaceTask
+
+
 def detect_all_faces(photo: Any, options: FaceDetectionOptions | None = None) -> DetectAllFacesTask:
     """A task that detects all faces of a photo.
 

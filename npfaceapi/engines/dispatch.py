@@ -129,7 +129,7 @@ def current_backend() -> str:
     return _require(from_environment, "NPFACEAPI_BACKEND") if from_environment else _default_backend()
 
 
-class use_backend:  # noqa: N801 - it reads as a function
+class use_backend:
     """Choose the backend, for the process or for a `with` block.
 
     Parameters

@@ -20,7 +20,7 @@ from npfaceapi.landmarks import FaceLandmarks68
 from npfaceapi.networks.blocks import FEATURE_MEAN_RGB, dense_block
 from npfaceapi.networks.neural_network import NeuralNetwork, one_or_list, sizes_of
 
-__all__ = ["FaceLandmark68Net", "FaceLandmark68TinyNet"]
+__all__ = ["FaceLandmark68Net", "FaceLandmark68TinyNet", "FaceLandmarkNet"]
 
 Array = np.ndarray[Any, Any]
 
@@ -119,3 +119,6 @@ class FaceLandmark68TinyNet(FaceLandmark68Net):
 
     model_name = "face_landmark_68_tiny_model"
     definition = staticmethod(forward_tiny)
+
+
+FaceLandmarkNet = FaceLandmark68Net

@@ -15,7 +15,7 @@ import numpy as np
 from npfaceapi.boxes import non_max_suppression
 from npfaceapi.image import resize_bilinear, resize_half_pixel
 
-__all__ = ["calibrate", "patches", "pyramid_image", "pyramid_scales", "stage1_all", "stage1_scale", "stage2", "stage3"]
+__all__ = ["calibrate", "patches", "pyramid_image", "pyramid_scales", "stage1_all", "stage1_scale", "stage2", "stage3", "usable_scales"]
 
 Array = np.ndarray[Any, Any]
 

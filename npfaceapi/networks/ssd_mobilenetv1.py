@@ -22,7 +22,7 @@ from npfaceapi.networks.neural_network import NeuralNetwork, one_or_list, reshap
 from npfaceapi.options import SsdMobilenetv1Options
 from npfaceapi.results import FaceDetection
 
-__all__ = ["SsdMobilenetv1"]
+__all__ = ["FaceDetectionNet", "SsdMobilenetv1"]
 
 Array = np.ndarray[Any, Any]
 
@@ -195,3 +195,6 @@ class SsdMobilenetv1(NeuralNetwork):
             )
         ]
         return one_or_list(faces, net_input)
+
+
+FaceDetectionNet = SsdMobilenetv1

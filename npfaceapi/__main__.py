@@ -1,0 +1,3 @@
+from npfaceapi.cli import main
+
+raise SystemExit(main())

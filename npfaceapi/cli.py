@@ -1,0 +1,60 @@
+"""The command line: `npfaceapi COMMAND …`.
+
+Exit status: 0 when all went well, 1 when something failed (a bad photo, a failed case), 2 for wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from npfaceapi._version import __version__
+from npfaceapi.errors import InvalidArgument, InvalidType, NpFaceApiError
+
+__all__ = ["main"]
+
+_COMMANDS = {
+    "analyze": "detect the faces of photos: box, landmarks, expression, age, gender, descriptor",
+    "match": "tell which known person each face of some photos is",
+    "show": "print the layers of a network",
+    "verify": "check the results of a backend against golden outputs of face-api.js",
+    "backends": "list what can run the networks here",
+    "warmup": "compile all kernels ahead of the first photo",
+}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="npfaceapi", description="The networks of face-api.js in NumPy and Numba.", epilog="npfaceapi COMMAND --help tells more."
+    )
+    parser.add_argument("--version", action="version", version=f"npfaceapi {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary in _COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+        module = importlib.import_module(f"npfaceapi.commands.{name}")
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; the exit status is returned."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments))
+    except NpFaceApiError as error:
+        print(f"npfaceapi {arguments.command}: {error}", file=sys.stderr)
+        return 2 if isinstance(error, (InvalidArgument, InvalidType)) else 1
+    except BrokenPipeError:  # `npfaceapi … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        print(f"npfaceapi {arguments.command}: interrupted", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

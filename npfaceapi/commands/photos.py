@@ -1,0 +1,83 @@
+"""What the commands that read photos share: finding the files, progress, the choice of the detector."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+
+__all__ = ["add_detector_arguments", "complain", "detector_options", "expand_photos", "image_files", "with_progress"]
+
+IMAGE_SUFFIXES = {".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".jp2", ".png", ".ppm", ".tga", ".tif", ".tiff", ".webp"}
+
+
+def probability(text: str) -> float:
+    """A number in [0, 1], for argparse."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number in [0, 1], got {text!r}")
+    return value
+
+
+def add_detector_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("photos", nargs="+", metavar="PHOTO", help="image file, folder of image files, or URL")
+    parser.add_argument("--detector", choices=("ssd", "tiny", "mtcnn", "yolo"), default="ssd", help="default: ssd")
+    parser.add_argument("--min-confidence", type=probability, metavar="X", help="smallest score of a face, 0 to 1 (default: 0.5; mtcnn: 0.7)")
+    parser.add_argument("--backend", metavar="NAME", help="what runs the networks; npfaceapi backends lists them")
+
+
+def detector_options(arguments: argparse.Namespace) -> Any:
+    """The options object that the arguments ask for."""
+    from npfaceapi import options
+
+    x = arguments.min_confidence
+    if arguments.detector == "ssd":
+        return options.SsdMobilenetv1Options() if x is None else options.SsdMobilenetv1Options(min_confidence=x)
+    if arguments.detector == "mtcnn":
+        return options.MtcnnOptions() if x is None else options.MtcnnOptions(score_thresholds=(0.6, 0.7, x))
+    cls = options.TinyFaceDetectorOptions if arguments.detector == "tiny" else options.TinyYolov2Options
+    return cls() if x is None else cls(score_threshold=x)
+
+
+def image_files(folder: Path) -> list[Path]:
+    """The image files in a folder and below it, by name."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+
+
+def expand_photos(photos: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Folders replaced by the image files in them; and the folders that hold none."""
+    files: list[str] = []
+    empty: list[str] = []
+    for photo in photos:
+        if Path(photo).is_dir():
+            found = [str(path) for path in image_files(Path(photo))]
+            files.extend(found)
+            if not found:
+                empty.append(photo)
+        else:
+            files.append(photo)
+    return files, empty
+
+
+def with_progress(items: Sequence[str]) -> Iterator[str]:
+    """The items, with "[3/10] name" on standard error while one is worked on: only for several, only on a terminal."""
+    shown = len(items) > 1 and sys.stderr.isatty()
+    for i, item in enumerate(items, 1):
+        if shown:
+            print(f"\r\x1b[K[{i}/{len(items)}] {item}", end="", file=sys.stderr, flush=True)
+        yield item
+        if shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def complain(error: object) -> None:
+    """One line on standard error; a progress line under it is wiped out."""
+    start = "\r\x1b[K" if sys.stderr.isatty() else ""
+    print(f"{start}npfaceapi: {error}", file=sys.stderr)

@@ -1,0 +1,28 @@
+"""`npfaceapi warmup`: compile all kernels and read all weights once, for a container image or before a benchmark."""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from npfaceapi.commands.photos import with_progress
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--backend", metavar="NAME", help="default: the one in use; npfaceapi backends lists them")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from npfaceapi import nets
+    from npfaceapi.engines.dispatch import current_backend, use_backend
+    from npfaceapi.global_api import warmup
+
+    names = [name for name in nets.__all__ if name != "tiny_yolov2"]
+    start = time.perf_counter()
+    with use_backend(arguments.backend or current_backend()):
+        for name in with_progress(names):
+            warmup([name])
+        print(f"{len(names)} networks ready on {current_backend()} in {time.perf_counter() - start:.1f} s")
+    return 0

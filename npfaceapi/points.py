@@ -1,0 +1,208 @@
+"""Points and sizes, and what counts as a number, a point or a size.
+
+Source: face-api.js 0.22.2, `classes/Point`, `classes/Dimensions`.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from npfaceapi.errors import InvalidArgument, InvalidType
+
+__all__ = [
+    "Dimensions",
+    "DimensionsLike",
+    "Point",
+    "PointLike",
+    "as_dimensions",
+    "as_number",
+    "as_point",
+    "as_points",
+    "as_score",
+    "field_of",
+    "is_number",
+    "numbers_of",
+    "round_half_up",
+]
+
+#: A `Dimensions`, a pair (width, height), or a mapping or an object with width and height.
+DimensionsLike = Any
+#: A `Point`, a pair (x, y), or a mapping or an object with x and y.
+PointLike = Any
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a finite real number; True and False are none."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def as_number(value: object, where: str) -> float:
+    """A finite number as a float; `where` begins the message of the error."""
+    if not is_number(value):
+        raise InvalidArgument(f"{where}: expected a finite number, got {value!r}")
+    return float(value)  # type: ignore[arg-type]
+
+
+def as_score(value: object, where: str) -> float:
+    """A number in [0, 1] as a float; `where` begins the message of the error."""
+    if not is_number(value) or not 0 <= value <= 1:  # type: ignore[operator]
+        raise InvalidArgument(f"{where}: expected a number in [0, 1], got {value!r}")
+    return float(value)  # type: ignore[arg-type]
+
+
+def round_half_up(value: float) -> float:
+    """The nearest whole number, halves upwards, as JavaScript rounds: -1.5 to -1, 2.5 to 3."""
+    floor = math.floor(value)
+    return float(floor + (value - floor >= 0.5))
+
+
+def field_of(thing: object, name: str) -> Any:
+    """An item of a mapping, or an attribute of an object; None if it is not there."""
+    if isinstance(thing, Mapping):
+        return thing.get(name)
+    return getattr(thing, name, None)
+
+
+def numbers_of(thing: object, *names: str) -> list[float] | None:
+    """The named fields as floats, or None if one of them is no finite number."""
+    values = [field_of(thing, name) for name in names]
+    return [float(value) for value in values] if all(is_number(value) for value in values) else None
+
+
+def _pair(value: object) -> list[float] | None:
+    if isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, (str, bytes)) and len(value) == 2:
+        return [float(v) for v in value] if all(is_number(v) for v in value) else None
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A point (x, y); the methods take a `Point`, a pair, or anything with x and y, and give a new point."""
+
+    x: float
+    y: float
+
+    def __post_init__(self) -> None:
+        for name in ("x", "y"):
+            value = getattr(self, name)
+            if not is_number(value):
+                raise InvalidArgument(f"Point: expected {name} to be a finite number, got {value!r}")
+            object.__setattr__(self, name, float(value))
+
+    def __iter__(self) -> Iterator[float]:
+        return iter((self.x, self.y))
+
+    def add(self, pt: PointLike) -> Point:
+        """The sum, x and y each."""
+        other = as_point(pt, "Point.add")
+        return Point(self.x + other.x, self.y + other.y)
+
+    def sub(self, pt: PointLike) -> Point:
+        """The difference, x and y each."""
+        other = as_point(pt, "Point.sub")
+        return Point(self.x - other.x, self.y - other.y)
+
+    def mul(self, pt: PointLike) -> Point:
+        """The product, x and y each."""
+        other = as_point(pt, "Point.mul")
+        return Point(self.x * other.x, self.y * other.y)
+
+    def div(self, pt: PointLike) -> Point:
+        """The quotient, x and y each; raises InvalidArgument on a zero."""
+        other = as_point(pt, "Point.div")
+        if not other.x or not other.y:
+            raise InvalidArgument(f"Point.div: expected a divisor without zeros, got {other}")
+        return Point(self.x / other.x, self.y / other.y)
+
+    def abs(self) -> Point:
+        """The absolute values."""
+        return Point(abs(self.x), abs(self.y))
+
+    def magnitude(self) -> float:
+        """The distance from (0, 0)."""
+        return math.sqrt(self.x * self.x + self.y * self.y)
+
+    def floor(self) -> Point:
+        """x and y rounded down."""
+        return Point(math.floor(self.x), math.floor(self.y))
+
+    def to_dict(self) -> dict[str, float]:
+        """The fields in plain JSON types."""
+        return {"x": self.x, "y": self.y}
+
+
+@dataclass(frozen=True, slots=True)
+class Dimensions:
+    """A size (width, height); whole numbers given as `int` stay so."""
+
+    width: float
+    height: float
+
+    def __post_init__(self) -> None:
+        for name in ("width", "height"):
+            value = getattr(self, name)
+            if not is_number(value):
+                raise InvalidArgument(f"Dimensions: expected {name} to be a finite number, got {value!r}")
+            object.__setattr__(self, name, int(value) if isinstance(value, numbers.Integral) else float(value))
+
+    def __iter__(self) -> Iterator[float]:
+        return iter((self.width, self.height))
+
+    def reverse(self) -> Dimensions:
+        """The size (1 / width, 1 / height), which scales pixels to relative coordinates; raises on a zero."""
+        if not self.width or not self.height:
+            raise InvalidArgument(f"Dimensions.reverse: expected width and height other than 0, got {self.width} x {self.height}")
+        return Dimensions(1 / self.width, 1 / self.height)
+
+    def to_dict(self) -> dict[str, float]:
+        """The fields in plain JSON types."""
+        return {"width": self.width, "height": self.height}
+
+
+def as_point(value: PointLike, where: str = "as_point") -> Point:
+    """A `Point` of a point, a pair (x, y), or a mapping or an object with x and y."""
+    if isinstance(value, Point):
+        return value
+    xy = _pair(value) or numbers_of(value, "x", "y")
+    if xy is None:
+        raise InvalidArgument(f"{where}: expected a point (x, y) of finite numbers, got {value!r}")
+    return Point(*xy)
+
+
+def as_dimensions(value: DimensionsLike, where: str = "as_dimensions") -> Dimensions:
+    """A `Dimensions` of a size, a pair (width, height), or a mapping or an object with width and height."""
+    if isinstance(value, Dimensions):
+        return value
+    if isinstance(value, (str, bytes)) or value is None:
+        raise InvalidType(f"{where}: expected a size (width, height), got {value!r}")
+    pair = list(value) if _pair(value) else [field_of(value, "width"), field_of(value, "height")]
+    if not all(is_number(v) for v in pair):
+        raise InvalidArgument(f"{where}: expected a size (width, height) of finite numbers, got {value!r}")
+    return Dimensions(*pair)
+
+
+def as_points(points: ArrayLike | Sequence[PointLike], where: str = "as_points") -> NDArray[np.float64]:
+    """A new float64 array [n,2] of an array [n,2] or a sequence of points; raises InvalidArgument on anything else."""
+    if isinstance(points, (str, bytes)) or not isinstance(points, (Sequence, np.ndarray)):
+        raise InvalidType(f"{where}: expected an array [n,2] or a sequence of points, got {type(points).__name__}")
+    if isinstance(points, np.ndarray):
+        if points.ndim != 2 or points.shape[1] != 2 or points.dtype.kind not in "fiu":
+            raise InvalidArgument(f"{where}: expected an array [n,2] of numbers, got {points.dtype} {list(points.shape)}")
+        array = points.astype(np.float64)
+    else:
+        array = np.array([tuple(as_point(p, where)) for p in points], np.float64).reshape(-1, 2)
+    if not np.isfinite(array).all():
+        raise InvalidArgument(f"{where}: expected finite numbers, got NaN or infinity")
+    return array
