@@ -55,7 +55,7 @@ def test_general_suppression_equals_face_api() -> None:
     assert non_max_suppression(boxes, scores, 0.3) == GENERAL
     as_objects = [Rect(*row) for row in boxes.tolist()]
     assert non_max_suppression(as_objects, list(scores), 0.3) == GENERAL
-    assert non_max_suppression(boxes + [0, 0, 8, 8], scores, 0.25, is_iou=False) == SMALLER_AREA
+    assert non_max_suppression(boxes + np.array([0, 0, 8, 8]), scores, 0.25, is_iou=False) == SMALLER_AREA
 
 
 def test_ssd_suppression_equals_face_api() -> None:

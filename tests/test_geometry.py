@@ -53,9 +53,11 @@ def test_edges_corners_and_area() -> None:
     assert BoundingBox(0.1, 0, 0.8, 1).right == 0.1 + (0.8 - 0.1)
 
 
-@pytest.mark.parametrize("wrong", [{}, None, "box", {**BOX, "x": float("nan")}, {**BOX, "x": "1"}, {**BOX, "y": True}, [1, 2, 3, 4]])
+@pytest.mark.parametrize(
+    "wrong", [{}, None, "box", {**BOX, "x": float("nan")}, {**BOX, "x": "1"}, {**BOX, "y": True}, [1, 2, 3, 4]]
+)
 def test_box_refuses(wrong: Any) -> None:
-    with pytest.raises(InvalidArgument, match="^Box: expected finite numbers x, y, width, height or left, top, right, bottom, got "):
+    with pytest.raises(InvalidArgument, match=r"^Box: expected finite numbers x, y, width, height or left, top, right, bottom"):
         Box(wrong)
 
 
@@ -68,7 +70,7 @@ def test_negative_sizes() -> None:
     assert values(Rect(0, 0, -1, 1, True)) == [0, 0, -1, 1]
     with pytest.raises(InvalidArgument):
         Box({**BOX, "width": -1}, allow_negative_dimensions=False)
-    with pytest.raises(InvalidArgument, match="finite number"):
+    with pytest.raises(InvalidArgument, match=r"finite number"):
         Rect(0, 0, float("inf"), 1)
 
 
@@ -113,7 +115,7 @@ def test_methods_of_subclasses_give_plain_boxes() -> None:
 
 
 def test_rescale_refuses_a_zero_side_and_no_size() -> None:
-    with pytest.raises(InvalidArgument, match="other than 0"):
+    with pytest.raises(InvalidArgument, match=r"other than 0"):
         Box(BOX).rescale((0, 5))
     with pytest.raises(InvalidType):
         Box(BOX).rescale("2")
@@ -131,12 +133,12 @@ def test_checks_of_boxes() -> None:
     assert Box.is_rect(BOX)
     assert not Box.is_rect(None)
     assert not Box.is_rect({"x": 0})
-    with pytest.raises(InvalidArgument, match="^me: expected a box with finite numbers x, y, width, height"):
+    with pytest.raises(InvalidArgument, match=r"^me: expected a box with finite numbers x, y, width, height"):
         Box.assert_is_valid_box({"x": 0}, "me")
-    with pytest.raises(InvalidArgument, match="^me: expected width and height >= 0"):
+    with pytest.raises(InvalidArgument, match=r"^me: expected width and height >= 0"):
         Box.assert_is_valid_box({**BOX, "width": -1}, "me")
     Box.assert_is_valid_box({**BOX, "width": -1}, "me", allow_negative_dimensions=True)
-    with pytest.raises(InvalidArgument, match="^me: expected label to be a finite number, got 'a'"):
+    with pytest.raises(InvalidArgument, match=r"^me: expected label to be a finite number, got 'a'"):
         LabeledBox.assert_is_valid_labeled_box({**BOX, "label": "a"}, "me")
     LabeledBox.assert_is_valid_labeled_box(LabeledBox(BOX, 2), "me")
     with pytest.raises(InvalidArgument, match=r"^me.score: expected a number in \[0, 1\], got 2"):
@@ -169,10 +171,10 @@ def test_point() -> None:
     assert p.div((2, 4)) == Point(1.5, -1)
     assert Point(-0.5, 1.5).floor() == Point(-1, 1)
     assert p.to_dict() == {"x": 3.0, "y": -4.0}
-    with pytest.raises(InvalidArgument, match="divisor"):
+    with pytest.raises(InvalidArgument, match=r"divisor"):
         p.div((0, 1))
     for wrong in ("1", True, float("nan"), None, 10**400):
-        with pytest.raises(InvalidArgument, match="^Point: expected x to be a finite number"):
+        with pytest.raises(InvalidArgument, match=r"^Point: expected x to be a finite number"):
             Point(wrong, 0)  # type: ignore[arg-type]
     with pytest.raises(InvalidArgument, match=r"^Point.add: expected a point"):
         p.add((1, 2, 3))
@@ -182,7 +184,7 @@ def test_dimensions() -> None:
     assert Dimensions(4, 5).reverse() == Dimensions(0.25, 0.2)
     assert type(Dimensions(np.int64(4), 5).width) is int
     assert tuple(as_dimensions(SimpleNamespace(width=3, height=4))) == (3, 4)
-    with pytest.raises(InvalidArgument, match="^Dimensions: expected width to be a finite number, got nan"):
+    with pytest.raises(InvalidArgument, match=r"^Dimensions: expected width to be a finite number, got nan"):
         Dimensions(float("nan"), 2)
     with pytest.raises(InvalidArgument):
         Dimensions(0, 2).reverse()
@@ -196,7 +198,7 @@ def test_min_bbox() -> None:
     # reference experiment "minBbox all negative": the largest begins at 0
     assert values(min_bbox([Point(-5, -6), Point(-1, -2)])) == [-5, -6, 5, 6]
     assert values(min_bbox(np.array([[1, 5], [4, 2], [3, 3]]))) == [1, 2, 3, 3]
-    with pytest.raises(InvalidArgument, match="at least one point"):
+    with pytest.raises(InvalidArgument, match=r"at least one point"):
         min_bbox([])
 
 
