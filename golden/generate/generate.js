@@ -1,0 +1,51 @@
+'use strict';
+// node generate.js [--only LEVEL] [--out DIR]: writes cases.json, core/ and full/ (see ../README.md).
+const path = require('path');
+const { loadNets } = require('./library');
+const { makeInputs } = require('./inputs');
+const { Writer } = require('./writer');
+
+const LEVELS = {
+  weights: () => require('./weights').weightCases,
+  operations: () => require('./ops').operationCases,
+  taps: () => require('./taps').tapCases,
+  raw: () => require('./raw').rawCases,
+  decode: () => require('./decode').decodeCases,
+  prepare: () => require('./prepare').prepareCases,
+  chain: () => require('./chain').chainCases,
+  mtcnn: () => require('./mtcnn').mtcnnCases,
+};
+
+function parse(args) {
+  const options = { out: path.join(__dirname, '..'), only: null };
+  for (let i = 0; i < args.length; i += 2) {
+    const key = args[i].replace(/^--/, '');
+    if (!(key in options) || args[i + 1] === undefined) throw new Error('usage: node generate.js [--only LEVEL,...] [--out DIR]');
+    options[key] = args[i + 1];
+  }
+  return options;
+}
+
+async function main() {
+  const { out, only } = parse(process.argv.slice(2));
+  const levels = only ? only.split(',') : Object.keys(LEVELS);
+  const start = Date.now();
+  const say = (text) => console.log(`${((Date.now() - start) / 1000).toFixed(1).padStart(7)} s  ${text}`);
+  await loadNets(path.join(__dirname, '..', '..', 'weights'));
+  say('face-api.js loaded weights/');
+  const pictures = makeInputs(path.join(__dirname, '..', 'images'));
+  const writer = new Writer();
+  for (const level of levels) {
+    if (!LEVELS[level]) throw new Error(`no level ${level}; levels: ${Object.keys(LEVELS).join(', ')}`);
+    await LEVELS[level]()(writer, pictures, say);
+    say(`${level} done`);
+  }
+  const written = writer.write(out);
+  for (const [set, { tensors, bytes }] of Object.entries(written)) say(`${set}: ${tensors} tensors, ${bytes} bytes`);
+  say(`${writer.cases.length} cases`);
+}
+
+main().catch((error) => {
+  console.error(error);
+  process.exit(1);
+});
