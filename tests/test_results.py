@@ -217,5 +217,6 @@ def test_results_are_immutable_values() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         result.age = 3  # type: ignore[misc]
     assert repr(result) == (
-        "<FaceResult: box 10.7, 40.7, 32.1 x 81.4, score 0.900, 68 landmarks, happy 0.30, age 25.5, female 0.75, descriptor [128]>"
+        "<FaceResult: box 10.7, 40.7, 32.1 x 81.4, score 0.900, 68 landmarks, happy 0.30, age 25.5, female 0.75, "
+        "descriptor [128]>"
     )
