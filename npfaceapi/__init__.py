@@ -27,7 +27,8 @@ _NAMES = {
     "global_api": (
         "all_faces", "all_faces_mtcnn", "all_faces_ssd_mobilenetv1", "all_faces_tiny_yolov2", "compute_face_descriptor",
         "create_face_detection_net", "create_face_recognition_net", "create_mtcnn", "create_ssd_mobilenetv1",
-        "create_tiny_face_detector", "create_tiny_yolov2", "detect_face_landmarks", "detect_face_landmarks_tiny", "detect_landmarks",
+        "create_tiny_face_detector", "create_tiny_yolov2", "detect_face_landmarks", "detect_face_landmarks_tiny",
+        "detect_landmarks",
         "load_age_gender_model", "load_face_detection_model", "load_face_expression_model", "load_face_landmark_model",
         "load_face_landmark_tiny_model", "load_face_recognition_model", "load_mtcnn_model", "load_ssd_mobilenetv1_model",
         "load_tiny_face_detector_model", "load_tiny_yolov2_model", "locate_faces", "mtcnn", "predict_age_and_gender",
@@ -68,7 +69,7 @@ _NAMES = {
 _MODULES = ("draw", "nets")
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
 
-__all__ = ["__version__", *_MODULES, *_MODULE_OF]  # noqa: PLE0604 - all are strings
+__all__ = ["__version__", *_MODULES, *_MODULE_OF]
 
 
 def __getattr__(name: str) -> Any:

@@ -28,7 +28,9 @@ _COMMANDS = {
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="npfaceapi", description="The networks of face-api.js in NumPy and Numba.", epilog="npfaceapi COMMAND --help tells more."
+        prog="npfaceapi",
+        description="The networks of face-api.js in NumPy and Numba.",
+        epilog="npfaceapi COMMAND --help tells more.",
     )
     parser.add_argument("--version", action="version", version=f"npfaceapi {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)

@@ -196,7 +196,7 @@ def create_face_recognition_net(weights: Any) -> FaceRecognitionNet:
 
 def _all_faces(name: str, photo: Any, options: Any) -> Any:
     warnings.warn(
-        f"{name} is deprecated, as in face-api.js; use detect_all_faces(photo, options).with_face_landmarks().with_face_descriptors()",
+        f"{name} is deprecated; use detect_all_faces(photo, options).with_face_landmarks().with_face_descriptors()",
         DeprecationWarning,
         stacklevel=3,
     )

@@ -156,10 +156,11 @@ class Graph:
         self.outputs = dict(outputs)
         self.blocks = dict(blocks)
         self._by_name = {node.name: node for node in self.nodes}
+        self._by_path = {node.block: node for node in self.nodes}
 
     def find(self, name: str) -> Node:
-        """The node of that name, or the result of the block or output of that name."""
-        for table in (self._by_name, self.blocks, self.outputs):
+        """The node of that name, or the result of the block, output or layer (`fc` for `fc/dense`) of that name."""
+        for table in (self._by_name, self.blocks, self.outputs, self._by_path):
             if name in table:
                 return table[name]
         raise InvalidArgument(f"{self.name}: expected the name of a node, block or output, got {name!r}; see net.graph()")

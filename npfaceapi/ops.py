@@ -107,9 +107,7 @@ def depthwise_conv2d(x: Node, filters: Param, bias: Param | None = None, *, stri
 def max_pool(x: Node, size: int, *, stride: int, padding: str | int = "same") -> Node:
     """Largest value of each size x size window; padding never wins."""
     H, W = _window(x, (size, size), stride, padding, "max_pool")
-    return x.recorder.add(
-        "max_pool", [x], (H, W, x.shape[2]), attributes={"size": size, "stride": stride, "padding": padding}
-    )
+    return x.recorder.add("max_pool", [x], (H, W, x.shape[2]), attributes={"size": size, "stride": stride, "padding": padding})
 
 
 def avg_pool(x: Node, size: int, *, stride: int) -> Node:

@@ -41,8 +41,8 @@ class ComposableTask:
             options = SsdMobilenetv1Options()
         if not isinstance(options, (SsdMobilenetv1Options, TinyYolov2Options, MtcnnOptions)):
             raise InvalidType(
-                "detect_faces: expected options of SsdMobilenetv1Options, TinyFaceDetectorOptions, TinyYolov2Options or MtcnnOptions, "
-                f"got {type(options).__name__}"
+                "detect_faces: expected options of SsdMobilenetv1Options, TinyFaceDetectorOptions, TinyYolov2Options or "
+                f"MtcnnOptions, got {type(options).__name__}"
             )
         self.photo = photo
         self.options = options
@@ -91,7 +91,9 @@ class ComposableTask:
         photos = self._faces(net_input)
         if not self.steps:
             return [list(faces) for faces in photos], net_input.is_batch_input
-        faces = [_Face(net_input.image_tensors[i], FaceResult(d)) for i, detections in enumerate(photos) for d in detections]
+        faces = [
+            FaceInProgress(net_input.image_tensors[i], FaceResult(d)) for i, detections in enumerate(photos) for d in detections
+        ]
         for step in self.steps:
             _STEPS[step](faces)
         results = iter(face.result for face in faces)
@@ -162,62 +164,72 @@ class DetectSingleFaceTask(ComposableTask):
 
 
 @dataclasses.dataclass
-class _Face:
-    """A face on its way through the steps."""
+class FaceInProgress:
+    """A face on its way through the steps, with the photo it is cut out of."""
 
     image: Array
     result: FaceResult
 
-    def crop(self, box: Box | FaceDetection | None) -> Array | None:
-        """The pixels of a box; None if no pixel of the photo lies in it."""
+    def rect(self, box: Box | FaceDetection | None) -> tuple[int, int, int, int] | None:
+        """x, y, width, height of a box in whole pixels; None if no pixel of the photo lies in it."""
         if box is None:
             return None
         H, W = self.image.shape[:2]
-        if isinstance(box, FaceDetection):
-            box = box.for_size(W, H).box
         try:
-            x, y, w, h = crop_rect(box, W, H)
+            return crop_rect(box.for_size(W, H).box if isinstance(box, FaceDetection) else box, W, H)
         except InvalidArgument:
             return None
-        return self.image[y : y + h, x : x + w]
 
-    def aligned_crop(self) -> Array | None:
-        return self.crop(self.result.aligned_rect or self.result.detection)
+    def detection_rect(self) -> tuple[int, int, int, int] | None:
+        """What the landmark networks see."""
+        return self.rect(self.result.detection)
 
-    def descriptor_crop(self) -> Array | None:
+    def aligned_rect(self) -> tuple[int, int, int, int] | None:
+        """What the expression and age/gender networks see: the aligned rectangle, or the detection's where not aligned."""
+        return self.rect(self.result.aligned_rect or self.result.detection)
+
+    def descriptor_rect(self) -> tuple[int, int, int, int] | None:
+        """What the recognition network sees.
+
+        Quirk: it is aligned in dlib's way, so it differs from `aligned_rect`.
+        """
         landmarks = self.result.landmarks
-        return self.crop(None if landmarks is None else landmarks.align(use_dlib_alignment=True))
+        return self.rect(None if landmarks is None else landmarks.align(use_dlib_alignment=True))
 
 
-def _predict(faces: Sequence[_Face], crop: Callable[[_Face], Array | None], network: Callable[[list[Array]], Any]) -> Iterator[Any]:
+Rectangle = Callable[[FaceInProgress], "tuple[int, int, int, int] | None"]
+
+
+def _predict(faces: Sequence[FaceInProgress], rectangle: Rectangle, network: Callable[[list[Array]], Any]) -> Iterator[Any]:
     """Pairs of face and prediction; a face whose crop holds no pixel is left out, so that its field stays None."""
-    pairs = [(face, pixels) for face in faces if (pixels := crop(face)) is not None]
+    rects = [(face, rectangle(face)) for face in faces]
+    pairs = [(face, face.image[r[1] : r[1] + r[3], r[0] : r[0] + r[2]]) for face, r in rects if r is not None]
     for at in range(0, len(pairs), MAX_BATCH):
         chunk = pairs[at : at + MAX_BATCH]
         yield from zip([face for face, _ in chunk], network([pixels for _, pixels in chunk]), strict=True)
 
 
-def _add_landmarks(faces: Sequence[_Face], network: Any) -> None:
-    for face, landmarks in _predict(faces, lambda face: face.crop(face.result.detection), network.detect_landmarks):
+def _add_landmarks(faces: Sequence[FaceInProgress], network: Any) -> None:
+    for face, landmarks in _predict(faces, FaceInProgress.detection_rect, network.detect_landmarks):
         face.result = extend_with_face_landmarks(face.result, landmarks)
 
 
-def _add_expressions(faces: Sequence[_Face]) -> None:
-    for face, expressions in _predict(faces, _Face.aligned_crop, nets.face_expression_net.predict_expressions):
+def _add_expressions(faces: Sequence[FaceInProgress]) -> None:
+    for face, expressions in _predict(faces, FaceInProgress.aligned_rect, nets.face_expression_net.predict_expressions):
         face.result = dataclasses.replace(face.result, expressions=expressions)
 
 
-def _add_age_and_gender(faces: Sequence[_Face]) -> None:
-    for face, p in _predict(faces, _Face.aligned_crop, nets.age_gender_net.predict_age_and_gender):
+def _add_age_and_gender(faces: Sequence[FaceInProgress]) -> None:
+    for face, p in _predict(faces, FaceInProgress.aligned_rect, nets.age_gender_net.predict_age_and_gender):
         face.result = dataclasses.replace(face.result, age=p.age, gender=p.gender, gender_probability=p.gender_probability)
 
 
-def _add_descriptors(faces: Sequence[_Face]) -> None:
-    for face, descriptor in _predict(faces, _Face.descriptor_crop, nets.face_recognition_net.compute_face_descriptor):
+def _add_descriptors(faces: Sequence[FaceInProgress]) -> None:
+    for face, descriptor in _predict(faces, FaceInProgress.descriptor_rect, nets.face_recognition_net.compute_face_descriptor):
         face.result = dataclasses.replace(face.result, descriptor=descriptor)
 
 
-_STEPS: dict[str, Callable[[Sequence[_Face]], None]] = {
+_STEPS: dict[str, Callable[[Sequence[FaceInProgress]], None]] = {
     "face_landmarks": lambda faces: _add_landmarks(faces, nets.face_landmark_68_net),
     "face_landmarks(use_tiny_landmark_net=True)": lambda faces: _add_landmarks(faces, nets.face_landmark_68_tiny_net),
     "face_expressions": _add_expressions,

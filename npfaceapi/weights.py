@@ -19,13 +19,12 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-
 import numpy as np
 
 from npfaceapi.errors import FetchError, InvalidArgument, WeightsError
 
 if TYPE_CHECKING:
-    from importlib.resources.abc import Traversable
+    from importlib.abc import Traversable
 
 __all__ = ["bundled_weights", "bundled_weights_shapes", "data_folder", "load_weight_map", "read_tensors", "tensor_shapes"]
 
@@ -40,7 +39,7 @@ def data_folder(name: str) -> Traversable:
     checkout = Path(__file__).resolve().parent.parent
     if (checkout / "pyproject.toml").is_file() and (checkout / name).is_dir():
         return checkout / name
-    return resources.files("npfaceapi").joinpath("_data", name)
+    return resources.files("npfaceapi").joinpath("_data").joinpath(name)
 
 
 def _manifest(data: bytes, where: str) -> list[dict[str, Any]]:
@@ -75,7 +74,7 @@ def _decode(entry: Mapping[str, Any], raw: Array) -> Array:
         decoded = np.floor(values + 0.5).astype(np.int32) if entry["dtype"] == "int32" else values.astype(np.float32)
     else:
         decoded = raw.astype({"float32": np.float32, "int32": np.int32, "bool": np.bool_}.get(entry["dtype"], raw.dtype))
-    return decoded.reshape(entry["shape"])
+    return np.asarray(decoded.reshape(entry["shape"]))
 
 
 def read_tensors(manifest: bytes, read: Callable[[str], bytes], where: str, names: Iterable[str] | None = None) -> WeightMap:
@@ -109,7 +108,7 @@ def read_tensors(manifest: bytes, read: Callable[[str], bytes], where: str, name
             end = at + count * dtype.itemsize
             if end > len(data):
                 raise WeightsError(
-                    f"{files}: expected bytes {at} to {end} for tensor {entry['name']}, got a file of {len(data)} bytes (truncated?)"
+                    f"{files}: expected bytes {at} to {end} for tensor {entry['name']}, got {len(data)} bytes in all (truncated?)"
                 )
             if wanted is None or entry["name"] in wanted:
                 tensors[entry["name"]] = _decode(entry, np.frombuffer(data, dtype, count, at))
@@ -125,7 +124,9 @@ def _checksums() -> dict[str, str]:
     try:
         lines = folder.joinpath("SHA256SUMS").read_text("ascii").splitlines()
     except OSError:
-        raise WeightsError(f"{folder}: expected the bundled weights with their SHA256SUMS, got no such file; reinstall npfaceapi") from None
+        raise WeightsError(
+            f"{folder}: expected the bundled weights with their SHA256SUMS, got no such file; reinstall npfaceapi"
+        ) from None
     return {name.lstrip("*"): digest for digest, name in (line.split() for line in lines if line)}
 
 

@@ -49,12 +49,21 @@ def test_every_operation_of_the_vocabulary_has_a_reference():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (lambda x, p: ops.conv2d(x, p["b"]["c"]["filters"]), "conv2d: expected b/c/filters of shape [1, 1, 3, 2], got [1, 1, 4, 2]"),
+        (
+            lambda x, p: ops.conv2d(x, p["b"]["c"]["filters"]),
+            "conv2d: expected b/c/filters of shape [1, 1, 3, 2], got [1, 1, 4, 2]",
+        ),
         (lambda x, p: ops.dense(x, p["fc"]), "dense: expected an input [2] for fc, got [6, 8, 3]"),
         (lambda x, p: ops.add(x, layer(x, p["a"])), "add: expected two inputs of one shape, got [6, 8, 3] and [6, 8, 4]"),
         (lambda x, p: ops.subtract(x, (1.0, 2.0)), "subtract: expected 3 numbers, one a channel, got 2"),
-        (lambda x, p: ops.max_pool(x, 9, stride=1, padding="valid"), "max_pool: expected an input of at least 9x9 pixels, got 6x8"),
-        (lambda x, p: ops.max_pool(x, 2, stride=1, padding="full"), "padding: expected \"same\", \"valid\" or a number of pixels, got 'full'"),
+        (
+            lambda x, p: ops.max_pool(x, 9, stride=1, padding="valid"),
+            "max_pool: expected an input of at least 9x9 pixels, got 6x8",
+        ),
+        (
+            lambda x, p: ops.max_pool(x, 2, stride=1, padding="full"),
+            'padding: expected "same", "valid" or a number of pixels, got \'full\'',
+        ),
         (lambda x, p: ops.reshape(x, (7, -1)), "reshape: expected a shape of 144 numbers, got [7, -1]"),
     ],
 )

@@ -41,11 +41,12 @@ def test_convolutions_and_pools_equal_plain_loops(k, stride, padding, size):
     each = reference.depthwise_conv2d(x, depthwise, stride=stride, padding=padding)
     largest = reference.max_pool(x, size=k, stride=stride, padding=padding)
     count = 0
-    for n, h, w, window, (i, j), shape in naive_windows(x, k, k, stride, padding):
+    for n, h, w, window, (i, j), shape in naive_windows(x, k, k, stride, padding):  # noqa: B007
         kh, kw = window.shape[:2]
         part = filters[i : i + kh, j : j + kw]
         np.testing.assert_allclose(full[n, h, w], np.einsum("ijc,ijco->o", window, part) + bias, rtol=0, atol=1e-12)
-        np.testing.assert_allclose(each[n, h, w], (window * depthwise[i : i + kh, j : j + kw, :, 0]).sum((0, 1)), rtol=0, atol=1e-12)
+        each_part = depthwise[i : i + kh, j : j + kw, :, 0]
+        np.testing.assert_allclose(each[n, h, w], (window * each_part).sum((0, 1)), rtol=0, atol=1e-12)
         np.testing.assert_array_equal(largest[n, h, w], window.max((0, 1)))
         count += 1
     assert full.shape[:3] == each.shape[:3] == largest.shape[:3] == (2, *shape)

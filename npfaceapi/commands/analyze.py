@@ -34,9 +34,15 @@ def _parts(text: str) -> set[str]:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_detector_arguments(parser)
     parser.add_argument(
-        "--only", type=_parts, default=set(PARTS), metavar="PARTS", help=f"compute only these, separated by commas: {', '.join(PARTS)}"
+        "--only",
+        type=_parts,
+        default=set(PARTS),
+        metavar="PARTS",
+        help=f"compute only these, separated by commas: {', '.join(PARTS)}",
     )
-    parser.add_argument("--draw", type=Path, metavar="DIR", help="write each photo with its faces drawn in, as a PNG, into this folder")
+    parser.add_argument(
+        "--draw", type=Path, metavar="DIR", help="write each photo with its faces drawn in, as a PNG, into this folder"
+    )
     parser.add_argument("--json", metavar="FILE", help="write one JSON line a photo; - for standard output, instead of the table")
 
 
@@ -129,7 +135,9 @@ def _table(faces: list[FaceResult]) -> str:
         place = f"{box.x:.0f}, {box.y:.0f}, {box.width:.0f}, {box.height:.0f}"
         age = "-" if face.age is None else f"{face.age:.0f}"
         rows.append((i, place, f"{face.detection.score:.3f}", age, gender, expression))
-    return format_table(("#", "box (x, y, width, height)", "score", "age", "gender", "expression"), rows, right=(0, 2, 3), indent="  ")
+    return format_table(
+        ("#", "box (x, y, width, height)", "score", "age", "gender", "expression"), rows, right=(0, 2, 3), indent="  "
+    )
 
 
 def _draw(photo: str, image: Any, faces: list[FaceResult], folder: Path, drawn: set[str]) -> None:

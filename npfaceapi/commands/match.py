@@ -8,7 +8,14 @@ import math
 from pathlib import Path
 from typing import Any
 
-from npfaceapi.commands.photos import add_detector_arguments, complain, detector_options, expand_photos, image_files, with_progress
+from npfaceapi.commands.photos import (
+    add_detector_arguments,
+    complain,
+    detector_options,
+    expand_photos,
+    image_files,
+    with_progress,
+)
 from npfaceapi.commands.table import format_table
 from npfaceapi.errors import InvalidArgument, NpFaceApiError
 
@@ -27,11 +34,18 @@ def _distance(text: str) -> float:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "known", type=Path, metavar="KNOWN_DIR", help="folder of known people: a photo each, named by file; or a subfolder of photos each"
+        "known",
+        type=Path,
+        metavar="KNOWN_DIR",
+        help="folder of known people: a photo each, named by file; or a subfolder of photos each",
     )
     add_detector_arguments(parser)
     parser.add_argument(
-        "--tolerance", type=_distance, default=0.6, metavar="D", help="largest distance of a known person's descriptors (default: 0.6)"
+        "--tolerance",
+        type=_distance,
+        default=0.6,
+        metavar="D",
+        help="largest distance of a known person's descriptors (default: 0.6)",
     )
 
 
@@ -44,7 +58,9 @@ def run(arguments: argparse.Namespace) -> int:
             stack.enter_context(use_backend(arguments.backend))
         options = detector_options(arguments)
         people, failed = _known_people(arguments.known, options)
-        matcher = FaceMatcher([LabeledFaceDescriptors(name, descriptors) for name, descriptors in people.items()], arguments.tolerance)
+        matcher = FaceMatcher(
+            [LabeledFaceDescriptors(name, descriptors) for name, descriptors in people.items()], arguments.tolerance
+        )
         photos, empty = expand_photos(arguments.photos)
         for folder in empty:
             complain(f"{folder}: expected a folder with image files, got none")
@@ -77,7 +93,9 @@ def _faces(photo: str, options: Any) -> list[Any]:
 def _known_people(folder: Path, options: Any) -> tuple[dict[str, list[Any]], int]:
     """Descriptors by name, and how many photos gave none: of each photo the face with the highest score counts."""
     if not folder.is_dir():
-        raise InvalidArgument(f"{folder}: expected a folder of known people, got {'a file' if folder.exists() else 'no such folder'}")
+        raise InvalidArgument(
+            f"{folder}: expected a folder of known people, got {'a file' if folder.exists() else 'no such folder'}"
+        )
     files = image_files(folder)
     people: dict[str, list[Any]] = {}
     failed = 0

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-
 __all__ = ["add_detector_arguments", "complain", "detector_options", "expand_photos", "image_files", "with_progress"]
 
 IMAGE_SUFFIXES = {".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".jp2", ".png", ".ppm", ".tga", ".tif", ".tiff", ".webp"}
@@ -29,7 +28,9 @@ def probability(text: str) -> float:
 def add_detector_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("photos", nargs="+", metavar="PHOTO", help="image file, folder of image files, or URL")
     parser.add_argument("--detector", choices=("ssd", "tiny", "mtcnn", "yolo"), default="ssd", help="default: ssd")
-    parser.add_argument("--min-confidence", type=probability, metavar="X", help="smallest score of a face, 0 to 1 (default: 0.5; mtcnn: 0.7)")
+    parser.add_argument(
+        "--min-confidence", type=probability, metavar="X", help="smallest score of a face, 0 to 1 (default: 0.5; mtcnn: 0.7)"
+    )
     parser.add_argument("--backend", metavar="NAME", help="what runs the networks; npfaceapi backends lists them")
 
 

@@ -32,9 +32,12 @@ def run(arguments: argparse.Namespace) -> int:
     for part in parts:
         graph = part.graph(arguments.size)
         rows: list[tuple[object, ...]] = [
-            (node.name, node.op, "x".join(map(str, node.shape)) or "1", f"{node.parameters:,}", f"{node.macs:,}") for node in graph
+            (node.name, node.op, "x".join(map(str, node.shape)) or "1", f"{node.parameters:,}", f"{node.macs:,}")
+            for node in graph
         ]
         rows.append(("total", "", "", f"{graph.parameters:,}", f"{graph.macs:,}"))
-        print(f"{graph.name}: {graph.macs / 1e6:,.1f} million multiply-accumulates (MACs), {graph.parameters:,} parameters, one image")
+        print(
+            f"{graph.name}: {graph.macs / 1e6:,.1f} million MACs (multiply-accumulates) an image, {graph.parameters:,} parameters"
+        )
         print(format_table(("name", "operation", "output", "parameters", "MACs"), rows, right=(3, 4), indent="  "))
     return 0

@@ -45,7 +45,9 @@ def conv2d(x: Array, filters: Array, bias: Array | None = None, *, stride: int =
     return np.asarray(y if bias is None else y + bias)
 
 
-def depthwise_conv2d(x: Array, filters: Array, bias: Array | None = None, *, stride: int = 1, padding: str | int = "same") -> Array:
+def depthwise_conv2d(
+    x: Array, filters: Array, bias: Array | None = None, *, stride: int = 1, padding: str | int = "same"
+) -> Array:
     """y[h,w,c] = bias[c] + sum over i,j of x[h*stride+i-before, w*stride+j-before, c] * filters[i,j,c,0]."""
     KH, KW = filters.shape[:2]
     y = sum(tap * filters[i, j, :, 0] for i, j, tap in _taps(x, KH, KW, stride, padding))

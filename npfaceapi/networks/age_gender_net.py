@@ -57,6 +57,11 @@ def main_block(x: Node, p: ParamTree) -> Node:
     return ops.add(y, x)
 
 
+@block
+def exit_conv(x: Node, p: ParamTree) -> Node:
+    return ops.relu(separable_conv2d(x, p))
+
+
 def forward(x: Node, p: ParamTree) -> dict[str, Node]:
     """The network on one image of 0..255.
 
@@ -70,7 +75,7 @@ def forward(x: Node, p: ParamTree) -> dict[str, Node]:
     x = main_block(x, middle["main_block_0"])
     x = main_block(x, middle["main_block_1"])
     x = reduction_block(x, leave["reduction_block"])  # -> [7,7,256]
-    x = ops.relu(separable_conv2d(x, leave["separable_conv"]))  # -> [7,7,512]
+    x = exit_conv(x, leave["separable_conv"])  # -> [7,7,512]
     x = ops.avg_pool(x, 7, stride=2)  # -> [1,1,512]
     x = ops.reshape(x, (-1,))  # -> [512]
     age = ops.dense(x, p["fc"]["age"]["weights"], p["fc"]["age"]["bias"])  # -> [1]

@@ -101,9 +101,9 @@ class FaceRecognitionNet(NeuralNetwork):
     def from_flat(self, name: str, values: Array, shape: tuple[int, ...]) -> Array:
         """Quirk: the flat form of this network keeps filters as [Co,Ci,KH,KW] and the dense layer as [Co,Ci]."""
         if name == "fc":
-            return values.reshape(shape[::-1]).T
+            return np.asarray(values.reshape(shape[::-1]).T)
         if len(shape) == 4:
-            return values.reshape(shape[3], shape[2], shape[0], shape[1]).transpose(2, 3, 1, 0)
+            return np.asarray(values.reshape(shape[3], shape[2], shape[0], shape[1]).transpose(2, 3, 1, 0))
         return values.reshape(shape)
 
     def to_flat(self, name: str, tensor: Array) -> Array:

@@ -43,6 +43,11 @@ def linear(x: Node, p: ParamTree) -> Node:
     return ops.conv2d(x, p["weights"], p["bias"], padding="valid") if len(x.shape) == 3 else ops.dense(x, p["weights"], p["bias"])
 
 
+@block
+def hidden(x: Node, p: ParamTree, alpha: Any) -> Node:
+    return ops.prelu(linear(x, p), alpha)
+
+
 def normalize(x: Node) -> Node:
     return ops.multiply(ops.subtract(x, 127.5), 0.0078125)
 
@@ -66,7 +71,7 @@ def rnet(x: Node, p: ParamTree) -> dict[str, Node]:
     x = ops.max_pool(x, 3, stride=2, padding="valid")  # -> [4,4,48]
     x = conv(x, p["conv3"], p["prelu3_alpha"])  # -> [3,3,64]
     x = ops.reshape(x, (-1,))  # -> [576]
-    x = ops.prelu(linear(x, p["fc1"]), p["prelu4_alpha"])  # -> [128]
+    x = hidden(x, p["fc1"], p["prelu4_alpha"])  # -> [128]
     return {"prob": ops.softmax(linear(x, p["fc2_1"])), "regions": linear(x, p["fc2_2"])}  # -> [2], [4]
 
 
@@ -81,7 +86,7 @@ def onet(x: Node, p: ParamTree) -> dict[str, Node]:
     x = ops.max_pool(x, 2, stride=2)  # -> [4,4,64]
     x = conv(x, p["conv4"], p["prelu4_alpha"])  # -> [3,3,128]
     x = ops.reshape(x, (-1,))  # -> [1152]
-    x = ops.prelu(linear(x, p["fc1"]), p["prelu5_alpha"])  # -> [256]
+    x = hidden(x, p["fc1"], p["prelu5_alpha"])  # -> [256]
     points = linear(x, p["fc2_3"])  # -> [10] = x0..x4, y0..y4
     return {"prob": ops.softmax(linear(x, p["fc2_1"])), "regions": linear(x, p["fc2_2"]), "points": points}  # -> [2], [4]
 
@@ -92,18 +97,24 @@ class MtcnnNet(NeuralNetwork):
     model_name = "mtcnn_model"
     is_center_inputs = False
 
-    def __init__(self, owner: Mtcnn, root: str, definition: Callable[[Node, ParamTree], dict[str, Node]], input_size: int) -> None:
+    def __init__(
+        self, owner: Mtcnn, root: str, definition: Callable[[Node, ParamTree], dict[str, Node]], input_size: int
+    ) -> None:
         super().__init__()
         self._owner, self.root, self.definition, self.input_size = owner, root, definition, input_size  # type: ignore[misc]
 
     def shapes(self) -> Shapes:
-        return {name: shape for name, shape in bundled_weights_shapes(self.model_name).items() if name.startswith(f"{self.root}/")}
+        return {
+            name: shape for name, shape in bundled_weights_shapes(self.model_name).items() if name.startswith(f"{self.root}/")
+        }
 
     def _ready(self) -> _Loaded:
         return self._owner._part(self.root)
 
     def _set(self, weights: Any, where: str) -> None:
-        raise InvalidArgument(f"{self._where()}: expected weights for all of MTCNN, got some for one network: load them into the Mtcnn")
+        raise InvalidArgument(
+            f"{self._where()}: expected weights for all of MTCNN, got some for one network: load them into the Mtcnn"
+        )
 
     @property
     def is_loaded(self) -> bool:
@@ -114,7 +125,9 @@ class MtcnnNet(NeuralNetwork):
         images = [_as_bytes(image) for image in to_net_input(photos).image_tensors]
         if self.root == "pnet":
             if len({image.shape for image in images}) > 1:
-                raise InvalidArgument(f"{self._where()}.to_batch: expected photos of one size, got {[i.shape[:2] for i in images]}")
+                raise InvalidArgument(
+                    f"{self._where()}.to_batch: expected photos of one size, got {[i.shape[:2] for i in images]}"
+                )
             return np.stack([stages.pyramid_image(image, 1.0) for image in images])
         whole = [stages.patches(i, np.array([[0.0, 0.0, i.shape[1], i.shape[0]]]), self.input_size)[0] for i in images]
         return np.concatenate(whole)
@@ -157,9 +170,10 @@ class Mtcnn(NeuralNetwork):
         with self._lock:
             if self._parts is None or self._parts[0] is not whole:
                 roots = {name.partition("/")[0] for name in whole.tensors}
-                self._parts = whole, {
-                    r: _Loaded({name: t for name, t in whole.tensors.items() if name.startswith(f"{r}/")}) for r in roots
-                }
+                self._parts = (
+                    whole,
+                    {r: _Loaded({name: t for name, t in whole.tensors.items() if name.startswith(f"{r}/")}) for r in roots},
+                )
             return self._parts[1][root]
 
     def graph(self, height: int | None = None, width: int | None = None) -> Any:

@@ -15,7 +15,17 @@ import numpy as np
 from npfaceapi.boxes import non_max_suppression
 from npfaceapi.image import resize_bilinear, resize_half_pixel
 
-__all__ = ["calibrate", "patches", "pyramid_image", "pyramid_scales", "stage1_all", "stage1_scale", "stage2", "stage3", "usable_scales"]
+__all__ = [
+    "calibrate",
+    "patches",
+    "pyramid_image",
+    "pyramid_scales",
+    "stage1_all",
+    "stage1_scale",
+    "stage2",
+    "stage3",
+    "usable_scales",
+]
 
 Array = np.ndarray[Any, Any]
 
@@ -30,7 +40,8 @@ def _round(x: Array) -> Array:
 def pyramid_scales(width: int, height: int, min_face_size: float, scale_factor: float) -> list[float]:
     """Scales at which a 12-pixel window sees faces of `min_face_size` pixels and up, largest scale first."""
     first = CELL_SIZE / min_face_size
-    shorter, scales = min(width, height) * first, []
+    shorter = min(width, height) * first
+    scales: list[float] = []
     while shorter >= CELL_SIZE:
         scales.append(first * scale_factor ** len(scales))
         shorter *= scale_factor

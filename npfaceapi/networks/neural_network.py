@@ -130,7 +130,9 @@ class NeuralNetwork:
     def _ready(self) -> _Loaded:
         if self._loaded is None:
             if not self._bundled:
-                raise WeightsError(f"{self._where()}: expected weights before use, got none: call net.load() for the bundled ones")
+                raise WeightsError(
+                    f"{self._where()}: expected weights before use, got none: call net.load() for the bundled ones"
+                )
             with self._lock:
                 if self._loaded is None:
                     self._load_bundled()
@@ -159,7 +161,9 @@ class NeuralNetwork:
             tensors[name] = tensor
         extra = [name for name in weights if name not in shapes]
         if extra:
-            raise WeightsError(f"{where}: expected only the tensors of {self._where()}, got {extra[0]} as well ({len(extra)} extra)")
+            raise WeightsError(
+                f"{where}: expected only the tensors of {self._where()}, got {extra[0]} as well ({len(extra)} extra)"
+            )
         self._loaded = _Loaded(tensors)
 
     def load(self, weights: Any = None) -> None:

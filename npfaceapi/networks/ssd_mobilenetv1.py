@@ -51,9 +51,8 @@ def pointwise(x: Node, p: ParamTree, *, stride: int = 1) -> Node:
 
 
 @block
-def predictor(x: Node, p: ParamTree, *, numbers: int) -> Node:
-    x = ops.conv2d(x, p["weights"], p["biases"])  # [H,W,C] -> [H,W,anchors*numbers]
-    return ops.reshape(x, (-1, numbers))  # -> [H*W*anchors,numbers]
+def predictor(x: Node, p: ParamTree) -> Node:
+    return ops.conv2d(x, p["weights"], p["biases"])  # [H,W,C] -> [H,W,anchors*numbers]
 
 
 def forward(x: Node, p: ParamTree) -> dict[str, Node]:
@@ -77,8 +76,9 @@ def forward(x: Node, p: ParamTree) -> dict[str, Node]:
 
     boxes, classes = [], []
     for i, feature in enumerate(features):  # 3 anchors a cell on the first, 6 on the others
-        boxes.append(predictor(feature, head[f"BoxPredictor_{i}"]["BoxEncodingPredictor"], numbers=4))
-        classes.append(predictor(feature, head[f"BoxPredictor_{i}"]["ClassPredictor"], numbers=3))
+        box, score = head[f"BoxPredictor_{i}"]["BoxEncodingPredictor"], head[f"BoxPredictor_{i}"]["ClassPredictor"]
+        boxes.append(ops.reshape(predictor(feature, box), (-1, 4)))  # -> [H*W*anchors,4]
+        classes.append(ops.reshape(predictor(feature, score), (-1, 3)))  # -> [H*W*anchors,3]
     return {"box_encodings": ops.concat(boxes), "class_logits": ops.concat(classes)}  # -> [5118,4], [5118,3]
 
 
@@ -130,6 +130,8 @@ def decode(
         ymin, xmin, ymax, xmax = (float(v) for v in boxes[i])
         top, bottom = max(0.0, ymin) * pad_y, min(1.0, ymax) * pad_y
         left, right = max(0.0, xmin) * pad_x, min(1.0, xmax) * pad_x
+        if right < left or bottom < top:  # a box outside of the square, on which face-api.js throws
+            continue
         faces.append(FaceDetection(float(scores[i]), Rect(left, top, right - left, bottom - top), image_size))
     return faces
 
@@ -157,7 +159,7 @@ class SsdMobilenetv1(NeuralNetwork):
     @property
     def priors(self) -> Array:
         """The anchors [5118,4] as (ymin, xmin, ymax, xmax), relative to the padded square."""
-        return self.tensors["Output/extra_dim"][0]
+        return np.asarray(self.tensors["Output/extra_dim"][0])
 
     def forward_input(self, net_input: NetInput) -> dict[str, list[Array]]:
         """What face-api.js's `forwardInput` gives: decoded `boxes` [5118,4] and `scores` [5118] of each photo."""

@@ -9,6 +9,7 @@ Output: grid [N,S/32,S/32,A*K]: for each of A = 5 anchors tx, ty, tw, th, object
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,7 +90,7 @@ def forward_full(x: Node, p: ParamTree) -> dict[str, Node]:
 def separable_shapes() -> Shapes:
     """Names and shapes of the separable variant's tensors, in flat order."""
     shapes: Shapes = {}
-    for i, (Ci, Co) in enumerate(zip(CHANNELS, CHANNELS[1:], strict=False)):
+    for i, (Ci, Co) in enumerate(itertools.pairwise(CHANNELS)):
         shapes[f"conv{i}/depthwise_filter"] = (3, 3, Ci, 1)
         shapes[f"conv{i}/pointwise_filter"] = (1, 1, Ci, Co)
         shapes[f"conv{i}/bias"] = (Co,)
@@ -99,7 +100,7 @@ def separable_shapes() -> Shapes:
 def full_shapes() -> Shapes:
     """Names and shapes of the full variant's tensors, in flat order."""
     shapes: Shapes = {}
-    for i, (Ci, Co) in enumerate(zip(CHANNELS, CHANNELS[1:], strict=False)):
+    for i, (Ci, Co) in enumerate(itertools.pairwise(CHANNELS)):
         shapes[f"conv{i}/conv/filters"] = (3, 3, Ci, Co)
         shapes[f"conv{i}/conv/bias"] = (Co,)
         shapes[f"conv{i}/bn/sub"] = (Co,)
@@ -155,7 +156,11 @@ def decode(
     boxes = np.stack([center_x - width / 2, center_y - height / 2, width, height], axis=-1)
     kept_scores = scores[row, column, anchor]
     kept = non_max_suppression(boxes * input_size, kept_scores, config.iou_threshold)
-    return [FaceDetection(float(kept_scores[i]), Rect(*(float(v) for v in boxes[i])), image_size) for i in kept]
+    faces = []
+    for i in kept:
+        x, y, w, h = boxes[i].tolist()
+        faces.append(FaceDetection(float(kept_scores[i]), Rect(x, y, w, h), image_size))
+    return faces
 
 
 class TinyYolov2(NeuralNetwork):
@@ -187,8 +192,8 @@ class TinyYolov2(NeuralNetwork):
 
     def _load_bundled(self) -> None:
         raise WeightsError(
-            f"TinyYolov2: expected weights to be loaded, got none: they are no longer published. face-api.js kept them in the folder "
-            f"weights/ of its repository (up to 2018) as {self.model_name}-*; load yours with net.load_from_disk(folder)"
+            "TinyYolov2: expected weights to be loaded, got none: they are no longer published. face-api.js once kept them in the "
+            f"folder weights/ of its repository, as {self.model_name}-*; load yours with net.load_from_disk(folder)"
         )
 
     @property

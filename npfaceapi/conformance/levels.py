@@ -1,0 +1,262 @@
+"""Running a golden case on the current backend: one function a level, case and inputs in, named tensors out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from npfaceapi import nets, ops
+from npfaceapi.boxes import non_max_suppression, ssd_non_max_suppression
+from npfaceapi.conformance.golden import Case
+from npfaceapi.conformance.synthetic import synthetic
+from npfaceapi.engines import dispatch
+from npfaceapi.errors import GoldenError
+from npfaceapi.geometry import Box, Rect
+from npfaceapi.graph import Node, ParamTree, record
+from npfaceapi.image import compute_reshaped_dimensions, extract_face_tensors, resize_bilinear, to_batch_tensor
+from npfaceapi.networks import mtcnn_stages as stages
+from npfaceapi.networks import ssd_mobilenetv1, tiny_yolov2
+from npfaceapi.networks.face_landmark_68_net import unpad_points
+from npfaceapi.networks.neural_network import NeuralNetwork, softmax
+from npfaceapi.options import MtcnnOptions, SsdMobilenetv1Options, TinyFaceDetectorOptions
+from npfaceapi.results import FaceDetection, FaceResult
+from npfaceapi.tasks import FaceInProgress, detect_all_faces
+
+__all__ = ["LEVELS", "run_case"]
+
+Array = np.ndarray[Any, Any]
+Outputs = dict[str, Any]
+
+
+def _network(case: Case) -> NeuralNetwork:
+    """The network of a case; TinyYolov2 with the synthetic weights that the case states."""
+    if case.net.startswith("mtcnn_"):
+        part: NeuralNetwork = getattr(nets.mtcnn, case.net.removeprefix("mtcnn_"))
+        return part
+    if case.net.startswith("tiny_yolov2"):
+        net = tiny_yolov2.TinyYolov2(case.net == "tiny_yolov2")
+        if "synthetic_weights" in case.attributes:
+            rules = case.attributes["synthetic_weights"]
+            net.load_from_weight_map(
+                {rule["name"]: synthetic(rule["seed"], rule["shape"], rule["low"], rule["high"]) for rule in rules}
+            )
+        return net
+    ready: NeuralNetwork = getattr(nets, case.net)
+    return ready
+
+
+def _batch(case: Case, inputs: Sequence[Array]) -> Array:
+    a = case.attributes
+    if case.net == "mtcnn_pnet":
+        resized = resize_bilinear(inputs[0], (a["height"], a["width"]))
+        return np.ascontiguousarray(resized[None, ..., ::-1].transpose(0, 2, 1, 3))
+    if case.net.startswith("mtcnn_"):
+        return np.ascontiguousarray(inputs[0][..., ::-1].transpose(0, 2, 1, 3), np.float32)
+    return to_batch_tensor(list(inputs), a["size"], a["center"])
+
+
+def weights(case: Case, inputs: Sequence[Array]) -> Outputs:
+    return dict(_network(case).tensors)
+
+
+def operations(case: Case, inputs: Sequence[Array]) -> Outputs:
+    """One operation as a graph of its own, so that it runs on the backend under test."""
+    attributes = {k: v for k, v in case.attributes.items() if k != "op"}
+    op = case.attributes["op"]
+    if op == "resize_bilinear":
+        return {"output": np.stack([resize_bilinear(image, (attributes["height"], attributes["width"])) for image in inputs[0]])}
+    if op == "concat" or (op in ("add", "subtract", "multiply", "divide") and inputs[1].shape == inputs[0].shape):
+        return {"output": _run_several_inputs(op, inputs)}
+    batch, parameters = inputs[0], dict(enumerate(inputs[1:]))
+    names = {
+        "conv2d": ("filters",), "depthwise_conv2d": ("filters",), "dense": ("weights",), "prelu": ("alpha",),
+        "batch_norm": ("mean", "variance", "offset", "scale"),
+    }.get(op, ("y",) if parameters else ())  # fmt: skip
+    tensors = {name: parameters[i] for i, name in enumerate(names)}
+    scalar = "y" in tensors and tensors["y"].ndim == 0
+    if scalar:
+        attributes["y"] = float(tensors.pop("y"))
+    if op == "pad":
+        rows, columns, channels = (tuple(amount) for amount in attributes.pop("paddings")[1:])
+        attributes.update(rows=rows, columns=columns, channels=channels)
+    elif op == "leaky_relu":
+        attributes["alpha"] = tiny_yolov2.ALPHA
+    elif op == "mean" or op == "avg_pool":
+        attributes = {k: v for k, v in attributes.items() if k not in ("axes", "padding")}
+
+    def forward(x: Node, p: ParamTree) -> dict[str, Node]:
+        return {"output": getattr(ops, op)(x, **p, **attributes)}
+
+    return {"output": _run_graph(forward, tensors, batch)}
+
+
+def _run_graph(forward: Callable[[Node, ParamTree], dict[str, Node]], tensors: dict[str, Array], batch: Array) -> Array:
+    graph = record("operation", forward, {name: t.shape for name, t in tensors.items()}, batch.shape[1:])
+    program = dispatch.prepare(graph, tensors, list(graph.outputs.values()), dispatch.current_backend())
+    return program(batch)[0]
+
+
+def _run_several_inputs(op: str, inputs: Sequence[Array]) -> Array:
+    """A graph has one input: all are laid end to end, and each is picked out by a dense layer of zeros and ones, exactly."""
+    batch = np.concatenate([x.reshape(len(x), -1) for x in inputs], axis=1)
+    ends = np.cumsum([x[0].size for x in inputs])
+    pick = {
+        f"pick{i}": np.eye(batch.shape[1], dtype=np.float32)[:, end - x[0].size : end]
+        for i, (x, end) in enumerate(zip(inputs, ends, strict=True))
+    }
+
+    def forward(x: Node, p: ParamTree) -> dict[str, Node]:
+        parts = [ops.reshape(ops.dense(x, p[f"pick{i}"]), part.shape[1:]) for i, part in enumerate(inputs)]
+        return {"output": ops.concat(parts) if op == "concat" else getattr(ops, op)(*parts)}
+
+    return _run_graph(forward, pick, batch)
+
+
+def taps(case: Case, inputs: Sequence[Array]) -> Outputs:
+    return dict(_network(case).taps(_batch(case, inputs), [entry["name"] for entry in case.expected]))
+
+
+def raw(case: Case, inputs: Sequence[Array]) -> Outputs:
+    return dict(_network(case).run_net(_batch(case, inputs)))
+
+
+def _detections(faces: Sequence[FaceDetection]) -> Outputs:
+    return {
+        "boxes": np.array([[f.box.x, f.box.y, f.box.width, f.box.height] for f in faces]).reshape(-1, 4),
+        "scores": np.array([f.score for f in faces]),
+    }
+
+
+def decode(case: Case, inputs: Sequence[Array]) -> Outputs:
+    a = case.attributes
+    if "stage" in a:
+        return _mtcnn_stage(case, inputs)
+    if a.get("op") == "non_max_suppression":
+        return {"indices": np.array(non_max_suppression(inputs[0], inputs[1], a["iou_threshold"], a["is_iou"]), int)}
+    if a.get("op") == "ssd_non_max_suppression":
+        boxes, scores = (x.astype(np.float64) for x in inputs)
+        kept = ssd_non_max_suppression(boxes, scores, a["max_output_size"], a["iou_threshold"], a["score_threshold"])
+        return {"indices": np.array(kept, int)}
+    if case.net == "face_expression_net":
+        return {"probabilities": softmax(inputs[0])}
+    if case.net == "age_gender_net":
+        probabilities = softmax(inputs[0])
+        return {"gender_probabilities": probabilities, "gender_probability_male": probabilities[:, 0]}
+    if case.net.startswith("face_landmark"):
+        sizes = [(width, height) for height, width in a["image_dims"]]
+        return {
+            "relative_points": np.stack([unpad_points(p, *size).reshape(-1) for p, size in zip(inputs[0], sizes, strict=True)])
+        }
+    width, height = a["image_width"], a["image_height"]
+    reshaped = compute_reshaped_dimensions(width, height, a.get("input_size", ssd_mobilenetv1.SIZE))
+    sizes_of_photo = (width, height), (int(reshaped.width), int(reshaped.height))
+    if case.net == "ssd_mobilenetv1":
+        encodings, logits = (x.reshape(5118, -1) for x in inputs)
+        boxes, scores = (
+            ssd_mobilenetv1.decode_boxes(encodings, nets.ssd_mobilenetv1.priors),
+            ssd_mobilenetv1.decode_scores(logits),
+        )
+        options = SsdMobilenetv1Options(min_confidence=a["min_confidence"], max_results=a["max_results"])
+        found = ssd_mobilenetv1.decode(boxes, scores, *sizes_of_photo, options)
+        return {"relative_boxes": boxes, "all_scores": scores, **_detections(found)}
+    config = tiny_yolov2.FULL if case.net == "tiny_yolov2_full" else tiny_yolov2.SEPARABLE
+    return _detections(tiny_yolov2.decode(inputs[0][0], config, *sizes_of_photo, a["input_size"], a["score_threshold"]))
+
+
+def _mtcnn_stage(case: Case, inputs: Sequence[Array]) -> Outputs:
+    a = case.attributes
+    if a["stage"] == 0:
+        scales = stages.pyramid_scales(a["width"], a["height"], a["min_face_size"], a["scale_factor"])
+        scales = stages.usable_scales(scales, a["width"], a["height"], a["max_num_scales"])
+        return {"scales": scales, "sizes": np.array([(int(a["height"] * s), int(a["width"] * s)) for s in scales])}
+    threshold = a["score_threshold"]
+    if a["stage"] == 1:
+        pairs = zip(inputs[::2], inputs[1::2], a["scales"], strict=True)
+        boxes, scores = stages.stage1_all([stages.stage1_scale(p.squeeze(0), r.squeeze(0), s, threshold) for p, r, s in pairs])
+        return {"boxes": boxes, "scores": scores}
+    given = inputs[0].astype(np.float64)
+    if a["stage"] == 2:
+        boxes, scores = stages.stage2(given, inputs[1], inputs[2], threshold)
+        return {"boxes": boxes, "scores": scores}
+    boxes, scores, points, of_face_api = stages.stage3(given, inputs[1], inputs[2], inputs[3], threshold)
+    return {"boxes": boxes, "scores": scores, "landmarks": points, "landmarks_of_face_api": of_face_api}
+
+
+def prepare(case: Case, inputs: Sequence[Array]) -> Outputs:
+    a = case.attributes
+    if a["op"] == "to_batch":
+        reshaped = [compute_reshaped_dimensions(x.shape[1], x.shape[0], a["size"]) for x in inputs]
+        dims = np.array([(size.height, size.width) for size in reshaped])
+        return {"batch": to_batch_tensor(list(inputs), a["size"], a["center"]), "reshaped_dims": dims}
+    if a["op"] == "resize":
+        return {"image": resize_bilinear(inputs[0], (a["height"], a["width"]))[None]}
+    if a["op"] == "mtcnn_patches":
+        batch, _ = stages.patches(inputs[0], inputs[1].astype(np.float64), a["size"])
+        return {"patches": batch.transpose(0, 2, 1, 3)[..., ::-1]}
+    H, W = inputs[0].shape[:2]
+    boxes: list[Any] = [Box({"x": x, "y": y, "width": w, "height": h}) for x, y, w, h in a.get("boxes", ())]
+    boxes += [FaceDetection(0.9, Rect(*box), (W, H)) for box in a.get("relative_boxes", ())]
+    crops = extract_face_tensors(inputs[0], boxes)
+    rects = [FaceInProgress(inputs[0], FaceResult(FaceDetection(0.9, Rect(0, 0, 1, 1), (W, H)))).rect(box) for box in boxes]
+    return {"rects": np.array(rects), **{f"crop_{i}": crop for i, crop in enumerate(crops)}}
+
+
+def _options(case: Case) -> Any:
+    a = case.attributes
+    if case.net == "ssd_mobilenetv1":
+        return SsdMobilenetv1Options(min_confidence=a["min_confidence"], max_results=a["max_results"])
+    if case.net == "mtcnn":
+        return MtcnnOptions(min_face_size=a["min_face_size"], scale_factor=a["scale_factor"])
+    return TinyFaceDetectorOptions(input_size=a["input_size"], score_threshold=a["score_threshold"])
+
+
+def chain(case: Case, inputs: Sequence[Array]) -> Outputs:
+    image, a = inputs[0], case.attributes
+    if a.get("only") == "mtcnn":
+        boxes, scores, points, of_face_api, _ = nets.mtcnn.detect_arrays(image, _options(case))
+        return {"boxes": boxes, "scores": scores, "landmarks": points, "landmarks_of_face_api": of_face_api}
+    task = detect_all_faces(image, _options(case)).with_face_landmarks(a["use_tiny_landmark_net"])
+    faces: list[FaceResult] = task.with_face_expressions().with_age_and_gender().with_face_descriptors().run()
+    outputs = _detections([face.detection for face in faces])
+    if faces:
+        outputs.update(_answers(faces))
+        cut = [FaceInProgress(image, face) for face in faces]
+        outputs["detection_crops"] = np.array([face.detection_rect() for face in cut])
+        outputs["aligned_crops"] = np.array([face.aligned_rect() for face in cut])
+        outputs["dlib_crops"] = np.array([face.descriptor_rect() for face in cut])
+    return outputs
+
+
+def _answers(faces: Sequence[Any]) -> Outputs:
+    aligned = _detections([face.aligned_rect for face in faces])["boxes"]
+    return {
+        "landmarks": np.stack([face.landmarks.positions for face in faces]),
+        "unshifted_landmarks": np.stack([face.unshifted_landmarks.positions for face in faces]),
+        "aligned_boxes": aligned,
+        "descriptors": np.stack([face.descriptor for face in faces]),
+        "expressions": np.array([list(face.expressions.values()) for face in faces]),
+        "ages": np.array([face.age for face in faces]),
+        "gender_probability_male": np.array(
+            [face.gender_probability if face.gender == "male" else 1 - face.gender_probability for face in faces]
+        ),
+    }
+
+
+LEVELS: dict[str, Callable[[Case, Sequence[Array]], Outputs]] = {
+    "weights": weights,
+    "operations": operations,
+    "taps": taps,
+    "raw": raw,
+    "decode": decode,
+    "prepare": prepare,
+    "chain": chain,
+}
+
+
+def run_case(case: Case, inputs: Sequence[Array]) -> Outputs:
+    """The tensors of a case from the current backend, by name."""
+    if case.level not in LEVELS:
+        raise GoldenError(f"{case.name}: expected a level out of {', '.join(LEVELS)}, got {case.level}")
+    return LEVELS[case.level](case, inputs)
