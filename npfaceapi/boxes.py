@@ -1,6 +1,6 @@
-"""How much boxes overlap, and the two non-max suppressions.
+"""How much boxes overlap, the two non-max suppressions, and the rest of face-api.js's small operations on numbers.
 
-Source: face-api.js 0.22.2, `ops/iou`, `ops/nonMaxSuppression`, `ssdMobilenetv1/nonMaxSuppression`.
+Source: face-api.js 0.22.2, `ops/`, `ssdMobilenetv1/nonMaxSuppression`.
 
 Quirk: the two differ in what they do with equal scores: the general one (YOLO nets, MTCNN) takes the later box first,
 the one of SSD the earlier.  In both a box survives an overlap that equals the threshold.
@@ -8,8 +8,10 @@ the one of SSD the earlier.  In both a box survives an overlap that equals the t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import math
+import random
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,9 +19,10 @@ from numpy.typing import ArrayLike, NDArray
 from npfaceapi.errors import InvalidArgument
 from npfaceapi.geometry import BoxLike, as_box
 
-__all__ = ["iou", "non_max_suppression", "ssd_non_max_suppression"]
+__all__ = ["inverse_sigmoid", "iou", "non_max_suppression", "shuffle_array", "sigmoid", "ssd_non_max_suppression"]
 
 Float64 = NDArray[np.float64]
+Item = TypeVar("Item")
 
 
 def iou(box1: BoxLike, box2: BoxLike, is_iou: bool = True) -> float:
@@ -123,6 +126,37 @@ def ssd_non_max_suppression(
         overlaps[(areas[waiting] <= 0) | (areas[best] <= 0)] = 0.0
         waiting = waiting[overlaps <= iou_threshold]
     return kept
+
+
+def sigmoid(x: float) -> float:
+    """1 / (1 + exp(-x)): a number in [0, 1].
+
+    Examples
+    --------
+    >>> sigmoid(0)
+    0.5
+    """
+    return 1 / (1 + math.exp(-x)) if x > -709 else 0.0
+
+
+def inverse_sigmoid(x: float) -> float:
+    """log(x / (1 - x)), the number whose sigmoid is x; raises InvalidArgument unless x is between 0 and 1.
+
+    Examples
+    --------
+    >>> inverse_sigmoid(0.5)
+    0.0
+    """
+    if not 0 < x < 1:
+        raise InvalidArgument(f"inverse_sigmoid: expected a number between 0 and 1, got {x!r}")
+    return math.log(x / (1 - x))
+
+
+def shuffle_array(input_array: Iterable[Item]) -> list[Item]:
+    """A new list of the items in random order, by Python's `random`."""
+    items = list(input_array)
+    random.shuffle(items)
+    return items
 
 
 def _overlaps(edges: Float64, area: Any, others: Float64, other_areas: Float64, is_iou: bool) -> Float64:

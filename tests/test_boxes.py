@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from scipy.special import expit, logit
 
-from npfaceapi.boxes import iou, non_max_suppression, ssd_non_max_suppression
+from npfaceapi.boxes import inverse_sigmoid, iou, non_max_suppression, shuffle_array, sigmoid, ssd_non_max_suppression
 from npfaceapi.errors import InvalidArgument
 from npfaceapi.geometry import Box, Rect
 
@@ -140,3 +141,20 @@ def test_bad_arguments() -> None:
         ssd_non_max_suppression(np.zeros(4), np.zeros(1), 5, 0.5, 0.5)
     with pytest.raises(InvalidArgument):
         iou(Box({"x": 0, "y": 0, "width": 1, "height": 1}), "box")
+
+
+def test_sigmoid_and_its_inverse() -> None:
+    for x in (-1000.0, -709.5, -40.0, -1.5, 0.0, 0.1, 3.0, 40.0, 1000.0):
+        assert sigmoid(x) == pytest.approx(expit(x), rel=1e-14, abs=1e-300)
+    for x in (1e-9, 0.2, 0.5, 0.999):
+        assert inverse_sigmoid(x) == pytest.approx(logit(x), rel=1e-13)
+    for x in (0.0, 1.0, -1.0, math.nan):
+        with pytest.raises(InvalidArgument, match=r"^inverse_sigmoid: "):
+            inverse_sigmoid(x)
+
+
+def test_shuffling_gives_a_new_list_of_the_same_items() -> None:
+    items = list(range(100))
+    shuffled = shuffle_array(items)
+    assert items == list(range(100)) == sorted(shuffled)
+    assert shuffled != items
