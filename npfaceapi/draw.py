@@ -128,6 +128,7 @@ class DrawFaceLandmarksOptions:
         _check_sizes(self, "line_width", "point_size")
 
 
+@dataclass(frozen=True, slots=True, init=False)
 class DrawTextField:
     """Lines of text on a background.
 
@@ -147,6 +148,10 @@ class DrawTextField:
     ((0, 0, 0), 18.0)
     """
 
+    text: tuple[str, ...]
+    anchor: Point
+    options: DrawTextFieldOptions
+
     def __init__(
         self,
         text: str | Sequence[str] | DrawTextField,
@@ -156,9 +161,9 @@ class DrawTextField:
         lines: Any = text.text if isinstance(text, DrawTextField) else [text] if isinstance(text, str) else text
         if not isinstance(lines, Sequence) or not all(isinstance(line, str) for line in lines):
             raise InvalidType(f"DrawTextField.text: expected a string or a sequence of strings, got {text!r}")
-        self.text: tuple[str, ...] = tuple(" ".join(line.splitlines()) for line in lines)
-        self.anchor = as_point(anchor, "DrawTextField.anchor")
-        self.options = _options(DrawTextFieldOptions, options)
+        object.__setattr__(self, "text", tuple(" ".join(line.splitlines()) for line in lines))
+        object.__setattr__(self, "anchor", as_point(anchor, "DrawTextField.anchor"))
+        object.__setattr__(self, "options", _options(DrawTextFieldOptions, options))
 
     def measure_width(self) -> float:
         """The width of the field in pixels: that of the longest line and the padding."""
@@ -194,6 +199,7 @@ class DrawTextField:
         return image
 
 
+@dataclass(frozen=True, slots=True, init=False)
 class DrawBox:
     """A box, with a label if the options have one.
 
@@ -211,9 +217,12 @@ class DrawBox:
     (0, 0, 255)
     """
 
+    box: Box
+    options: DrawBoxOptions
+
     def __init__(self, box: BoxLike, options: DrawBoxOptions | Mapping[str, Any] | None = None) -> None:
-        self.box = as_box(box)
-        self.options = _options(DrawBoxOptions, options)
+        object.__setattr__(self, "box", as_box(box))
+        object.__setattr__(self, "options", _options(DrawBoxOptions, options))
 
     def draw(self, image: Image) -> Image:
         """Draw on an image and return it."""
@@ -225,6 +234,7 @@ class DrawBox:
         return image
 
 
+@dataclass(frozen=True, slots=True, init=False)
 class DrawFaceLandmarks:
     """Landmarks: the points, and for 68 of them the contours of the face.
 
@@ -234,13 +244,16 @@ class DrawFaceLandmarks:
     options : DrawFaceLandmarksOptions or mapping of some of them, optional
     """
 
+    face_landmarks: FaceLandmarks
+    options: DrawFaceLandmarksOptions
+
     def __init__(
         self, face_landmarks: FaceLandmarks, options: DrawFaceLandmarksOptions | Mapping[str, Any] | None = None
     ) -> None:
         if not isinstance(face_landmarks, FaceLandmarks):
             raise InvalidType(f"DrawFaceLandmarks: expected FaceLandmarks, got {type(face_landmarks).__name__}")
-        self.face_landmarks = face_landmarks
-        self.options = _options(DrawFaceLandmarksOptions, options)
+        object.__setattr__(self, "face_landmarks", face_landmarks)
+        object.__setattr__(self, "options", _options(DrawFaceLandmarksOptions, options))
 
     def draw(self, image: Image) -> Image:
         """Draw on an image and return it."""

@@ -59,7 +59,10 @@ def members_of(row: dict[str, Any], group: str = "members") -> Iterator[tuple[st
 
 def has_member(cls: type, name: str) -> bool:
     fields: dict[str, Any] = getattr(cls, "__dataclass_fields__", {})
-    return hasattr(cls, name) or name in fields or name in getattr(cls, "_fields", ())
+    if hasattr(cls, name) or name in fields or name in getattr(cls, "_fields", ()):
+        return True
+    # an attribute that __init__ sets; a network reads no weights until it is used
+    return issubclass(cls, faceapi.NeuralNetwork) and hasattr(cls(), name)
 
 
 def check_signature(function: Any, row: dict[str, Any]) -> None:
