@@ -47,11 +47,22 @@ def _manifest(data: bytes, where: str) -> list[dict[str, Any]]:
         groups = json.loads(data)
         for group in groups:
             for entry in group["weights"]:
-                entry["name"], tuple(entry["shape"]), _STORED[_stored_dtype(entry)]
-            list(group["paths"])
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+                _check_entry(entry)
+            if not all(isinstance(path, str) for path in group["paths"]):
+                raise ValueError(f"paths: {group['paths']}")
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise WeightsError(f"{where}: expected a TensorFlow.js weights manifest (JSON), got {_shorten(error)}") from None
     return list(groups)
+
+
+def _check_entry(entry: Mapping[str, Any]) -> None:
+    name, shape, quantization = entry["name"], entry["shape"], entry.get("quantization")
+    if not isinstance(name, str) or not all(type(n) is int and n >= 0 for n in shape):
+        raise ValueError(f"tensor {name!r} of shape {shape!r}")
+    if _stored_dtype(entry) not in _STORED or entry["dtype"] not in _STORED:
+        raise ValueError(f"tensor {name} of dtype {_stored_dtype(entry)!r}")
+    if quantization is not None and not all(isinstance(quantization[key], (int, float)) for key in ("scale", "min")):
+        raise ValueError(f"tensor {name} with quantization {quantization!r}")
 
 
 def _shorten(error: Exception) -> str:

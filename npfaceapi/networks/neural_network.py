@@ -12,7 +12,7 @@ import numpy as np
 
 from npfaceapi.engines import dispatch
 from npfaceapi.engines.reference import softmax
-from npfaceapi.errors import InvalidArgument, InvalidType, WeightsError
+from npfaceapi.errors import FetchError, InvalidArgument, InvalidType, WeightsError
 from npfaceapi.graph import Graph, Node, ParamTree, record
 from npfaceapi.image import NetInput, compute_reshaped_dimensions, to_net_input
 from npfaceapi.weights import bundled_weights, bundled_weights_shapes, load_weight_map
@@ -41,6 +41,13 @@ def reshaped_sizes_of(net_input: NetInput, input_size: int) -> list[tuple[int, i
     """(width, height) of each photo inside of the padded and resized square, rounded as face-api.js rounds them."""
     reshaped = [compute_reshaped_dimensions(width, height, input_size) for width, height in sizes_of(net_input)]
     return [(int(size.width), int(size.height)) for size in reshaped]
+
+
+def _as_array(values: Any) -> Array:
+    try:
+        return np.asarray(values)
+    except ValueError:  # nested lists of several lengths
+        return np.empty((), object)
 
 
 class _Loaded:
@@ -130,14 +137,15 @@ class NeuralNetwork:
     def _ready(self) -> _Loaded:
         if self._loaded is None:
             if not self._bundled:
-                raise WeightsError(
-                    f"{self._where()}: expected weights before use, got none: call net.load() for the bundled ones"
-                )
+                self._refuse_without_weights()
             with self._lock:
                 if self._loaded is None:
                     self._load_bundled()
         assert self._loaded is not None
         return self._loaded
+
+    def _refuse_without_weights(self) -> None:
+        raise WeightsError(f"{self._where()}: expected weights before use, got none: call net.load() for the bundled ones")
 
     def _load_bundled(self) -> None:
         self._set(bundled_weights(self.model_name, self._used()), self.model_name)
@@ -151,12 +159,15 @@ class NeuralNetwork:
                 continue
             if name not in weights:
                 raise WeightsError(f"{where}: expected tensor {name} of shape {list(shapes[name])}, got none")
-            tensor = np.ascontiguousarray(weights[name], np.float32)
-            if tensor.shape != shapes[name]:
-                raise WeightsError(f"{where}: expected tensor {name} of shape {list(shapes[name])}, got {list(tensor.shape)}")
+            given = _as_array(weights[name])
+            if given.dtype.kind not in "fiub":
+                raise WeightsError(f"{where}: expected numbers in tensor {name}, got {given.dtype}")
+            if given.shape != shapes[name]:
+                raise WeightsError(f"{where}: expected tensor {name} of shape {list(shapes[name])}, got {list(given.shape)}")
+            with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinity, which is refused
+                tensor = np.array(given, np.float32, order="C")  # a copy: the caller's array can change later
             if not np.isfinite(tensor).all():
                 raise WeightsError(f"{where}: expected finite numbers in tensor {name}, got NaN or infinity")
-            tensor = tensor.view()
             tensor.flags.writeable = False
             tensors[name] = tensor
         extra = [name for name in weights if name not in shapes]
@@ -187,19 +198,28 @@ class NeuralNetwork:
             if isinstance(text, str) and text.endswith(".weights"):
                 from npfaceapi.fetch import fetch_net_weights
 
-                self.extract_weights(fetch_net_weights(text))
+                try:
+                    flat = fetch_net_weights(text)
+                except FetchError as error:
+                    raise WeightsError(str(error)) from None
+                self._extract(flat, text)
             else:
-                self.load_from_uri(os.fspath(weights))
+                self.load_from_uri(weights)
         else:
             self.extract_weights(weights)
 
     def load_from_disk(self, path: str | os.PathLike[str]) -> None:
         """Load weights from a folder of model files, or from a manifest in it."""
-        self._set(load_weight_map(os.fspath(path), self.model_name), os.fspath(path))
+        self._load_files(path, "load_from_disk")
 
     def load_from_uri(self, uri: str | os.PathLike[str]) -> None:
         """Load weights from the URL (or path) of a folder of model files, or of a manifest in it."""
-        self._set(load_weight_map(uri, self.model_name), os.fspath(uri))
+        self._load_files(uri, "load_from_uri")
+
+    def _load_files(self, uri: Any, name: str) -> None:
+        if not isinstance(uri, (str, os.PathLike)):
+            raise InvalidType(f"{self._where()}.{name}: expected a folder, a manifest or a URL, got {type(uri).__name__}")
+        self._set(load_weight_map(uri, self.model_name), str(os.fspath(uri)))
 
     def load_from_weight_map(self, weight_map: Mapping[str, Any]) -> None:
         """Load weights from a dict of name -> array, named as in the manifest."""
@@ -209,16 +229,19 @@ class NeuralNetwork:
 
     def extract_weights(self, weights: Any) -> None:
         """Load weights from a flat float32 array of all tensors (`flat_order` names them)."""
-        flat = np.asarray(weights)
+        self._extract(weights, f"{self._where()}.load")
+
+    def _extract(self, weights: Any, where: str) -> None:
+        flat = _as_array(weights)
         if flat.ndim != 1 or flat.dtype != np.float32:
-            raise InvalidType(f"{self._where()}.load: expected a 1-D float32 array, got {flat.ndim}-D {flat.dtype}")
+            raise InvalidType(f"{where}: expected a 1-D float32 array, got {flat.ndim}-D {flat.dtype}")
         shapes, order = self.shapes(), self.flat_order()
         sizes = [int(np.prod(shapes[name])) for name in order]
         if sum(sizes) != flat.size:
-            raise WeightsError(f"{self._where()}.load: expected {sum(sizes)} numbers, got {flat.size}")
+            raise WeightsError(f"{where}: expected {sum(sizes)} numbers for {self._where()}, got {flat.size}")
         slices = np.split(flat, np.cumsum(sizes)[:-1])
         tensors = {n: self.from_flat(n, values, shapes[n]) for n, values in zip(order, slices, strict=True)}
-        self._set(tensors, f"{self._where()}.load")
+        self._set(tensors, where)
 
     def serialize_params(self) -> Array:
         """All tensors as one flat float32 array, which `load` takes back."""
@@ -256,6 +279,8 @@ class NeuralNetwork:
         """
         height = self.input_size if height is None else height
         width = height if width is None else width
+        if not all(isinstance(side, int) and side > 0 for side in (height, width)):
+            raise InvalidArgument(f"{self._where()}.graph: expected whole numbers from 1 up, got {height!r} x {width!r}")
         key = (height, width)
         with self._lock:
             if key not in self._graphs:
@@ -270,7 +295,7 @@ class NeuralNetwork:
         return to_net_input(photos).to_batch_tensor(self.input_size, self.is_center_inputs)
 
     def _run(self, batch: Any, nodes: Callable[[Graph], Sequence[Node]], backend: str | None) -> list[Array]:
-        batch = np.asarray(batch)
+        batch = _as_array(batch)
         if batch.ndim != 4 or batch.shape[3] != 3:
             raise InvalidArgument(f"{self._where()}: expected a batch [N,H,W,3], got an array {list(batch.shape)}")
         if batch.dtype.kind not in "fiu":

@@ -89,8 +89,9 @@ def decode_boxes(box_encodings: Array, priors: Array) -> Array:
     height, width = y1 - y0, x1 - x0
     center_y, center_x = y0 + height / two, x0 + width / two
     ty, tx, th, tw = box_encodings.T
-    half_height = np.exp(th / five) * height / two
-    half_width = np.exp(tw / five) * width / two
+    with np.errstate(over="ignore"):
+        half_height = np.exp(th / five) * height / two
+        half_width = np.exp(tw / five) * width / two
     y, x = ty / ten * height + center_y, tx / ten * width + center_x
     return np.stack([y - half_height, x - half_width, y + half_height, x + half_width], axis=-1)
 
@@ -154,7 +155,15 @@ class SsdMobilenetv1(NeuralNetwork):
     decode_params = ("Output/extra_dim",)
 
     def flat_order(self) -> list[str]:
-        return [*self.graph().params, *self.decode_params]
+        """Quirk: the flat form has each batch norm as gamma, beta, mean, variance, and the priors last."""
+        order: list[str] = []
+        for name in self.graph().params:
+            folder, _, leaf = name.rpartition("/")
+            if leaf == "gamma":
+                order += [f"{folder}/{part}" for part in ("gamma", "beta", "moving_mean", "moving_variance")]
+            elif not folder.endswith("/BatchNorm"):
+                order.append(name)
+        return [*order, *self.decode_params]
 
     @property
     def priors(self) -> Array:

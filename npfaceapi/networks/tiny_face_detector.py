@@ -58,3 +58,6 @@ class TinyFaceDetector(TinyYolov2):
 
     def _load_bundled(self) -> None:
         NeuralNetwork._load_bundled(self)
+
+    def _refuse_without_weights(self) -> None:
+        NeuralNetwork._refuse_without_weights(self)

@@ -191,6 +191,9 @@ class TinyYolov2(NeuralNetwork):
         return separable_shapes() if self.with_separable_convs else full_shapes()
 
     def _load_bundled(self) -> None:
+        self._refuse_without_weights()
+
+    def _refuse_without_weights(self) -> None:
         raise WeightsError(
             "TinyYolov2: expected weights to be loaded, got none: they are no longer published. face-api.js once kept them in the "
             f"folder weights/ of its repository, as {self.model_name}-*; load yours with net.load_from_disk(folder)"
@@ -213,7 +216,8 @@ class TinyYolov2(NeuralNetwork):
 
     def forward_input(self, net_input: NetInput, input_size: int | None = None) -> Array:
         """The raw grid [N,C,C,A*K]."""
-        return self.run_net(net_input.to_batch_tensor(_checked(input_size or self.input_size), False))["grid"]
+        size = self.input_size if input_size is None else _checked(input_size)
+        return self.run_net(net_input.to_batch_tensor(size, False))["grid"]
 
     def forward(self, photos: Any, input_size: int | None = None) -> Array:
         """`forward_input` of one photo or a list of them; `input_size` is a multiple of 32."""
