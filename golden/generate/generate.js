@@ -14,6 +14,7 @@ const LEVELS = {
   prepare: () => require('./prepare').prepareCases,
   chain: () => require('./chain').chainCases,
   mtcnn: () => require('./mtcnn').mtcnnCases,
+  json: () => require('./json').jsonCases,
 };
 
 function parse(args) {

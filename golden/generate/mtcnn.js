@@ -25,7 +25,7 @@ function join(list, shape) {
   return { shape: [list.length, ...shape], data };
 }
 
-async function watchRun(picture, { min_face_size, scale_factor }) {
+async function watchRun(picture, { min_face_size, scale_factor, score_thresholds }) {
   const seen = { pnet: [], rnet: [], onet: [], stages: [], suppressions: [], patches: [] };
   let softmax;
   const network = (name, list) => ({
@@ -40,7 +40,7 @@ async function watchRun(picture, { min_face_size, scale_factor }) {
     { module: internal('mtcnn/extractImagePatches'), name: 'extractImagePatches', see: (args, out) => seen.patches.push(out.then((list) => list.map(bytesOf))) },
     { module: internal('ops/index'), name: 'nonMaxSuppression', see: (args, kept) => seen.suppressions.push({ boxes: args[0], kept }) },
   ];
-  const options = { minFaceSize: min_face_size, scaleFactor: scale_factor };
+  const options = { minFaceSize: min_face_size, scaleFactor: scale_factor, scoreThresholds: score_thresholds };
   const { results, stats } = await watching(watches, () => NETS.mtcnn.net.forwardWithStats(Canvas.fromImage(picture), options));
   seen.stages = await Promise.all(seen.stages);
   seen.patches = await Promise.all(seen.patches);
@@ -48,7 +48,8 @@ async function watchRun(picture, { min_face_size, scale_factor }) {
 }
 
 // face-api.js takes the points of a wrong candidate once an earlier one was filtered out; these are the right ones.
-function meantPoints({ onet, stages, suppressions }, threshold) {
+function meantPoints({ onet, stages, suppressions, attributes }) {
+  const threshold = attributes.score_thresholds[2];
   const passed = onet.map((out, i) => [out.prob.data[1], i]).filter(([score]) => score > threshold).map(([, i]) => i);
   const { kept } = suppressions[suppressions.length - 1];
   return stages[2].boxes.flatMap((box, i) => {
@@ -80,6 +81,7 @@ function addStages(writer, set, picture, label, run) {
   const { scales, pyramid, pnet, rnet, onet, stages } = run;
   const put = (name, value, dtype) => writer.tensor(set, `decode/mtcnn/${label}/input/${name}`, value, dtype);
   const { height, width } = picture;
+  const thresholds = run.attributes.score_thresholds;
   const stage = (n, inputs, attributes, more = []) => writer.add({
     name: `decode/mtcnn_stage${n}/${label}`,
     level: 'decode',
@@ -90,14 +92,14 @@ function addStages(writer, set, picture, label, run) {
     expected: [ints('boxes', stages[n - 1].boxes), { name: 'scores', kind: 'mtcnn_stage', shape: [stages[n - 1].scores.length], data: stages[n - 1].scores }, ...more],
   });
   writer.add({ name: `decode/mtcnn_pyramid/${label}`, level: 'decode', set, net: 'mtcnn', attributes: { stage: 0, height, width, ...run.attributes }, inputs: [], expected: [{ name: 'scales', kind: 'json', value: scales }, { name: 'sizes', kind: 'exact', dtype: 'int32', shape: [scales.length, 2], data: pyramid.flatMap((p) => [p.height, p.width]) }] });
-  stage(1, pnet.flatMap((out, i) => [put(`prob_${i}`, out.prob), put(`regions_${i}`, out.regions)]), { scales, score_threshold: 0.6 });
+  stage(1, pnet.flatMap((out, i) => [put(`prob_${i}`, out.prob), put(`regions_${i}`, out.regions)]), { scales, score_threshold: thresholds[0] });
   const boxesTensor = (n) => put(`boxes_${n}`, ints('', stages[n - 1].boxes), 'int32');
   const joined = (outs, key) => put(`${outs === rnet ? 'rnet' : 'onet'}_${key}`, join(outs.map((o) => o[key].data), outs[0][key].shape.slice(1)));
-  if (rnet.length) stage(2, [boxesTensor(1), joined(rnet, 'prob'), joined(rnet, 'regions')], { score_threshold: 0.7 });
+  if (rnet.length) stage(2, [boxesTensor(1), joined(rnet, 'prob'), joined(rnet, 'regions')], { score_threshold: thresholds[1] });
   if (!onet.length) return;
   const shape = [stages[2].boxes.length, 5, 2];
-  stage(3, [boxesTensor(2), joined(onet, 'prob'), joined(onet, 'regions'), joined(onet, 'points')], { score_threshold: 0.7 }, [
-    { name: 'landmarks', kind: 'mtcnn_stage', shape, data: meantPoints(run, 0.7) },
+  stage(3, [boxesTensor(2), joined(onet, 'prob'), joined(onet, 'regions'), joined(onet, 'points')], { score_threshold: thresholds[2] }, [
+    { name: 'landmarks', kind: 'mtcnn_stage', shape, data: meantPoints(run) },
     { name: 'landmarks_of_face_api', kind: 'mtcnn_stage', shape, data: stages[2].points.flatMap(points) },
   ]);
 }
@@ -127,7 +129,7 @@ function addEnd(writer, set, picture, label, run) {
       { name: 'boxes', kind: 'mtcnn_box', shape: [results.length, 4], data: results.flatMap((r) => rect(r.detection.box)) },
       { name: 'scores', kind: 'score', shape: [results.length], data: results.map((r) => r.detection.score) },
       ...(results.length ? [
-        { name: 'landmarks', kind: 'landmark', shape, data: meantPoints(run, 0.7) },
+        { name: 'landmarks', kind: 'landmark', shape, data: meantPoints(run) },
         { name: 'landmarks_of_face_api', kind: 'landmark', shape, data: results.flatMap((r) => points(r.landmarks.positions)) },
       ] : []),
     ],
@@ -148,9 +150,10 @@ const NETWORKS = { mtcnn_pnet: 'PNet', mtcnn_rnet: 'RNet', mtcnn_onet: 'ONet' };
 const runNetwork = (name, input) => internal(`mtcnn/${NETWORKS[name]}`)[NETWORKS[name]](input, params()[name.slice(6)]);
 
 async function mtcnnCases(writer, pictures, say) {
-  const add = async (set, name, attributes, label, withNetworks = true) => {
+  const add = async (set, name, options, label, withNetworks = true) => {
     const picture = pictures[name];
-    const run = { ...(await watchRun(picture, attributes)), attributes: { max_num_scales: 10, score_thresholds: [0.6, 0.7, 0.7], ...attributes } };
+    const attributes = { max_num_scales: 10, score_thresholds: [0.6, 0.7, 0.7], ...options };
+    const run = { ...(await watchRun(picture, attributes)), attributes };
     const patches = addPatches(writer, set, picture, label, run);
     if (withNetworks) addNetworks(writer, set, picture, label, run, patches);
     addStages(writer, set, picture, label, run);
@@ -161,6 +164,7 @@ async function mtcnnCases(writer, pictures, say) {
   await add('core', 'astronaut', { min_face_size: 60, scale_factor: 0.6 }, 'astronaut_min_60');
   await add('full', 'astronaut', standard, 'astronaut');
   await add('full', 'group', { min_face_size: 30, scale_factor: 0.7 }, 'group');
+  await add('full', 'group', { min_face_size: 30, scale_factor: 0.7, score_thresholds: [0.6,0.1,0.9] }, 'group_wrong_points', false);
   await add('full', 'tall', standard, 'tall');
   await add('full', 'tiny', standard, 'tiny');
 }

@@ -22,9 +22,10 @@ const TOLERANCES = {
   descriptor: { euclidean: 1e-5 },
   age: { absolute: 1e-3 },
   probabilities: { absolute: 1e-4 },
-  mtcnn_stage: { absolute: 1e-5 },
+  mtcnn_stage: { relative: 1e-6 },
   mtcnn_box: { iou: 0.99 },
   json: { relative: 1e-9 },
+  anchor: { absolute: 0.0005 },
 };
 
 class Writer {
