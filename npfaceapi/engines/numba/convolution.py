@@ -1,6 +1,6 @@
 """Convolution: y[h,w,o] = act(bias[o] + sum over i,j,c of x[h*stride+i-top, w*stride+j-left, c] * w[i,j,c,o] + residual).
 
-For each output pixel the Co sums are kept in the output itself, and input channels are taken four at a time:
+For each output pixel the Co sums are kept in the output itself, and input channels are taken eight at a time:
 
     y[:] += (x0 * w0[:] + x1 * w1[:]) + (x2 * w2[:] + x3 * w3[:])
 
@@ -35,11 +35,14 @@ def accumulate(y: Array, x: Array, w: Array) -> None:
     """y [Co] += x [Ci] times w [Ci,Co]."""
     Ci, Co = w.shape
     c = 0
-    while c + 4 <= Ci:
+    while c + 8 <= Ci:
         x0, x1, x2, x3 = x[c], x[c + 1], x[c + 2], x[c + 3]
+        x4, x5, x6, x7 = x[c + 4], x[c + 5], x[c + 6], x[c + 7]
         for o in range(Co):
-            y[o] += (x0 * w[c, o] + x1 * w[c + 1, o]) + (x2 * w[c + 2, o] + x3 * w[c + 3, o])
-        c += 4
+            low = (x0 * w[c, o] + x1 * w[c + 1, o]) + (x2 * w[c + 2, o] + x3 * w[c + 3, o])
+            high = (x4 * w[c + 4, o] + x5 * w[c + 5, o]) + (x6 * w[c + 6, o] + x7 * w[c + 7, o])
+            y[o] += low + high
+        c += 8
     while c < Ci:
         x0 = x[c]
         for o in range(Co):
@@ -72,10 +75,12 @@ def conv2d(
         for v in range(Wo):
             j0, j1 = max(0, left - v * stride), min(KW, W + left - v * stride)
             y = out[n, h, v]
-            y[:] = bias
+            y[:] = 0
             for i in range(i0, i1):
                 for j in range(j0, j1):
                     accumulate(y, x[n, h * stride + i - top, v * stride + j - left], w[i, j])
+            for o in range(Co):
+                y[o] += bias[o]
             if residual.size:
                 for o in range(Co):
                     y[o] += residual[n, h, v, o]

@@ -41,10 +41,12 @@ def depthwise_conv2d(
         for v in range(Wo):
             j0, j1 = max(0, left - v * stride), min(KW, W + left - v * stride)
             y = out[n, h, v]
-            y[:] = bias
+            y[:] = 0
             for i in range(i0, i1):
                 for j in range(j0, j1):
                     a, b = x[n, h * stride + i - top, v * stride + j - left], w[i, j]
                     for c in range(C):
                         y[c] += a[c] * b[c]
+            for c in range(C):
+                y[c] += bias[c]
             activate(y, alpha, highest)
