@@ -1,4 +1,9 @@
-"""Convolution: y[h,w,o] = act(bias[o] + sum over i,j,c of x[h*stride+i-top, w*stride+j-left, c] * w[i,j,c,o] + residual).
+"""Convolution: y[h,w,o] = act((s + before[o]) * scale[o] + after[o] + residual[h,w,o]), where s is the
+
+    sum over i,j,c of x[h*stride+i-top, w*stride+j-left, c] * w[i,j,c,o].
+
+`before`, `scale` and `after` stand for the bias and for a batch norm or scale layer behind the convolution; the bias comes
+after the sum, because a sum that starts at a large bias loses the digits of its small products.
 
 For each output pixel the Co sums are kept in the output itself, and input channels are taken eight at a time:
 
@@ -54,7 +59,9 @@ def accumulate(y: Array, x: Array, w: Array) -> None:
 def conv2d(
     x: Array,
     w: Array,
-    bias: Array,
+    before: Array,
+    scale: Array,
+    after: Array,
     residual: Array,
     alpha: Array,
     highest: float,
@@ -80,7 +87,7 @@ def conv2d(
                 for j in range(j0, j1):
                     accumulate(y, x[n, h * stride + i - top, v * stride + j - left], w[i, j])
             for o in range(Co):
-                y[o] += bias[o]
+                y[o] = (y[o] + before[o]) * scale[o] + after[o]
             if residual.size:
                 for o in range(Co):
                     y[o] += residual[n, h, v, o]

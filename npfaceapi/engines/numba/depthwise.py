@@ -1,4 +1,4 @@
-"""Depthwise convolution: every channel with its own filter, y[h,w,c] = act(bias[c] + sum over i,j of x[..., c] * w[i,j,c]).
+"""Depthwise convolution: every channel with its own filter, y[h,w,c] = act((sum over i,j of x[..., c] * w[i,j,c] + before[c]) * scale[c] + after[c]).
 
 All loops over channels are contiguous.  As in `convolution.py` the sums are kept in the output and padding is never stored.
 """
@@ -21,7 +21,9 @@ Array = np.ndarray[Any, Any]
 def depthwise_conv2d(
     x: Array,
     w: Array,
-    bias: Array,
+    before: Array,
+    scale: Array,
+    after: Array,
     alpha: Array,
     highest: float,
     stride: int,
@@ -48,5 +50,5 @@ def depthwise_conv2d(
                     for c in range(C):
                         y[c] += a[c] * b[c]
             for c in range(C):
-                y[c] += bias[c]
+                y[c] = (y[c] + before[c]) * scale[c] + after[c]
             activate(y, alpha, highest)

@@ -5,7 +5,7 @@ instead of four.  For every convolution and dense layer the nodes after it are a
 only reader of the one before:
 
     conv2d, depthwise_conv2d, dense
-      -> any of batch_norm, and add, subtract, multiply, divide with constants   (folded into weights and bias, in float64)
+      -> any of batch_norm, and add, subtract, multiply, divide with constants   (as (y + before) * scale + after)
       -> at most one add with another node                                       (the residual; conv2d only)
       -> at most one of relu, relu6, leaky_relu, prelu
 
@@ -30,7 +30,7 @@ Array = np.ndarray[Any, Any]
 
 _CONSTANT_OPS = ("add", "subtract", "multiply", "divide")
 _ACTIVATIONS = ("relu", "relu6", "leaky_relu", "prelu")
-_FOLDS_INTO_WEIGHTS = ("conv2d", "depthwise_conv2d", "dense")
+_TAKES_CONSTANTS = ("conv2d", "depthwise_conv2d", "dense")
 
 
 @dataclass
@@ -138,7 +138,7 @@ class _Absorber:
                 return
             following = readers[0]
             folded, activation = scale_and_shift(following, self.weights), activation_of(following, self.weights)
-            if folded is not None and step.residual is None and step.kind in (*_FOLDS_INTO_WEIGHTS, "affine"):
+            if folded is not None and step.residual is None and step.kind in (*_TAKES_CONSTANTS, "affine"):
                 step.constants.then(*folded)
             elif following.op == "add" and len(set(following.inputs)) == 2 and step.kind == "conv2d" and step.residual is None:
                 step.residual = next(x for x in following.inputs if x is not step.node)
@@ -159,7 +159,7 @@ class _Absorber:
         elif activation is not None:
             step.kind, step.activation = "affine", activation
             return False
-        return step.kind in (*_FOLDS_INTO_WEIGHTS, "affine") or (step.kind in _CONSTANT_OPS and len(step.inputs) == 2)
+        return step.kind in (*_TAKES_CONSTANTS, "affine") or (step.kind in _CONSTANT_OPS and len(step.inputs) == 2)
 
 
 def fuse(graph: Graph, weights: Mapping[str, Array], outputs: Sequence[Node]) -> list[Fused]:
@@ -170,7 +170,7 @@ def fuse(graph: Graph, weights: Mapping[str, Array], outputs: Sequence[Node]) ->
     absorber = _Absorber(readers, weights, taken)
     steps: list[Fused] = []
     for node in reversed(nodes):  # the LAST convolution before a sum absorbs it: the other summand then exists already
-        if node.op in _FOLDS_INTO_WEIGHTS:
+        if node.op in _TAKES_CONSTANTS:
             taken.add(node)
             steps.append(_grown(node, absorber, weights))
     for node in nodes:
@@ -189,13 +189,12 @@ def _grown(node: Node, absorber: _Absorber, weights: Mapping[str, Array]) -> Fus
     return step
 
 
-def folded_weights(step: Fused, weights: Array, bias: Array | None) -> tuple[Array, Array]:
-    """Weights [..., Co] and bias [Co] with the step's constants folded in, in float64, rounded once.
+def constants_with_bias(step: Fused) -> tuple[Array, Array, Array]:
+    """before, scale and after of the step, its bias included in `before`; float32 [Co] each.
 
-    ((x @ w + b) + before) * scale + after  =  x @ (w * scale) + ((b + before) * scale + after)
+    They are not folded into the weights: x @ (w * scale) would round every weight once more, and on a blank photo, where
+    all pixels are alike, those roundings add up (the descriptor of a black one was four times further from face-api.js).
     """
     constants = step.constants
-    base = np.zeros(constants.scale.size) if bias is None else bias.astype(np.float64)
-    scaled = weights.astype(np.float64) * constants.scale
-    shifted = (base + constants.before) * constants.scale + constants.after
-    return np.ascontiguousarray(scaled, np.float32), shifted.astype(np.float32)
+    before = constants.before + step.params.get("bias", np.float32(0))
+    return before.astype(np.float32), constants.scale.astype(np.float32), constants.after.astype(np.float32)

@@ -14,7 +14,7 @@ import numpy as np
 
 from npfaceapi.engines import dispatch
 from npfaceapi.engines.numba import convolution, dense, depthwise, elementwise, layout, pooling
-from npfaceapi.engines.numba.fusion import Fused, folded_weights, fuse
+from npfaceapi.engines.numba.fusion import Fused, constants_with_bias, fuse
 from npfaceapi.engines.numba.threads import run_in_ranges
 from npfaceapi.graph import Graph, Node
 from npfaceapi.ops import window_padding
@@ -71,31 +71,35 @@ def _window(step: Fused, KH: int, KW: int) -> tuple[int, int, int]:
 
 
 def _conv2d(step: Fused) -> Prepared:
-    w, bias = folded_weights(step, step.params["filters"], step.params.get("bias"))
+    w, constants = step.params["filters"], constants_with_bias(step)
     window, activation = _window(step, *w.shape[:2]), _activation(step)
     nothing = np.empty((0, 0, 0, 0), np.float32)
 
     def calls(inputs: list[Array], out: Array) -> list[Call]:
         residual = inputs[1] if step.residual is not None else nothing
-        return [Call(convolution.conv2d, (inputs[0], w, bias, residual, *activation, *window, out), out.shape[0] * out.shape[1])]
+        return [
+            Call(convolution.conv2d, (inputs[0], w, *constants, residual, *activation, *window, out), out.shape[0] * out.shape[1])
+        ]
 
     return calls
 
 
 def _depthwise_conv2d(step: Fused) -> Prepared:
-    w, bias = folded_weights(step, step.params["filters"][..., 0], step.params.get("bias"))
+    w, constants = np.ascontiguousarray(step.params["filters"][..., 0]), constants_with_bias(step)
     window, activation = _window(step, *w.shape[:2]), _activation(step)
 
     def calls(inputs: list[Array], out: Array) -> list[Call]:
-        return [Call(depthwise.depthwise_conv2d, (inputs[0], w, bias, *activation, *window, out), out.shape[0] * out.shape[1])]
+        return [
+            Call(depthwise.depthwise_conv2d, (inputs[0], w, *constants, *activation, *window, out), out.shape[0] * out.shape[1])
+        ]
 
     return calls
 
 
 def _dense(step: Fused) -> Prepared:
-    w, bias = folded_weights(step, step.params["weights"], step.params.get("bias"))
+    w, constants = step.params["weights"], constants_with_bias(step)
     activation = _activation(step)
-    return lambda inputs, out: [Call(dense.dense, (inputs[0], w, bias, *activation, out), len(out))]
+    return lambda inputs, out: [Call(dense.dense, (inputs[0], w, *constants, *activation, out), len(out))]
 
 
 def _affine(step: Fused) -> Prepared:
