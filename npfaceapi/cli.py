@@ -6,6 +6,7 @@ Exit status: 0 when all went well, 1 when something failed (a bad photo, a faile
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import os
 import sys
@@ -44,18 +45,32 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit status is returned."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # file names can hold what the terminal's encoding cannot
     arguments = _parser().parse_args(argv)
     try:
-        return int(arguments.run(arguments))
+        status = int(arguments.run(arguments))
+        print(end="", flush=True)  # so that a full disk or a closed pipe shows here, not at exit
+        return status
     except NpFaceApiError as error:
         print(f"npfaceapi {arguments.command}: {error}", file=sys.stderr)
         return 2 if isinstance(error, (InvalidArgument, InvalidType)) else 1
     except BrokenPipeError:  # `npfaceapi … | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
+        return 1
+    except OSError as error:
+        print(f"npfaceapi {arguments.command}: expected to write the results, got: {error.strerror or error}", file=sys.stderr)
+        _drop_output()
         return 1
     except KeyboardInterrupt:
         print(f"npfaceapi {arguments.command}: interrupted", file=sys.stderr)
         return 130
+
+
+def _drop_output() -> None:
+    """What is still buffered goes nowhere, so that Python does not complain about it at exit."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

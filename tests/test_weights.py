@@ -358,7 +358,7 @@ def test_arguments_of_the_wrong_type(tmp_path):
         with pytest.raises(InvalidArgument, match="got ''"):
             load("")
     for flat in ([1.0, 2.0], np.zeros((2, 2), np.float32), np.zeros(77_224), {}, [[1], [2, 3]]):
-        with pytest.raises(InvalidType, match="FaceLandmark68TinyNet.load: expected a 1-D float32 array"):
+        with pytest.raises(InvalidType, match=r"FaceLandmark68TinyNet\.load: expected a 1-D float32 array"):
             net.load(flat)
     with pytest.raises(InvalidType, match="expected a dict of arrays, got list"):
         net.load_from_weight_map([])

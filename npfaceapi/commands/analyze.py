@@ -12,9 +12,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from npfaceapi.commands.photos import add_detector_arguments, complain, detector_options, expand_photos, with_progress
+from npfaceapi.commands.photos import (
+    add_detector_arguments,
+    chosen_backend,
+    complain,
+    detector_options,
+    expand_photos,
+    with_progress,
+)
 from npfaceapi.commands.table import format_table
-from npfaceapi.errors import InvalidArgument, NpFaceApiError
+from npfaceapi.errors import FetchError, InvalidArgument, InvalidType
 
 if TYPE_CHECKING:
     from npfaceapi.results import FaceResult
@@ -47,8 +54,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from npfaceapi.engines.dispatch import use_backend
-
     photos, empty = expand_photos(arguments.photos)
     for folder in empty:
         complain(f"{folder}: expected a folder with image files, got none")
@@ -58,8 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
         except OSError as error:
             raise InvalidArgument(f"--draw {arguments.draw}: expected a folder to write to, got: {error.strerror}") from None
     with contextlib.ExitStack() as stack:
-        if arguments.backend:
-            stack.enter_context(use_backend(arguments.backend))
+        stack.enter_context(chosen_backend(arguments.backend))
         lines = stack.enter_context(_json_lines(arguments.json))
         drawn: set[str] = set()
         failed = len(empty)
@@ -89,7 +93,7 @@ def _analyze(photo: str, arguments: argparse.Namespace, lines: IO[str] | None, d
         faces = _faces(image, arguments)
         if arguments.draw is not None:
             _draw(photo, image, faces, arguments.draw, drawn)
-    except NpFaceApiError as error:
+    except (FetchError, InvalidArgument, InvalidType) as error:  # of this photo; others stop the command
         complain(error)
         if lines is not None:
             print(json.dumps({"photo": photo, "error": str(error)}), file=lines, flush=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from npfaceapi.commands.photos import (
     add_detector_arguments,
+    chosen_backend,
     complain,
     detector_options,
     expand_photos,
@@ -17,7 +18,7 @@ from npfaceapi.commands.photos import (
     with_progress,
 )
 from npfaceapi.commands.table import format_table
-from npfaceapi.errors import InvalidArgument, NpFaceApiError
+from npfaceapi.errors import FetchError, InvalidArgument, InvalidType
 
 __all__ = ["add_arguments", "run"]
 
@@ -50,12 +51,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from npfaceapi.engines.dispatch import use_backend
     from npfaceapi.matcher import FaceMatcher, LabeledFaceDescriptors
 
     with contextlib.ExitStack() as stack:
-        if arguments.backend:
-            stack.enter_context(use_backend(arguments.backend))
+        stack.enter_context(chosen_backend(arguments.backend))
         options = detector_options(arguments)
         people, failed = _known_people(arguments.known, options)
         matcher = FaceMatcher(
@@ -69,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         for photo in with_progress(photos):
             try:
                 found = _faces(photo, options)
-            except NpFaceApiError as error:
+            except (FetchError, InvalidArgument, InvalidType) as error:
                 complain(error)
                 failed += 1
                 continue
@@ -104,7 +103,7 @@ def _known_people(folder: Path, options: Any) -> tuple[dict[str, list[Any]], int
         name = relative.parts[0] if len(relative.parts) > 1 else relative.stem
         try:
             faces = _faces(file, options)
-        except NpFaceApiError as error:
+        except (FetchError, InvalidArgument, InvalidType) as error:
             complain(error)
             failed += 1
             continue

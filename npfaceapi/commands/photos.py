@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["add_detector_arguments", "complain", "detector_options", "expand_photos", "image_files", "with_progress"]
+__all__ = [
+    "add_detector_arguments",
+    "chosen_backend",
+    "complain",
+    "detector_options",
+    "expand_photos",
+    "image_files",
+    "with_progress",
+]
 
 IMAGE_SUFFIXES = {".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".jp2", ".png", ".ppm", ".tga", ".tif", ".tiff", ".webp"}
 
@@ -32,6 +42,16 @@ def add_detector_arguments(parser: argparse.ArgumentParser) -> None:
         "--min-confidence", type=probability, metavar="X", help="smallest score of a face, 0 to 1 (default: 0.5; mtcnn: 0.7)"
     )
     parser.add_argument("--backend", metavar="NAME", help="what runs the networks; npfaceapi backends lists them")
+
+
+@contextmanager
+def chosen_backend(name: str | None) -> Iterator[None]:
+    """Run on that backend, or on the current one; what is wrong with it or the threads shows before the first photo."""
+    from npfaceapi.engines.dispatch import current_backend, get_num_threads, use_backend
+
+    get_num_threads()
+    with use_backend(name or current_backend()):
+        yield
 
 
 def detector_options(arguments: argparse.Namespace) -> Any:
@@ -57,7 +77,7 @@ def expand_photos(photos: Sequence[str]) -> tuple[list[str], list[str]]:
     files: list[str] = []
     empty: list[str] = []
     for photo in photos:
-        if Path(photo).is_dir():
+        if os.path.isdir(photo):  # unlike Path.is_dir, takes any text
             found = [str(path) for path in image_files(Path(photo))]
             files.extend(found)
             if not found:
