@@ -10,6 +10,7 @@ import numpy as np
 from npfaceapi import nets, ops
 from npfaceapi.boxes import non_max_suppression, ssd_non_max_suppression
 from npfaceapi.conformance.golden import Case
+from npfaceapi.conformance.json_level import run_json_case
 from npfaceapi.conformance.synthetic import synthetic
 from npfaceapi.engines import dispatch
 from npfaceapi.errors import GoldenError
@@ -208,7 +209,8 @@ def _options(case: Case) -> Any:
     if case.net == "ssd_mobilenetv1":
         return SsdMobilenetv1Options(min_confidence=a["min_confidence"], max_results=a["max_results"])
     if case.net == "mtcnn":
-        return MtcnnOptions(min_face_size=a["min_face_size"], scale_factor=a["scale_factor"])
+        names = ("min_face_size", "scale_factor", "max_num_scales", "score_thresholds")
+        return MtcnnOptions(**{name: a[name] for name in names if name in a})
     return TinyFaceDetectorOptions(input_size=a["input_size"], score_threshold=a["score_threshold"])
 
 
@@ -252,6 +254,7 @@ LEVELS: dict[str, Callable[[Case, Sequence[Array]], Outputs]] = {
     "decode": decode,
     "prepare": prepare,
     "chain": chain,
+    "json": run_json_case,
 }
 
 

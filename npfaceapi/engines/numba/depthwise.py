@@ -1,4 +1,6 @@
-"""Depthwise convolution: every channel with its own filter, y[h,w,c] = act((sum over i,j of x[..., c] * w[i,j,c] + before[c]) * scale[c] + after[c]).
+"""Depthwise convolution: every channel with its own filter,
+
+    y[h,w,c] = act((sum over i,j of x[..., c] * w[i,j,c] + before[c]) * scale[c] + after[c]).
 
 All loops over channels are contiguous.  As in `convolution.py` the sums are kept in the output and padding is never stored.
 """

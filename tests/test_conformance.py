@@ -1,0 +1,198 @@
+"""The comparison with golden outputs can fail: each kind of difference is planted and must be found."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from npfaceapi.cli import main
+from npfaceapi.conformance import verification
+from npfaceapi.conformance.comparison import Mismatch, check, check_json, deviation
+from npfaceapi.conformance.golden import GoldenCases
+from npfaceapi.conformance.levels import run_case
+from npfaceapi.conformance.synthetic import hash_u32, synthetic
+from npfaceapi.conformance.verification import verify_case
+from npfaceapi.errors import GoldenError
+
+GOLDEN = GoldenCases()
+CASES = {case.name: case for case in GOLDEN.cases}
+CHAIN = CASES["chain/tiny_416/astronaut"]
+
+
+def plain_hash(i: int, seed: int) -> int:
+    """The hash as golden/README.md states it, in Python's whole numbers."""
+    x = (i * 0x9E3779B1 + seed * 0x85EBCA6B) % 2**32
+    x ^= x >> 16
+    x = x * 0x7FEB352D % 2**32
+    x ^= x >> 15
+    x = x * 0x846CA68B % 2**32
+    return x ^ x >> 16
+
+
+def test_the_hash_is_the_one_of_the_readme():
+    assert [int(v) for v in hash_u32(np.arange(50), 7)] == [plain_hash(i, 7) for i in range(50)]
+    values = synthetic(2001, (5, 4), -2, 3)
+    assert values.dtype == np.float32
+    expected = [np.float32(-2 + 5 * ((plain_hash(i, 2001) >> 8) / 2**24)) for i in range(20)]
+    assert values.ravel().tolist() == [float(v) for v in expected]
+
+
+@pytest.mark.parametrize(
+    ("bound", "within", "beyond"),
+    [
+        ({"absolute": 0.1}, 0.099, 0.101),
+        ({"relative": 0.01}, 0.049, 0.051),  # the largest value is 5
+        ({"euclidean": 0.1}, 0.099, 0.101),
+        ({"absolute": 0}, 0.0, 1e-300),
+    ],
+)
+def test_each_bound_lets_a_little_less_pass_and_a_little_more_fail(bound, within, beyond):
+    golden = np.array([[0.0, 3.0], [4.0, 5.0]])
+    for error, passes in ((within, True), (beyond, False)):
+        actual = golden.copy()
+        actual[0, 0] += error
+        errors = deviation(actual, golden, bound)
+        assert bool(errors.max() <= 1) == passes
+        assert errors[1] == 0
+
+
+def test_overlap_nan_and_infinity():
+    boxes = np.array([[0.0, 0, 100, 100], [50, 50, 20, 20]])
+    assert deviation(boxes + [0.09, 0, 0, 0], boxes, {"iou": 0.99}).max() == 0
+    assert deviation(boxes + [2, 0, 0, 0], boxes, {"iou": 0.99}).tolist() == [np.inf, np.inf]
+    for bad in (np.nan, np.inf):
+        assert deviation(np.array([bad]), np.array([1.0]), {"absolute": 1.0}).max() == np.inf
+
+
+def test_wrong_shapes_samples_and_hashes():
+    entry = {"name": "y", "of_shape": [3000], "samples": 1024, "seed": 1, "norms": [3000.0, 3000**0.5, 1.0]}
+    stored, bound = np.ones(1024), {"relative": 1e-5}
+    assert check(np.ones(3000), entry, stored, bound).max() == 0
+    with pytest.raises(Mismatch, match=r"y: expected shape \[3000\], got \[30, 100\]"):
+        check(np.ones((30, 100)), entry, stored, bound)
+    unseen = np.ones(3000)
+    unseen[~np.isin(np.arange(3000), hash_u32(np.arange(1024), 1) % 3000)] = 2  # the samples see none of it
+    with pytest.raises(Mismatch, match="y: expected L1 norm 3000"):
+        check(unseen, entry, stored, bound)
+    with pytest.raises(Mismatch, match="SHA-256"):
+        check(np.ones(3), {"name": "w", "shape": [3], "sha256": "0" * 64}, None, {"absolute": 0})
+
+
+@pytest.mark.parametrize(
+    ("actual", "where"),
+    [
+        ({"a": [1, 2.1], "b": "x"}, r"\$\.a\[1\]: expected 2.0, got 2.1"),
+        ({"a": [1], "b": "x"}, r"\$\.a: expected \[1, 2.0\], got \[1\]"),
+        ({"b": "x", "a": [1, 2.0]}, r"\$: expected"),
+        ({"a": [1, 2.0], "b": "y"}, r"\$\.b: expected x, got y"),
+        ({"a": [1, None], "b": "x"}, r"\$\.a\[1\]"),
+    ],
+)
+def test_json(actual, where):
+    check_json({"a": [1, 2.0], "b": "x"}, {"a": [1, 2.0], "b": "x"}, 1e-9)
+    with pytest.raises(Mismatch, match=where):
+        check_json(actual, {"a": [1, 2.0], "b": "x"}, 1e-9)
+
+
+def plant(monkeypatch, change):
+    def changed(case, inputs):
+        outputs = dict(run_case(case, inputs))
+        change(outputs)
+        return outputs
+
+    monkeypatch.setattr(verification, "run_case", changed)
+
+
+FAULTS = {
+    "a box moved by two bounds": ("boxes", lambda v: v + 0.02),
+    "a score changed": ("scores", lambda v: v + 2e-5),
+    "a landmark moved": ("landmarks", lambda v: v + np.eye(68, 2) * 0.03),
+    "a crop of one pixel more": ("dlib_crops", lambda v: v + np.array([0, 0, 1, 0])),
+    "another descriptor": ("descriptors", lambda v: v + np.float32(2e-6)),
+    "an age": ("ages", lambda v: v + 2e-3),
+    "a probability": ("expressions", lambda v: v + 2e-4),
+    "one NaN": ("descriptors", lambda v: np.where(np.arange(128) == 5, np.nan, v)),
+    "one face more": ("scores", lambda v: np.append(v, 0.6)),
+    "one face less": ("scores", lambda v: v[:0]),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_planted_faults_are_found(monkeypatch, fault):
+    name, change = FAULTS[fault]
+    plant(monkeypatch, lambda outputs: outputs.__setitem__(name, change(outputs[name])))
+    outcome = verify_case(GOLDEN, CHAIN)
+    assert [failure.split(":")[0] for failure in outcome.failures] == [name]
+
+
+def test_half_a_bound_passes(monkeypatch):
+    plant(monkeypatch, lambda outputs: outputs.__setitem__("boxes", outputs["boxes"] + 0.005))
+    assert verify_case(GOLDEN, CHAIN).passed
+
+
+def test_a_missing_output_and_a_crash_are_failures(monkeypatch):
+    plant(monkeypatch, lambda outputs: outputs.pop("ages"))
+    assert verify_case(GOLDEN, CHAIN).failures[0].startswith("ages: expected an output of that name")
+    plant(monkeypatch, lambda outputs: 1 / 0)
+    assert verify_case(GOLDEN, CHAIN).failures == ["ZeroDivisionError: division by zero"]
+
+
+def test_swapped_faces_are_found(monkeypatch):
+    case = next(case for case in GOLDEN.cases if case.name.startswith("chain/ssd/group"))
+    assert verify_case(GOLDEN, case).passed
+    plant(monkeypatch, lambda outputs: outputs.update({k: v[::-1] for k, v in outputs.items()}))
+    assert not verify_case(GOLDEN, case).passed
+
+
+def test_an_ambiguous_face_is_let_off_and_counted_and_no_other(monkeypatch):
+    plant(monkeypatch, lambda outputs: outputs.__setitem__("descriptors", outputs["descriptors"] + 1))
+    excused = dataclasses.replace(
+        CHAIN, ambiguous=[{"face": 0, "reason": "an edge of the descriptor crop is near a whole pixel"}]
+    )
+    outcome = verify_case(GOLDEN, excused)
+    assert (outcome.passed, outcome.let_off, outcome.faces) == (True, 1, 1)
+    assert not verify_case(GOLDEN, dataclasses.replace(CHAIN, ambiguous=[{"face": 1, "reason": "an edge"}])).passed
+
+
+def core_copy(tmp_path: Path) -> Path:
+    source = Path(str(GOLDEN.folder))
+    shutil.copy(source / "cases.json", tmp_path)
+    shutil.copytree(source / "core", tmp_path / "core")
+    return tmp_path
+
+
+def test_the_core_alone_verifies_and_a_damaged_tensor_fails(tmp_path, capsys):
+    folder = core_copy(tmp_path)
+    assert GoldenCases(folder).sets == {"core"}
+    arguments = ["verify", "--golden", str(folder), "--only", "raw/face_landmark*"]
+    assert main(arguments) == 0
+    assert "cases passed" in capsys.readouterr().out
+    shard = folder / "core" / "core-shard1"
+    data = np.frombuffer(shard.read_bytes(), np.uint8).copy()
+    data ^= 64
+    shard.write_bytes(data.tobytes())
+    assert main(arguments) == 1
+    assert "FAILED raw/face_landmark" in capsys.readouterr().out
+
+
+def test_bad_folders_are_one_clear_line(tmp_path, capsys):
+    with pytest.raises(GoldenError, match="expected a file of golden cases, got"):
+        GoldenCases(tmp_path)
+    (tmp_path / "cases.json").write_text("{")
+    with pytest.raises(GoldenError, match="expected JSON"):
+        GoldenCases(tmp_path)
+    (tmp_path / "cases.json").write_text(json.dumps({"cases": []}))
+    with pytest.raises(GoldenError, match="expected golden cases of format 1"):
+        GoldenCases(tmp_path)
+    (tmp_path / "empty").mkdir()
+    folder = core_copy(tmp_path / "empty")
+    (folder / "core" / "core-shard1").write_bytes(b"12")
+    assert main(["verify", "--golden", str(folder), "--only", "raw/face_landmark*"]) == 1
+    assert "truncated?" in capsys.readouterr().out
+    assert main(["verify", "--only", "nonsense"]) == 2
+    assert "expected --only to match" in capsys.readouterr().err
