@@ -1,0 +1,333 @@
+"""Tasks: lazy, immutable, in any allowed order, computed once, safe in threads, awaitable."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import npfaceapi as faceapi
+from npfaceapi import nets, tasks
+from npfaceapi.errors import ImageNotFoundError, InvalidArgument, InvalidType, WeightsError
+from npfaceapi.results import FaceDetection, FaceResult
+
+ASTRONAUT = Path(__file__).resolve().parent.parent / "golden" / "images" / "astronaut.png"
+OPTIONS = faceapi.TinyFaceDetectorOptions(input_size=224)
+BLACK = np.zeros((60, 80, 3), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def photo():
+    return faceapi.load_image(ASTRONAUT)[:256, 100:356]
+
+
+@pytest.fixture(scope="module")
+def two_faces(photo):
+    return np.concatenate([photo, photo[:, ::-1]], axis=1)
+
+
+@pytest.fixture
+def count_runs(monkeypatch):
+    """How often the detector ran."""
+    runs = []
+    locate = nets.tiny_face_detector.locate_faces
+
+    def counted(*args):
+        runs.append(threading.get_ident())
+        return locate(*args)
+
+    monkeypatch.setattr(nets.tiny_face_detector, "locate_faces", counted, raising=False)
+    return runs
+
+
+def all_steps(photo):
+    task = faceapi.detect_all_faces(photo, OPTIONS).with_face_landmarks().with_face_expressions()
+    return task.with_age_and_gender().with_face_descriptors()
+
+
+# ------------------------------------------------------------------ lazy and immutable
+
+
+def test_nothing_is_computed_before_run():
+    task = faceapi.detect_all_faces("nowhere.png").with_face_landmarks(True).with_face_descriptors()
+    assert repr(task) == (
+        "<DetectAllFacesTask(SsdMobilenetv1Options, face_landmarks(use_tiny_landmark_net=True), face_descriptors)>"
+    )
+    with pytest.raises(ImageNotFoundError, match=r"nowhere\.png"):
+        task.run()
+    with pytest.raises(ImageNotFoundError):  # a failure is not kept as a result
+        len(task)
+
+
+def test_repr_does_not_run(count_runs, photo):
+    task = faceapi.detect_all_faces(photo, OPTIONS).with_face_expressions()
+    assert repr(task) == str(task) == "<DetectAllFacesTask(TinyFaceDetectorOptions, face_expressions)>"
+    assert count_runs == []
+
+
+def test_a_step_gives_a_new_task(photo):
+    first = faceapi.detect_all_faces(photo, OPTIONS)
+    second = first.with_face_landmarks()
+    third = second.with_face_expressions()
+    assert (first.steps, second.steps, third.steps) == ((), ("face_landmarks",), ("face_landmarks", "face_expressions"))
+    assert isinstance(first[0], FaceDetection)
+    assert second[0].expressions is None
+    assert third[0].expressions is not None
+    assert second[0].landmarks.positions.tolist() == third[0].landmarks.positions.tolist()
+
+
+# ------------------------------------------------------------------ errors of order, options and use
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (
+            lambda: faceapi.detect_all_faces(BLACK).with_face_descriptors(),
+            "with_face_descriptors: expected a task with landmarks, got <DetectAllFacesTask(SsdMobilenetv1Options)>: "
+            "call .with_face_landmarks() first",
+        ),
+        (
+            lambda: faceapi.detect_single_face(BLACK).with_face_expressions().with_face_descriptor(),
+            "with_face_descriptor: expected a task with landmarks, got "
+            "<DetectSingleFaceTask(SsdMobilenetv1Options, face_expressions)>: call .with_face_landmarks() first",
+        ),
+        (
+            lambda: faceapi.detect_all_faces(BLACK).with_face_expressions().with_face_landmarks(),
+            "with_face_landmarks: expected to be the first step, got "
+            "<DetectAllFacesTask(SsdMobilenetv1Options, face_expressions)>: call it before the others",
+        ),
+        (
+            lambda: faceapi.detect_all_faces(BLACK).with_age_and_gender().with_age_and_gender(),
+            "with_age_and_gender: expected to be called once, got "
+            "<DetectAllFacesTask(SsdMobilenetv1Options, age_and_gender)>, which has it",
+        ),
+    ],
+)
+def test_an_order_that_cannot_work_raises_at_once(build, message):
+    with pytest.raises(InvalidArgument) as error:
+        build()
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize("options", [0.5, {"min_confidence": 0.5}, faceapi.SsdMobilenetv1Options, "ssd"])
+def test_wrong_options(options):
+    with pytest.raises(InvalidType, match=r"detect_faces: expected options of SsdMobilenetv1Options, .*, got "):
+        faceapi.detect_all_faces(BLACK, options)
+
+
+def test_bool_raises():
+    for task in (faceapi.detect_all_faces(BLACK), faceapi.detect_single_face(BLACK)):
+        with pytest.raises(InvalidType, match=r"is not computed yet: call \.run\(\)"):
+            bool(task)
+
+
+def test_a_single_face_task_is_no_sequence():
+    task = faceapi.detect_single_face(BLACK)
+    for use in (len, iter, lambda task: task[0]):
+        with pytest.raises(TypeError):
+            use(task)
+    assert not hasattr(task, "with_face_descriptors")
+    assert not hasattr(faceapi.detect_all_faces(BLACK), "with_face_descriptor")
+
+
+def test_tiny_yolov2_without_weights():
+    with pytest.raises(WeightsError, match="no longer published"):
+        faceapi.detect_all_faces(BLACK, faceapi.TinyYolov2Options()).run()
+
+
+@pytest.mark.parametrize("photo", [None, 3, [], [BLACK, None], b"no image"])
+def test_wrong_photos(photo):
+    with pytest.raises((InvalidType, InvalidArgument)):
+        faceapi.detect_all_faces(photo, OPTIONS).run()
+
+
+# ------------------------------------------------------------------ results
+
+
+def test_results_hold_what_was_asked_for(photo):
+    (face,) = faceapi.detect_all_faces(photo, OPTIONS).run()
+    assert type(face) is FaceDetection
+    (full,) = all_steps(photo).run()
+    assert type(full) is FaceResult
+    assert repr(full.detection) == repr(face)
+    assert full.landmarks.positions.shape == (68, 2)
+    assert full.descriptor.shape == (128,)
+    assert full.descriptor.dtype == np.float32
+    assert full.expressions.as_sorted_array()[0].expression == "happy"
+    assert full.gender == "female"
+    assert 0.5 <= full.gender_probability <= 1
+    assert full.aligned_rect.score == face.score
+    (bare,) = faceapi.detect_all_faces(photo, OPTIONS).with_age_and_gender().run()
+    assert (bare.landmarks, bare.descriptor, bare.expressions, bare.aligned_rect) == (None,) * 4
+    assert bare.age != full.age  # from another crop
+
+
+def test_the_tiny_landmark_network(photo):
+    large, tiny = (faceapi.detect_single_face(photo, OPTIONS).with_face_landmarks(use).run() for use in (False, True))
+    distance = np.abs(large.landmarks.positions - tiny.landmarks.positions).max()
+    assert 0.1 < distance < 20
+
+
+def test_every_allowed_order_gives_the_same_values(two_faces):
+    expected = [face.to_json() for face in all_steps(two_faces).run()]
+    assert len(expected) == 2
+    start = faceapi.detect_all_faces(two_faces, OPTIONS).with_face_landmarks()
+    for task in (
+        start.with_face_descriptors().with_age_and_gender().with_face_expressions(),
+        start.with_age_and_gender().with_face_expressions().with_face_descriptors(),
+        start.with_face_expressions().with_face_descriptors().with_age_and_gender(),
+    ):
+        assert [face.to_json() for face in task.run()] == expected
+
+
+def test_the_chain_equals_the_networks_one_by_one(photo):
+    """The rules of face-api.js: landmarks from the detection's crop, moved by its box; the others from aligned crops."""
+    (face,) = all_steps(photo).run()
+    (detection,) = nets.tiny_face_detector.locate_faces(photo, OPTIONS)
+    (crop,) = faceapi.extract_face_tensors(photo, [detection])
+    inside = nets.face_landmark_68_net.detect_landmarks(crop)
+    np.testing.assert_allclose(
+        face.landmarks.positions, inside.positions + np.array([detection.box.x, detection.box.y]), atol=1e-9
+    )
+    np.testing.assert_allclose(face.unshifted_landmarks.positions, inside.positions, atol=1e-9)
+    (aligned,) = faceapi.extract_face_tensors(photo, [face.aligned_rect])
+    assert dict(nets.face_expression_net.predict_expressions(aligned)) == dict(face.expressions)
+    assert nets.age_gender_net.predict_age_and_gender(aligned).age == face.age
+    (chip,) = faceapi.extract_face_tensors(photo, [face.landmarks.align(use_dlib_alignment=True)])
+    assert nets.face_recognition_net.compute_face_descriptor(chip).tobytes() == face.descriptor.tobytes()
+
+
+def test_single_face(two_faces):
+    all_faces = faceapi.detect_all_faces(two_faces, OPTIONS).run()
+    single = faceapi.detect_single_face(two_faces, OPTIONS)
+    assert repr(single.run()) == repr(max(all_faces, key=lambda face: face.score))
+    result = single.with_face_landmarks().with_face_descriptor().run()
+    assert result.descriptor.shape == (128,)
+    assert faceapi.detect_single_face(BLACK, OPTIONS).run() is None
+    assert faceapi.detect_single_face(BLACK, OPTIONS).with_face_landmarks().with_face_descriptor().run() is None
+
+
+def test_a_list_of_photos(photo, two_faces):
+    lists = all_steps([photo, BLACK, two_faces]).run()
+    assert [len(faces) for faces in lists] == [1, 0, 2]
+    assert lists[0][0].to_json() == all_steps(photo).run()[0].to_json()
+    assert [len(faces) for faces in faceapi.detect_all_faces([photo], OPTIONS).run()] == [1]
+    singles = faceapi.detect_single_face([BLACK, photo], OPTIONS).with_face_landmarks().run()
+    assert singles[0] is None
+    assert singles[1].landmarks is not None
+
+
+def test_many_faces_in_small_batches(two_faces, monkeypatch):
+    expected = [face.to_json() for face in all_steps(two_faces).run()]
+    monkeypatch.setattr(tasks, "MAX_BATCH", 1)
+    assert [face.to_json() for face in all_steps(two_faces).run()] == expected
+
+
+def test_faces_without_a_pixel_keep_none(photo, monkeypatch):
+    (real,) = nets.tiny_face_detector.locate_faces(photo, OPTIONS)
+    outside = FaceDetection(0.9, faceapi.Rect(1.5, 0.2, 0.1, 0.1), (256, 256))
+    thin = FaceDetection(0.8, faceapi.Rect(0.2, 0.2, 0.001, 0.1), (256, 256))
+    monkeypatch.setattr(nets.tiny_face_detector, "locate_faces", lambda *args: [outside, real, thin], raising=False)
+    faces = all_steps(photo).run()
+    assert [face.detection.score for face in faces] == [0.9, real.score, 0.8]
+    for face in (faces[0], faces[2]):
+        fields = [field.name for field in dataclasses.fields(face)]
+        assert [getattr(face, name) for name in fields if name != "detection"] == [None] * 8
+        assert face.to_dict()["detection"]["score"] == face.detection.score
+    assert faces[1].descriptor is not None
+    assert len(faceapi.detect_all_faces(photo, OPTIONS).with_face_expressions().run()) == 3
+
+
+def test_zero_is_a_threshold(photo):
+    options = faceapi.TinyFaceDetectorOptions(input_size=96, score_threshold=0)
+    faces = faceapi.detect_all_faces(photo[::4, ::4], options).with_face_landmarks(True).with_face_descriptors().run()
+    assert len(faces) > 5
+    assert all(face.descriptor is None or np.isfinite(face.descriptor).all() for face in faces)
+
+
+def test_the_deprecated_functions(photo):
+    with pytest.warns(DeprecationWarning, match="all_faces is deprecated"):
+        (face,) = faceapi.all_faces(photo, 0.5)
+    assert face.descriptor.shape == (128,)
+    with pytest.warns(DeprecationWarning, match="all_faces_mtcnn is deprecated"):
+        assert faceapi.all_faces_mtcnn(BLACK) == []
+
+
+# ------------------------------------------------------------------ kept results, threads, asyncio
+
+
+def test_iterating_len_and_index_run_once(count_runs, two_faces):
+    task = faceapi.detect_all_faces(two_faces, OPTIONS)
+    faces = list(task)
+    assert len(task) == len(faces) == 2
+    assert task[0] is faces[0]
+    assert task[-1] is faces[1]
+    assert task[:1] == [faces[0]]
+    assert faces[1] in task
+    with pytest.raises(IndexError):
+        task[2]
+    assert len(count_runs) == 1
+    assert task.run() is not task.run()  # run computes each time
+    assert len(count_runs) == 3
+
+
+def test_threads_share_one_run(count_runs, photo):
+    task = faceapi.detect_all_faces(photo, OPTIONS)
+    start, seen = threading.Barrier(6), []
+
+    def work():
+        start.wait(timeout=30)
+        seen.append((len(task), id(task[0])))
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert len(seen) == 6
+    assert len(set(seen)) == 1
+    assert len(count_runs) == 1
+
+
+def test_await(count_runs, photo):
+    async def main():
+        single = faceapi.detect_single_face(photo, OPTIONS)
+        return await faceapi.detect_all_faces(photo, OPTIONS), await single, await asyncio.gather(wait(single), wait(single))
+
+    async def wait(task):
+        return await task
+
+    faces, face, (one, two) = asyncio.run(main())
+    assert repr(faces) == repr([face])
+    assert repr(one) == repr(two) == repr(face)
+    assert threading.get_ident() not in count_runs  # in other threads: the event loop stays free
+
+
+def test_await_raises_what_run_raises():
+    async def main():
+        return await faceapi.detect_all_faces("nowhere.png")
+
+    with pytest.raises(ImageNotFoundError):
+        asyncio.run(main())
+
+
+def test_await_uses_the_backend_of_the_block(photo):
+    seen = []
+
+    class Spy(tasks.DetectAllFacesTask):
+        def run(self):
+            seen.append(faceapi.current_backend())
+            return []
+
+    async def main():
+        with faceapi.use_backend("reference"):
+            await Spy(photo)
+        await Spy(photo)
+
+    asyncio.run(main())
+    assert seen == ["reference", "numba"]
