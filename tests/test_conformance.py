@@ -63,8 +63,8 @@ def test_each_bound_lets_a_little_less_pass_and_a_little_more_fail(bound, within
 
 def test_overlap_nan_and_infinity():
     boxes = np.array([[0.0, 0, 100, 100], [50, 50, 20, 20]])
-    assert deviation(boxes + [0.09, 0, 0, 0], boxes, {"iou": 0.99}).max() == 0
-    assert deviation(boxes + [2, 0, 0, 0], boxes, {"iou": 0.99}).tolist() == [np.inf, np.inf]
+    assert deviation(boxes + np.array([0.09, 0, 0, 0]), boxes, {"iou": 0.99}).max() == 0
+    assert deviation(boxes + np.array([2, 0, 0, 0]), boxes, {"iou": 0.99}).tolist() == [np.inf, np.inf]
     for bad in (np.nan, np.inf):
         assert deviation(np.array([bad]), np.array([1.0]), {"absolute": 1.0}).max() == np.inf
 
