@@ -1,0 +1,222 @@
+"""The package as a whole: public names, what an import costs, who imports whom, examples, the family of errors."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import importlib
+import inspect
+import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import npfaceapi
+from npfaceapi import errors
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "npfaceapi"
+MODULES = sorted(
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for path in FOLDER.rglob("*.py")
+    if path.name != "__main__.py"
+)
+# Whoever stands in a line may import what stands in lines above it, and, in a folder, its neighbours.
+LAYERS = """
+    _version errors
+    points js_numbers graph photo canvas
+    geometry predictions fetch ops options matcher
+    boxes landmarks resampling weights
+    results image
+    engines
+    networks
+    nets draw
+    tasks
+    global_api
+    conformance
+    commands
+    cli
+    __main__
+"""
+LAYER_OF = {name: i for i, line in enumerate(LAYERS.split("\n")) for name in line.split()}
+
+
+def run_python(source):
+    """What a fresh interpreter prints."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", source], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+# ------------------------------------------------------------------ public names
+
+
+def test_every_public_name_can_be_imported_and_is_documented():
+    namespace = {}
+    exec("from npfaceapi import *", namespace)
+    assert len(set(npfaceapi.__all__)) == len(npfaceapi.__all__)
+    for name in npfaceapi.__all__:
+        value = namespace[name]
+        if inspect.isclass(value) or inspect.isfunction(value) or inspect.ismodule(value):
+            assert value.__doc__, f"{name} has no docstring"
+    assert set(dir(npfaceapi)) == set(npfaceapi.__all__)
+    with pytest.raises(AttributeError, match="module 'npfaceapi' has no attribute 'nose'"):
+        npfaceapi.nose  # noqa: B018
+
+
+def test_public_methods_are_documented():
+    missing = [
+        f"{cls.__name__}.{name}"
+        for cls in {getattr(npfaceapi, name) for name in npfaceapi.__all__}
+        if inspect.isclass(cls)
+        for name, member in vars(cls).items()
+        if not name.startswith("_") and (inspect.isfunction(member) or isinstance(member, (property, classmethod)))
+        if not inspect.getdoc(getattr(cls, name) if not isinstance(member, property) else member)
+    ]
+    assert missing == []
+
+
+def test_no_name_is_also_that_of_a_submodule():
+    submodules = {module.name for module in pkgutil.iter_modules(npfaceapi.__path__)}
+    assert submodules & set(npfaceapi.__all__) == {"draw", "nets"}
+
+
+def test_importing_submodules_changes_no_public_name():
+    import_all = f"import importlib; [importlib.import_module(m) for m in {MODULES!r}]\n"
+    names = "{n: getattr(npfaceapi, n) for n in npfaceapi.__all__}\n"
+    kinds = "print([n for n, v in after.items() if type(v).__name__ == 'module'])"
+    before = f"import npfaceapi\nbefore = {names}{import_all}after = {names}assert all(after[n] is before[n] for n in after)\n"
+    late = f"import npfaceapi\n{import_all}after = {names}"
+    assert run_python(before + kinds) == run_python(late + kinds) == "['draw', 'nets']\n"
+
+
+def test_version_and_typing():
+    assert re.fullmatch(r"\d+\.\d+\.\d+\S*", npfaceapi.__version__)
+    assert (FOLDER / "py.typed").is_file()
+
+
+# ------------------------------------------------------------------ what an import costs
+
+
+def test_import_is_quick_and_light():
+    timed = "import sys, time; t = time.perf_counter(); import npfaceapi; print(time.perf_counter() - t); "
+    heavy = "print(sorted({'numba', 'scipy', 'PIL', 'llvmlite'} & {m.partition('.')[0] for m in sys.modules}))"
+    outputs = [run_python(timed + heavy).split("\n") for _ in range(5)]
+    assert min(float(seconds) for seconds, *_ in outputs) < 0.15
+    assert all(loaded == "[]" for _, loaded, _ in outputs)
+
+
+def test_using_the_names_loads_nothing_heavy():
+    use = "import sys, npfaceapi as f; [getattr(f, name) for name in f.__all__]; f.detect_all_faces('a').with_face_landmarks(); "
+    show = "print(sorted({'numba', 'scipy', 'PIL'} & set(sys.modules)), f.nets.ssd_mobilenetv1.is_loaded)"
+    assert run_python(use + show) == "[] False\n"
+
+
+# ------------------------------------------------------------------ who imports whom
+
+
+def imports_of(module):
+    """(imported module of ours, whether at import time) for every import statement in a file."""
+    path = ROOT / Path(*module.split("."))
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    found = []
+
+    def visit(node, at_import):
+        for child in ast.iter_child_nodes(node):
+            lazy = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef))
+            lazy = lazy or (isinstance(child, ast.If) and getattr(child.test, "id", "") == "TYPE_CHECKING")
+            names = [alias.name for alias in child.names] if isinstance(child, ast.Import) else []
+            if isinstance(child, ast.ImportFrom):
+                assert child.level == 0, f"{module}: relative import"
+                inner = [f"{child.module}.{alias.name}" for alias in child.names]
+                names = [name if name in MODULES else child.module for name in inner]
+            found.extend((name, at_import) for name in names if name.partition(".")[0] == "npfaceapi")
+            visit(child, at_import and not lazy)
+
+    visit(ast.parse(path.read_text(encoding="utf-8")), True)
+    return found
+
+
+def layer(module):
+    return LAYER_OF[module.split(".")[1]]
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if module != "npfaceapi"])
+def test_imports_run_one_way(module):
+    for name, _ in imports_of(module):
+        if name == "npfaceapi":
+            continue
+        neighbours = module.split(".")[1] == name.split(".")[1]
+        assert layer(name) < layer(module) or neighbours, f"{module} imports {name}"
+
+
+def test_no_circle_of_imports():
+    graph = {module: {name for name, at_import in imports_of(module) if at_import} - {module} for module in MODULES}
+    done: set[str] = set()
+
+    def walk(module, path):
+        assert module not in path, " -> ".join([*path, module])
+        if module not in done:
+            for name in graph.get(module, ()):
+                walk(name, [*path, module])
+            done.add(module)
+
+    for module in MODULES:
+        walk(module, [])
+
+
+def test_engines_know_the_graph_alone_and_kernels_nothing():
+    for module in MODULES:
+        ours = {name.partition(".")[2] for name, _ in imports_of(module)}
+        if module.startswith("npfaceapi.engines"):
+            assert {name for name in ours if not name.startswith("engines")} <= {"errors", "graph", "ops"}, module
+    for kernels in ("convolution", "dense", "depthwise", "elementwise", "layout", "pooling"):
+        ours = {name for name, _ in imports_of(f"npfaceapi.engines.numba.{kernels}")}
+        assert all(name.startswith("npfaceapi.engines.numba") for name in ours), kernels
+
+
+# ------------------------------------------------------------------ examples and errors
+
+
+def has_examples(module):
+    return ">>>" in (ROOT / Path(*module.split("."))).with_suffix(".py").read_text(encoding="utf-8") if "." in module else False
+
+
+@pytest.mark.parametrize(
+    "module", [m for m in MODULES if (ROOT / Path(*m.split("."))).with_suffix(".py").is_file() and has_examples(m)]
+)
+def test_examples(module):
+    tried = doctest.testmod(importlib.import_module(module), optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert tried.attempted > 0
+    assert tried.failed == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "bases"),
+    [
+        (errors.InvalidArgument, (ValueError,)),
+        (errors.InvalidType, (TypeError,)),
+        (errors.ImageError, (errors.InvalidArgument, ValueError)),
+        (errors.ImageNotFoundError, (errors.ImageError, FileNotFoundError)),
+        (errors.FetchError, (OSError,)),
+        (errors.WeightsError, (ValueError,)),
+        (errors.GoldenError, (ValueError,)),
+        (errors.BackendUnavailable, (RuntimeError,)),
+    ],
+)
+def test_errors(error, bases):
+    assert issubclass(error, (errors.NpFaceApiError,))
+    for base in bases:
+        assert issubclass(error, base)
+    assert str(error("photo.png: expected an image, got none")) == "photo.png: expected an image, got none"
+    assert getattr(npfaceapi, error.__name__) is error
+
+
+def test_all_errors_are_listed():
+    defined = {name for name, value in vars(errors).items() if inspect.isclass(value) and issubclass(value, Exception)}
+    assert defined == set(errors.__all__)
