@@ -1,0 +1,60 @@
+"""The wheel carries what an installed package needs, and nothing of the checkout."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)], cwd=ROOT, check=True, capture_output=True
+    )
+    return next(folder.glob("*.whl"))
+
+
+def test_weights_and_core_cases_are_inside(wheel):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    for file in (ROOT / "weights").iterdir():
+        assert f"npfaceapi/_data/weights/{file.name}" in names
+    assert "npfaceapi/_data/golden/cases.json" in names
+    assert "npfaceapi/_data/golden/core/core-weights_manifest.json" in names
+    assert "npfaceapi/py.typed" in names
+    assert "npfaceapi/__init__.pyi" in names
+    assert not [name for name in names if "full" in name or "node_modules" in name or name.startswith("tests")]
+
+
+def test_an_installed_package_reads_its_own_files(wheel, tmp_path):
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "import npfaceapi; assert npfaceapi.__file__.startswith(sys.argv[1])\n"
+        "from npfaceapi.cli import main\n"
+        "raise SystemExit(main(['verify', '--only', 'raw/face_landmark_68_tiny*', '--backend', 'reference']))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "site")], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "1 of 1 cases passed" in run.stdout
+
+
+def test_the_package_works_from_a_zip(wheel, tmp_path):
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "import numpy as np, npfaceapi\n"
+        "net = npfaceapi.nets.face_landmark_68_tiny_net\n"
+        "assert net.detect_landmarks(np.zeros((40, 40, 3), np.uint8)).positions.shape == (68, 2)\n"
+        "assert '.whl' in npfaceapi.__file__"
+    )
+    run = subprocess.run([sys.executable, "-c", code, str(wheel)], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
