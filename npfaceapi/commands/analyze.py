@@ -91,8 +91,6 @@ def _analyze(photo: str, arguments: argparse.Namespace, lines: IO[str] | None, d
     try:
         image = load_image(photo)
         faces = _faces(image, arguments)
-        if arguments.draw is not None:
-            _draw(photo, image, faces, arguments.draw, drawn)
     except (FetchError, InvalidArgument, InvalidType) as error:  # of this photo; others stop the command
         complain(error)
         if lines is not None:
@@ -106,6 +104,12 @@ def _analyze(photo: str, arguments: argparse.Namespace, lines: IO[str] | None, d
         print(f"{photo}: {W}x{H}, {len(faces)} face{'' if len(faces) == 1 else 's'}")
         if faces:
             print(_table(faces))
+    if arguments.draw is not None:
+        try:
+            _draw(photo, image, faces, arguments.draw, drawn)
+        except InvalidArgument as error:  # the answers are out already, so a full disk costs the picture alone
+            complain(error)
+            return False
     return True
 
 
