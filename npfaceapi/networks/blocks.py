@@ -5,7 +5,7 @@ from __future__ import annotations
 from npfaceapi import ops
 from npfaceapi.graph import Node, ParamTree, block
 
-__all__ = ["FEATURE_MEAN_RGB", "YOLO_MEAN_RGB", "dense_block", "separable_conv2d"]
+__all__ = ["FEATURE_MEAN_RGB", "YOLO_MEAN_RGB", "dense_block", "face_features", "separable_conv2d"]
 
 #: What the face networks subtract (landmarks, expression, age/gender, recognition).
 FEATURE_MEAN_RGB = (122.782, 117.001, 104.298)
@@ -45,3 +45,18 @@ def dense_block(x: Node, p: ParamTree, *, layers: int, is_first: bool = False) -
             total = ops.add(earlier, total)
         y = ops.relu(total)
     return y
+
+
+def face_features(x: Node, p: ParamTree) -> Node:
+    """The body that FaceLandmark68Net and FaceExpressionNet have in common: a face crop to 256 features.
+
+    Quirk: divides by 255, where all later networks divide by 256.
+    """
+    x = ops.divide(ops.subtract(x, FEATURE_MEAN_RGB), 255.0)
+    x = dense_block(x, p["dense0"], layers=4, is_first=True)  # [112,112,3] -> [56,56,32]
+    x = dense_block(x, p["dense1"], layers=4)  # -> [28,28,64]
+    x = dense_block(x, p["dense2"], layers=4)  # -> [14,14,128]
+    x = dense_block(x, p["dense3"], layers=4)  # -> [7,7,256]
+    x = ops.avg_pool(x, 7, stride=2)  # -> [1,1,256]
+    x = ops.reshape(x, (-1,))  # -> [256]
+    return x

@@ -15,7 +15,7 @@ import numpy as np
 from npfaceapi import ops
 from npfaceapi.graph import Node, ParamTree
 from npfaceapi.image import NetInput, to_net_input
-from npfaceapi.networks.blocks import FEATURE_MEAN_RGB, dense_block
+from npfaceapi.networks.blocks import face_features
 from npfaceapi.networks.neural_network import NeuralNetwork, one_or_list, softmax
 from npfaceapi.results import FaceExpressions
 
@@ -28,13 +28,7 @@ SIZE = 112
 
 def forward(x: Node, p: ParamTree) -> dict[str, Node]:
     """The network on one image of 0..255."""
-    x = ops.divide(ops.subtract(x, FEATURE_MEAN_RGB), 255.0)
-    x = dense_block(x, p["dense0"], layers=4, is_first=True)  # [112,112,3] -> [56,56,32]
-    x = dense_block(x, p["dense1"], layers=4)  # -> [28,28,64]
-    x = dense_block(x, p["dense2"], layers=4)  # -> [14,14,128]
-    x = dense_block(x, p["dense3"], layers=4)  # -> [7,7,256]
-    x = ops.avg_pool(x, 7, stride=2)  # -> [1,1,256]
-    x = ops.reshape(x, (-1,))  # -> [256]
+    x = face_features(x, p)  # [112,112,3] -> [56,56,32] -> [28,28,64] -> [14,14,128] -> [7,7,256] -> [256]
     return {"logits": ops.dense(x, p["fc"]["weights"], p["fc"]["bias"])}  # -> [7]
 
 

@@ -17,7 +17,7 @@ from npfaceapi import ops
 from npfaceapi.graph import Node, ParamTree
 from npfaceapi.image import NetInput, to_net_input
 from npfaceapi.landmarks import FaceLandmarks68
-from npfaceapi.networks.blocks import FEATURE_MEAN_RGB, dense_block
+from npfaceapi.networks.blocks import FEATURE_MEAN_RGB, dense_block, face_features
 from npfaceapi.networks.neural_network import NeuralNetwork, one_or_list, sizes_of
 
 __all__ = ["FaceLandmark68Net", "FaceLandmark68TinyNet", "FaceLandmarkNet"]
@@ -29,13 +29,7 @@ SIZE = 112
 
 def forward(x: Node, p: ParamTree) -> dict[str, Node]:
     """The large network on one image of 0..255."""
-    x = ops.divide(ops.subtract(x, FEATURE_MEAN_RGB), 255.0)
-    x = dense_block(x, p["dense0"], layers=4, is_first=True)  # [112,112,3] -> [56,56,32]
-    x = dense_block(x, p["dense1"], layers=4)  # -> [28,28,64]
-    x = dense_block(x, p["dense2"], layers=4)  # -> [14,14,128]
-    x = dense_block(x, p["dense3"], layers=4)  # -> [7,7,256]
-    x = ops.avg_pool(x, 7, stride=2)  # -> [1,1,256]
-    x = ops.reshape(x, (-1,))  # -> [256]
+    x = face_features(x, p)  # [112,112,3] -> [56,56,32] -> [28,28,64] -> [14,14,128] -> [7,7,256] -> [256]
     return {"points": ops.dense(x, p["fc"]["weights"], p["fc"]["bias"])}  # -> [136]
 
 

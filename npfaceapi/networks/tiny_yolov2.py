@@ -195,8 +195,8 @@ class TinyYolov2(NeuralNetwork):
 
     def _refuse_without_weights(self) -> None:
         raise WeightsError(
-            "TinyYolov2: expected weights to be loaded, got none: they are no longer published. face-api.js once kept them in the "
-            f"folder weights/ of its repository, as {self.model_name}-*; load yours with net.load_from_disk(folder)"
+            "TinyYolov2: expected weights to be loaded, got none: they are no longer published. face-api.js once kept them in "
+            f"the folder weights/ of its repository, as {self.model_name}-*; load yours with net.load_from_disk(folder)"
         )
 
     @property
