@@ -1,11 +1,16 @@
-"""The `numba` backend: a recorded graph becomes a list of fused steps, run by hand-written kernels.
+"""The `numba` backend: a recorded graph becomes a table of steps, run in one call on hand-written kernels.
 
-    graph --fusion.py--> fused operations --planner.py--> steps with packed weights --threads.py--> results
+    fusion.py     which nodes one step computes together             knows graphs, no memory
+    planner.py    the image of every stored node: halo, lifetime     (workspace.py: where it lies)
+    records.py    each step as kernel calls: folded and packed weights, tables, chunks
+    program.py    runs a batch; threads.py has the helpers; run.py walks through the table
+    kernels/      the kernels: bare functions over addresses         know memory, no graphs
+    simd/         the micro-kernels inside of them, as LLVM instructions
+    jit.py        how all of that is compiled and cached
 
-`fusion.py` knows graphs but no kernels; the kernel files know arrays but no graphs; `planner.py` joins the two.
-Importing this package imports numba; nothing is compiled before the first call.
+Importing this package imports numba; kernels are compiled when the first program that needs them is planned.
 """
 
-from npfaceapi.engines.numba.planner import NumbaProgram, plan
+from npfaceapi.engines.numba.program import NumbaProgram, plan
 
 __all__ = ["NumbaProgram", "plan"]

@@ -10,12 +10,22 @@ only reader of the one before:
       -> at most one of relu, relu6, leaky_relu, prelu
 
 Chains of constants and activations that follow something else (the input, a pool, a sum) become one `affine`:
-y = act((x + before) * scale + after).  What somebody asked for as an output has a reader outside of the graph, so fusion
-stops there by the same rule, and the value has its exact meaning.
+y = act((x + before) * scale + after).  Then steps are joined:
+
+    depthwise_conv2d 3x3 -> conv2d 1x1     one step, the depthwise result stays in the cache (`Fused.depthwise`)
+    relu -> depthwise_conv2d               the relu is applied as the inputs are loaded (`Fused.clamp`)
+    reshape -> dense                       the dense layer reads the image as it is
+
+And sums that share summands share work: o1 + (o2 + (o3 + o4)) becomes (o1 + (o2 + o3)) + o4 where the former sum is needed
+anyway, which differs in the last bit only.
+
+What somebody asked for as an output has a reader outside of the graph, so fusion stops there by the same rule, and the value
+has its exact meaning.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -73,16 +83,49 @@ class Fused:
     activation: Activation
     residual: Node | None = None
     params: dict[str, Array] = field(default_factory=dict)
+    depthwise: Fused | None = None  # computed in the same step, right before
+    clamp: bool = False  # of a depthwise convolution: negative inputs count as 0
 
     @property
     def node(self) -> Node:
         return self.nodes[-1]
 
 
-def _readers(nodes: Sequence[Node], outputs: Sequence[Node]) -> dict[Node, list[Node | None]]:
+Inputs = dict[Node, tuple[Node, ...]]
+
+
+def _shared_sums(nodes: Sequence[Node]) -> Inputs:
+    """The inputs of every node, with each sum put as an earlier sum plus one more summand where there is such a one."""
+    inputs: Inputs = {}
+    summands: dict[Node, Counter[Node]] = {}
+    for node in nodes:
+        inputs[node] = node.inputs
+        if node.op != "add" or len(node.inputs) != 2:
+            continue
+        mine: Counter[Node] = Counter()
+        for x in node.inputs:
+            mine.update(summands.get(x, {x: 1}))
+        for earlier, theirs in reversed(summands.items()):
+            rest = mine - theirs
+            if sum(rest.values()) == 1 and not theirs - mine:
+                inputs[node] = (earlier, *rest)
+                break
+        summands[node] = mine
+    return inputs
+
+
+def _needed(nodes: Sequence[Node], inputs: Inputs, outputs: Sequence[Node]) -> list[Node]:
+    wanted = set(outputs)
+    for node in reversed(nodes):
+        if node in wanted:
+            wanted.update(inputs[node])
+    return [node for node in nodes if node in wanted]
+
+
+def _readers(nodes: Sequence[Node], inputs: Inputs, outputs: Sequence[Node]) -> dict[Node, list[Node | None]]:
     readers: dict[Node, list[Node | None]] = {node: [] for node in nodes}
     for node in nodes:
-        for x in node.inputs:
+        for x in inputs[node]:
             readers[x].append(node)
     for node in outputs:
         readers[node].append(None)
@@ -127,8 +170,10 @@ def activation_of(node: Node, weights: Mapping[str, Array]) -> Activation | None
 class _Absorber:
     """Grows one step: takes over the only reader of its last node, again and again."""
 
-    def __init__(self, readers: Mapping[Node, list[Node | None]], weights: Mapping[str, Array], taken: set[Node]) -> None:
-        self.readers, self.weights, self.taken = readers, weights, taken
+    def __init__(
+        self, inputs: Inputs, readers: Mapping[Node, list[Node | None]], weights: Mapping[str, Array], taken: set[Node]
+    ) -> None:
+        self.inputs, self.readers, self.weights, self.taken = inputs, readers, weights, taken
 
     def grow(self, step: Fused) -> None:
         activated = not self._start(step)
@@ -140,8 +185,8 @@ class _Absorber:
             folded, activation = scale_and_shift(following, self.weights), activation_of(following, self.weights)
             if folded is not None and step.residual is None and step.kind in (*_TAKES_CONSTANTS, "affine"):
                 step.constants.then(*folded)
-            elif following.op == "add" and len(set(following.inputs)) == 2 and step.kind == "conv2d" and step.residual is None:
-                step.residual = next(x for x in following.inputs if x is not step.node)
+            elif step.kind == "conv2d" and step.residual is None and self._is_sum_of_two(following):
+                step.residual = next(x for x in self.inputs[following] if x is not step.node)
                 step.inputs.append(step.residual)
             elif activation is not None:
                 step.activation, activated = activation, True
@@ -149,6 +194,9 @@ class _Absorber:
                 return
             step.nodes.append(following)
             self.taken.add(following)
+
+    def _is_sum_of_two(self, node: Node) -> bool:
+        return node.op == "add" and len(set(self.inputs[node])) == 2
 
     def _start(self, step: Fused) -> bool:
         """Take in the first node itself; whether more may follow."""
@@ -162,39 +210,83 @@ class _Absorber:
         return step.kind in (*_TAKES_CONSTANTS, "affine") or (step.kind in _CONSTANT_OPS and len(step.inputs) == 2)
 
 
+def _grown(node: Node, absorber: _Absorber) -> Fused:
+    C = node.shape[-1] if node.shape else 1
+    step = Fused(node.op, node, [node], list(absorber.inputs[node]), Constants.none(C), Activation(np.ones(C)))
+    absorber.grow(step)
+    step.params = {key: np.asarray(absorber.weights[p.name], np.float32) for key, p in node.params.items()}
+    return step
+
+
+def _is_pointwise(step: Fused) -> bool:
+    shape = (*step.params["filters"].shape[:2], step.first.attributes["stride"])
+    return shape == (1, 1, 1) and step.first.attributes["padding"] in ("same", "valid", 0)
+
+
+def _join_separable(by_node: Mapping[Node, Fused], readers: Mapping[Node, list[Node | None]]) -> None:
+    """Let each 1x1 convolution compute the 3x3 depthwise convolution before it, if it is the only reader."""
+    for step in by_node.values():
+        before = by_node.get(step.inputs[0]) if step.kind == "conv2d" and _is_pointwise(step) else None
+        if before is None or before.kind != "depthwise_conv2d" or len(readers[before.node]) != 1:
+            continue
+        if before.params["filters"].shape[:2] == (3, 3) and before.first.attributes["stride"] <= 2:
+            step.depthwise, step.inputs[0] = before, before.inputs[0]
+            step.nodes = before.nodes + step.nodes
+
+
+def _clamp_inputs(by_node: Mapping[Node, Fused], readers: Mapping[Node, list[Node | None]]) -> None:
+    """Let the depthwise part of a step apply a relu to its inputs, where nothing else reads that relu."""
+    joined: dict[Node | None, tuple[Fused, Fused]] = {
+        step.depthwise.first: (step, step.depthwise) for step in by_node.values() if step.depthwise is not None
+    }
+    for relu in by_node.values():
+        if relu.first.op != "relu" or len(relu.nodes) != 1:
+            continue
+        users = [joined[reader] for reader in readers[relu.node] if reader in joined]
+        if len(users) == len(readers[relu.node]):
+            for step, depthwise in users:
+                depthwise.clamp, step.inputs[0] = True, relu.inputs[0]
+
+
+def _read_flat(by_node: Mapping[Node, Fused]) -> None:
+    """Let a dense layer read through a reshape."""
+    for step in by_node.values():
+        before = by_node.get(step.inputs[0]) if step.kind == "dense" else None
+        if before is not None and before.kind == "reshape":
+            step.inputs[0] = before.inputs[0]
+
+
 def fuse(graph: Graph, weights: Mapping[str, Array], outputs: Sequence[Node]) -> list[Fused]:
     """The steps that compute `outputs`, in an order in which every input comes before its reader."""
     nodes = graph.ancestors(outputs)
-    readers = _readers(nodes, outputs)
+    inputs = _shared_sums(nodes)
+    nodes = _needed(nodes, inputs, outputs)
+    readers = _readers(nodes, inputs, outputs)
     taken: set[Node] = {graph.input}
-    absorber = _Absorber(readers, weights, taken)
+    absorber = _Absorber(inputs, readers, weights, taken)
     steps: list[Fused] = []
     for node in reversed(nodes):  # the LAST convolution before a sum absorbs it: the other summand then exists already
         if node.op in _TAKES_CONSTANTS:
             taken.add(node)
-            steps.append(_grown(node, absorber, weights))
+            steps.append(_grown(node, absorber))
     for node in nodes:
         if node not in taken:
             taken.add(node)
-            steps.append(_grown(node, absorber, weights))
+            steps.append(_grown(node, absorber))
     order = {node: i for i, node in enumerate(nodes)}
-    return sorted(steps, key=lambda step: order[step.node])
+    steps.sort(key=lambda step: order[step.node])
+    by_node = {step.node: step for step in steps}
+    _join_separable(by_node, readers)
+    _clamp_inputs(by_node, readers)
+    _read_flat(by_node)
+    return _still_read(steps, outputs)
 
 
-def _grown(node: Node, absorber: _Absorber, weights: Mapping[str, Array]) -> Fused:
-    C = node.shape[-1] if node.shape else 1
-    step = Fused(node.op, node, [node], list(node.inputs), Constants.none(C), Activation(np.ones(C)))
-    absorber.grow(step)
-    step.params = {key: np.asarray(weights[p.name], np.float32) for key, p in node.params.items()}
-    return step
-
-
-def constants_with_bias(step: Fused) -> tuple[Array, Array, Array]:
-    """before, scale and after of the step, its bias included in `before`; float32 [Co] each.
-
-    They are not folded into the weights: x @ (w * scale) would round every weight once more, and on a blank photo, where
-    all pixels are alike, those roundings add up (the descriptor of a black one was four times further from face-api.js).
-    """
-    constants = step.constants
-    before = constants.before + step.params.get("bias", np.float32(0))
-    return before.astype(np.float32), constants.scale.astype(np.float32), constants.after.astype(np.float32)
+def _still_read(steps: Sequence[Fused], outputs: Sequence[Node]) -> list[Fused]:
+    """Without the steps that others have taken over."""
+    read, kept = set(outputs), []
+    for step in reversed(steps):
+        if step.node in read:
+            read.update(step.inputs)
+            kept.append(step)
+    return kept[::-1]

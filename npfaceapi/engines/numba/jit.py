@@ -1,11 +1,12 @@
 """How every kernel is compiled: the only place with Numba's flags and with the folder of compiled kernels.
 
 Flags, and why:
-* nogil: other Python threads go on while a kernel runs; our own helper threads need it.
+* nogil: other Python threads go on while a network runs; our own helper threads need it.  (A kernel that is called through
+  its address holds no lock of its own.)
 * error_model "numpy": a division by zero gives inf or NaN as in NumPy, and the check for it would stop vectorization.
 * fastmath {"contract"} alone: a product and a sum may become one fused multiply-add.  Nothing that changes the order
   of sums is allowed, so the same input gives the same bits, however the work is cut into ranges.
-* boundscheck off: kernels are called by the planner alone, which has checked all shapes.
+* boundscheck off: kernels are called with what the planner laid out, which has checked all shapes.
 * no parallel=True: the default threading layer aborts the process when two Python threads call at once.
 
 Compiled kernels are kept on disk.  The folder bears a hash of this package's sources, because Numba itself looks only at
@@ -18,17 +19,26 @@ import functools
 import hashlib
 import os
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
+import numba.extending
+import numpy as np
+from numba import types
 
-__all__ = ["cache_folder", "kernel"]
+__all__ = ["Kernel", "cache_folder", "carray", "intrinsic", "jitted", "kernel"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-_FLAGS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}, "boundscheck": False}
+_FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}, "boundscheck": False}
+_decorating = threading.Lock()
+
+# Numba's annotations are those of the undecorated functions, which jitted code does not call as Python would
+_untyped: Any = numba
+carray, intrinsic = _untyped.carray, _untyped.extending.intrinsic
 
 
 def _sources_hash() -> str:
@@ -70,16 +80,48 @@ def cache_folder() -> Path | None:
     return next((folder for folder in _candidates(name) if _usable(folder)), None)
 
 
-def kernel(function: Function) -> Function:
-    """Compile `function` at its first call, from the folder of compiled kernels if it is there."""
+def _compile(decorator: Callable[..., Any], function: Callable[..., Any], **flags: Any) -> Any:
+    """`decorator(cache=…, **flags)(function)`, with the folder of compiled kernels if there is one."""
     folder = cache_folder()
     if folder is None:
-        return numba.njit(**_FLAGS)(function)  # type: ignore[no-any-return]
+        return decorator(**flags)(function)
     config: Any = numba.config
-    before, config.CACHE_DIR = config.CACHE_DIR, str(folder)  # read while decorating; no argument says it
-    try:
-        return numba.njit(cache=True, **_FLAGS)(function)  # type: ignore[no-any-return]
-    except (RuntimeError, OSError):  # Numba cannot write where we just could
-        return numba.njit(**_FLAGS)(function)  # type: ignore[no-any-return]
-    finally:
-        config.CACHE_DIR = before
+    with _decorating:
+        before, config.CACHE_DIR = config.CACHE_DIR, str(folder)  # read while decorating; no argument says it
+        try:
+            return decorator(cache=True, **flags)(function)
+        except (RuntimeError, OSError):  # Numba cannot write where we just could
+            return decorator(**flags)(function)
+        finally:
+            config.CACHE_DIR = before
+
+
+def jitted(*signature: Any) -> Callable[[Function], Function]:
+    """Compile a function that other jitted code or Python calls; at once if a signature is given, else at its first call."""
+    return lambda function: _compile(functools.partial(numba.njit, *signature), function, **_FLAGS, nogil=True)
+
+
+class Kernel:
+    """A function compiled on its own, on first need, and called through its address.
+
+    Linking it into every caller would compile it again each time.  The address is different in every process, so it stands
+    in the tables that are built at run time, never in cached code.
+    """
+
+    def __init__(self, function: Callable[..., None], signature: Any) -> None:
+        self._function, self._signature = function, signature
+        self._lock = threading.Lock()
+        self._compiled: Any = None
+
+    @property
+    def address(self) -> int:
+        with self._lock:
+            if self._compiled is None:
+                self._compiled = _compile(functools.partial(numba.cfunc, self._signature), self._function, **_FLAGS)
+        return int(self._compiled.address)
+
+
+def kernel(params: np.dtype[Any]) -> Callable[[Callable[..., None]], Kernel]:
+    """Make `function(params, memory, scratch, chunk, chunks)` a step's kernel; `params` points to a record of that dtype."""
+    record = types.CPointer(numba.from_dtype(params))
+    return lambda function: Kernel(function, types.void(record, types.int64, types.int64, types.int64, types.int64))

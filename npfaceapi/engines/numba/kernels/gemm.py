@@ -1,0 +1,116 @@
+"""The indirect matrix product: which tile computes which pixels and channels.
+
+Weights are packed in panels of PANELS[0], then narrower, vectors of output channels, each [K][panel].  A panel of weights
+(K * 64 or 128 bytes) and a block of pixels' inputs stay in the caches while the tiles of a panel run over the block.
+What is left over at the end of a block is computed by a tile that reaches back over pixels already done: the same values are
+stored twice, which costs less than masks.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types, uintp
+
+from npfaceapi.engines.numba.jit import Kernel, intrinsic, jitted
+from npfaceapi.engines.numba.simd.target import LANES, PANELS
+from npfaceapi.engines.numba.simd.tile import make_tile
+
+__all__ = ["call_gemm", "gemm", "pack_weights"]
+
+Array = np.ndarray[Any, Any]
+
+_u, _i, _f = types.uintp, types.int64, types.float32
+# The tile's arguments, then: pixels from and to, channels from and to, pixels in a block.
+_SIGNATURE = types.void(_u, _u, _u, _i, _i, _i, _u, _u, _i, _f, _u, _u, _u, _u, _i, _i, _i, _i, _i)
+
+WIDE, NARROW = LANES * PANELS[0], LANES * PANELS[-1]
+MIDDLE = LANES * PANELS[1]  # the same as NARROW where there are two widths
+wide6, wide4, wide1 = (make_tile(rows, PANELS[0]) for rows in (6, 4, 1))
+middle12, middle4, middle1 = (make_tile(rows, PANELS[1]) for rows in (12, 4, 1))
+narrow12, narrow1 = (make_tile(rows, PANELS[-1]) for rows in (12, 1))
+
+
+@jitted()
+def _rows_of_tile(left: int, block: int, tall: int, short: int) -> int:
+    """A full tile as long as one fits; for the rest a tile that reaches back, if the block is long enough."""
+    if left > short and block >= tall:
+        return tall
+    return short if block >= short else 1
+
+
+def _gemm(
+    x: int, pixel: int, run: int, chains: int, runs: int, R: int, w: int, constants: int, N: int, highest: float,
+    out: int, out_pixel: int, residual: int, residual_pixel: int, m0: int, m1: int, n0: int, n1: int, block: int,
+) -> None:  # fmt: skip
+    """Pixels m0..m1 and channels n0..n1 (whole panels), `block` pixels at a time; `residual` 0 means none."""
+    K = chains * runs * R
+    for first in range(m0, m1, block):
+        last = min(m1, first + block)
+        n = n0
+        while n < n1:
+            skip = uintp(n * 4)
+            panel, constants_n, out_n = w + skip * uintp(K), constants + skip, out + skip
+            residual_n = residual + skip if residual != 0 else uintp(0)
+            m = first
+            width = WIDE if n1 - n >= WIDE else MIDDLE if n1 - n >= MIDDLE else NARROW
+            tall, short = (6, 4) if width == WIDE else (12, 4) if width == MIDDLE else (12, 1)
+            while m < last:
+                size = _rows_of_tile(last - m, last - first, tall, short)
+                t = uintp(max(min(m, last - size), first) * 8)
+                args = (
+                    x, pixel + t, run, chains, runs, R, panel, constants_n, N, highest,
+                    out_n, out_pixel + t, residual_n, residual_pixel + t,
+                )  # fmt: skip
+                if width == WIDE:
+                    if size == 6:
+                        wide6(*args)
+                    elif size == 4:
+                        wide4(*args)
+                    else:
+                        wide1(*args)
+                elif width == MIDDLE:
+                    if size == 12:
+                        middle12(*args)
+                    elif size == 4:
+                        middle4(*args)
+                    else:
+                        middle1(*args)
+                elif size == 12:
+                    narrow12(*args)
+                else:
+                    narrow1(*args)
+                m += size
+            n += width
+
+
+gemm = Kernel(_gemm, _SIGNATURE)
+
+
+@intrinsic
+def call_gemm(context: Any, address: Any, args: Any) -> Any:
+    """Call `gemm` at that address with a tuple of its arguments."""
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        kind = ir.FunctionType(ir.VoidType(), [ir.FloatType() if a == _f else ir.IntType(64) for a in _SIGNATURE.args])
+        function = builder.inttoptr(values[0], kind.as_pointer())
+        builder.call(function, [builder.extract_value(values[1], k) for k in range(len(_SIGNATURE.args))])
+        return context.get_dummy_value()
+
+    tuple_of: Any = types.Tuple  # it has no annotations
+    return types.void(types.uintp, tuple_of(_SIGNATURE.args)), codegen
+
+
+def pack_weights(weights: Array, N: int) -> Array:
+    """Weights [K,Co] as panels for N >= Co channels, the missing ones zero."""
+    K, Co = weights.shape
+    full = np.zeros((K, N), np.float32)
+    full[:, :Co] = weights
+    panels, n = [], 0
+    while n < N:
+        width = next(size * LANES for size in PANELS if N - n >= size * LANES)
+        panels.append(full[:, n : n + width].reshape(-1))
+        n += width
+    return np.concatenate(panels)

@@ -1,0 +1,206 @@
+"""Everything that is not a convolution, over whole rows of an image: constants, sums, pooling, softmax, copies."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import float32, float64, uintp
+
+from npfaceapi.engines.numba.jit import carray, jitted, kernel
+from npfaceapi.engines.numba.kernels.memory import chunk_range, floats
+from npfaceapi.engines.numba.simd.strip import make_max_pool_strip, sum_window
+
+__all__ = ["AFFINE", "COPY", "PAIR", "POOL", "affine", "avg_pool", "copy", "max_pool", "pair", "sigmoid", "softmax"]
+
+_int = np.int64
+
+#: y = act((x + before) * scale + after); the four constants are addresses of [C].
+#: `slot` says that `x` is the offset of an address (that of the caller's own array), not of the image itself.
+AFFINE = np.dtype(
+    [(n, _int) for n in ("x", "row", "x_C", "slot", "out", "out_row", "H", "W", "C", "before", "scale", "after", "alpha")]
+    + [("highest", np.float32)]
+)
+
+
+@jitted()
+def _activate(y: Any, alpha: Any, highest: float) -> Any:
+    v = y if y > 0 else alpha * y
+    return highest if v > highest else v
+
+
+@kernel(AFFINE)
+def affine(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None:
+    p = carray(params, 1)[0]
+    source = floats(memory + p.x, 2).view(np.int64)[0] if p.slot else memory + p.x
+    before, scale, after, alpha = floats(p.before, p.C), floats(p.scale, p.C), floats(p.after, p.C), floats(p.alpha, p.C)
+    start, stop = chunk_range(p.H, chunk, chunks)
+    for h in range(start, stop):
+        x, y = floats(source + h * p.row * 4, p.W * p.x_C), floats(memory + p.out + h * p.out_row * 4, p.W * p.C)
+        for v in range(p.W):
+            for c in range(p.x_C):
+                y[v * p.C + c] = _activate((x[v * p.x_C + c] + before[c]) * scale[c] + after[c], alpha[c], p.highest)
+            for c in range(p.x_C, p.C):
+                y[v * p.C + c] = 0
+
+
+#: out = act(x operation y), operation 0..3 = add, subtract, multiply, divide; `real_C` channels are real, the others padding.
+PAIR = np.dtype(
+    [(n, _int) for n in ("x", "row", "y", "y_row", "out", "out_row", "H", "W", "C", "real_C", "operation", "alpha")]
+    + [("highest", np.float32)]
+)
+
+
+@kernel(PAIR)
+def pair(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None:
+    p = carray(params, 1)[0]
+    alpha = floats(p.alpha, p.C)
+    start, stop = chunk_range(p.H, chunk, chunks)
+    for h in range(start, stop):
+        x, y = floats(memory + p.x + h * p.row * 4, p.W * p.C), floats(memory + p.y + h * p.y_row * 4, p.W * p.C)
+        out = floats(memory + p.out + h * p.out_row * 4, p.W * p.C)
+        for v in range(p.W):
+            for i in range(v * p.C, (v + 1) * p.C):
+                a, b = x[i], y[i]
+                z = a + b if p.operation == 0 else a - b if p.operation == 1 else a * b if p.operation == 2 else a / b
+                out[i] = _activate(z, alpha[i - v * p.C], p.highest)
+            for c in range(p.real_C, p.C):  # 0 / 0 there is no zero
+                out[v * p.C + c] = 0
+
+
+#: Windows of `size` pixels; an image of IH x IW pixels of C floats at `x`, the corner of its first real pixel.
+POOL = np.dtype(
+    [(n, _int) for n in ("x", "row", "IH", "IW", "size_h", "size_w", "stride", "top", "left", "out", "out_row", "H", "W", "C")]
+)
+
+pool_2, pool_3 = make_max_pool_strip(2), make_max_pool_strip(3)
+
+
+@kernel(POOL)
+def max_pool(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None:
+    """Whole windows go in strips; those that reach out of the image one by one."""
+    p = carray(params, 1)[0]
+    start, stop = chunk_range(p.H, chunk, chunks)
+    step = p.stride * p.C
+    for h in range(start, stop):
+        i0, i1 = max(0, h * p.stride - p.top), min(p.IH, h * p.stride - p.top + p.size_h)
+        v = 0
+        while v < p.W:
+            j0, j1 = max(0, v * p.stride - p.left), min(p.IW, v * p.stride - p.left + p.size_w)
+            x, out = memory + p.x + (i0 * p.row + j0 * p.C) * 4, memory + p.out + (h * p.out_row + v * p.C) * 4
+            if i1 - i0 == p.size_h and j1 - j0 == p.size_w and (p.size_h == 2 or p.size_h == 3):
+                whole = min(p.W - v, (p.IW - j0 - p.size_w) // p.stride + 1)
+                if p.size_h == 2:
+                    pool_2(uintp(x), p.row, p.C, step, whole, uintp(out), p.C)
+                else:
+                    pool_3(uintp(x), p.row, p.C, step, whole, uintp(out), p.C)
+                v += whole
+                continue
+            y = floats(out, p.C)
+            y[:] = floats(x, p.C)
+            for i in range(i1 - i0):
+                for j in range(j1 - j0):
+                    a = floats(x + (i * p.row + j * p.C) * 4, p.C)
+                    for c in range(p.C):
+                        y[c] = a[c] if a[c] > y[c] or a[c] != a[c] else y[c]
+            v += 1
+
+
+@kernel(POOL)
+def avg_pool(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None:
+    """Also the mean over an image: one window."""
+    p = carray(params, 1)[0]
+    start, stop = chunk_range(p.H, chunk, chunks)
+    scale = float32(1 / (p.size_h * p.size_w))
+    for h in range(start, stop):
+        for v in range(p.W):
+            x = memory + p.x + (h * p.row + v * p.C) * p.stride * 4
+            sum_window(uintp(x), p.row, p.C, p.size_h, p.size_w, scale, uintp(memory + p.out + (h * p.out_row + v * p.C) * 4))
+
+
+#: The numbers of an image of H x W pixels, C of x_C floats each, in order, into another whose pixels hold out_C of out_cp
+#: floats, out_W pixels a row, from number `skip` on.  `slot` as in AFFINE, for `out`.
+COPY = np.dtype(
+    [(n, _int) for n in ("x", "row", "x_C", "H", "W", "C", "out", "slot", "out_row", "out_cp", "out_W", "out_C", "skip")]
+)
+
+
+@kernel(COPY)
+def copy(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None:
+    p = carray(params, 1)[0]
+    target = floats(memory + p.out, 2).view(np.int64)[0] if p.slot else memory + p.out
+    start, stop = chunk_range(p.H, chunk, chunks)
+    in_row = p.out_W * p.out_C
+    for h in range(start, stop):
+        x = floats(memory + p.x + h * p.row * 4, p.W * p.x_C)
+        at = p.skip + h * p.W * p.C
+        r, rest = at // in_row, at % in_row
+        v, k = rest // p.out_C, rest % p.out_C
+        y = floats(target + (r * p.out_row + v * p.out_cp) * 4, p.out_cp)
+        for w in range(p.W):
+            for c in range(p.C):
+                y[k] = x[w * p.x_C + c]
+                k += 1
+                if k == p.out_C:
+                    for z in range(k, p.out_cp):
+                        y[z] = 0
+                    k, v = 0, v + 1
+                    if v == p.out_W:
+                        v, r = 0, r + 1
+                    y = floats(target + (r * p.out_row + v * p.out_cp) * 4, p.out_cp)
+
+
+#: The image x set into zeros: row `top`, column `left`, channel `first` of an image of H x W pixels of C floats.
+PAD = np.dtype(
+    [(n, _int) for n in ("x", "row", "x_C", "x_H", "x_W", "real_C", "top", "left", "first", "out", "out_row", "H", "W", "C")]
+)
+
+
+@kernel(PAD)
+def pad(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None:
+    p = carray(params, 1)[0]
+    start, stop = chunk_range(p.H, chunk, chunks)
+    for h in range(start, stop):
+        y = floats(memory + p.out + h * p.out_row * 4, p.W * p.C)
+        y[:] = 0
+        if p.top <= h < p.top + p.x_H:
+            x = floats(memory + p.x + (h - p.top) * p.row * 4, p.x_W * p.x_C)
+            for v in range(p.x_W):
+                for c in range(p.real_C):
+                    y[(p.left + v) * p.C + p.first + c] = x[v * p.x_C + c]
+
+
+#: A function of each pixel's `real_C` numbers.
+PIXELWISE = np.dtype([(n, _int) for n in ("x", "row", "out", "out_row", "H", "W", "C", "real_C")])
+
+
+@kernel(PIXELWISE)
+def sigmoid(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None:
+    """Evaluated in float64, as face-api.js does."""
+    p = carray(params, 1)[0]
+    start, stop = chunk_range(p.H, chunk, chunks)
+    for h in range(start, stop):
+        x, y = floats(memory + p.x + h * p.row * 4, p.W * p.C), floats(memory + p.out + h * p.out_row * 4, p.W * p.C)
+        for i in range(p.W * p.C):
+            y[i] = 1 / (1 + math.exp(-float64(x[i]))) if i % p.C < p.real_C else 0
+
+
+@kernel(PIXELWISE)
+def softmax(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None:
+    p = carray(params, 1)[0]
+    start, stop = chunk_range(p.H, chunk, chunks)
+    for h in range(start, stop):
+        for v in range(p.W):
+            x = floats(memory + p.x + (h * p.row + v * p.C) * 4, p.C)
+            y = floats(memory + p.out + (h * p.out_row + v * p.C) * 4, p.C)
+            y[:] = 0
+            highest = x[0]
+            for c in range(p.real_C):
+                highest = max(highest, x[c])
+            total = float64(0)
+            for c in range(p.real_C):
+                y[c] = math.exp(x[c] - highest)
+                total += y[c]
+            for c in range(p.real_C):
+                y[c] /= total

@@ -1,0 +1,281 @@
+"""Each kind of fused step as kernel calls: weights folded and packed, tables of pixels, chunks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from npfaceapi.engines.numba.fusion import Activation, Constants, Fused
+from npfaceapi.engines.numba.kernels import convolve as kc
+from npfaceapi.engines.numba.kernels import gemm as kg
+from npfaceapi.engines.numba.kernels import memory as km
+from npfaceapi.engines.numba.kernels import rows as kr
+from npfaceapi.engines.numba.planner import Call, Layout, Window, pixels_of, window_of
+from npfaceapi.engines.numba.simd.target import LANES
+from npfaceapi.engines.numba.workspace import Image, round_up
+from npfaceapi.graph import Node
+from npfaceapi.ops import window_padding
+
+__all__ = ["Records"]
+
+Array = np.ndarray[Any, Any]
+
+CHAIN = 64  # the longest chain of additions, about: see simd/tile.py
+CHUNK_WORK = 400_000  # multiply-adds worth a chunk of their own, some 10 microseconds
+MAX_CHUNKS = 16
+BAND_BYTES = 128 * 1024  # a band's depthwise result, in the second-level cache with room for weights and inputs
+BLOCK_BYTES = 192 * 1024  # inputs of a block of pixels
+FEW_PIXELS = 48  # with fewer, threads share the channels
+
+
+class Records:
+    """Makes the calls of a layout's steps, and keeps their constants.
+
+    Attributes
+    ----------
+    kept : list of ndarray
+        What the records' addresses point to.
+    scratch_bytes : int
+        How much memory of its own a thread needs.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.kept: list[Array] = []
+        self.scratch_bytes = 64
+
+    def address(self, values: Array, dtype: Any = np.float32) -> int:
+        """The address of a constant."""
+        self.kept.append(np.ascontiguousarray(values, dtype))
+        return int(self.kept[-1].ctypes.data)
+
+    def channels(self, values: Array, C: int, fill: float = 0) -> int:
+        """The address of one number a channel, padded to C channels."""
+        padded = np.full(C, fill, np.float32)
+        padded[: values.size] = values
+        return self.address(padded)
+
+    def constants_of(self, step: Fused, C: int) -> int:
+        """The address of [4,C]: before (the bias included), scale, after, alpha of a step."""
+        constants, bias = step.constants, step.params.get("bias", np.zeros(1))
+        table = np.zeros((4, C), np.float32)
+        table[:, : constants.scale.size] = (constants.before + bias, constants.scale, constants.after, step.activation.alpha)
+        return self.address(table)
+
+    def of(self, step: Fused) -> list[Call]:
+        """The calls of a step."""
+        out = self.layout.images[step.node]
+        return [*self.halo(out), *_KINDS[step.kind](self, step, out)]
+
+    def halo(self, image: Image) -> list[Call]:
+        if not any(image.halo):
+            return []
+        sides = dict(zip(("top", "bottom", "left", "right"), image.halo, strict=True))
+        return [Call(km.zero_halo, km.HALO, {"offset": image.offset, "H": image.H, "W": image.W, "C": image.cp, **sides})]
+
+    def load(self) -> list[Call]:
+        """The caller's image into the workspace, if some step needs it there."""
+        if not self.layout.loads_input:
+            return []
+        out = self.layout.images[self.layout.input]
+        return [*self.halo(out), self.affine(self.layout.input, out, Constants.none(out.C), Activation(np.ones(out.C)))]
+
+    def store(self, k: int, node: Node) -> Call:
+        """Output number k into the caller's array."""
+        image = self.layout.images[node]
+        slot = self.layout.slots + 8 * (1 + k)
+        return self.copy(image, out=slot, slot=1, out_row=image.W * image.C, out_cp=image.C, out_W=image.W, out_C=image.C, skip=0)
+
+    # ------------------------------------------------------------------ rows of numbers
+
+    def affine(self, source: Node, out: Image, constants: Constants, activation: Activation) -> Call:
+        parts = (constants.before, constants.scale, constants.after)
+        before, scale, after = (self.channels(values, out.cp) for values in parts)
+        values = {
+            "out": out.at(), "out_row": out.row, "H": out.H, "W": out.W, "C": out.cp,
+            "before": before, "scale": scale, "after": after,
+            "alpha": self.channels(activation.alpha, out.cp), "highest": activation.highest,
+        }  # fmt: skip
+        if source is self.layout.input:  # straight from the caller's array
+            values |= {"x": self.layout.slots, "row": out.W * out.C, "x_C": out.C, "slot": 1}
+        else:
+            x = self.layout.images[source]
+            values |= {"x": x.at(), "row": x.row, "x_C": x.cp, "slot": 0}
+        return Call(kr.affine, kr.AFFINE, values, self._chunks(out.H * out.W * out.cp * 8, out.H))
+
+    def copy(self, x: Image, **target: int) -> Call:
+        return Call(kr.copy, kr.COPY, {"x": x.at(), "row": x.row, "x_C": x.cp, "H": x.H, "W": x.W, "C": x.C, **target})
+
+    @staticmethod
+    def _chunks(work: int, most: int) -> int:
+        return max(1, min(work // CHUNK_WORK, most, MAX_CHUNKS))
+
+    # ------------------------------------------------------------------ convolutions
+
+    def depthwise(self, step: Fused, source: Image, window: Window) -> dict[str, Any]:
+        """The part of a record that a depthwise convolution fills."""
+        C, w = source.cp, step.params["filters"]
+        weights = np.zeros((9, C), np.float32)
+        weights[:, : source.C] = w.reshape(9, -1)
+        return {
+            "x": source.at(-window.halo[0], -window.halo[2]), "row": source.row, "C": C, "stride": window.stride,
+            "dw": self.address(weights), "dw_constants": self.constants_of(step, C),
+            "dw_highest": step.activation.highest, "dw_lowest": 0.0 if step.clamp else -np.inf,
+        }  # fmt: skip
+
+    def product(self, step: Fused, w: Array, runs: tuple[Array, int], pixels: Array, out: Image) -> dict[str, Any]:
+        """The part of a record that the matrix product fills; `w` is [K,Co], `runs` their starts and their length."""
+        starts, R, chained = _chains(*runs)
+        N = round_up(out.C, LANES)
+        H, W = pixels_of(step.first.shape)[:2]
+        residual = self.layout.images[step.residual] if step.residual is not None else None
+        out_pixels = self.address(out.pixels(H, W), np.int64)
+        return {
+            "gemm": kg.gemm.address, "pixel": self.address(pixels, np.int64), "run": self.address(starts, np.int64),
+            "chains": len(starts) // chained, "runs": chained, "R": R, "w": self.address(kg.pack_weights(w, N)),
+            "constants": self.constants_of(step, N), "highest": step.activation.highest,
+            "N": N, "out": out.offset, "out_pixel": out_pixels, "residual": -1 if residual is None else residual.offset,
+            "residual_pixel": out_pixels if residual is None else self.address(residual.pixels(H, W), np.int64), "H": H, "W": W,
+        }  # fmt: skip
+
+
+def _chains(starts: Array, R: int) -> tuple[Array, int, int]:
+    """Runs cut to at most CHAIN numbers, and how many of them make a chain."""
+    length = next(d for d in range(min(R, CHAIN), 0, -1) if R % d == 0)
+    if length < CHAIN // 8:  # no good divisor: leave the runs whole
+        length = R
+    starts = (starts[:, None] + np.arange(0, R, length)).reshape(-1)
+    chained = max((n for n in range(1, len(starts) + 1) if len(starts) % n == 0 and n * length <= CHAIN), default=1)
+    return starts, length, chained
+
+
+def _runs(x: Image, w: Array) -> tuple[Array, int]:
+    """Where the runs of inputs of one output start, relative to its first input, and their length."""
+    KH, KW, Ci, _ = w.shape
+    if x.cp == Ci:
+        return np.arange(KH) * x.row, KW * Ci
+    return (np.arange(KH)[:, None] * x.row + np.arange(KW) * x.cp).reshape(-1), Ci
+
+
+def _convolution(records: Records, step: Fused, out: Image) -> list[Call]:
+    w, x = step.params["filters"], records.layout.images[step.inputs[0]]
+    if step.depthwise is not None:
+        return [_separable(records, step, w, x, out)]
+    return [_plain(records, step, w, x, window_of(step.first, *w.shape[:2]), out)]
+
+
+def _plain(records: Records, step: Fused, w: Array, x: Image, window: Window, out: Image) -> Call:
+    H, W = pixels_of(step.first.shape)[:2]
+    top, _, left, _ = window.halo
+    rows = (np.arange(H)[:, None] * window.stride + x.halo[0] - top) * x.row
+    pixels = (rows + (np.arange(W) * window.stride + x.halo[2] - left) * x.cp).reshape(-1)
+    values = records.product(step, w.reshape(-1, w.shape[3]), _runs(x, w), pixels, out)
+    by_channels = H * W < FEW_PIXELS
+    block = max(48, BLOCK_BYTES // (4 * x.cp * window.stride**2) // 12 * 12)
+    most = -(-values["N"] // kg.WIDE) if by_channels else H
+    values |= {"x": x.offset, "dw": 0, "band": H, "block": block, "by_channels": by_channels, "C": 0, "row": 0, "stride": 1}
+    return Call(kc.convolve, kc.CONVOLVE, values, records._chunks(H * W * w.size, most))
+
+
+def _separable(records: Records, step: Fused, w: Array, x: Image, out: Image) -> Call:
+    assert step.depthwise is not None
+    H, W = pixels_of(step.first.shape)[:2]
+    window = window_of(step.depthwise.first, 3, 3)
+    band = max(1, min(H, BAND_BYTES // (4 * W * x.cp)))
+    records.scratch_bytes = max(records.scratch_bytes, 4 * band * W * x.cp)
+    weights = np.zeros((x.cp, w.shape[3]), np.float32)
+    weights[: x.C] = w[0, 0]
+    values = records.product(step, weights, (np.zeros(1, np.int64), x.cp), np.arange(H * W) * x.cp, out)
+    values |= {**records.depthwise(step.depthwise, x, window), "band": band, "block": 1 << 30, "by_channels": False}
+    return Call(kc.convolve, kc.CONVOLVE, values, records._chunks(H * W * weights.size, max(1, H // 2)))
+
+
+def _depthwise(records: Records, step: Fused, out: Image) -> list[Call]:
+    filters = step.params["filters"]
+    window = window_of(step.first, *filters.shape[:2])
+    x = records.layout.images[step.inputs[0]]
+    if (window.KH, window.KW) != (3, 3) or window.stride > 2 or x.cp != out.cp:  # as a convolution whose channels do not mix
+        channels = np.arange(x.C)
+        full = np.zeros((window.KH, window.KW, x.C, x.C), np.float32)
+        full[:, :, channels, channels] = filters[..., 0]
+        return [_plain(records, step, full, x, window, out)]
+    values = {**records.depthwise(step, x, window), "H": out.H, "W": out.W, "out": out.at(), "out_row": out.row}
+    return [Call(kc.depthwise, kc.DEPTHWISE, values, records._chunks(out.H * out.W * 9 * x.cp, out.H))]
+
+
+def _dense(records: Records, step: Fused, out: Image) -> list[Call]:
+    """A convolution with one output pixel, whose filter covers the image."""
+    x = records.layout.images[step.inputs[0]]
+    window = Window(x.H, x.W, 1, (0, 0, 0, 0))
+    return [_plain(records, step, step.params["weights"].reshape(x.H, x.W, x.C, -1), x, window, out)]
+
+
+def _affine(records: Records, step: Fused, out: Image) -> list[Call]:
+    return [records.affine(step.inputs[0], out, step.constants, step.activation)]
+
+
+def _pair(records: Records, step: Fused, out: Image) -> list[Call]:
+    x, y = records.layout.images[step.inputs[0]], records.layout.images[step.inputs[-1]]
+    values = {
+        "x": x.at(), "row": x.row, "y": y.at(), "y_row": y.row, "out": out.at(), "out_row": out.row, "H": out.H, "W": out.W,
+        "C": out.cp, "real_C": out.C, "operation": ("add", "subtract", "multiply", "divide").index(step.kind),
+        "alpha": records.channels(step.activation.alpha, out.cp), "highest": step.activation.highest,
+    }  # fmt: skip
+    return [Call(kr.pair, kr.PAIR, values, records._chunks(out.H * out.W * out.cp * 8, out.H))]
+
+
+def _pool(records: Records, step: Fused, out: Image) -> list[Call]:
+    x, attributes = records.layout.images[step.inputs[0]], step.first.attributes
+    size_h, size_w = (x.H, x.W) if step.kind == "mean" else (attributes["size"],) * 2
+    stride, padding = attributes.get("stride", 1), attributes.get("padding", "valid")
+    values = {
+        "x": x.at(), "row": x.row, "IH": x.H, "IW": x.W, "size_h": size_h, "size_w": size_w, "stride": stride,
+        "top": window_padding(x.H, size_h, stride, padding)[0], "left": window_padding(x.W, size_w, stride, padding)[0],
+        "out": out.at(), "out_row": out.row, "H": out.H, "W": out.W, "C": out.cp,
+    }  # fmt: skip
+    kernel = kr.max_pool if step.kind == "max_pool" else kr.avg_pool
+    return [Call(kernel, kr.POOL, values, records._chunks(out.H * out.W * out.cp * size_h * size_w, out.H))]
+
+
+def _pad(records: Records, step: Fused, out: Image) -> list[Call]:
+    x, attributes = records.layout.images[step.inputs[0]], step.first.attributes
+    before = {"top": attributes["rows"][0], "left": attributes["columns"][0], "first": attributes["channels"][0]}
+    values = {
+        "x": x.at(), "row": x.row, "x_C": x.cp, "x_H": x.H, "x_W": x.W, "real_C": x.C, **before,
+        "out": out.at(), "out_row": out.row, "H": out.H, "W": out.W, "C": out.cp,
+    }  # fmt: skip
+    return [Call(kr.pad, kr.PAD, values)]
+
+
+def _pixelwise(records: Records, step: Fused, out: Image) -> list[Call]:
+    x = records.layout.images[step.inputs[0]]
+    values = {
+        "x": x.at(), "row": x.row, "out": out.at(), "out_row": out.row, "H": out.H, "W": out.W, "C": out.cp, "real_C": out.C,
+    }  # fmt: skip
+    return [Call(kr.sigmoid if step.kind == "sigmoid" else kr.softmax, kr.PIXELWISE, values)]
+
+
+def _joined(records: Records, step: Fused, out: Image) -> list[Call]:
+    """concat and reshape: the inputs' numbers one after the other."""
+    target = {"out": out.at(), "slot": 0, "out_row": out.row, "out_cp": out.cp, "out_W": out.W, "out_C": out.C}
+    calls, skip = [], 0
+    for x in step.inputs:
+        calls.append(records.copy(records.layout.images[x], **target, skip=skip))
+        skip += math.prod(x.shape)
+    return calls
+
+
+_KINDS: dict[str, Callable[[Records, Fused, Image], list[Call]]] = {
+    "conv2d": _convolution,
+    "depthwise_conv2d": _depthwise,
+    "dense": _dense,
+    "affine": _affine,
+    **dict.fromkeys(("add", "subtract", "multiply", "divide"), _pair),
+    **dict.fromkeys(("max_pool", "avg_pool", "mean"), _pool),
+    **dict.fromkeys(("sigmoid", "softmax"), _pixelwise),
+    **dict.fromkeys(("reshape", "concat"), _joined),
+    "pad": _pad,
+}

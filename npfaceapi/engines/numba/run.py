@@ -1,0 +1,53 @@
+"""Running a program: one call without Python's lock takes an image through all steps.
+
+A step is a row of the table: the kernel's address, its record's address, and in how many chunks it may be cut.  Alone, a
+thread runs each step whole.  In a team every thread walks through the same table: it claims chunks of the step from an atomic
+counter until none is left, waits until all are done, and goes on to the next step.  A team-mate that comes late finds nothing
+to claim and costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import int64, types, uintp
+
+from npfaceapi.engines.numba.jit import jitted
+from npfaceapi.engines.numba.simd.atomics import atomic_add, atomic_load, call_kernel, pause, yield_thread
+
+__all__ = ["CHUNKS", "COUNTER_BYTES", "KERNEL", "PARAMS", "run_steps", "wait_for"]
+
+KERNEL, PARAMS, CHUNKS = range(3)  # columns of the table
+COUNTER_BYTES = 128  # a step's two counters, a cache line each
+
+_table, _int = types.int64[:, ::1], types.int64
+
+
+@jitted(types.void(_int, _int))
+def wait_for(counter: int, value: int) -> None:
+    """Until the counter has reached the value; others may need this processor to get there."""
+    tries = 0
+    while atomic_load(uintp(counter)) < value:
+        tries += 1
+        if tries < 2000:
+            pause()
+        else:
+            yield_thread()
+
+
+@jitted(types.void(_table, _int, _int, _int))
+def run_steps(table: Any, memory: int, scratch: int, counters: int) -> None:
+    """All steps on the workspace at `memory`; `counters` is the address of the team's counters, or 0 for a thread alone."""
+    for i in range(table.shape[0]):
+        kernel, params, chunks = uintp(table[i, KERNEL]), table[i, PARAMS], table[i, CHUNKS]
+        if counters == 0:
+            call_kernel(kernel, params, memory, scratch, int64(0), int64(1))
+            continue
+        claimed, done = counters + i * COUNTER_BYTES, counters + i * COUNTER_BYTES + COUNTER_BYTES // 2
+        while True:
+            chunk = atomic_add(uintp(claimed), int64(1))
+            if chunk >= chunks:
+                break
+            call_kernel(kernel, params, memory, scratch, chunk, chunks)
+            atomic_add(uintp(done), int64(1))
+        wait_for(done, chunks)

@@ -1,0 +1,80 @@
+"""What threads need that Numba does not offer: atomic counters, a pause while waiting, calls through an address."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+
+from npfaceapi.engines.numba.jit import intrinsic
+from npfaceapi.engines.numba.simd.emit import INT, INTS
+
+__all__ = ["atomic_add", "atomic_load", "atomic_swap", "call_kernel", "pause", "yield_thread"]
+
+
+def _read_modify_write(operation: str) -> Any:
+    def typed(context: Any, address: Any, value: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            return builder.atomic_rmw(operation, builder.inttoptr(values[0], INTS), values[1], "seq_cst")
+
+        return types.int64(types.uintp, types.int64), codegen
+
+    return intrinsic(typed)
+
+
+#: (address, value) -> what the int64 there was before value was added to it.
+atomic_add = _read_modify_write("add")
+#: (address, value) -> what the int64 there was before value replaced it.
+atomic_swap = _read_modify_write("xchg")
+
+
+@intrinsic
+def atomic_load(context: Any, address: Any) -> Any:
+    """The int64 at that address, as the last thread wrote it."""
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.load_atomic(builder.inttoptr(values[0], INTS), "seq_cst", 8)
+
+    return types.int64(types.uintp), codegen
+
+
+@intrinsic
+def pause(context: Any) -> Any:
+    """Tell the processor that this is a waiting loop; nothing where it has no such instruction."""
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        if platform.machine() in ("x86_64", "AMD64"):
+            nothing = ir.FunctionType(ir.VoidType(), [])
+            builder.call(cgutils.get_or_insert_function(builder.module, nothing, "llvm.x86.sse2.pause"), [])
+        return context.get_dummy_value()
+
+    return types.void(), codegen
+
+
+@intrinsic
+def yield_thread(context: Any) -> Any:
+    """Let another thread run on this processor."""
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        if sys.platform != "win32":
+            kind = ir.FunctionType(ir.IntType(32), [])
+            builder.call(cgutils.get_or_insert_function(builder.module, kind, "sched_yield"), [])
+        return context.get_dummy_value()
+
+    return types.void(), codegen
+
+
+@intrinsic
+def call_kernel(context: Any, kernel: Any, params: Any, memory: Any, scratch: Any, chunk: Any, chunks: Any) -> Any:
+    """Call the kernel at that address: see `kernels/__init__.py` for what all kernels take."""
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        kind = ir.FunctionType(ir.VoidType(), [INT] * 5)
+        builder.call(builder.inttoptr(values[0], kind.as_pointer()), list(values[1:]))
+        return context.get_dummy_value()
+
+    return types.void(types.uintp, *[types.int64] * 5), codegen

@@ -1,0 +1,158 @@
+"""The few words in which the micro-kernels are written: loads, stores, multiply-adds and loops over vectors of floats."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+
+from npfaceapi.engines.numba.jit import intrinsic
+from npfaceapi.engines.numba.simd.target import LANES
+
+__all__ = ["FLOAT", "FLOATS", "INT", "INTS", "VECTOR", "Emitter", "address_intrinsic"]
+
+Value = Any
+
+FLOAT, INT = ir.FloatType(), ir.IntType(64)
+FLOATS, INTS = FLOAT.as_pointer(), INT.as_pointer()
+VECTOR = ir.VectorType(FLOAT, LANES)
+_INT32, _INT8 = ir.IntType(32), ir.IntType(8)
+
+
+class Emitter:
+    """Writes the body of one function."""
+
+    def __init__(self, function: Any, builder: Any) -> None:
+        self.function, self.builder = function, builder
+        self.zero = ir.Constant(VECTOR, None)
+
+    def const(self, value: int) -> Value:
+        return ir.Constant(INT, value)
+
+    def vector(self, value: float) -> Value:
+        return ir.Constant(VECTOR, [float(value)] * LANES)
+
+    def at(self, pointer: Value, offset: Value | int) -> Value:
+        """pointer + offset, in elements."""
+        if isinstance(offset, int):
+            return pointer if offset == 0 else self.builder.gep(pointer, [self.const(offset)])
+        return self.builder.gep(pointer, [offset])
+
+    def load(self, pointer: Value) -> Value:
+        """LANES floats; activations and weights may start at any float."""
+        return self.builder.load(self.builder.bitcast(pointer, VECTOR.as_pointer()), align=4)
+
+    def store(self, vector: Value, pointer: Value) -> None:
+        self.builder.store(vector, self.builder.bitcast(pointer, VECTOR.as_pointer()), align=4)
+
+    def load_int(self, table: Value, index: Value | int) -> Value:
+        return self.builder.load(self.at(table, index))
+
+    def splat(self, scalar: Value) -> Value:
+        undefined = ir.Constant(VECTOR, ir.Undefined)
+        first = self.builder.insert_element(undefined, scalar, ir.Constant(_INT32, 0))
+        return self.builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(_INT32, LANES), None))
+
+    def _declared(self, name: str, kind: Any) -> Any:
+        module = self.function.module
+        return module.globals.get(name) or ir.Function(module, kind, name)
+
+    def fma(self, x: Value, y: Value, z: Value) -> Value:
+        """x * y + z, rounded once where the processor has an instruction for it."""
+        function = self._declared(f"llvm.fmuladd.v{LANES}f32", ir.FunctionType(VECTOR, [VECTOR] * 3))
+        return self.builder.call(function, [x, y, z])
+
+    def larger(self, x: Value, y: Value) -> Value:
+        """x > y ? x : y, one instruction; y where one of them is NaN."""
+        return self.builder.select(self.builder.fcmp_ordered(">", x, y), x, y)
+
+    def smaller(self, x: Value, y: Value) -> Value:
+        """x < y ? x : y; y where one of them is NaN."""
+        return self.builder.select(self.builder.fcmp_ordered("<", x, y), x, y)
+
+    def constants(self, table: Value, distance: Value) -> list[Value]:
+        """before, scale, after and alpha of one vector of channels, from a table [4,distance]."""
+        return [self.load(self.at(table, self.builder.mul(distance, self.const(k)))) for k in range(4)]
+
+    def scaled(self, total: Value, constants: Sequence[Value]) -> Value:
+        """(total + before) * scale + after; `constants` are these three and alpha."""
+        before, scale, after, _ = constants
+        return self.fma(self.builder.fadd(total, before), scale, after)
+
+    def activate(self, x: Value, alpha: Value, highest: Value) -> Value:
+        """min(max(x, 0) + alpha * min(x, 0), highest); alpha 1: x itself, 0: relu.  NaN stays NaN, by the order of operands."""
+        positive = self.larger(self.zero, x)
+        negative = self.smaller(self.zero, x)
+        return self.smaller(highest, self.fma(negative, alpha, positive))
+
+    def prefetch(self, pointer: Value) -> None:
+        """Ask for a cache line to be brought into the second-level cache."""
+        bytes_ = _INT8.as_pointer()
+        function = self._declared("llvm.prefetch.p0", ir.FunctionType(ir.VoidType(), [bytes_, _INT32, _INT32, _INT32]))
+        constants = [ir.Constant(_INT32, v) for v in (0, 2, 1)]  # read, second level, data
+        self.builder.call(function, [self.builder.bitcast(pointer, bytes_), *constants])
+
+    def loop(
+        self,
+        start: Value,
+        stop: Value,
+        step: int,
+        carried: Sequence[Value],
+        body: Callable[[Value, list[Value]], Sequence[Value]],
+    ) -> list[Value]:
+        """`for i in range(start, stop, step): carried = body(i, carried)`; returns what is carried at the end."""
+        b = self.builder
+        before = b.block
+        head, inside, after = (self.function.append_basic_block(name) for name in ("head", "inside", "after"))
+        b.branch(head)
+        b.position_at_end(head)
+        i = b.phi(INT)
+        i.add_incoming(start, before)
+        phis = []
+        for value in carried:
+            phi = b.phi(value.type)
+            phi.add_incoming(value, before)
+            phis.append(phi)
+        b.cbranch(b.icmp_signed("<", i, stop), inside, after)
+        b.position_at_end(inside)
+        new = body(i, list(phis))
+        i.add_incoming(b.add(i, self.const(step)), b.block)
+        for phi, value in zip(phis, new, strict=True):
+            phi.add_incoming(value, b.block)
+        b.branch(head)
+        b.position_at_end(after)
+        return phis
+
+
+def address_intrinsic(name: str, arguments: Sequence[Any], build: Callable[[Emitter], None]) -> Any:
+    """A Numba intrinsic whose body `build` emits once a module, as a function of its own.
+
+    `arguments` are LLVM types; a pointer is passed as an unsigned integer, an address.
+    """
+    as_numba = {FLOAT: types.float32, INT: types.intp}
+    signature = types.void(*(types.uintp if isinstance(a, ir.PointerType) else as_numba[a] for a in arguments))
+
+    def function_in(module: Any) -> Any:
+        symbol = f"npfaceapi_{name}_{LANES}"
+        if symbol in module.globals:
+            return module.globals[symbol]
+        function = ir.Function(module, ir.FunctionType(ir.VoidType(), arguments), symbol)
+        function.linkage = "internal"
+        function.attributes.add("noinline")
+        emitter = Emitter(function, ir.IRBuilder(function.append_basic_block("entry")))
+        build(emitter)
+        emitter.builder.ret_void()
+        return function
+
+    def codegen(context: Any, builder: Any, _signature: Any, values: Sequence[Any]) -> Any:
+        passed = [builder.inttoptr(v, a) if isinstance(a, ir.PointerType) else v for v, a in zip(values, arguments, strict=True)]
+        builder.call(function_in(builder.module), passed)
+        return context.get_dummy_value()
+
+    # Numba reads the number of arguments from the signature of the function, so it has to be spelled out
+    names = ", ".join(f"a{k}" for k in range(len(arguments)))
+    scope: dict[str, Any] = {"typed": lambda: (signature, codegen)}
+    exec(f"def {name}(typing_context, {names}):\n    return typed()\n", scope)
+    return intrinsic(scope[name])

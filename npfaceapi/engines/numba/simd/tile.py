@@ -1,0 +1,89 @@
+"""The matrix product's micro-kernel: ROWS output pixels x PANEL vectors of output channels, all sums in registers.
+
+Every convolution and dense layer is an indirect matrix product.  In a zero-haloed NHWC image the inputs of one output pixel
+are a few runs of contiguous numbers (a run is one row of the filter, KW * Ci long, or one of its pixels, Ci long):
+
+    s[m, :] = sum over runs t, sum over r of x[pixel[m] + run[t] + r] * w[t, r, :]
+    y[m, :] = act((s[m, :] + before) * scale + after + residual[m, :])
+
+`pixel[m]` is a table, so the pixels of a tile may lie anywhere: a tile crosses the ends of image rows.  One step of the inner
+loop loads PANEL vectors of weights, and for each of the ROWS pixels broadcasts one input into PANEL multiply-adds: with 6 x 2
+vectors 12 multiply-adds for 8 loads, where the processor can do 2 of the former and 2 or 3 of the latter a cycle.
+
+Accuracy: the error of a sum in float32 grows with the length of the chain of additions.  The runs are cut into `chains` of
+`runs` each (the planner keeps a chain at some 64 numbers); each chain is summed from zero, and the chains are added up.
+The bias comes last, for a sum that starts at a large bias loses the digits of its small products; and a batch norm's scale is
+not folded into the weights, which would round each of them once more: on a blank photo those roundings do not cancel.
+The order of additions depends on the layer alone, never on the tile's shape, so any cut of the work gives the same bits.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from npfaceapi.engines.numba.simd.emit import FLOAT, FLOATS, INT, INTS, Emitter, address_intrinsic
+from npfaceapi.engines.numba.simd.target import LANES
+
+__all__ = ["make_tile"]
+
+# x, pixel, run, chains, runs, R, w, constants, N, highest, out, out_pixel, residual (0: none), residual_pixel;
+# constants is [4,N]: before, scale, after, alpha
+_ARGUMENTS = [FLOATS, INTS, INTS, INT, INT, INT, FLOATS, FLOATS, INT, FLOAT, FLOATS, INTS, FLOATS, INTS]
+
+
+def make_tile(ROWS: int, PANEL: int) -> Any:
+    """The intrinsic for ROWS pixels and PANEL vectors."""
+
+    def build(e: Emitter) -> None:
+        x, pixel, run, chains, runs, R, w = e.function.args[:7]
+        pixels = [e.at(x, e.load_int(pixel, m)) for m in range(ROWS)]
+
+        def one_input(r: Any, carried: list[Any], rows: list[Any]) -> list[Any]:
+            weights, acc = carried[0], carried[1:]
+            vectors = [e.load(e.at(weights, v * LANES)) for v in range(PANEL)]
+            for m in range(ROWS):
+                broadcast = e.splat(e.builder.load(e.at(rows[m], r)))
+                for v in range(PANEL):
+                    acc[m * PANEL + v] = e.fma(broadcast, vectors[v], acc[m * PANEL + v])
+            return [e.at(weights, PANEL * LANES), *acc]
+
+        def one_run(t: Any, carried: list[Any]) -> list[Any]:
+            offset = e.load_int(run, t)
+            rows = [e.at(p, offset) for p in pixels]
+            return e.loop(e.const(0), R, 1, carried, lambda r, c: one_input(r, c, rows))
+
+        def one_chain(first: Any, carried: list[Any]) -> list[Any]:
+            last = e.builder.add(first, runs)
+            weights, *chain = e.loop(first, last, 1, [carried[1], *[e.zero] * (ROWS * PANEL)], one_run)
+            added = [e.builder.fadd(a, b) for a, b in zip(carried[2:], chain, strict=True)]
+            return [last, weights, *added]
+
+        def chain_number(_: Any, carried: list[Any]) -> list[Any]:
+            return one_chain(carried[0], carried)
+
+        _, _, *sums = e.loop(e.const(0), chains, 1, [e.const(0), w, *[e.zero] * (ROWS * PANEL)], chain_number)
+        _store(e, sums, ROWS, PANEL)
+
+    return address_intrinsic(f"tile_{ROWS}x{PANEL}", _ARGUMENTS, build)
+
+
+def _store(e: Emitter, sums: list[Any], ROWS: int, PANEL: int) -> None:
+    """Add the residual if there is one, activate, store."""
+    constants, N, highest, out, out_pixel, residual, residual_pixel = e.function.args[7:14]
+    b = e.builder
+    tables = [e.constants(e.at(constants, v * LANES), N) for v in range(PANEL)]
+    limit = e.splat(highest)
+    with_residual, without, done = (e.function.append_basic_block(name) for name in ("residual", "plain", "done"))
+    b.cbranch(b.icmp_unsigned("!=", b.ptrtoint(residual, INT), e.const(0)), with_residual, without)
+    for block in (with_residual, without):
+        b.position_at_end(block)
+        for m in range(ROWS):
+            target = e.at(out, e.load_int(out_pixel, m))
+            source = e.at(residual, e.load_int(residual_pixel, m)) if block is with_residual else None
+            for v in range(PANEL):
+                y = e.scaled(sums[m * PANEL + v], tables[v])
+                if source is not None:
+                    y = b.fadd(y, e.load(e.at(source, v * LANES)))
+                e.store(e.activate(y, tables[v][3], limit), e.at(target, v * LANES))
+        b.branch(done)
+    b.position_at_end(done)

@@ -1,0 +1,104 @@
+"""Where everything lies: images with halo and padded channels, and one block of memory that they share by turns.
+
+A workspace holds all values of one image on its way through the network:
+
+    slots      addresses of the caller's arrays: the image, then one for each output
+    images     each at a fixed offset; two images share memory if the last reader of one runs before the other is written
+    scratch    a piece for each thread
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from npfaceapi.engines.numba.simd.target import LANES
+
+__all__ = ["Image", "Workspaces", "place", "round_up"]
+
+Array = np.ndarray[Any, Any]
+
+ALIGNMENT = 64  # bytes: a cache line, and the widest vector
+
+
+def round_up(n: int, multiple: int) -> int:
+    return -(-n // multiple) * multiple
+
+
+@dataclass
+class Image:
+    """H x W pixels of C channels, stored as `cp` floats each, inside of a halo of zeros (top, bottom, left, right)."""
+
+    H: int
+    W: int
+    C: int
+    halo: tuple[int, int, int, int] = (0, 0, 0, 0)
+    cp: int = 0
+    offset: int = 0  # bytes from the start of the workspace to the corner of the halo
+    born: int = 0  # the step that writes it
+    dies: int = 0  # the last step that reads it
+
+    def __post_init__(self) -> None:
+        self.cp = self.cp or round_up(self.C, LANES)
+
+    @property
+    def row(self) -> int:
+        """Floats from one row to the next."""
+        return (self.W + self.halo[2] + self.halo[3]) * self.cp
+
+    @property
+    def bytes(self) -> int:
+        """With room for one vector more: the last pixels of an unpadded image are read in whole vectors."""
+        return ((self.H + self.halo[0] + self.halo[1]) * self.row + LANES) * 4
+
+    def at(self, h: int = 0, w: int = 0) -> int:
+        """Offset in bytes of a pixel; (0, 0) is the first inside of the halo."""
+        return self.offset + 4 * ((h + self.halo[0]) * self.row + (w + self.halo[2]) * self.cp)
+
+    def pixels(self, H: int, W: int) -> Array:
+        """Offsets in floats of the first H x W pixels from the corner of the halo."""
+        rows = (np.arange(H)[:, None] + self.halo[0]) * self.row
+        return (rows + (np.arange(W) + self.halo[2]) * self.cp).reshape(-1).astype(np.int64)
+
+
+def place(images: Sequence[Image], start: int) -> int:
+    """Give every image its offset, from `start` on, as low as those alive with it allow; return where free memory begins."""
+    placed: list[Image] = []
+    for image in sorted(images, key=lambda i: i.born):
+        others = [o for o in placed if o.dies >= image.born]
+        offset = start
+        for other in sorted(others, key=lambda o: o.offset):
+            if offset + image.bytes <= other.offset:
+                break
+            offset = max(offset, round_up(other.offset + other.bytes, ALIGNMENT))
+        image.offset = offset
+        placed.append(image)
+    return max([start, *(round_up(i.offset + i.bytes, ALIGNMENT) for i in placed)])
+
+
+class Workspaces:
+    """Workspaces of one size, kept for the next call; a call takes one, so that no two calls share one."""
+
+    KEPT = 4
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._free: list[Array] = []
+        self._lock = threading.Lock()
+
+    def take(self) -> Array:
+        with self._lock:
+            if self._free:
+                return self._free.pop()
+        block = np.zeros(self._size + ALIGNMENT, np.uint8)
+        start = -block.ctypes.data % ALIGNMENT
+        return block[start : start + self._size]
+
+    def give_back(self, workspace: Array) -> None:
+        with self._lock:
+            if len(self._free) < self.KEPT:
+                self._free.append(workspace)
