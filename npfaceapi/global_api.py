@@ -237,7 +237,9 @@ def warmup(names: Iterable[str] | None = None) -> None:
     --------
     >>> warmup(["face_landmark_68_tiny_net"])
     """
-    for name in [name for name in nets.__all__ if name != "tiny_yolov2"] if names is None else names:
+    if names is None:
+        names = [name for name in nets.__all__ if name != "tiny_yolov2"]
+    for name in [names] if isinstance(names, str) else names:
         if name not in nets.__all__:
             raise InvalidArgument(f"warmup: expected names out of {', '.join(nets.__all__)}, got {name!r}")
         net = getattr(nets, name)

@@ -44,10 +44,13 @@ def data_folder(name: str) -> Traversable:
 
 def _manifest(data: bytes, where: str) -> list[dict[str, Any]]:
     try:
-        groups = json.loads(data)
+        groups, names = json.loads(data), set()
         for group in groups:
             for entry in group["weights"]:
                 _check_entry(entry)
+                if entry["name"] in names:
+                    raise ValueError(f"tensor {entry['name']} twice")
+                names.add(entry["name"])
             if not all(isinstance(path, str) for path in group["paths"]):
                 raise ValueError(f"paths: {group['paths']}")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:

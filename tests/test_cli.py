@@ -255,6 +255,23 @@ def test_places_that_cannot_be_written_to(run, photos, tmp_path):
         assert err.count("\n") == 1
 
 
+def test_a_picture_that_cannot_be_written_does_not_stop_the_others(run, photos, tmp_path):
+    (tmp_path / "one.png").mkdir()  # where a picture should go
+    status, out, err = run("analyze", *TINY, "--draw", tmp_path, photos / "one.png", photos / "black.png")
+    assert status == 1
+    assert "one.png: expected to write the picture, got: Is a directory" in err
+    assert "black.png: 64x48" in out
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["black.png", "one.png"]  # and nothing half-written
+
+
+def test_an_interrupt(run, monkeypatch):
+    def interrupted(arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("npfaceapi.commands.backends.run", interrupted)
+    assert run("backends") == (130, "", "npfaceapi backends: interrupted\n")
+
+
 needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 
 

@@ -437,7 +437,12 @@ def test_unknown_networks():
     assert dir(nets) == sorted(nets.__all__)
 
 
-@pytest.mark.parametrize("names", [["nose_net"], ["face_landmark_68_tiny_net", 3]])
+@pytest.mark.parametrize("names", [["nose_net"], "nose_net", ["face_landmark_68_tiny_net", 3]])
 def test_warmup_of_unknown_networks(names):
     with pytest.raises(InvalidArgument, match="warmup: expected names out of age_gender_net, "):
         faceapi.warmup(names)
+
+
+def test_warmup_of_one_network():
+    faceapi.warmup("face_landmark_68_tiny_net")
+    assert nets.face_landmark_68_tiny_net.is_loaded

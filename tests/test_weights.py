@@ -311,6 +311,11 @@ def test_entries_that_make_no_sense(folder, key, value):
     fails(folder, MANIFEST)
 
 
+def test_a_tensor_that_comes_twice(folder):
+    edit_manifest(folder, lambda group: group["weights"][-1].__setitem__("name", "fc/weights"))
+    fails(folder, MANIFEST, "tensor fc/weights twice")
+
+
 def test_wrong_shape_missing_and_extra_tensors(folder):
     edit_manifest(folder, lambda group: group["weights"][-1].__setitem__("shape", [2, 68]))
     fails(folder, "tensor fc/bias of shape [136]", "got [2, 68]")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -92,7 +93,8 @@ def with_progress(items: Sequence[str]) -> Iterator[str]:
     shown = len(items) > 1 and sys.stderr.isatty()
     for i, item in enumerate(items, 1):
         if shown:
-            print(f"\r\x1b[K[{i}/{len(items)}] {item}", end="", file=sys.stderr, flush=True)
+            line = f"[{i}/{len(items)}] {item}"[: shutil.get_terminal_size().columns - 1]  # a longer one could not be wiped out
+            print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
         yield item
         if shown:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
