@@ -47,23 +47,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit status is returned."""
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names can hold what the terminal's encoding cannot
-    arguments = _parser().parse_args(argv)
+    where = "npfaceapi"
     try:
-        status = int(arguments.run(arguments))
-        print(end="", flush=True)  # so that a full disk or a closed pipe shows here, not at exit
-        return status
+        try:
+            arguments = _parser().parse_args(argv)
+            where = f"npfaceapi {arguments.command}"
+            return int(arguments.run(arguments))
+        finally:
+            print(end="", flush=True)  # so that a full disk or a closed pipe shows here, not at exit
     except NpFaceApiError as error:
-        print(f"npfaceapi {arguments.command}: {error}", file=sys.stderr)
+        print(f"{where}: {error}", file=sys.stderr)
         return 2 if isinstance(error, (InvalidArgument, InvalidType)) else 1
     except BrokenPipeError:  # `npfaceapi … | head`
         _drop_output()
         return 1
     except OSError as error:
-        print(f"npfaceapi {arguments.command}: expected to write the results, got: {error.strerror or error}", file=sys.stderr)
+        print(f"{where}: expected to write the results, got: {error.strerror or error}", file=sys.stderr)
         _drop_output()
         return 1
     except KeyboardInterrupt:
-        print(f"npfaceapi {arguments.command}: interrupted", file=sys.stderr)
+        print(f"{where}: interrupted", file=sys.stderr)
         return 130
 
 
