@@ -143,6 +143,9 @@ def test_right_associated_sums_as_in_the_dense_block(weights):
     for batch in batches(graph, 3):
         outputs = list(graph.outputs.values())
         assert_close(plan(graph, weights, outputs)(batch)[0], ReferenceProgram(graph, weights, outputs, np.float64)(batch)[0])
+    kinds = [{node.op for node in step.nodes} for step in plan(graph, weights, outputs).steps]
+    assert sum("add" in kind for kind in kinds) == 3  # each sum but one more summand on the sum before it,
+    assert all("conv2d" in kind for kind in kinds)  # and fused into a convolution
 
 
 def test_describe_names_every_step(graph, weights):

@@ -106,6 +106,8 @@ def _shared_sums(nodes: Sequence[Node]) -> Inputs:
         for x in node.inputs:
             mine.update(summands.get(x, {x: 1}))
         for earlier, theirs in reversed(summands.items()):
+            if earlier in node.inputs:  # as it is now
+                continue
             rest = mine - theirs
             if sum(rest.values()) == 1 and not theirs - mine:
                 inputs[node] = (earlier, *rest)

@@ -52,11 +52,11 @@ class Records:
         self.kept.append(np.ascontiguousarray(values, dtype))
         return int(self.kept[-1].ctypes.data)
 
-    def channels(self, values: Array, C: int, fill: float = 0) -> int:
-        """The address of one number a channel, padded to C channels."""
-        padded = np.full(C, fill, np.float32)
-        padded[: values.size] = values
-        return self.address(padded)
+    def row_of(self, values: Array, image: Image) -> int:
+        """The address of one number for each float of a row of the image, from one a channel."""
+        pixel = np.zeros(image.cp, np.float32)
+        pixel[: values.size] = values
+        return self.address(np.tile(pixel, image.W))
 
     def constants_of(self, step: Fused, C: int) -> int:
         """The address of [4,C]: before (the bias included), scale, after, alpha of a step."""
@@ -93,11 +93,11 @@ class Records:
 
     def affine(self, source: Node, out: Image, constants: Constants, activation: Activation) -> Call:
         parts = (constants.before, constants.scale, constants.after)
-        before, scale, after = (self.channels(values, out.cp) for values in parts)
+        before, scale, after = (self.row_of(values, out) for values in parts)
         values = {
             "out": out.at(), "out_row": out.row, "H": out.H, "W": out.W, "C": out.cp,
             "before": before, "scale": scale, "after": after,
-            "alpha": self.channels(activation.alpha, out.cp), "highest": activation.highest,
+            "alpha": self.row_of(activation.alpha, out), "highest": activation.highest,
         }  # fmt: skip
         if source is self.layout.input:  # straight from the caller's array
             values |= {"x": self.layout.slots, "row": out.W * out.C, "x_C": out.C, "slot": 1}
@@ -222,7 +222,7 @@ def _pair(records: Records, step: Fused, out: Image) -> list[Call]:
     values = {
         "x": x.at(), "row": x.row, "y": y.at(), "y_row": y.row, "out": out.at(), "out_row": out.row, "H": out.H, "W": out.W,
         "C": out.cp, "real_C": out.C, "operation": ("add", "subtract", "multiply", "divide").index(step.kind),
-        "alpha": records.channels(step.activation.alpha, out.cp), "highest": step.activation.highest,
+        "alpha": records.row_of(step.activation.alpha, out), "highest": step.activation.highest,
     }  # fmt: skip
     return [Call(kr.pair, kr.PAIR, values, records._chunks(out.H * out.W * out.cp * 8, out.H))]
 

@@ -10,14 +10,19 @@ from numba import float32, float64, uintp
 
 from npfaceapi.engines.numba.jit import carray, jitted, kernel
 from npfaceapi.engines.numba.kernels.memory import chunk_range, floats
-from npfaceapi.engines.numba.simd.strip import make_max_pool_strip, sum_window
+from npfaceapi.engines.numba.simd.strip import affine_strip, make_max_pool_strip, make_pair_strip, sum_window
+from npfaceapi.engines.numba.simd.target import LANES
 
 __all__ = ["AFFINE", "COPY", "PAIR", "POOL", "affine", "avg_pool", "copy", "max_pool", "pair", "sigmoid", "softmax"]
 
 _int = np.int64
 
-#: y = act((x + before) * scale + after); the four constants are addresses of [C].
-#: `slot` says that `x` is the offset of an address (that of the caller's own array), not of the image itself.
+add_strip, subtract_strip, multiply_strip, divide_strip = (make_pair_strip(f) for f in ("fadd", "fsub", "fmul", "fdiv"))
+pool_2, pool_3 = make_max_pool_strip(2), make_max_pool_strip(3)
+
+#: y = act((x + before) * scale + after); the four constants are addresses of [W*C], one number for each float of a row, so
+#: that a row is one loop over contiguous numbers.  `slot` says that `x` is the offset of an address (that of the caller's own
+#: array), not of the image itself.
 AFFINE = np.dtype(
     [(n, _int) for n in ("x", "row", "x_C", "slot", "out", "out_row", "H", "W", "C", "before", "scale", "after", "alpha")]
     + [("highest", np.float32)]
@@ -34,18 +39,24 @@ def _activate(y: Any, alpha: Any, highest: float) -> Any:
 def affine(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None:
     p = carray(params, 1)[0]
     source = floats(memory + p.x, 2).view(np.int64)[0] if p.slot else memory + p.x
-    before, scale, after, alpha = floats(p.before, p.C), floats(p.scale, p.C), floats(p.after, p.C), floats(p.alpha, p.C)
+    n, highest = p.W * p.C, p.highest
+    before, scale, after, alpha = floats(p.before, n), floats(p.scale, n), floats(p.after, n), floats(p.alpha, n)
     start, stop = chunk_range(p.H, chunk, chunks)
     for h in range(start, stop):
-        x, y = floats(source + h * p.row * 4, p.W * p.x_C), floats(memory + p.out + h * p.out_row * 4, p.W * p.C)
+        x, y = floats(source + h * p.row * 4, p.W * p.x_C), floats(memory + p.out + h * p.out_row * 4, n)
+        if p.x_C == p.C and n >= LANES:
+            tables = (uintp(p.before), uintp(p.scale), uintp(p.after), uintp(p.alpha))
+            affine_strip(uintp(source + h * p.row * 4), n, *tables, highest, uintp(memory + p.out + h * p.out_row * 4))
+            continue
         for v in range(p.W):
             for c in range(p.x_C):
-                y[v * p.C + c] = _activate((x[v * p.x_C + c] + before[c]) * scale[c] + after[c], alpha[c], p.highest)
+                y[v * p.C + c] = _activate((x[v * p.x_C + c] + before[c]) * scale[c] + after[c], alpha[c], highest)
             for c in range(p.x_C, p.C):
                 y[v * p.C + c] = 0
 
 
-#: out = act(x operation y), operation 0..3 = add, subtract, multiply, divide; `real_C` channels are real, the others padding.
+#: out = act(x operation y), operation 0..3 = add, subtract, multiply, divide; `alpha` as in AFFINE; `real_C` channels are real,
+#: the others padding.
 PAIR = np.dtype(
     [(n, _int) for n in ("x", "row", "y", "y_row", "out", "out_row", "H", "W", "C", "real_C", "operation", "alpha")]
     + [("highest", np.float32)]
@@ -55,26 +66,27 @@ PAIR = np.dtype(
 @kernel(PAIR)
 def pair(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None:
     p = carray(params, 1)[0]
-    alpha = floats(p.alpha, p.C)
+    n, highest = p.W * p.C, p.highest
     start, stop = chunk_range(p.H, chunk, chunks)
     for h in range(start, stop):
-        x, y = floats(memory + p.x + h * p.row * 4, p.W * p.C), floats(memory + p.y + h * p.y_row * 4, p.W * p.C)
-        out = floats(memory + p.out + h * p.out_row * 4, p.W * p.C)
-        for v in range(p.W):
-            for i in range(v * p.C, (v + 1) * p.C):
-                a, b = x[i], y[i]
-                z = a + b if p.operation == 0 else a - b if p.operation == 1 else a * b if p.operation == 2 else a / b
-                out[i] = _activate(z, alpha[i - v * p.C], p.highest)
-            for c in range(p.real_C, p.C):  # 0 / 0 there is no zero
-                out[v * p.C + c] = 0
+        x, y = uintp(memory + p.x + h * p.row * 4), uintp(memory + p.y + h * p.y_row * 4)
+        out = memory + p.out + h * p.out_row * 4
+        if p.operation == 0:
+            add_strip(x, y, n, uintp(p.alpha), highest, uintp(out))
+        elif p.operation == 1:
+            subtract_strip(x, y, n, uintp(p.alpha), highest, uintp(out))
+        elif p.operation == 2:
+            multiply_strip(x, y, n, uintp(p.alpha), highest, uintp(out))
+        else:
+            divide_strip(x, y, n, uintp(p.alpha), highest, uintp(out))
+            for v in range(p.W if p.real_C < p.C else 0):  # the padding is zero, which 0 / 0 is not
+                floats(out + v * p.C * 4, p.C)[p.real_C :] = 0
 
 
 #: Windows of `size` pixels; an image of IH x IW pixels of C floats at `x`, the corner of its first real pixel.
 POOL = np.dtype(
     [(n, _int) for n in ("x", "row", "IH", "IW", "size_h", "size_w", "stride", "top", "left", "out", "out_row", "H", "W", "C")]
 )
-
-pool_2, pool_3 = make_max_pool_strip(2), make_max_pool_strip(3)
 
 
 @kernel(POOL)

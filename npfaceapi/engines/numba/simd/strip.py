@@ -1,4 +1,4 @@
-"""Micro-kernels over strips of pixels, a vector of channels at a time: depthwise 3x3 convolution, pooling.
+"""Micro-kernels over strips of pixels, a vector of channels at a time: depthwise 3x3 convolution, pooling, sums.
 
 Depthwise: PIXELS neighbouring outputs share their inputs.  For each of the 3 rows the (PIXELS-1)*STRIDE+3 columns are loaded
 once, and each meets the 3 weights of the row: at stride 1 and 4 outputs, 6 + 3 loads for 12 multiply-adds instead of 24.
@@ -7,12 +7,13 @@ The inputs can be clamped from below on load: that is the relu of a producer who
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from npfaceapi.engines.numba.simd.emit import FLOAT, FLOATS, INT, Emitter, address_intrinsic
 from npfaceapi.engines.numba.simd.target import LANES
 
-__all__ = ["make_depthwise_strip", "make_max_pool_strip", "sum_window"]
+__all__ = ["affine_strip", "make_depthwise_strip", "make_max_pool_strip", "make_pair_strip", "sum_window"]
 
 
 def make_depthwise_strip(PIXELS: int, STRIDE: int) -> Any:
@@ -45,6 +46,49 @@ def make_depthwise_strip(PIXELS: int, STRIDE: int) -> Any:
         e.loop(e.const(0), C, LANES, [], channels)
 
     return address_intrinsic(f"depthwise_{PIXELS}_{STRIDE}", [FLOATS, INT, INT, FLOATS, FLOATS, FLOAT, FLOAT, FLOATS], build)
+
+
+def _over_floats(e: Emitter, n: Any, body: Callable[[Any], None]) -> None:
+    """`body(i)` for vectors at i that cover n >= LANES floats; the last may reach back over floats already done."""
+    last = e.builder.sub(n, e.const(LANES))
+
+    def one(i: Any, _: list[Any]) -> list[Any]:
+        body(e.builder.select(e.builder.icmp_signed("<", i, last), i, last))
+        return []
+
+    e.loop(e.const(0), n, LANES, [], one)
+
+
+def make_pair_strip(operation: str) -> Any:
+    """Intrinsic (x, y, n, alpha, highest, out): out = act(x operation y) for n floats; operation is LLVM's fadd, fsub, ..."""
+
+    def build(e: Emitter) -> None:
+        x, y, n, alpha, highest, out = e.function.args
+        limit = e.splat(highest)
+
+        def body(i: Any) -> None:
+            z = getattr(e.builder, operation)(e.load(e.at(x, i)), e.load(e.at(y, i)))
+            e.store(e.activate(z, e.load(e.at(alpha, i)), limit), e.at(out, i))
+
+        _over_floats(e, n, body)
+
+    return address_intrinsic(f"pair_{operation}", [FLOATS, FLOATS, INT, FLOATS, FLOAT, FLOATS], build)
+
+
+def _build_affine(e: Emitter) -> None:
+    x, n, before, scale, after, alpha, highest, out = e.function.args
+    limit = e.splat(highest)
+
+    def body(i: Any) -> None:
+        total = e.builder.fadd(e.load(e.at(x, i)), e.load(e.at(before, i)))
+        y = e.fma(total, e.load(e.at(scale, i)), e.load(e.at(after, i)))
+        e.store(e.activate(y, e.load(e.at(alpha, i)), limit), e.at(out, i))
+
+    _over_floats(e, n, body)
+
+
+#: Intrinsic (x, n, before, scale, after, alpha, highest, out): out = act((x + before) * scale + after) for n >= LANES floats.
+affine_strip = address_intrinsic("affine", [FLOATS, INT, FLOATS, FLOATS, FLOATS, FLOATS, FLOAT, FLOATS], _build_affine)
 
 
 def _larger_or_nan(e: Emitter, best: Any, x: Any) -> Any:
