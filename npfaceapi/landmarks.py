@@ -123,9 +123,7 @@ class FaceLandmarks:
         x, y = as_point(pt, "shift_by_point")
         return self.shift_by(x, y)
 
-    def align(
-        self, detection: BoxLike | None = None, *, use_dlib_alignment: bool = False, min_box_padding: float = 0.2
-    ) -> Box:
+    def align(self, detection: BoxLike | None = None, *, use_dlib_alignment: bool = False, min_box_padding: float = 0.2) -> Box:
         """The box of the aligned face.
 
         Parameters
