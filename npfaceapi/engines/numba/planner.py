@@ -18,7 +18,7 @@ from npfaceapi.engines.numba.workspace import ALIGNMENT, Image, place, round_up
 from npfaceapi.graph import Graph, Node
 from npfaceapi.ops import window_padding
 
-__all__ = ["Call", "Layout", "Window", "pixels_of", "window_of"]
+__all__ = ["Call", "Layout", "Window", "pixels_of", "tiles_of", "window_of", "winograd_tile"]
 
 Array = np.ndarray[Any, Any]
 
@@ -57,11 +57,37 @@ def pixels_of(shape: Sequence[int]) -> tuple[int, int, int]:
     return H, W, C
 
 
+def winograd_tile(step: Fused) -> int:
+    """Side m of the tiles if a step is to be computed by Winograd's method (see simd/winograd.py), else 0.
+
+    It pays for 3x3 filters between many channels, if the image is large enough to be filled by whole tiles.
+    """
+    if step.kind != "conv2d" or step.depthwise is not None or step.first.attributes["stride"] != 1:
+        return 0
+    KH, KW, Ci, Co = step.params["filters"].shape
+    same = window_of(step.first, KH, KW).halo == (1, 1, 1, 1)
+    if (KH, KW) != (3, 3) or not same or min(Ci, Co) < 32 or Ci % LANES or Co % LANES:
+        return 0
+    side = min(step.first.shape[:2])
+    return 4 if side >= 7 else 2 if side >= 4 else 0
+
+
+def tiles_of(step: Fused, m: int) -> tuple[int, int]:
+    """Rows and columns of m x m tiles that cover a step's result."""
+    H, W, _ = step.first.shape
+    return -(-H // m), -(-W // m)
+
+
 def _window_on_input(step: Fused) -> Window | None:
     first = step if step.depthwise is None else step.depthwise
     if first.kind not in ("conv2d", "depthwise_conv2d"):
         return None
-    return window_of(first.first, *first.params["filters"].shape[:2])
+    window, m = window_of(first.first, *first.params["filters"].shape[:2]), winograd_tile(step)
+    if m:  # whole tiles are read
+        rows, columns = tiles_of(step, m)
+        H, W, _ = step.first.shape
+        window = window._replace(halo=(1, rows * m + 1 - H, 1, columns * m + 1 - W))
+    return window
 
 
 class Layout:
@@ -75,6 +101,8 @@ class Layout:
         Whether the caller's image itself must be copied into the workspace.
     slots : int
         Offset of the addresses of the caller's arrays: the image, then the outputs.
+    tiles : dict of Node to (Image, Image)
+        Transformed inputs and outputs of the steps that Winograd's method computes.
     scratch : int
         Where free memory begins.
     """
@@ -85,17 +113,23 @@ class Layout:
         readers = [step for step in self.steps if graph.input in step.inputs]
         self.loads_input = graph.input in outputs or any(step.kind != "affine" for step in readers)
         self.images: dict[Node, Image] = {}
+        self.tiles: dict[Node, tuple[Image, Image]] = {}
         self.slots = 0
         if self.loads_input:
             self._add(graph.input, 0, True)
         for i, step in enumerate(self.steps):
             self._add(step.node, i + 1, step.kind == "affine" and step.inputs[0] is graph.input)
+            if m := winograd_tile(step):
+                rows, columns = tiles_of(step, m)
+                V, U = (Image((m + 2) ** 2, rows * columns, C, born=i + 1, dies=i + 1) for C in step.params["filters"].shape[2:])
+                self.tiles[step.node] = V, U
             for x in step.inputs:
                 if x in self.images:
                     self.images[x].dies = i + 1
         for node in self.outputs:
             self.images[node].dies = len(self.steps) + 1
-        self.scratch = place(list(self.images.values()), round_up(8 * (1 + len(self.outputs)), ALIGNMENT))
+        everything = [*self.images.values(), *(image for pair in self.tiles.values() for image in pair)]
+        self.scratch = place(everything, round_up(8 * (1 + len(self.outputs)), ALIGNMENT))
 
     def _add(self, node: Node, born: int, is_photo: bool) -> None:
         H, W, C = pixels_of(node.shape)

@@ -13,8 +13,10 @@ from npfaceapi.engines.numba.kernels import convolve as kc
 from npfaceapi.engines.numba.kernels import gemm as kg
 from npfaceapi.engines.numba.kernels import memory as km
 from npfaceapi.engines.numba.kernels import rows as kr
-from npfaceapi.engines.numba.planner import Call, Layout, Window, pixels_of, window_of
+from npfaceapi.engines.numba.kernels import winograd as kw
+from npfaceapi.engines.numba.planner import Call, Layout, Window, pixels_of, tiles_of, window_of, winograd_tile
 from npfaceapi.engines.numba.simd.target import LANES
+from npfaceapi.engines.numba.simd.winograd import transform_filters
 from npfaceapi.engines.numba.workspace import Image, round_up
 from npfaceapi.graph import Node
 from npfaceapi.ops import window_padding
@@ -164,6 +166,8 @@ def _convolution(records: Records, step: Fused, out: Image) -> list[Call]:
     w, x = step.params["filters"], records.layout.images[step.inputs[0]]
     if step.depthwise is not None:
         return [_separable(records, step, w, x, out)]
+    if m := winograd_tile(step):
+        return _winograd(records, step, w, m, x, out)
     return [_plain(records, step, w, x, window_of(step.first, *w.shape[:2]), out)]
 
 
@@ -191,6 +195,33 @@ def _separable(records: Records, step: Fused, w: Array, x: Image, out: Image) ->
     values = records.product(step, weights, (np.zeros(1, np.int64), x.cp), np.arange(H * W) * x.cp, out)
     values |= {**records.depthwise(step.depthwise, x, window), "band": band, "block": 1 << 30, "by_channels": False}
     return Call(kc.convolve, kc.CONVOLVE, values, records._chunks(H * W * weights.size, max(1, H // 2)))
+
+
+def _winograd(records: Records, step: Fused, w: Array, m: int, x: Image, out: Image) -> list[Call]:
+    H, W = pixels_of(step.first.shape)[:2]
+    Ci, N = w.shape[2:]
+    rows, columns = tiles_of(step, m)
+    V, U = records.layout.tiles[step.node]
+    residual = records.layout.images[step.residual] if step.residual is not None else None
+    starts, R, chained = _chains(np.zeros(1, np.int64), Ci)
+    identity = np.zeros((4, N), np.float32)
+    identity[[1, 3]] = 1
+    tiles = np.arange(rows * columns)
+    values = {
+        "x": x.at(-1, -1), "row": x.row, "C": Ci, "m": m, "tiles_h": rows, "tiles_w": columns, "v": V.offset, "u": U.offset,
+        "gemm": kg.gemm.address, "pixel": records.address(tiles * Ci, np.int64), "run": records.address(starts, np.int64),
+        "w": records.address(np.concatenate([kg.pack_weights(k, N) for k in transform_filters(w, m)])),
+        "chains": len(starts) // chained, "runs": chained, "R": R, "identity": records.address(identity),
+        "out_pixel": records.address(tiles * N, np.int64), "N": N, "constants": records.constants_of(step, N),
+        "highest": step.activation.highest, "out": out.at(), "out_row": out.row, "H": H, "W": W,
+        "residual": -1 if residual is None else residual.at(), "residual_row": 0 if residual is None else residual.row,
+    }  # fmt: skip
+    work = (m + 2) ** 2 * rows * columns * Ci * N
+    return [
+        Call(kw.tiles_in, kw.WINOGRAD, values, records._chunks(V.bytes, rows * columns)),
+        Call(kw.products, kw.WINOGRAD, values, records._chunks(work, (m + 2) ** 2)),
+        Call(kw.tiles_out, kw.WINOGRAD, values, records._chunks(U.bytes, rows * columns)),
+    ]
 
 
 def _depthwise(records: Records, step: Fused, out: Image) -> list[Call]:

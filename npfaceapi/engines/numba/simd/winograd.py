@@ -1,0 +1,135 @@
+"""Winograd's convolution F(m x m, 3 x 3): the transformations of a tile, a vector of channels at a time.
+
+m x m outputs of a 3 x 3 filter depend on (m+2) x (m+2) inputs.  Read as polynomials, a convolution is a product, and a product
+of degree m+1 is known from its values at m+2 points, one of them infinity.  With the matrices of evaluation (B', G) and of
+interpolation (A') (Cook and Toom; Lavin and Gray, arXiv:1509.09308)
+
+    Y = A' [ (G w G') * (B' x B) ] A,      * element by element, summed over input channels
+
+takes (m+2)^2 products for a tile and a pair of channels instead of 9 m^2: 36 for 144 at m = 4, 16 for 36 at m = 2.  The
+products are a matrix product for each of the (m+2)^2 elements; the transformations cost additions and a few products.
+The points decide how much the additions lose: 0, 1, -1, 1/2, -2 err a third of what 0, 1, -1, 2, -2 do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from npfaceapi.engines.numba.simd.emit import FLOAT, FLOATS, INT, Emitter, address_intrinsic
+from npfaceapi.engines.numba.simd.target import LANES
+
+__all__ = ["make_input_transform", "make_output_transform", "transform_filters"]
+
+Array = np.ndarray[Any, Any]
+
+_POINTS = {2: (0.0, 1.0, -1.0), 4: (0.0, 1.0, -1.0, 0.5, -2.0)}
+
+
+def _matrices(m: int) -> tuple[Array, Array, Array]:
+    """B', G and A' of F(m, 3)."""
+    points, n = _POINTS[m], m + 2
+    BT, G, AT = np.zeros((n, n)), np.zeros((n, 3)), np.zeros((m, n))
+    for j, p in enumerate(points):
+        others = [q for q in points if q != p]
+        BT[j, : n - 1] = np.poly(others)[::-1]
+        G[j] = np.power(p, range(3)) / np.prod([p - q for q in others])
+        AT[:, j] = np.power(p, range(m))
+    BT[n - 1], G[n - 1, 2], AT[m - 1, n - 1] = np.poly(points)[::-1], 1, 1
+    for j in range(n):  # a row's smallest constant becomes 1
+        smallest = np.abs(BT[j][BT[j] != 0]).min()
+        BT[j], G[j] = BT[j] / smallest, G[j] * smallest
+    return BT, G, AT
+
+
+def transform_filters(w: Array, m: int) -> Array:
+    """Filters [3,3,Ci,Co] to [(m+2)^2,Ci,Co], in float64."""
+    G = _matrices(m)[1]
+    transformed: Array = np.einsum("ik,jl,klco->ijco", G, G, w.astype(np.float64))
+    return transformed.reshape(-1, *w.shape[2:])
+
+
+def _combine(e: Emitter, coefficients: Sequence[float], vectors: Sequence[Any]) -> Any:
+    """The sum of coefficient * vector; those that are 1 come first and cost no product."""
+    total = None
+    for k in sorted(range(len(vectors)), key=lambda k: coefficients[k] != 1):
+        factor, x = float(coefficients[k]), vectors[k]
+        if factor == 0:
+            continue
+        if total is None:
+            total = x if factor == 1 else e.builder.fmul(x, e.vector(factor))
+        elif abs(factor) == 1:
+            total = e.builder.fadd(total, x) if factor == 1 else e.builder.fsub(total, x)
+        else:
+            total = e.fma(x, e.vector(factor), total)
+    return total
+
+
+def make_input_transform(m: int) -> Any:
+    """Intrinsic (x, row, C, out, plane): B' x B of one tile; element k goes to out + k * plane."""
+    BT, n = _matrices(m)[0], m + 2
+
+    def build(e: Emitter) -> None:
+        x, row, C, out, plane = e.function.args
+        b = e.builder
+
+        def channels(c: Any, _: list[Any]) -> list[Any]:
+            rows: list[list[Any]] = [[] for _ in range(n)]
+            for j in range(n):
+                top = e.at(x, b.add(c, b.mul(C, e.const(j))))
+                column = [e.load(e.at(top, b.mul(row, e.const(i)))) for i in range(n)]
+                for i in range(n):
+                    rows[i].append(_combine(e, BT[i], column))
+            for i in range(n):
+                for j in range(n):
+                    e.store(_combine(e, BT[j], rows[i]), e.at(out, b.add(c, b.mul(plane, e.const(i * n + j)))))
+            return []
+
+        e.loop(e.const(0), C, LANES, [], channels)
+
+    return address_intrinsic(f"winograd_input_{m}", [FLOATS, INT, INT, FLOATS, INT], build)
+
+
+def make_output_transform(m: int) -> Any:
+    """Intrinsic (u, plane, N, constants, highest, out, out_row, rows, columns, residual (0: none), residual_row).
+
+    A' u A of one tile, then what the tile of `tile.py` does with its sums; rows x columns of the m x m outputs are stored.
+    """
+    AT, n = _matrices(m)[2], m + 2
+
+    def build(e: Emitter) -> None:
+        u, plane, N, constants, highest, out, out_row, rows, columns, residual, residual_row = e.function.args
+        b, limit = e.builder, e.splat(highest)
+        has_residual = b.icmp_unsigned("!=", b.ptrtoint(residual, INT), e.const(0))
+
+        def store(y: Any, i: int, offset: Any, table: list[Any]) -> None:
+            before = b.block
+            with b.if_then(has_residual):
+                summed = b.fadd(y, e.load(e.at(residual, b.add(offset, b.mul(residual_row, e.const(i))))))
+                after = b.block
+            total = b.phi(y.type)
+            total.add_incoming(y, before)
+            total.add_incoming(summed, after)
+            e.store(e.activate(total, table[3], limit), e.at(out, b.add(offset, b.mul(out_row, e.const(i)))))
+
+        def channels(c: Any, _: list[Any]) -> list[Any]:
+            halves: list[list[Any]] = [[] for _ in range(m)]
+            for j in range(n):
+                column = [e.load(e.at(u, b.add(c, b.mul(plane, e.const(i * n + j))))) for i in range(n)]
+                for i in range(m):
+                    halves[i].append(_combine(e, AT[i], column))
+            table = e.constants(e.at(constants, c), N)
+            for i in range(m):
+                for j in range(m):
+                    y = e.scaled(_combine(e, AT[j], halves[i]), table)
+                    inside = b.and_(b.icmp_signed(">", rows, e.const(i)), b.icmp_signed(">", columns, e.const(j)))
+                    with b.if_then(inside):
+                        store(y, i, b.add(c, b.mul(N, e.const(j))), table)
+            return []
+
+        e.loop(e.const(0), N, LANES, [], channels)
+
+    arguments = [FLOATS, INT, INT, FLOATS, FLOAT, FLOATS, INT, INT, INT, FLOATS, INT]
+    return address_intrinsic(f"winograd_output_{m}", arguments, build)
