@@ -15,8 +15,20 @@ __all__ = [
 ]
 
 
+LONGEST = 1000
+
+
+def one_line(text: str) -> str:
+    """A text as one line that a terminal can show: white space folded, control characters escaped, cut where very long."""
+    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(text.split()))
+    return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}..."
+
+
 class NpFaceApiError(Exception):
     """The root of all errors of this package."""
+
+    def __str__(self) -> str:
+        return one_line(" ".join(map(str, self.args)))
 
 
 class InvalidArgument(NpFaceApiError, ValueError):
@@ -34,15 +46,9 @@ class ImageError(InvalidArgument):
 class ImageNotFoundError(ImageError, FileNotFoundError):
     """The path of a photo does not exist."""
 
-    def __str__(self) -> str:  # OSError's own __str__ would print an errno
-        return str(self.args[0]) if self.args else ""
-
 
 class FetchError(NpFaceApiError, OSError):
     """A URL or a file behind one could not be fetched."""
-
-    def __str__(self) -> str:
-        return str(self.args[0]) if self.args else ""
 
 
 class WeightsError(NpFaceApiError, ValueError):

@@ -41,8 +41,8 @@ class ComposableTask:
             options = SsdMobilenetv1Options()
         if not isinstance(options, (SsdMobilenetv1Options, TinyYolov2Options, MtcnnOptions)):
             raise InvalidType(
-                "detect_faces: expected options of SsdMobilenetv1Options, TinyFaceDetectorOptions, TinyYolov2Options or "
-                f"MtcnnOptions, got {type(options).__name__}"
+                "detect_all_faces, detect_single_face: expected options of SsdMobilenetv1Options, TinyFaceDetectorOptions, "
+                f"TinyYolov2Options or MtcnnOptions, got {type(options).__name__}"
             )
         self.photo = photo
         self.options = options

@@ -209,8 +209,9 @@ def load_weight_map(uri: str | os.PathLike[str] | None, default_model_name: str)
         file = manifest.parent / name
         try:
             return file.read_bytes()
-        except OSError as error:
-            raise WeightsError(f"{file}: expected a readable weight file, got {error.strerror or error}") from None
+        except (OSError, ValueError) as error:  # ValueError: a null character in the path
+            reason = getattr(error, "strerror", None) or error
+            raise WeightsError(f"{file}: expected a readable weight file, got {reason}") from None
 
     return read_tensors(read(manifest.name), read, manifest.name)
 

@@ -432,3 +432,11 @@ def test_help_comes_at_once():
         times.append(time.perf_counter() - start)
         assert done.returncode == 0
     assert min(times) < 0.5
+
+
+def test_drawing_never_overwrites_the_photo(tmp_path, capsys):
+    photo = tmp_path / "face.png"
+    photo.write_bytes(ASTRONAUT.read_bytes())
+    assert cli.main(["analyze", str(photo), "--draw", str(tmp_path), "--only", "detection"]) == 1
+    assert "expected --draw to name another folder than the photo's own" in capsys.readouterr().err
+    assert photo.read_bytes() == ASTRONAUT.read_bytes()

@@ -159,6 +159,37 @@ def test_an_ambiguous_face_is_let_off_and_counted_and_no_other(monkeypatch):
     assert not verify_case(GOLDEN, dataclasses.replace(CHAIN, ambiguous=[{"face": 1, "reason": "an edge"}])).passed
 
 
+CLOSE = next(case for case in GOLDEN.cases if case.name == "chain/mtcnn/group")  # the scores of faces 1 and 2 differ by 1e-5
+
+
+def test_close_scores_excuse_an_exchange_and_nothing_else(monkeypatch):
+    assert {a["face"] for a in CLOSE.ambiguous} == {1, 2}
+    plant(monkeypatch, lambda outputs: outputs.update({k: v[[0, 2, 1]] for k, v in outputs.items()}))
+    outcome = verify_case(GOLDEN, CLOSE)
+    assert (outcome.passed, outcome.let_off, outcome.faces) == (True, 2, 3)
+    for change in (
+        lambda outputs: outputs.update({k: v[[1, 0, 2]] for k, v in outputs.items()}),
+        lambda outputs: outputs.update({k: v[:0] for k, v in outputs.items()}),
+        lambda outputs: outputs.update({k: v[[0, 1]] for k, v in outputs.items()}),
+        lambda outputs: outputs.update({k: v[[0, 1, 2, 2]] for k, v in outputs.items()}),
+        lambda outputs: outputs.update({k: np.full_like(v, 7) for k, v in outputs.items() if k != "scores"}),
+    ):
+        plant(monkeypatch, change)
+        assert not verify_case(GOLDEN, CLOSE).passed
+
+
+def test_a_score_at_the_threshold_excuses_one_face(monkeypatch):
+    near = dataclasses.replace(CHAIN, ambiguous=[{"face": 0, "reason": "a score is 1e-5 from the threshold"}])
+    plant(monkeypatch, lambda outputs: outputs.update({k: v[:0] for k, v in outputs.items()}))
+    outcome = verify_case(GOLDEN, near)
+    assert (outcome.passed, outcome.let_off) == (True, 1)
+    beyond = dataclasses.replace(CHAIN, ambiguous=[{"face": None, "reason": "a score is 1e-5 from the threshold"}])
+    assert not verify_case(GOLDEN, beyond).passed
+    plant(monkeypatch, lambda outputs: outputs.update({k: np.concatenate([v, v]) for k, v in outputs.items()}))
+    assert verify_case(GOLDEN, beyond).passed
+    assert not verify_case(GOLDEN, near).passed
+
+
 def core_copy(tmp_path: Path) -> Path:
     source = Path(str(GOLDEN.folder))
     shutil.copy(source / "cases.json", tmp_path)

@@ -446,3 +446,31 @@ def test_warmup_of_unknown_networks(names):
 def test_warmup_of_one_network():
     faceapi.warmup("face_landmark_68_tiny_net")
     assert nets.face_landmark_68_tiny_net.is_loaded
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "expected"),
+    [
+        (
+            "ssd_mobilenetv1",
+            faceapi.TinyFaceDetectorOptions(),
+            "SsdMobilenetv1.locate_faces: expected SsdMobilenetv1Options, got TinyFace",
+        ),
+        ("ssd_mobilenetv1", np.zeros(9), "expected SsdMobilenetv1Options, got ndarray"),
+        ("ssd_mobilenetv1", 0, "expected SsdMobilenetv1Options, got int"),
+        (
+            "tiny_face_detector",
+            faceapi.SsdMobilenetv1Options(),
+            "TinyFaceDetector.locate_faces: expected TinyYolov2Options, got Ssd",
+        ),
+        ("mtcnn", 0.5, "Mtcnn.forward: expected MtcnnOptions, got float"),
+    ],
+)
+def test_options_of_another_detector(name, wrong, expected):
+    with pytest.raises(faceapi.InvalidType, match=expected):
+        getattr(faceapi.nets, name).locate_faces(np.zeros((40, 40, 3), np.uint8), wrong)
+
+
+def test_no_scales_are_no_scales():
+    stats = faceapi.nets.mtcnn.forward_with_stats(np.zeros((90, 90, 3), np.uint8), faceapi.MtcnnOptions(scale_steps=()))
+    assert stats["results"] == stats["stats"]["scales"] == []

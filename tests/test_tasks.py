@@ -116,7 +116,9 @@ def test_an_order_that_cannot_work_raises_at_once(build, message):
 
 @pytest.mark.parametrize("options", [0.5, {"min_confidence": 0.5}, faceapi.SsdMobilenetv1Options, "ssd"])
 def test_wrong_options(options):
-    with pytest.raises(InvalidType, match=r"detect_faces: expected options of SsdMobilenetv1Options, .*, got "):
+    with pytest.raises(
+        InvalidType, match=r"detect_all_faces, detect_single_face: expected options of SsdMobilenetv1Options, .*, got "
+    ):
         faceapi.detect_all_faces(BLACK, options)
 
 

@@ -160,6 +160,10 @@ def _draw(photo: str, image: Any, faces: list[FaceResult], folder: Path, drawn: 
         again += 1
         name = f"{stem}-{again}.png"
     drawn.add(name)
+    if Path(photo).exists() and Path(photo).parent.resolve() == folder.resolve():
+        raise InvalidArgument(
+            f"{photo}: expected --draw to name another folder than the photo's own, got {folder}: nothing is overwritten"
+        )
     picture = to_pil(load_image(image))
     draw.draw_detections(picture, [face.detection for face in faces])
     draw.draw_face_landmarks(picture, [face for face in faces if face.landmarks is not None])

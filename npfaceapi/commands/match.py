@@ -78,7 +78,8 @@ def run(arguments: argparse.Namespace) -> int:
                 rows.append((photo, place, best.label, f"{best.distance:.3f}"))
             if not found:
                 rows.append((photo, "-", "no face", "-"))
-    print(format_table(("file", "box (x, y, width, height)", "name", "distance"), rows, right=(3,)))
+    if rows:
+        print(format_table(("file", "box (x, y, width, height)", "name", "distance"), rows, right=(3,)))
     return 1 if failed else 0
 
 

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from npfaceapi.errors import one_line
+
 __all__ = [
     "add_detector_arguments",
     "chosen_backend",
@@ -103,4 +105,4 @@ def with_progress(items: Sequence[str]) -> Iterator[str]:
 def complain(error: object) -> None:
     """One line on standard error; a progress line under it is wiped out."""
     start = "\r\x1b[K" if sys.stderr.isatty() else ""
-    print(f"{start}npfaceapi: {error}", file=sys.stderr)
+    print(f"{start}npfaceapi: {one_line(str(error))}", file=sys.stderr)

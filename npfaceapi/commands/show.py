@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from npfaceapi.commands.table import format_table
 
 __all__ = ["add_arguments", "run"]
 
 NETS = (
-    "ssd_mobilenetv1", "tiny_face_detector", "tiny_yolov2", "mtcnn", "mtcnn_pnet", "mtcnn_rnet", "mtcnn_onet",
+    "ssd_mobilenetv1", "tiny_face_detector", "tiny_yolov2", "tiny_yolov2_full", "mtcnn", "mtcnn_pnet", "mtcnn_rnet", "mtcnn_onet",
     "face_landmark_68_net", "face_landmark_68_tiny_net", "face_recognition_net", "face_expression_net", "age_gender_net",
 )  # fmt: skip
 
@@ -21,16 +22,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from npfaceapi import nets
+    from npfaceapi.networks.tiny_yolov2 import TinyYolov2
 
     name: str = arguments.net
+    parts: list[Any]
     if name == "mtcnn":
         parts = [nets.mtcnn.pnet, nets.mtcnn.rnet, nets.mtcnn.onet]
     elif name.startswith("mtcnn_"):
         parts = [getattr(nets.mtcnn, name.removeprefix("mtcnn_"))]
+    elif name == "tiny_yolov2_full":
+        parts = [TinyYolov2(with_separable_convs=False)]
     else:
         parts = [getattr(nets, name)]
-    for part in parts:
-        graph = part.graph(arguments.size)
+    for graph in [part.graph(arguments.size) for part in parts]:
         rows: list[tuple[object, ...]] = [
             (node.name, node.op, "x".join(map(str, node.shape)) or "1", f"{node.parameters:,}", f"{node.macs:,}")
             for node in graph

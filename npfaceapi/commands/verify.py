@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     golden = GoldenCases(arguments.golden)
     cases = {case.name: case for case in golden.cases if fnmatch.fnmatchcase(case.name, arguments.only)}
     if not cases:
-        raise InvalidArgument(f"verify: expected --only to match one of {len(golden.cases)} golden cases, got {arguments.only!r}")
+        raise InvalidArgument(f"expected --only to match one of {len(golden.cases)} golden cases, got {arguments.only!r}")
     start = time.perf_counter()
     with use_backend(arguments.backend or current_backend()):
         backend = current_backend()
@@ -56,6 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
         f"{backend}: {len(outcomes) - len(failed)} of {len(outcomes)} cases passed in {time.perf_counter() - start:.1f} s", end=""
     )
     print(f"; {let_off} of {faces} faces let off as ambiguous" if faces else "")
+    if golden.missing:
+        print(f"{golden.missing} more cases are not in {golden.folder}; --golden names another folder")
     if let_off > 0.02 * faces:
         print(f"FAILED: expected at most 2 % of the faces to be ambiguous, got {let_off} of {faces}")
         return 1

@@ -10,7 +10,7 @@ import numpy as np
 
 from npfaceapi.conformance.synthetic import sample_indices
 
-__all__ = ["Mismatch", "check", "check_json", "deviation"]
+__all__ = ["Mismatch", "check", "check_json", "deviation", "overlap"]
 
 Array = np.ndarray[Any, Any]
 
@@ -29,7 +29,7 @@ def deviation(actual: Array, expected: Array, bound: Mapping[str, float]) -> Arr
         if "euclidean" in bound:
             error = np.linalg.norm((a - b).reshape(rows), axis=1) / bound["euclidean"]
         elif "iou" in bound:
-            error = np.where(_iou(a, b) >= bound["iou"], 0.0, np.inf)
+            error = np.where(overlap(a, b) >= bound["iou"], 0.0, np.inf)
         else:
             allowed = bound["absolute"] if "absolute" in bound else bound["relative"] * np.abs(b).max()
             difference = np.abs(a - b).reshape(rows).max(axis=1)
@@ -37,10 +37,11 @@ def deviation(actual: Array, expected: Array, bound: Mapping[str, float]) -> Arr
     return np.where(np.isnan(error), np.inf, error)
 
 
-def _iou(a: Array, b: Array) -> Array:
+def overlap(a: Array, b: Array) -> Array:
+    """Intersection over union of boxes [n,4] of x, y, width, height, row by row."""
     left, right = np.maximum(a[:, :2], b[:, :2]), np.minimum(a[:, :2] + a[:, 2:], b[:, :2] + b[:, 2:])
-    overlap = np.maximum(right - left, 0).prod(axis=1)
-    return np.asarray(overlap / (a[:, 2:].prod(axis=1) + b[:, 2:].prod(axis=1) - overlap))
+    common = np.maximum(right - left, 0).prod(axis=1)
+    return np.asarray(common / (a[:, 2:].prod(axis=1) + b[:, 2:].prod(axis=1) - common))
 
 
 def check(actual: Any, entry: Mapping[str, Any], expected: Array | None, bound: Mapping[str, float]) -> Array:

@@ -61,7 +61,10 @@ class GoldenCases:
         except (KeyError, TypeError) as error:
             raise GoldenError(f"{self.folder}/cases.json: expected golden cases of format 1, got {error}") from None
         self.sets = {name for name, manifest in self._sets.items() if self.folder.joinpath(manifest).is_file()}
+        if not self.sets:
+            raise GoldenError(f"{self.folder}: expected one of {', '.join(self._sets.values())}, got none of them")
         self.cases = [case for case in cases if case.set in self.sets]
+        self.missing = len(cases) - len(self.cases)
 
     def _read(self, name: str) -> bytes:
         try:

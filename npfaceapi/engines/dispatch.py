@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import importlib.util
 import os
+import threading
 import warnings
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar, Token
 from types import TracebackType
@@ -85,9 +87,12 @@ _BACKENDS = {
     "reference64": _Backend(
         lambda: BackendStatus(True, f"NumPy {np.__version__}, float64, operation by operation"), _prepare_reference(np.float64)
     ),
+    "cuda": _Backend(lambda: BackendStatus(False, "this version of npfaceapi has no CUDA kernels yet"), _prepare_numba),
 }
 
-_process_wide: str | None = None
+#: Every `use_backend(...)` that was not entered as a `with` block, oldest first; the last holds for the process.
+_settings: list[tuple[weakref.ref[use_backend], str]] = []
+_settings_lock = threading.Lock()
 _scoped: ContextVar[str | None] = ContextVar("npfaceapi_backend", default=None)
 
 
@@ -103,7 +108,7 @@ def available_backends() -> dict[str, BackendStatus]:
 
 
 def _require(name: str, where: str) -> str:
-    if name not in _BACKENDS:
+    if not isinstance(name, str) or name not in _BACKENDS:
         raise InvalidArgument(f"{where}: expected a backend out of {', '.join(_BACKENDS)}, got {name!r}")
     status = _BACKENDS[name].status()
     if not status:
@@ -122,9 +127,11 @@ def _default_backend() -> str:
 
 def current_backend() -> str:
     """The backend that runs a network when none is given: scoped, set, from `NPFACEAPI_BACKEND`, or the default."""
-    name = _scoped.get() or _process_wide
-    if name is not None:
-        return name
+    scoped = _scoped.get()
+    if scoped is not None:
+        return scoped
+    if _settings:
+        return _settings[-1][1]
     from_environment = os.environ.get("NPFACEAPI_BACKEND")
     return _require(from_environment, "NPFACEAPI_BACKEND") if from_environment else _default_backend()
 
@@ -150,20 +157,22 @@ class use_backend:
     """
 
     def __init__(self, name: str) -> None:
-        global _process_wide
         self.name = _require(name, "use_backend")
-        self._before, _process_wide = _process_wide, name
-        self._token: Token[str | None] | None = None
+        self._tokens: list[Token[str | None]] = []
+        with _settings_lock:
+            # Who was dropped without being entered can never be: of those only the last still counts.
+            dropped = [setting for setting in _settings if setting[0]() is None]
+            _settings[:] = [s for s in _settings if s[0]() is not None or s is dropped[-1]]
+            _settings.append((weakref.ref(self), name))
 
     def __enter__(self) -> use_backend:
-        global _process_wide
-        _process_wide = self._before  # the block concerns this thread (or asyncio task) alone
-        self._token = _scoped.set(self.name)
+        with _settings_lock:  # the block concerns this thread (or asyncio task) alone
+            _settings[:] = [setting for setting in _settings if setting[0]() is not self]
+        self._tokens.append(_scoped.set(self.name))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._token is not None:
-            _scoped.reset(self._token)
+        _scoped.reset(self._tokens.pop())
 
 
 def prepare(graph: Graph, weights: Mapping[str, Array], outputs: Sequence[Node], backend: str) -> Program:
@@ -183,9 +192,9 @@ def set_num_threads(n: int) -> None:
         At least 1.  The default is `NPFACEAPI_NUM_THREADS`, else the number of CPUs this process may use.
     """
     global _num_threads
-    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
         raise InvalidArgument(f"set_num_threads: expected a whole number from 1 up, got {n!r}")
-    _num_threads = n
+    _num_threads = int(n)
 
 
 def get_num_threads() -> int:

@@ -176,4 +176,4 @@ class ReferenceProgram:
             for x in set(node.inputs):
                 if self._last_use[x] is node and x not in self.outputs:
                     del values[x]
-        return [values[node] for node in self.outputs]
+        return [np.array(values[node]) for node in self.outputs]  # copies: reshape and the like give views

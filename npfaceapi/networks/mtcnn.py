@@ -23,7 +23,7 @@ from npfaceapi.graph import Node, ParamTree, block
 from npfaceapi.image import to_net_input
 from npfaceapi.landmarks import FaceLandmarks5
 from npfaceapi.networks import mtcnn_stages as stages
-from npfaceapi.networks.neural_network import NeuralNetwork, Shapes, _Loaded, one_or_list
+from npfaceapi.networks.neural_network import NeuralNetwork, Shapes, _Loaded, one_or_list, options_or_default
 from npfaceapi.options import MtcnnOptions
 from npfaceapi.results import FaceDetection, FaceResult, extend_with_face_landmarks
 from npfaceapi.weights import bundled_weights_shapes
@@ -177,19 +177,23 @@ class Mtcnn(NeuralNetwork):
             return self._parts[1][root]
 
     def graph(self, height: int | None = None, width: int | None = None) -> Any:
-        raise InvalidArgument("Mtcnn.graph: expected one of its networks: use mtcnn.pnet, mtcnn.rnet or mtcnn.onet")
+        raise InvalidArgument("Mtcnn: expected one of its networks: use mtcnn.pnet, mtcnn.rnet or mtcnn.onet")
 
     def to_batch(self, photos: Any) -> Array:
-        raise InvalidArgument("Mtcnn.to_batch: expected one of its networks: use mtcnn.pnet, mtcnn.rnet or mtcnn.onet")
+        raise InvalidArgument("Mtcnn: expected one of its networks: use mtcnn.pnet, mtcnn.rnet or mtcnn.onet")
 
     def _run(self, batch: Any, nodes: Any, backend: str | None) -> list[Array]:
-        raise InvalidArgument("Mtcnn.run_net: expected one of its networks: use mtcnn.pnet, mtcnn.rnet or mtcnn.onet")
+        raise InvalidArgument("Mtcnn: expected one of its networks: use mtcnn.pnet, mtcnn.rnet or mtcnn.onet")
 
     def detect_arrays(self, image: Array, options: MtcnnOptions) -> tuple[Array, Array, Array, Array, dict[str, Any]]:
         """The three stages on one photo uint8 [H,W,3]: (boxes, scores, landmarks, face-api.js's landmarks, stats)."""
         H, W = image.shape[:2]
         started = time.perf_counter()
-        steps = options.scale_steps or stages.pyramid_scales(W, H, options.min_face_size, options.scale_factor)
+        steps = (
+            options.scale_steps
+            if options.scale_steps is not None
+            else stages.pyramid_scales(W, H, options.min_face_size, options.scale_factor)
+        )
         scales = stages.usable_scales(list(steps), W, H, options.max_num_scales)
         thresholds = options.score_thresholds
         stats: dict[str, Any] = {"scales": scales, "pyramid": [(int(H * s), int(W * s)) for s in scales]}
@@ -225,7 +229,7 @@ class Mtcnn(NeuralNetwork):
         if net_input.batch_size != 1:
             raise InvalidArgument(f"Mtcnn.forward_with_stats: expected one photo, got {net_input.batch_size}")
         image = _as_bytes(net_input.image_tensors[0])
-        boxes, scores, landmarks, _, stats = self.detect_arrays(image, options or MtcnnOptions())
+        boxes, scores, landmarks, _, stats = self.detect_arrays(image, options_or_default(options, MtcnnOptions, "Mtcnn.forward"))
         return {"results": results_of(boxes, scores, landmarks, image.shape[1], image.shape[0]), "stats": stats}
 
     def forward(self, photos: Any, options: MtcnnOptions | None = None) -> Any:

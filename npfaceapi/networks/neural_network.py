@@ -17,7 +17,7 @@ from npfaceapi.graph import Graph, Node, ParamTree, record
 from npfaceapi.image import NetInput, compute_reshaped_dimensions, to_net_input
 from npfaceapi.weights import bundled_weights, bundled_weights_shapes, load_weight_map
 
-__all__ = ["NeuralNetwork", "Shapes", "one_or_list", "reshaped_sizes_of", "sizes_of", "softmax"]
+__all__ = ["NeuralNetwork", "Shapes", "one_or_list", "options_or_default", "reshaped_sizes_of", "sizes_of", "softmax"]
 
 Array = np.ndarray[Any, Any]
 Shapes = dict[str, tuple[int, ...]]
@@ -48,6 +48,15 @@ def _as_array(values: Any) -> Array:
         return np.asarray(values)
     except ValueError:  # nested lists of several lengths
         return np.empty((), object)
+
+
+def options_or_default(options: Any, cls: type[T], where: str) -> T:
+    """The options of a detector, by default fresh ones; of another class they are refused."""
+    if options is None:
+        return cls()
+    if not isinstance(options, cls):
+        raise InvalidType(f"{where}: expected {cls.__name__}, got {type(options).__name__}")
+    return options
 
 
 class _Loaded:
@@ -279,9 +288,9 @@ class NeuralNetwork:
         """
         height = self.input_size if height is None else height
         width = height if width is None else width
-        if not all(isinstance(side, int) and side > 0 for side in (height, width)):
+        if not all(isinstance(side, (int, np.integer)) and not isinstance(side, bool) and side > 0 for side in (height, width)):
             raise InvalidArgument(f"{self._where()}.graph: expected whole numbers from 1 up, got {height!r} x {width!r}")
-        key = (height, width)
+        key = height, width = int(height), int(width)
         with self._lock:
             if key not in self._graphs:
                 self._graphs[key] = record(self._where(), self.definition, self.shapes(), (height, width, 3), self.root)

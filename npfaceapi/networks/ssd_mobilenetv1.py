@@ -18,7 +18,7 @@ from npfaceapi.boxes import ssd_non_max_suppression
 from npfaceapi.geometry import Rect
 from npfaceapi.graph import Node, ParamTree, block
 from npfaceapi.image import NetInput, to_net_input
-from npfaceapi.networks.neural_network import NeuralNetwork, one_or_list, reshaped_sizes_of, sizes_of
+from npfaceapi.networks.neural_network import NeuralNetwork, one_or_list, options_or_default, reshaped_sizes_of, sizes_of
 from npfaceapi.options import SsdMobilenetv1Options
 from npfaceapi.results import FaceDetection
 
@@ -196,7 +196,7 @@ class SsdMobilenetv1(NeuralNetwork):
         list of FaceDetection
             Best first; a list of such lists if a list came in.
         """
-        options = options or SsdMobilenetv1Options()
+        options = options_or_default(options, SsdMobilenetv1Options, "SsdMobilenetv1.locate_faces")
         net_input = to_net_input(photos)
         outputs = self.forward_input(net_input)
         faces = [

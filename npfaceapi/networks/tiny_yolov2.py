@@ -17,12 +17,12 @@ import numpy as np
 
 from npfaceapi import ops
 from npfaceapi.boxes import non_max_suppression
-from npfaceapi.errors import InvalidArgument, WeightsError
+from npfaceapi.errors import InvalidArgument, InvalidType, WeightsError
 from npfaceapi.geometry import Rect
 from npfaceapi.graph import Node, ParamTree, block
 from npfaceapi.image import NetInput, to_net_input
 from npfaceapi.networks.blocks import YOLO_MEAN_RGB, separable_conv2d
-from npfaceapi.networks.neural_network import NeuralNetwork, Shapes, one_or_list, reshaped_sizes_of, sizes_of
+from npfaceapi.networks.neural_network import NeuralNetwork, Shapes, one_or_list, options_or_default, reshaped_sizes_of, sizes_of
 from npfaceapi.options import TinyYolov2Options
 from npfaceapi.results import FaceDetection
 
@@ -182,6 +182,8 @@ class TinyYolov2(NeuralNetwork):
 
     def __init__(self, with_separable_convs: bool = True, *, bundled: bool = False) -> None:
         super().__init__(bundled=bundled)
+        if not isinstance(with_separable_convs, bool):
+            raise InvalidType(f"TinyYolov2: expected with_separable_convs to be True or False, got {with_separable_convs!r}")
         self.with_separable_convs = with_separable_convs
         self.config = SEPARABLE if with_separable_convs else FULL
         self.model_name = "tiny_yolov2_separable_conv_model" if with_separable_convs else "tiny_yolov2_model"
@@ -237,7 +239,7 @@ class TinyYolov2(NeuralNetwork):
         list of FaceDetection
             Best first; a list of such lists if a list came in.
         """
-        options = options or TinyYolov2Options()
+        options = options_or_default(options, TinyYolov2Options, f"{self._where()}.locate_faces")
         net_input = to_net_input(photos)
         size = options.input_size
         faces = [
@@ -254,6 +256,6 @@ class TinyYolov2(NeuralNetwork):
 
 
 def _checked(input_size: int) -> int:
-    if isinstance(input_size, bool) or not isinstance(input_size, int) or input_size < 32 or input_size % 32:
+    if isinstance(input_size, bool) or not isinstance(input_size, (int, np.integer)) or input_size < 32 or input_size % 32:
         raise InvalidArgument(f"input_size: expected a positive multiple of 32, got {input_size!r}")
-    return input_size
+    return int(input_size)
