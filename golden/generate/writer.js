@@ -11,7 +11,7 @@ const SETS = ['core', 'full'];
 const TOLERANCES = {
   exact: { absolute: 0 },
   operation: { relative: 1e-5 },
-  stage: { relative: 3e-5 },
+  stage: { relative: 1e-5 },
   raw: { relative: 1e-5 },
   probability: { absolute: 1e-5 },
   resize: { relative: 1e-5 },

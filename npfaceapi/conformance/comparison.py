@@ -19,8 +19,11 @@ class Mismatch(AssertionError):
     """A value differs from the golden one by more than the tolerance of its kind."""
 
 
-def deviation(actual: Array, expected: Array, bound: Mapping[str, float]) -> Array:
-    """The error of each row (first dimension) in units of its bound; above 1 is too much.  NaN counts as infinite."""
+def deviation(actual: Array, expected: Array, bound: Mapping[str, float], largest: float | None = None) -> Array:
+    """The error of each row (first dimension) in units of its bound; above 1 is too much.  NaN counts as infinite.
+
+    `largest` is the largest golden value that a relative bound refers to; by default that of `expected`.
+    """
     a, b = np.asarray(actual, np.float64), np.asarray(expected, np.float64)
     rows = (len(b), -1) if b.ndim else (1, 1)
     if b.size == 0:
@@ -31,7 +34,11 @@ def deviation(actual: Array, expected: Array, bound: Mapping[str, float]) -> Arr
         elif "iou" in bound:
             error = np.where(overlap(a, b) >= bound["iou"], 0.0, np.inf)
         else:
-            allowed = bound["absolute"] if "absolute" in bound else bound["relative"] * np.abs(b).max()
+            allowed = (
+                bound["absolute"]
+                if "absolute" in bound
+                else bound["relative"] * (np.abs(b).max() if largest is None else largest)
+            )
             difference = np.abs(a - b).reshape(rows).max(axis=1)
             error = np.where(difference == 0, 0.0, difference / allowed)
     return np.where(np.isnan(error), np.inf, error)
@@ -81,7 +88,7 @@ def check(actual: Any, entry: Mapping[str, Any], expected: Array | None, bound: 
         if not abs(found_norm - golden) <= 1e-5 * abs(golden):
             raise Mismatch(f"{name}: expected {norm} norm {golden:.9g}, got {found_norm:.9g}")
     picked = flat if flat.size <= entry["samples"] else flat[sample_indices(flat.size, entry["samples"], entry["seed"])]
-    return deviation(picked, expected.reshape(-1), bound)
+    return deviation(picked, expected.reshape(-1), bound, largest=entry["norms"][2])
 
 
 def check_json(actual: Any, expected: Any, relative: float, where: str = "$") -> None:
