@@ -29,7 +29,7 @@ LAYERS = """
     _version errors
     points js_numbers graph photo canvas
     geometry predictions fetch ops options matcher
-    boxes landmarks resampling weights
+    boxes landmarks resampling weights draw_options
     results image
     engines
     networks
