@@ -22,6 +22,8 @@ _NAMES = {
         "BackendUnavailable", "FetchError", "GoldenError", "ImageError", "ImageNotFoundError", "InvalidArgument", "InvalidType",
         "NpFaceApiError", "WeightsError",
     ),
+    "export.files": ("export_net",),
+    "export.onnx_model": ("to_onnx",),
     "fetch": ("fetch_image", "fetch_json", "fetch_net_weights", "fetch_or_throw"),
     "geometry": ("BoundingBox", "Box", "Dimensions", "LabeledBox", "Point", "PredictedBox", "Rect", "min_bbox"),
     "global_api": (

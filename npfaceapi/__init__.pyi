@@ -60,6 +60,12 @@ from npfaceapi.errors import (
 from npfaceapi.errors import (
     WeightsError as WeightsError,
 )
+from npfaceapi.export.files import (
+    export_net as export_net,
+)
+from npfaceapi.export.onnx_model import (
+    to_onnx as to_onnx,
+)
 from npfaceapi.fetch import (
     fetch_image as fetch_image,
 )

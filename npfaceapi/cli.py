@@ -21,6 +21,7 @@ _COMMANDS = {
     "analyze": "detect the faces of photos: box, landmarks, expression, age, gender, descriptor",
     "match": "tell which known person each face of some photos is",
     "show": "print the layers of a network",
+    "export": "write a network as an ONNX graph, or its weights as npz or safetensors",
     "verify": "check the results of a backend against golden outputs of face-api.js",
     "backends": "list what can run the networks here",
     "warmup": "compile all kernels ahead of the first photo",

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from npfaceapi import cli
-from npfaceapi.commands.show import NETS
+from npfaceapi.commands.networks import NETS
 
 ROOT = Path(__file__).resolve().parent.parent
 ASTRONAUT = ROOT / "golden" / "images" / "astronaut.png"

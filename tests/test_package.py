@@ -33,7 +33,7 @@ LAYERS = """
     results image
     engines
     networks
-    nets draw
+    nets draw export
     tasks
     global_api
     conformance

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
+from npfaceapi.commands.networks import NETS, network
 from npfaceapi.commands.table import format_table
 
 __all__ = ["add_arguments", "run"]
-
-NETS = (
-    "ssd_mobilenetv1", "tiny_face_detector", "tiny_yolov2", "tiny_yolov2_full", "mtcnn", "mtcnn_pnet", "mtcnn_rnet", "mtcnn_onet",
-    "face_landmark_68_net", "face_landmark_68_tiny_net", "face_recognition_net", "face_expression_net", "age_gender_net",
-)  # fmt: skip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,20 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from npfaceapi import nets
-    from npfaceapi.networks.tiny_yolov2 import TinyYolov2
-
     name: str = arguments.net
-    parts: list[Any]
-    if name == "mtcnn":
-        parts = [nets.mtcnn.pnet, nets.mtcnn.rnet, nets.mtcnn.onet]
-    elif name.startswith("mtcnn_"):
-        parts = [getattr(nets.mtcnn, name.removeprefix("mtcnn_"))]
-    elif name == "tiny_yolov2_full":
-        parts = [TinyYolov2(with_separable_convs=False)]
-    else:
-        parts = [getattr(nets, name)]
-    for graph in [part.graph(arguments.size) for part in parts]:
+    names = ["mtcnn_pnet", "mtcnn_rnet", "mtcnn_onet"] if name == "mtcnn" else [name]
+    for graph in [network(part).graph(arguments.size) for part in names]:
         rows: list[tuple[object, ...]] = [
             (node.name, node.op, "x".join(map(str, node.shape)) or "1", f"{node.parameters:,}", f"{node.macs:,}")
             for node in graph

@@ -1,0 +1,1 @@
+"""Networks as files that other programs read: an ONNX graph, or the weights alone."""

@@ -1,0 +1,129 @@
+"""Writing a network to a file: `export_net`."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from npfaceapi._version import __version__
+from npfaceapi.errors import BackendUnavailable, InvalidArgument, InvalidType
+from npfaceapi.export.onnx_model import to_onnx
+from npfaceapi.networks.mtcnn import Mtcnn
+from npfaceapi.networks.neural_network import NeuralNetwork
+
+__all__ = ["FORMATS", "export_net"]
+
+FORMATS = ("onnx", "npz", "safetensors")
+
+
+def export_net(
+    net: NeuralNetwork,
+    file: str | os.PathLike[str],
+    format: str | None = None,
+    *,
+    size: int | Sequence[int] | None = None,
+    taps: Sequence[str] = (),
+    layout: str = "NHWC",
+) -> Path:
+    """Write a network with its weights to a file, completely or not at all.
+
+    Parameters
+    ----------
+    net : NeuralNetwork
+        One of `npfaceapi.nets`, or of your own.
+    file : path
+    format : {"onnx", "npz", "safetensors"}, optional
+        Default: what the file's name ends in.  `onnx` is the graph with the weights (see `to_onnx`); the others are
+        the weights alone, float32 by the manifest's names, which `net.load_from_weight_map` takes back.
+    size : int or (height, width), optional
+        Pixels of the input, for `onnx`; default: the network's own.
+    taps : sequence of str
+        For `onnx`: nodes or blocks whose values the model gives besides the raw outputs, named as for `net.taps`.
+    layout : {"NHWC", "NCHW"}
+        For `onnx`: of the model's input.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    InvalidArgument
+        An unknown format, a size the network cannot take, a file that cannot be written.
+    BackendUnavailable
+        The package `onnx` or `safetensors` is not installed.
+    """
+    if not isinstance(net, NeuralNetwork):
+        raise InvalidType(f"export_net: expected a network, for example nets.face_recognition_net, got {type(net).__name__}")
+    if not isinstance(file, (str, os.PathLike)):
+        raise InvalidType(f"export_net: expected the path of a file, got {type(file).__name__}")
+    path = Path(file)
+    kind = path.suffix.removeprefix(".") if format is None else format
+    if kind == "onnx":
+        data = _onnx_bytes(net, size, taps, layout)
+    elif kind == "npz":
+        data = _npz_bytes(net)
+    elif kind == "safetensors":
+        data = _safetensors_bytes(net)
+    else:
+        raise InvalidArgument(f"export_net: expected a format out of {', '.join(FORMATS)}, got {kind!r}")
+    write_whole(path, data)
+    return path
+
+
+def _onnx_bytes(net: NeuralNetwork, size: int | Sequence[int] | None, taps: Sequence[str], layout: str) -> bytes:
+    if isinstance(net, Mtcnn):
+        raise InvalidArgument(
+            "export_net: expected a network of one graph, got Mtcnn: export mtcnn.pnet, mtcnn.rnet, mtcnn.onet (mtcnn_pnet, …)"
+        )
+    graph = net.graph(*((size, size) if size is None or isinstance(size, int) else size))
+    chosen = [taps] if isinstance(taps, str) else taps
+    outputs = {**graph.outputs, **{name: graph.find(name) for name in chosen}}
+    return bytes(to_onnx(graph, net.tensors, outputs, layout=layout).SerializeToString())
+
+
+def _npz_bytes(net: NeuralNetwork) -> bytes:
+    file = io.BytesIO()
+    tensors: dict[str, Any] = dict(net.tensors)
+    np.savez(file, **tensors)
+    return file.getvalue()
+
+
+def _safetensors_bytes(net: NeuralNetwork) -> bytes:
+    try:
+        from safetensors.numpy import save
+    except ImportError:
+        raise BackendUnavailable(
+            'export_net: expected the package safetensors, got none installed; pip install "npfaceapi[safetensors]"'
+        ) from None
+    return bytes(save(dict(net.tensors), {"model": net.model_name, "producer": f"npfaceapi {__version__}"}))
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file by way of a temporary one beside it, so that no half of it is ever left under its name."""
+    temporary = None
+    try:
+        if path.exists() and not path.is_file():  # a device or a pipe has nothing to replace; a folder says so itself
+            path.write_bytes(data)
+            return
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)
+        os.replace(temporary, path)
+    except (OSError, ValueError) as error:  # ValueError: a null character in the path
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+        reason = getattr(error, "strerror", None) or error
+        raise InvalidArgument(f"{path}: expected a file to write to, got: {reason}") from None

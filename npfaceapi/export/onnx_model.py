@@ -1,0 +1,293 @@
+"""A recorded graph as an ONNX model: every operation of `ops.py` becomes ONNX's operator of the same meaning.
+
+The model's input and outputs have the layout of the recorded graph (NHWC), so the input is what `net.to_batch` gives.  Inside,
+images are NCHW, as ONNX wants them: the name of such a tensor ends in `:nchw`, and a Transpose stands only where an operation
+needs the other layout.  Nodes bear the names of the graph's nodes, initializers those of the weights, filters turned from
+HWIO to ONNX's OIHW.  Batch norms, scales and activations stay operators of their own; a run time folds them as it likes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from npfaceapi._version import __version__
+from npfaceapi.errors import BackendUnavailable, InvalidArgument
+from npfaceapi.graph import Graph, Node
+from npfaceapi.ops import window_padding
+
+__all__ = ["to_onnx"]
+
+Array = np.ndarray[Any, Any]
+
+OPSET, IR_VERSION = 13, 7  # old enough for run times of 2021
+TO_NCHW, TO_NHWC = [0, 3, 1, 2], [0, 2, 3, 1]
+
+
+def to_onnx(
+    graph: Graph, weights: Mapping[str, Array], outputs: Mapping[str, Node] | None = None, *, layout: str = "NHWC"
+) -> Any:
+    """The graph as an `onnx.ModelProto` in float32, for any batch size.
+
+    Parameters
+    ----------
+    graph : Graph
+        `net.graph()`, recorded for the size of the input.
+    weights : mapping of name to array
+        `net.tensors`.
+    outputs : dict of str to Node, optional
+        What the model gives, by the name it shall have there; default: the network's raw outputs.
+    layout : {"NHWC", "NCHW"}
+        Of the model's input; outputs are always NHWC.
+
+    Raises
+    ------
+    BackendUnavailable
+        The package `onnx` is not installed.
+
+    Examples
+    --------
+    >>> from npfaceapi import nets
+    >>> net = nets.face_landmark_68_tiny_net
+    >>> [output.name for output in to_onnx(net.graph(), net.tensors).graph.output]
+    ['points']
+    """
+    if layout not in ("NHWC", "NCHW"):
+        raise InvalidArgument(f"to_onnx: expected the layout NHWC or NCHW, got {layout!r}")
+    try:
+        import onnx
+    except ImportError:
+        raise BackendUnavailable(
+            'to_onnx: expected the package onnx, got none installed; pip install "npfaceapi[onnx]"'
+        ) from None
+    wanted = graph.outputs if outputs is None else dict(outputs)
+    if layout == "NCHW" and len(graph.input.shape) != 3:
+        raise InvalidArgument(f"to_onnx: expected an input [H,W,C] for the layout NCHW, got {list(graph.input.shape)}")
+    if graph.input in wanted.values() or "input" in wanted:
+        raise InvalidArgument("to_onnx: expected outputs that are computed, got the input")
+    builder = _Builder(onnx, graph, weights, wanted)
+    builder.input(layout)
+    for node in graph.ancestors(list(wanted.values())):
+        if node.op != "input":
+            _EMIT[node.op](builder, node)
+    return builder.model(layout)
+
+
+class _Builder:
+    """Collects ONNX nodes and initializers; knows where each value lies, in one layout or in both."""
+
+    def __init__(self, onnx: Any, graph: Graph, weights: Mapping[str, Array], outputs: Mapping[str, Node]) -> None:
+        self._onnx, self._graph, self._weights, self._outputs = onnx, graph, weights, outputs
+        self._nodes: list[Any] = []
+        self._initializers: dict[str, Array] = {}
+        self._nchw: dict[Node, str] = {}
+        self._plain: dict[Node, str] = {}
+        self._first_name = {node: name for name, node in reversed(list(outputs.items()))}
+
+    def add(self, op: str, inputs: Sequence[str], output: str, name: str, **attributes: Any) -> str:
+        self._nodes.append(self._onnx.helper.make_node(op, list(inputs), [output], name=name, **attributes))
+        return output
+
+    def initializer(self, name: str, value: Array) -> str:
+        """A constant; where the name is taken, by another value or by an output, it gets a number."""
+        unique, again = name, 1
+        known = self._initializers
+        while unique in self._outputs or (unique in known and not np.array_equal(known[unique], value)):
+            unique, again = f"{name}:{again}", again + 1
+        self._initializers[unique] = np.ascontiguousarray(value)
+        return unique
+
+    def weight(self, node: Node, key: str) -> Array:
+        return np.asarray(self._weights[node.params[key].name], np.float32)
+
+    def input(self, layout: str) -> None:
+        (self._plain if layout == "NHWC" else self._nchw)[self._graph.input] = "input"
+
+    def nchw(self, node: Node) -> str:
+        """The tensor [N,C,H,W] of an image."""
+        if node not in self._nchw:
+            name = f"{node.name}:nchw"
+            self._nchw[node] = self.add("Transpose", [self._plain[node]], name, f"{node.name}:to_nchw", perm=TO_NCHW)
+        return self._nchw[node]
+
+    def plain(self, node: Node) -> str:
+        """The tensor in the graph's own layout."""
+        if node not in self._plain:
+            name = self._first_name.get(node, node.name)
+            self._plain[node] = self.add("Transpose", [self._nchw[node]], name, f"{node.name}:to_nhwc", perm=TO_NHWC)
+        return self._plain[node]
+
+    def value(self, node: Node) -> str:
+        """As element by element operations read and write it: images as NCHW."""
+        return self.nchw(node) if len(node.shape) == 3 else self.plain(node)
+
+    def emit_nchw(self, node: Node, op: str, inputs: Sequence[str], **attributes: Any) -> None:
+        self._nchw[node] = self.add(op, inputs, f"{node.name}:nchw", node.name, **attributes)
+
+    def emit_plain(self, node: Node, op: str, inputs: Sequence[str], **attributes: Any) -> None:
+        self._plain[node] = self.add(op, inputs, self._first_name.get(node, node.name), node.name, **attributes)
+
+    def emit(self, node: Node, op: str, inputs: Sequence[str], **attributes: Any) -> None:
+        (self.emit_nchw if len(node.shape) == 3 else self.emit_plain)(node, op, inputs, **attributes)
+
+    def model(self, layout: str) -> Any:
+        helper, float32 = self._onnx.helper, self._onnx.TensorProto.FLOAT
+        for name, node in self._outputs.items():
+            if self.plain(node) != name:  # a second name of one value, or the input itself
+                self.add("Identity", [self.plain(node)], name, f"{name}:again")
+        shape = self._graph.input.shape
+        if layout == "NCHW":
+            shape = (shape[2], *shape[:2])
+        graph = helper.make_graph(
+            self._nodes,
+            self._graph.name,
+            [helper.make_tensor_value_info("input", float32, ["N", *shape])],
+            [helper.make_tensor_value_info(name, float32, ["N", *node.shape]) for name, node in self._outputs.items()],
+            [self._onnx.numpy_helper.from_array(value, name) for name, value in self._initializers.items()],
+            doc_string=f"{self._graph.name} of face-api.js. Input: {layout}, RGB in 0..255 (BGR for MTCNN), padded and resized.",
+        )
+        model = helper.make_model(
+            graph,
+            opset_imports=[helper.make_opsetid("", OPSET)],
+            ir_version=IR_VERSION,
+            producer_name="npfaceapi",
+            producer_version=__version__,
+        )
+        self._onnx.checker.check_model(model, full_check=True)
+        return model
+
+
+def _pads(node: Node, KH: int, KW: int) -> list[int]:
+    """Rows and columns before, then those after."""
+    stride, padding = node.attributes["stride"], node.attributes.get("padding", "valid")
+    rows, columns = (window_padding(n, k, stride, padding) for n, k in zip(node.inputs[0].shape, (KH, KW), strict=False))
+    return [rows[0], columns[0], rows[1], columns[1]]
+
+
+def _convolution(b: _Builder, node: Node) -> None:
+    filters = b.weight(node, "filters")
+    KH, KW, _, _ = filters.shape
+    depthwise = node.op == "depthwise_conv2d"
+    turned = filters.transpose(2, 3, 0, 1) if depthwise else filters.transpose(3, 2, 0, 1)
+    inputs = [b.nchw(node.inputs[0]), b.initializer(node.params["filters"].name, turned)]
+    if "bias" in node.params:
+        inputs.append(b.initializer(node.params["bias"].name, b.weight(node, "bias")))
+    stride = node.attributes["stride"]
+    b.emit_nchw(
+        node, "Conv", inputs, kernel_shape=[KH, KW], strides=[stride, stride], pads=_pads(node, KH, KW),
+        group=node.shape[2] if depthwise else 1,
+    )  # fmt: skip
+
+
+def _pool(op: str) -> Callable[[_Builder, Node], None]:
+    def emit(b: _Builder, node: Node) -> None:
+        size, stride = node.attributes["size"], node.attributes["stride"]
+        b.emit_nchw(
+            node, op, [b.nchw(node.inputs[0])], kernel_shape=[size, size], strides=[stride, stride], pads=_pads(node, size, size)
+        )
+
+    return emit
+
+
+def _dense(b: _Builder, node: Node) -> None:
+    inputs = [b.plain(node.inputs[0]), b.initializer(node.params["weights"].name, b.weight(node, "weights"))]
+    if "bias" in node.params:
+        inputs.append(b.initializer(node.params["bias"].name, b.weight(node, "bias")))
+    b.emit_plain(node, "Gemm", inputs)
+
+
+def _channels(node: Node, values: Array) -> Array:
+    """One number a channel, shaped so that it broadcasts over the value of the node."""
+    return values.reshape(-1, 1, 1) if len(node.shape) == 3 and values.ndim else values
+
+
+def _batch_norm(b: _Builder, node: Node) -> None:
+    if len(node.shape) == 2:
+        raise InvalidArgument(f"to_onnx: {node.name}: expected a batch norm of [H,W,C] or [C], got {list(node.shape)}")
+    inputs = [b.initializer(node.params[key].name, b.weight(node, key)) for key in ("scale", "offset", "mean", "variance")]
+    b.emit(node, "BatchNormalization", [b.value(node.inputs[0]), *inputs], epsilon=float(node.attributes["epsilon"]))
+
+
+def _arithmetic(op: str) -> Callable[[_Builder, Node], None]:
+    def emit(b: _Builder, node: Node) -> None:
+        inputs = [b.value(x) for x in node.inputs]
+        if "y" in node.params:
+            inputs.append(b.initializer(node.params["y"].name, _channels(node, b.weight(node, "y"))))
+        elif "y" in node.attributes:
+            inputs.append(b.initializer(f"{node.name}/y", _channels(node, np.asarray(node.attributes["y"], np.float32))))
+        b.emit(node, op, inputs)
+
+    return emit
+
+
+def _activation(op: str) -> Callable[[_Builder, Node], None]:
+    def emit(b: _Builder, node: Node) -> None:
+        b.emit(node, op, [b.value(node.inputs[0])], **{key: float(value) for key, value in node.attributes.items()})
+
+    return emit
+
+
+def _relu6(b: _Builder, node: Node) -> None:
+    limits = [b.initializer(name, np.array(value, np.float32)) for name, value in (("relu6/low", 0), ("relu6/high", 6))]
+    b.emit(node, "Clip", [b.value(node.inputs[0]), *limits])
+
+
+def _prelu(b: _Builder, node: Node) -> None:
+    alpha = b.initializer(node.params["alpha"].name, _channels(node, b.weight(node, "alpha")))
+    b.emit(node, "PRelu", [b.value(node.inputs[0]), alpha])
+
+
+def _softmax(b: _Builder, node: Node) -> None:
+    b.emit_plain(node, "Softmax", [b.plain(node.inputs[0])], axis=-1)
+
+
+def _mean(b: _Builder, node: Node) -> None:
+    pooled = b.add("GlobalAveragePool", [b.nchw(node.inputs[0])], f"{node.name}:pooled", f"{node.name}:pool")
+    b.emit_plain(node, "Flatten", [pooled])
+
+
+def _pad(b: _Builder, node: Node) -> None:
+    amounts = [node.attributes[key] for key in ("channels", "rows", "columns")]
+    pads = [0, *(before for before, _ in amounts), 0, *(after for _, after in amounts)]
+    b.emit_nchw(node, "Pad", [b.nchw(node.inputs[0]), b.initializer(f"{node.name}/pads", np.array(pads, np.int64))])
+
+
+def _reshape(b: _Builder, node: Node) -> None:
+    x = node.inputs[0]
+    one_pixel = len(x.shape) == 3 and x.shape[:2] == (1, 1)  # its order is the same in both layouts
+    shape = [0, *node.shape] if node.shape else [-1]  # 0: as it is, the batch
+    b.emit_plain(
+        node,
+        "Reshape",
+        [b.nchw(x) if one_pixel else b.plain(x), b.initializer(f"{node.name}/shape", np.array(shape, np.int64))],
+    )
+
+
+def _concat(b: _Builder, node: Node) -> None:
+    b.emit(node, "Concat", [b.value(x) for x in node.inputs], axis=2 if len(node.shape) == 3 else 1)  # rows
+
+
+_EMIT: dict[str, Callable[[_Builder, Node], None]] = {
+    "conv2d": _convolution,
+    "depthwise_conv2d": _convolution,
+    "max_pool": _pool("MaxPool"),
+    "avg_pool": _pool("AveragePool"),
+    "dense": _dense,
+    "batch_norm": _batch_norm,
+    "add": _arithmetic("Add"),
+    "subtract": _arithmetic("Sub"),
+    "multiply": _arithmetic("Mul"),
+    "divide": _arithmetic("Div"),
+    "relu": _activation("Relu"),
+    "relu6": _relu6,
+    "leaky_relu": _activation("LeakyRelu"),
+    "prelu": _prelu,
+    "sigmoid": _activation("Sigmoid"),
+    "softmax": _softmax,
+    "mean": _mean,
+    "pad": _pad,
+    "reshape": _reshape,
+    "concat": _concat,
+}
