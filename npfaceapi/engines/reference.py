@@ -2,9 +2,12 @@
 
 It runs a recorded graph node by node in float32 or float64.  It is the executable definition that the
 fast backends are tested against; in float64 it is the truth from which errors are measured.  Arrays carry
-the batch dimension N in front of the shapes that the graph states.
+the batch dimension N in front of the shapes that the graph states; filters are [KH,KW,Ci,Co], of a depthwise
+convolution [KH,KW,C,1], dense weights [Ci,Co], everything that belongs to a channel [C].  Shapes that do not
+fit are refused when a graph is recorded (`ops.py`), so nothing is checked here.
 
 Source: the kernels of TensorFlow.js 1.7.0 (CPU), as face-api.js 0.22.2 calls them.
+Quirk: those add up in another order, and some in float64, so results agree to some 1e-6 of the largest, not in every bit.
 """
 
 from __future__ import annotations
@@ -24,7 +27,10 @@ Array = np.ndarray[Any, Any]
 
 
 def _windows(x: Array, KH: int, KW: int, stride: int, padding: str | int, fill: float) -> Array:
-    """A view [N,Ho,Wo,C,KH,KW] of x [N,H,W,C], padded with `fill`."""
+    """A view [N,Ho,Wo,C,KH,KW] of x [N,H,W,C], padded with `fill`: windows[n,h,w,c] is what the window at h, w sees.
+
+    Quirk: `window_padding` puts an odd pixel of "same" padding after the image, as TensorFlow does and PyTorch does not.
+    """
     rows = window_padding(x.shape[1], KH, stride, padding)
     columns = window_padding(x.shape[2], KW, stride, padding)
     padded = np.pad(x, ((0, 0), rows[:2], columns[:2], (0, 0)), constant_values=fill)
@@ -32,6 +38,7 @@ def _windows(x: Array, KH: int, KW: int, stride: int, padding: str | int, fill: 
 
 
 def _taps(x: Array, KH: int, KW: int, stride: int, padding: str | int) -> Iterator[tuple[int, int, Array]]:
+    """i, j and the image [N,Ho,Wo,C] that element i, j of a filter is multiplied with."""
     windows = _windows(x, KH, KW, stride, padding, 0)
     for i in range(KH):
         for j in range(KW):
@@ -39,7 +46,10 @@ def _taps(x: Array, KH: int, KW: int, stride: int, padding: str | int) -> Iterat
 
 
 def conv2d(x: Array, filters: Array, bias: Array | None = None, *, stride: int = 1, padding: str | int = "same") -> Array:
-    """y[h,w,o] = bias[o] + sum over i,j,c of x[h*stride+i-before, w*stride+j-before, c] * filters[i,j,c,o]."""
+    """[N,H,W,Ci] -> [N,Ho,Wo,Co].
+
+    y[h,w,o] = bias[o] + sum over i,j,c of x[h*stride+i-before, w*stride+j-before, c] * filters[i,j,c,o]
+    """
     KH, KW = filters.shape[:2]
     y = sum(tap @ filters[i, j] for i, j, tap in _taps(x, KH, KW, stride, padding))
     return np.asarray(y if bias is None else y + bias)
@@ -48,27 +58,37 @@ def conv2d(x: Array, filters: Array, bias: Array | None = None, *, stride: int =
 def depthwise_conv2d(
     x: Array, filters: Array, bias: Array | None = None, *, stride: int = 1, padding: str | int = "same"
 ) -> Array:
-    """y[h,w,c] = bias[c] + sum over i,j of x[h*stride+i-before, w*stride+j-before, c] * filters[i,j,c,0]."""
+    """[N,H,W,C] -> [N,Ho,Wo,C].
+
+    y[h,w,c] = bias[c] + sum over i,j of x[h*stride+i-before, w*stride+j-before, c] * filters[i,j,c,0]
+    """
     KH, KW = filters.shape[:2]
     y = sum(tap * filters[i, j, :, 0] for i, j, tap in _taps(x, KH, KW, stride, padding))
     return np.asarray(y if bias is None else y + bias)
 
 
 def max_pool(x: Array, *, size: int, stride: int, padding: str | int = "same") -> Array:
+    """[N,H,W,C] -> [N,Ho,Wo,C]: the largest of each window; padding is -inf, so it never wins."""
     return np.asarray(_windows(x, size, size, stride, padding, -np.inf).max(axis=(-2, -1)))
 
 
 def avg_pool(x: Array, *, size: int, stride: int) -> Array:
+    """[N,H,W,C] -> [N,Ho,Wo,C]: the mean of each window that lies inside of the image."""
     return np.asarray(_windows(x, size, size, stride, "valid", 0).mean(axis=(-2, -1)))
 
 
 def dense(x: Array, weights: Array, bias: Array | None = None) -> Array:
+    """[N,Ci] -> [N,Co]: y[o] = bias[o] + sum over c of x[c] * weights[c,o]."""
     y = x @ weights
     return np.asarray(y if bias is None else y + bias)
 
 
 def batch_norm(x: Array, mean: Array, variance: Array, offset: Array, scale: Array, *, epsilon: float) -> Array:
+    """[N,H,W,C] -> [N,H,W,C]: offset + (x - mean) * scale / sqrt(variance + epsilon), a channel at a time."""
     return np.asarray(offset + (x - mean) * (scale / np.sqrt(variance + x.dtype.type(epsilon))))
+
+
+# add, subtract, multiply, divide: y is an array like x, or [C], or one number; NumPy repeats those over all pixels.
 
 
 def add(x: Array, y: Array) -> Array:
@@ -96,39 +116,51 @@ def relu6(x: Array) -> Array:
 
 
 def leaky_relu(x: Array, *, alpha: float) -> Array:
-    """Quirk: computed as relu(x - m) + m with m = alpha * x, so that even a positive x is rounded twice."""
+    """x where positive, else alpha * x.
+
+    Quirk: computed as relu(x - m) + m with m = alpha * x, so that even a positive x is rounded twice.
+    """
     m = x * x.dtype.type(alpha)
     return np.asarray(np.maximum(x - m, 0) + m)
 
 
 def prelu(x: Array, alpha: Array) -> Array:
+    """x where positive, else alpha * x, alpha being [C]."""
     return np.asarray(np.maximum(x, 0) + alpha * -np.maximum(-x, 0))
 
 
 def sigmoid(x: Array) -> Array:
-    """Quirk: evaluated in float64 whatever the input, then rounded."""
+    """1 / (1 + exp(-x)).
+
+    Quirk: evaluated in float64 whatever the input, then rounded.
+    """
     with np.errstate(over="ignore"):  # exp(710) is inf, and 1 / inf the right 0
         return np.asarray(1 / (1 + np.exp(-x.astype(np.float64)))).astype(x.dtype)
 
 
 def softmax(x: Array) -> Array:
+    """exp(x) / sum(exp(x)) over the last dimension; the largest x is subtracted first, so that no exp overflows."""
     e = np.exp(x - x.max(axis=-1, keepdims=True))
     return np.asarray(e / e.sum(axis=-1, keepdims=True))
 
 
 def mean(x: Array) -> Array:
+    """[N,H,W,C] -> [N,C]: the mean over all pixels."""
     return np.asarray(x.mean(axis=(1, 2)))
 
 
 def pad(x: Array, *, rows: tuple[int, int], columns: tuple[int, int], channels: tuple[int, int]) -> Array:
+    """[N,H,W,C] -> [N,H2,W2,C2]: so many zeros (before, after) added to each dimension but the batch's."""
     return np.pad(x, ((0, 0), rows, columns, channels))
 
 
 def reshape(x: Array, *, shape: Sequence[int]) -> Array:
+    """The same numbers in their order, each image in another shape."""
     return x.reshape(len(x), *shape)
 
 
 def concat(*inputs: Array) -> Array:
+    """[N,R1,...], [N,R2,...] -> [N,R1+R2,...]: one after the other."""
     return np.concatenate(inputs, axis=1)
 
 

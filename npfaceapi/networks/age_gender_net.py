@@ -1,9 +1,13 @@
 """AgeGenderNet: age and gender of a face, from a crop of it.
 
-Source: face-api.js 0.22.2, `ageGenderNet/` and `xception/TinyXception`, by Vincent Mühler; Xception (arXiv:1610.02357).
+A small Xception: an entry flow that shrinks the image, a middle flow of residual blocks, an exit flow, all of separable
+convolutions (a depthwise 3x3 and a pointwise 1x1 with bias); the mean over all pixels goes through two dense layers.
+
+Source: face-api.js 0.22.2, `ageGenderNet/` and `xception/TinyXception`, by Vincent Mühler, after Chollet, Xception
+    (arXiv:1610.02357), with 2 blocks in the middle for 8, a sixth of the channels, and no batch norm.
 Weights: age_gender_model (421,731 parameters).
 Input: [N,112,112,3] RGB in 0..255, the face crop centred in a black square, resized.
-Output: age [N] in years, gender_logits [N,2] (male, female).
+Output: age [N] in years, gender_logits [N,2] (male, female); their softmax are the probabilities.
 """
 
 from __future__ import annotations
@@ -28,12 +32,12 @@ SIZE = 112
 
 @block
 def conv_in(x: Node, p: ParamTree) -> Node:
-    return ops.relu(ops.conv2d(x, p["filters"], p["bias"], stride=2))
+    return ops.relu(ops.conv2d(x, p["filters"], p["bias"], stride=2))  # 3x3: [H,W,3] -> [H/2,W/2,32]
 
 
 @block
 def expansion_conv(x: Node, p: ParamTree) -> Node:
-    return ops.conv2d(x, p["filters"], p["bias"], stride=2)
+    return ops.conv2d(x, p["filters"], p["bias"], stride=2)  # 1x1, every other pixel: [H,W,Ci] -> [H/2,W/2,Co]
 
 
 @block
@@ -46,11 +50,12 @@ def reduction_block(x: Node, p: ParamTree, *, activate: bool = True) -> Node:
     y = separable_conv2d(y, p["separable_conv0"])  # [H,W,Ci] -> [H,W,Co]
     y = separable_conv2d(ops.relu(y), p["separable_conv1"])
     y = ops.max_pool(y, 3, stride=2)  # -> [H/2,W/2,Co]
-    return ops.add(y, expansion_conv(x, p["expansion_conv"]))
+    return ops.add(y, expansion_conv(x, p["expansion_conv"]))  # [H,W,Ci] -> [H/2,W/2,Co]
 
 
 @block
 def main_block(x: Node, p: ParamTree) -> Node:
+    """x + f(x), where f is three times relu and a separable convolution, all of one shape."""
     y = separable_conv2d(ops.relu(x), p["separable_conv0"])
     y = separable_conv2d(ops.relu(y), p["separable_conv1"])
     y = separable_conv2d(ops.relu(y), p["separable_conv2"])
@@ -59,7 +64,7 @@ def main_block(x: Node, p: ParamTree) -> Node:
 
 @block
 def exit_conv(x: Node, p: ParamTree) -> Node:
-    return ops.relu(separable_conv2d(x, p))
+    return ops.relu(separable_conv2d(x, p))  # [H,W,Ci] -> [H,W,Co]
 
 
 def forward(x: Node, p: ParamTree) -> dict[str, Node]:
@@ -80,7 +85,7 @@ def forward(x: Node, p: ParamTree) -> dict[str, Node]:
     x = ops.reshape(x, (-1,))  # -> [512]
     age = ops.dense(x, p["fc"]["age"]["weights"], p["fc"]["age"]["bias"])  # -> [1]
     gender = ops.dense(x, p["fc"]["gender"]["weights"], p["fc"]["gender"]["bias"])  # -> [2]
-    return {"age": ops.reshape(age, ()), "gender_logits": gender}
+    return {"age": ops.reshape(age, ()), "gender_logits": gender}  # [1] -> []
 
 
 def decode(age: float, male: float) -> AgeAndGenderPrediction:

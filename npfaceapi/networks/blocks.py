@@ -1,4 +1,8 @@
-"""Building blocks that two or more networks share.  Shapes are [H, W, C] of one image."""
+"""Building blocks that two or more networks share.  Shapes are [H, W, C] of one image.
+
+Source: face-api.js 0.22.2, `common/depthwiseSeparableConv`, `faceFeatureExtractor/`, by Vincent Mühler.  Separable convolutions:
+    Chollet, Xception (arXiv:1610.02357).  Dense blocks: after Huang et al., DenseNet (arXiv:1608.06993).
+"""
 
 from __future__ import annotations
 
@@ -15,28 +19,29 @@ YOLO_MEAN_RGB = (117.001, 114.697, 97.404)
 
 @block
 def separable_conv2d(x: Node, p: ParamTree, *, stride: int = 1) -> Node:
-    """Depthwise 3x3, then pointwise 1x1 with bias; nothing in between (Xception, arXiv:1610.02357).
+    """Depthwise 3x3, then pointwise 1x1 with bias; nothing in between.
 
     Quirk: 'same' padding puts the odd pixel after the image, so stride 2 on an even size pads right and bottom only.
     """
-    x = ops.depthwise_conv2d(x, p["depthwise_filter"], stride=stride)  # [H,W,Ci] -> [H/s,W/s,Ci]
-    return ops.conv2d(x, p["pointwise_filter"], p["bias"])  # -> [H/s,W/s,Co]
+    x = ops.depthwise_conv2d(x, p["depthwise_filter"], stride=stride)  # [H,W,Ci] -> [ceil(H/stride),ceil(W/stride),Ci]
+    return ops.conv2d(x, p["pointwise_filter"], p["bias"])  # -> [ceil(H/stride),ceil(W/stride),Co]
 
 
 @block
 def _first_conv(x: Node, p: ParamTree) -> Node:
-    return ops.conv2d(x, p["filters"], p["bias"], stride=2)
+    return ops.conv2d(x, p["filters"], p["bias"], stride=2)  # [H,W,3] -> [H/2,W/2,Co]
 
 
 @block
 def dense_block(x: Node, p: ParamTree, *, layers: int, is_first: bool = False) -> Node:
-    """`layers` convolutions, each fed by relu of the sum of all before it (DenseNet's idea, summed not concatenated).
+    """`layers` convolutions, each fed by relu of the sum of all before it.
 
     The first has stride 2; it is a plain convolution on the photo (`is_first`) and a separable one elsewhere.
-    Quirk: the sums associate from the right, o1 + (o2 + (o3 + o4)).
+    Quirk: DenseNet concatenates what its layers give; here it is summed, so the channels stay as many as the first made.
+    Quirk: the sums associate from the right, o1 + (o2 + (o3 + o4)), and only o1 goes through a relu before it is summed.
     """
-    first = _first_conv(x, p["conv0"]) if is_first else separable_conv2d(x, p["conv0"], stride=2)
-    outs = [ops.relu(first)]  # [H,W,Ci] -> [H/2,W/2,Co]
+    first = _first_conv(x, p["conv0"]) if is_first else separable_conv2d(x, p["conv0"], stride=2)  # [H,W,Ci] -> [H/2,W/2,Co]
+    outs = [ops.relu(first)]
     y = outs[0]
     for i in range(1, layers):
         outs.append(separable_conv2d(y, p[f"conv{i}"]))
@@ -48,9 +53,9 @@ def dense_block(x: Node, p: ParamTree, *, layers: int, is_first: bool = False) -
 
 
 def face_features(x: Node, p: ParamTree) -> Node:
-    """The body that FaceLandmark68Net and FaceExpressionNet have in common: a face crop to 256 features.
+    """The body that FaceLandmark68Net and FaceExpressionNet have in common: a face crop of 0..255 to 256 features.
 
-    Quirk: divides by 255, where all later networks divide by 256.
+    Quirk: divides by 255, where recognition, age/gender and the YOLO detectors divide by 256.
     """
     x = ops.divide(ops.subtract(x, FEATURE_MEAN_RGB), 255.0)
     x = dense_block(x, p["dense0"], layers=4, is_first=True)  # [112,112,3] -> [56,56,32]

@@ -1,9 +1,14 @@
 """FaceExpressionNet: seven expressions of a face, from a crop of it.
 
-Source: face-api.js 0.22.2, `faceExpressionNet/`, by Vincent Mühler.  The body is that of FaceLandmark68Net.
+A face crop is halved four times by dense blocks, and the mean of what is left over all pixels goes through one dense layer.
+A dense block is 4 separable convolutions, each fed by the relu of the sum of all before it; a separable convolution is a
+depthwise 3x3 and a pointwise 1x1.  FaceLandmark68Net has the same body, with other weights.
+
+Source: face-api.js 0.22.2, `faceExpressionNet/` and `faceFeatureExtractor/`, by Vincent Mühler; the dense blocks follow Huang et
+    al., DenseNet (arXiv:1608.06993), the separable convolutions Chollet, Xception (arXiv:1610.02357).
 Weights: face_expression_model (323,687 parameters).
 Input: [N,112,112,3] RGB in 0..255, the face crop centred in a black square, resized.
-Output: logits [N,7]: neutral, happy, sad, angry, fearful, disgusted, surprised.
+Output: logits [N,7]: neutral, happy, sad, angry, fearful, disgusted, surprised; their softmax are the probabilities.
 """
 
 from __future__ import annotations
@@ -28,6 +33,8 @@ SIZE = 112
 
 def forward(x: Node, p: ParamTree) -> dict[str, Node]:
     """The network on one image of 0..255."""
+    # subtracts the mean, divides by 255 (Quirk: age/gender and recognition divide by 256), then four dense blocks of four,
+    # a mean over all pixels
     x = face_features(x, p)  # [112,112,3] -> [56,56,32] -> [28,28,64] -> [14,14,128] -> [7,7,256] -> [256]
     return {"logits": ops.dense(x, p["fc"]["weights"], p["fc"]["bias"])}  # -> [7]
 

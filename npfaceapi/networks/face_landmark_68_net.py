@@ -1,10 +1,14 @@
 """FaceLandmark68Net and FaceLandmark68TinyNet: 68 points of a face, from a crop of it.
 
-Source: face-api.js 0.22.2, `faceLandmarkNet/` and `faceFeatureExtractor/`, by Vincent Mühler; the dense blocks follow
-    DenseNet (arXiv:1608.06993), the separable convolutions Xception (arXiv:1610.02357).
+A face crop is halved four times (the tiny network: three times) by dense blocks, and the mean of what is left over all pixels
+goes through one dense layer.  A dense block is 4 (3) separable convolutions, each fed by the relu of the sum of all before it;
+a separable convolution is a depthwise 3x3 and a pointwise 1x1.
+
+Source: face-api.js 0.22.2, `faceLandmarkNet/` and `faceFeatureExtractor/`, by Vincent Mühler; the dense blocks follow Huang et
+    al., DenseNet (arXiv:1608.06993), the separable convolutions Chollet, Xception (arXiv:1610.02357).
 Weights: face_landmark_68_model (356,840 parameters), face_landmark_68_tiny_model (77,224).
 Input: [N,112,112,3] RGB in 0..255, the face crop centred in a black square, resized.
-Output: points [N,136] = x0, y0, x1, y1, ... as fractions of the padded 112 square.
+Output: points [N,136] = x0, y0, x1, y1, ... as fractions of the padded 112 square; they can lie outside of 0..1.
 """
 
 from __future__ import annotations
@@ -29,12 +33,17 @@ SIZE = 112
 
 def forward(x: Node, p: ParamTree) -> dict[str, Node]:
     """The large network on one image of 0..255."""
+    # subtracts the mean, divides by 255 (Quirk: recognition and age/gender divide by 256), then four dense blocks of four,
+    # a mean over all pixels
     x = face_features(x, p)  # [112,112,3] -> [56,56,32] -> [28,28,64] -> [14,14,128] -> [7,7,256] -> [256]
     return {"points": ops.dense(x, p["fc"]["weights"], p["fc"]["bias"])}  # -> [136]
 
 
 def forward_tiny(x: Node, p: ParamTree) -> dict[str, Node]:
-    """The tiny network on one image of 0..255."""
+    """The tiny network on one image of 0..255: three dense blocks of three.
+
+    Quirk: divides by 255, as the large one, where recognition and age/gender divide by 256.
+    """
     x = ops.divide(ops.subtract(x, FEATURE_MEAN_RGB), 255.0)
     x = dense_block(x, p["dense0"], layers=3, is_first=True)  # [112,112,3] -> [56,56,32]
     x = dense_block(x, p["dense1"], layers=3)  # -> [28,28,64]

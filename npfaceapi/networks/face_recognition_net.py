@@ -1,7 +1,10 @@
 """FaceRecognitionNet: 128 numbers that tell one face from another.
 
-Source: the ResNet-34-like face recognition model of dlib, by Davis King (residual learning: arXiv:1512.03385);
-    face-api.js 0.22.2, `faceRecognitionNet/`.
+A ResNet: 14 residual blocks, y = relu(x + f(x)) where f is two 3x3 convolutions; four of them halve the image.  The mean over
+the last 2x2 pixels goes through one dense layer without bias.
+
+Source: `dlib_face_recognition_resnet_model_v1` by Davis King, a ResNet of 29 convolutions after He et al., Deep Residual Learning
+    (arXiv:1512.03385), with half of the filters of their ResNet-34; face-api.js 0.22.2, `faceRecognitionNet/`.
 Weights: face_recognition_model (5,614,592 parameters).
 Input: [N,150,150,3] RGB in 0..255, an aligned face crop centred in a black square, resized.
 Output: descriptor [N,128].  Two faces of one person lie less than about 0.6 apart (euclidean distance).
@@ -30,13 +33,14 @@ SIZE = 150
 @block
 def conv(x: Node, p: ParamTree, *, stride: int = 1, padding: str = "same", activate: bool = True) -> Node:
     """Convolution with bias, then a scale and a shift for each channel (a batch norm made constant)."""
-    x = ops.conv2d(x, p["conv"]["filters"], p["conv"]["bias"], stride=stride, padding=padding)
+    x = ops.conv2d(x, p["conv"]["filters"], p["conv"]["bias"], stride=stride, padding=padding)  # [H,W,Ci] -> [Ho,Wo,Co]
     x = ops.add(ops.multiply(x, p["scale"]["weights"]), p["scale"]["biases"])
     return ops.relu(x) if activate else x
 
 
 @block
 def residual(x: Node, p: ParamTree) -> Node:
+    """relu(x + f(x)), all of one shape."""
     y = conv(conv(x, p["conv1"]), p["conv2"], activate=False)
     return ops.relu(ops.add(y, x))
 
@@ -48,19 +52,22 @@ def residual_down(x: Node, p: ParamTree) -> Node:
     Quirk: the stride-2 convolution pads nothing, so it can end up one pixel smaller than the pool; then a row of zeros
     is added at the bottom and a column at the right.  New channels of the shortcut are zeros, appended.
     """
-    y = conv(x, p["conv1"], stride=2, padding="valid")  # [H,W,Ci] -> [(H-1)/2,(W-1)/2,Co]
+    y = conv(x, p["conv1"], stride=2, padding="valid")  # [H,W,Ci] -> [floor((H-1)/2),floor((W-1)/2),Co]
     y = conv(y, p["conv2"], activate=False)
-    shortcut = ops.avg_pool(x, 2, stride=2)  # [H,W,Ci] -> [H/2,W/2,Ci]
+    shortcut = ops.avg_pool(x, 2, stride=2)  # [H,W,Ci] -> [floor(H/2),floor(W/2),Ci]
     rows, columns, channels = (a - b for a, b in zip(shortcut.shape, y.shape, strict=True))
     if rows or columns:
-        y = ops.pad(y, rows=(0, rows), columns=(0, columns))
+        y = ops.pad(y, rows=(0, rows), columns=(0, columns))  # [floor((H-1)/2),floor((W-1)/2),Co] -> [H/2,W/2,Co]
     if channels:
-        shortcut = ops.pad(shortcut, channels=(0, -channels))
+        shortcut = ops.pad(shortcut, channels=(0, -channels))  # [floor(H/2),floor(W/2),Ci] -> [floor(H/2),floor(W/2),Co]
     return ops.relu(ops.add(shortcut, y))
 
 
 def forward(x: Node, p: ParamTree) -> dict[str, Node]:
-    """The network on one image of 0..255."""
+    """The network on one image of 0..255.
+
+    Quirk: divides by 256, where the landmark and expression networks divide by 255.  No padding in the first two layers.
+    """
     x = ops.divide(ops.subtract(x, FEATURE_MEAN_RGB), 256.0)
     x = conv(x, p["conv32_down"], stride=2, padding="valid")  # [150,150,3] -> [72,72,32]
     x = ops.max_pool(x, 3, stride=2, padding="valid")  # -> [35,35,32]
@@ -78,7 +85,7 @@ def forward(x: Node, p: ParamTree) -> dict[str, Node]:
     x = residual(x, p["conv256_1"])
     x = residual(x, p["conv256_2"])
     x = residual_down(x, p["conv256_down_out"])  # -> [2,2,256]
-    return {"descriptor": ops.dense(ops.mean(x), p["fc"])}  # -> [256] -> [128]
+    return {"descriptor": ops.dense(ops.mean(x), p["fc"])}  # [2,2,256] -> [256] -> [128]
 
 
 class FaceRecognitionNet(NeuralNetwork):

@@ -1,10 +1,16 @@
 """MTCNN: a face detector in three stages, each a small network, with 5 landmarks.
 
-Source: Joint Face Detection and Alignment Using Multi-task Cascaded Convolutional Networks (arXiv:1604.02878), by
-    Kaipeng Zhang et al.; face-api.js 0.22.2, `mtcnn/` (deprecated there).
+P-Net (proposals) slides over the photo at many scales and marks windows that may be faces; R-Net (refinement) looks at each of
+them again, O-Net (output) at what R-Net left, with finer patches and five points.  Each stage corrects the boxes and suppresses
+those that overlap better ones; the arithmetic of that is in `mtcnn_stages.py`, the networks and their order are here.
+
+Source: Zhang et al., Joint Face Detection and Alignment Using Multi-task Cascaded Convolutional Networks (arXiv:1604.02878);
+    face-api.js 0.22.2, `mtcnn/` (deprecated there).
 Weights: mtcnn_model (495,850 parameters for the three networks).
-Input: P-Net [N,W,H,3], R-Net [N,24,24,3], O-Net [N,48,48,3], in 0..255.
-Output: prob (not a face, face), regions (corrections of the four edges), and points from O-Net.
+Input: P-Net [N,W,H,3], R-Net [N,24,24,3], O-Net [N,48,48,3], in 0..255; the networks subtract 127.5 and divide by 128.
+Output: of P-Net, with w = ceil(W/2) - 5 and h = ceil(H/2) - 5 cells: prob [N,w,h,2] (not a face, face), regions [N,w,h,4] (how
+    far the left, top, right and bottom edge are off, in units of the window); of R-Net and O-Net: prob [N,2], regions [N,4];
+    of O-Net: points [N,10] = x0..x4, y0..y4 in units of the window.
 Quirk: all three networks see BGR, and the image transposed: [N, x, y, 3].
 """
 
@@ -35,20 +41,24 @@ Array = np.ndarray[Any, Any]
 
 @block
 def conv(x: Node, p: ParamTree, alpha: Any) -> Node:
-    return ops.prelu(ops.conv2d(x, p["weights"], p["bias"], padding="valid"), alpha)
+    return ops.prelu(ops.conv2d(x, p["weights"], p["bias"], padding="valid"), alpha)  # K x K: [W,H,Ci] -> [W-K+1,H-K+1,Co]
 
 
 @block
 def linear(x: Node, p: ParamTree) -> Node:
-    return ops.conv2d(x, p["weights"], p["bias"], padding="valid") if len(x.shape) == 3 else ops.dense(x, p["weights"], p["bias"])
+    """A dense layer; on an image [W,H,C] the same for every pixel, which is a 1x1 convolution."""
+    if len(x.shape) == 3:
+        return ops.conv2d(x, p["weights"], p["bias"], padding="valid")  # [W,H,Ci] -> [W,H,Co]
+    return ops.dense(x, p["weights"], p["bias"])  # [Ci] -> [Co]
 
 
 @block
 def hidden(x: Node, p: ParamTree, alpha: Any) -> Node:
-    return ops.prelu(linear(x, p), alpha)
+    return ops.prelu(linear(x, p), alpha)  # [Ci] -> [Co]
 
 
 def normalize(x: Node) -> Node:
+    """0..255 to about -1..1; 0.0078125 is 1 / 128."""
     return ops.multiply(ops.subtract(x, 127.5), 0.0078125)
 
 
@@ -56,10 +66,10 @@ def pnet(x: Node, p: ParamTree) -> dict[str, Node]:
     """P-Net on an image of any size; each output cell looks at 12x12 pixels, 2 apart."""
     x = normalize(x)
     x = conv(x, p["conv1"], p["prelu1_alpha"])  # [W,H,3] -> [W-2,H-2,10]
-    x = ops.max_pool(x, 2, stride=2)  # -> [W/2-1,H/2-1,10], rounded up
-    x = conv(x, p["conv2"], p["prelu2_alpha"])  # -> [W/2-3,H/2-3,16]
-    x = conv(x, p["conv3"], p["prelu3_alpha"])  # -> [W/2-5,H/2-5,32]
-    return {"prob": ops.softmax(linear(x, p["conv4_1"])), "regions": linear(x, p["conv4_2"])}  # -> [.,.,2], [.,.,4]
+    x = ops.max_pool(x, 2, stride=2)  # -> [ceil(W/2)-1,ceil(H/2)-1,10]
+    x = conv(x, p["conv2"], p["prelu2_alpha"])  # -> [ceil(W/2)-3,ceil(H/2)-3,16]
+    x = conv(x, p["conv3"], p["prelu3_alpha"])  # -> [w,h,32], w = ceil(W/2)-5, h = ceil(H/2)-5
+    return {"prob": ops.softmax(linear(x, p["conv4_1"])), "regions": linear(x, p["conv4_2"])}  # [w,h,32] -> [w,h,2], [w,h,4]
 
 
 def rnet(x: Node, p: ParamTree) -> dict[str, Node]:
@@ -87,8 +97,8 @@ def onet(x: Node, p: ParamTree) -> dict[str, Node]:
     x = conv(x, p["conv4"], p["prelu4_alpha"])  # -> [3,3,128]
     x = ops.reshape(x, (-1,))  # -> [1152]
     x = hidden(x, p["fc1"], p["prelu5_alpha"])  # -> [256]
-    points = linear(x, p["fc2_3"])  # -> [10] = x0..x4, y0..y4
-    return {"prob": ops.softmax(linear(x, p["fc2_1"])), "regions": linear(x, p["fc2_2"]), "points": points}  # -> [2], [4]
+    points = linear(x, p["fc2_3"])  # [256] -> [10] = x0..x4, y0..y4
+    return {"prob": ops.softmax(linear(x, p["fc2_1"])), "regions": linear(x, p["fc2_2"]), "points": points}  # [256] -> [2], [4]
 
 
 class MtcnnNet(NeuralNetwork):

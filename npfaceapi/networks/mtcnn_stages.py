@@ -1,6 +1,10 @@
 """The three stages of MTCNN around its networks: from scores and regions to boxes.
 
-Source: MTCNN (arXiv:1604.02878); face-api.js 0.22.2, `mtcnn/`.
+    photo -> pyramid -> P-Net at every scale -> stage 1: boxes where it sees a face
+          -> a patch of 24x24 of each -> R-Net -> stage 2: fewer boxes, corrected
+          -> a patch of 48x48 of each -> O-Net -> stage 3: fewer still, with 5 points
+
+Source: Zhang et al., MTCNN (arXiv:1604.02878); face-api.js 0.22.2, `mtcnn/`.
 
 Boxes are float64 arrays [n,4] of x, y, width, height in pixels of the photo; regions [n,4] are corrections of the left,
 top, right and bottom edge in units of the box's size.
@@ -29,8 +33,8 @@ __all__ = [
 
 Array = np.ndarray[Any, Any]
 
-CELL_SIZE = 12
-CELL_STRIDE = 2
+CELL_SIZE = 12  # pixels that one cell of P-Net's output looks at
+CELL_STRIDE = 2  # pixels from one cell to the next
 
 
 def _round(x: Array) -> Array:

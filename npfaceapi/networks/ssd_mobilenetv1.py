@@ -1,10 +1,15 @@
 """SSD MobileNet v1: the accurate face detector, and the default one.
 
-Source: SSD (arXiv:1512.02325) on MobileNet v1 (arXiv:1704.04861), trained on WIDER FACE by yeephycho; face-api.js
-    0.22.2, `ssdMobilenetv1/`.
+MobileNet (depthwise 3x3 and pointwise 1x1 convolutions by turns) makes feature maps of 32, 16, 8, 4, 2 and 1 cells a side.  At
+every cell sit a few boxes of fixed size and shape, the anchors or priors, 5118 in all.  For each the network tells how to
+move and stretch it (4 numbers), and what is in it (3 logits); non-max suppression leaves one box a face.
+
+Source: Liu et al., SSD (arXiv:1512.02325) on Howard et al., MobileNets (arXiv:1704.04861), trained on WIDER FACE
+    (arXiv:1511.06523) by yeephycho; face-api.js 0.22.2, `ssdMobilenetv1/`.
 Weights: ssd_mobilenetv1_model (5,555,519 parameters; 17 more tensors are constants of the TensorFlow graph, unused).
 Input: [N,512,512,3] RGB in 0..255, the photo in the top left corner of a black square, resized.
-Output: box_encodings [N,5118,4] (ty, tx, th, tw relative to priors), class_logits [N,5118,3].
+Output: box_encodings [N,5118,4] (ty, tx, th, tw relative to priors), class_logits [N,5118,3] (background, face, unused).
+Quirk: the priors are a tensor of the weights file, not computed; some differ from the rule in the fifth digit.
 """
 
 from __future__ import annotations
@@ -37,7 +42,7 @@ STRIDE_2 = (2, 4, 6, 12)  # the depthwise layers that halve the image
 def depthwise(x: Node, p: ParamTree, *, stride: int) -> Node:
     """Quirk: only the depthwise layers keep a real batch norm; elsewhere its scale is folded into the filters."""
     bn = p["BatchNorm"]
-    x = ops.depthwise_conv2d(x, p["depthwise_weights"], stride=stride)
+    x = ops.depthwise_conv2d(x, p["depthwise_weights"], stride=stride)  # [H,W,C] -> [H/stride,W/stride,C]
     x = ops.batch_norm(
         x, scale=bn["gamma"], offset=bn["beta"], mean=bn["moving_mean"], variance=bn["moving_variance"], epsilon=EPSILON
     )
@@ -47,12 +52,12 @@ def depthwise(x: Node, p: ParamTree, *, stride: int) -> Node:
 @block
 def pointwise(x: Node, p: ParamTree, *, stride: int = 1) -> Node:
     """A convolution (1x1, or 3x3 in spite of its name), a bias that batch norm left behind, relu6."""
-    return ops.relu6(ops.conv2d(x, p["weights"], p["convolution_bn_offset"], stride=stride))
+    return ops.relu6(ops.conv2d(x, p["weights"], p["convolution_bn_offset"], stride=stride))  # [H,W,Ci] -> [H/stride,W/stride,Co]
 
 
 @block
 def predictor(x: Node, p: ParamTree) -> Node:
-    return ops.conv2d(x, p["weights"], p["biases"])  # [H,W,C] -> [H,W,anchors*numbers]
+    return ops.conv2d(x, p["weights"], p["biases"])  # [H,W,Ci] -> [H,W,Co], Co = anchors a cell x 4 or 3 numbers
 
 
 def forward(x: Node, p: ParamTree) -> dict[str, Node]:
@@ -63,27 +68,31 @@ def forward(x: Node, p: ParamTree) -> dict[str, Node]:
     x = pointwise(x, body["Conv2d_0_pointwise"], stride=2)  # [512,512,3] -> [256,256,32]
     features = []
     for i in range(1, 14):
-        x = depthwise(x, body[f"Conv2d_{i}_depthwise"], stride=2 if i in STRIDE_2 else 1)  # halves at 2, 4, 6, 12: 256 -> 16
-        x = pointwise(x, body[f"Conv2d_{i}_pointwise"])  # 64, 128, 128, 256, 256, 512 (6 times), 1024, 1024 channels
+        x = depthwise(x, body[f"Conv2d_{i}_depthwise"], stride=2 if i in STRIDE_2 else 1)  # [256,256,32] -> ... -> [16,16,1024]
+        x = pointwise(x, body[f"Conv2d_{i}_pointwise"])  # -> [256,256,64] -> [128,128,128] -> ... -> [16,16,1024]
         if i in (11, 13):
             features.append(x)  # [32,32,512] and [16,16,1024]
 
     head = p["Prediction"]
     for i in range(0, 8, 2):
-        x = pointwise(x, head[f"Conv2d_{i}_pointwise"])  # 1x1
-        x = pointwise(x, head[f"Conv2d_{i + 1}_pointwise"], stride=2)  # 3x3; 16 -> 8 -> 4 -> 2 -> 1
+        x = pointwise(x, head[f"Conv2d_{i}_pointwise"])  # 1x1: [16,16,1024] -> [16,16,256] -> ... -> [2,2,64]
+        x = pointwise(x, head[f"Conv2d_{i + 1}_pointwise"], stride=2)  # 3x3: -> [8,8,512] -> [4,4,256] -> [2,2,256] -> [1,1,128]
         features.append(x)
 
     boxes, classes = [], []
     for i, feature in enumerate(features):  # 3 anchors a cell on the first, 6 on the others
         box, score = head[f"BoxPredictor_{i}"]["BoxEncodingPredictor"], head[f"BoxPredictor_{i}"]["ClassPredictor"]
-        boxes.append(ops.reshape(predictor(feature, box), (-1, 4)))  # -> [H*W*anchors,4]
-        classes.append(ops.reshape(predictor(feature, score), (-1, 3)))  # -> [H*W*anchors,3]
+        boxes.append(ops.reshape(predictor(feature, box), (-1, 4)))  # [32,32,512] -> [32*32*3,4] -> ... -> [6,4]
+        classes.append(ops.reshape(predictor(feature, score), (-1, 3)))  # [32,32,512] -> [32*32*3,3] -> ... -> [6,3]
     return {"box_encodings": ops.concat(boxes), "class_logits": ops.concat(classes)}  # -> [5118,4], [5118,3]
 
 
 def decode_boxes(box_encodings: Array, priors: Array) -> Array:
-    """Box encodings [5118,4] to (ymin, xmin, ymax, xmax) [5118,4], relative to the padded square; float32 throughout."""
+    """Box encodings [5118,4] to (ymin, xmin, ymax, xmax) [5118,4], relative to the padded square; float32 throughout.
+
+    The centre moves by ty / 10 and tx / 10 of the prior's height and width; these grow by exp(th / 5) and exp(tw / 5).  10
+    and 5 are the scale factors of the box coder that it was trained with.
+    """
     ten, five, two = np.float32(10), np.float32(5), np.float32(2)
     y0, x0, y1, x1 = priors.T
     height, width = y1 - y0, x1 - x0

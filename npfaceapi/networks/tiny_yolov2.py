@@ -1,6 +1,9 @@
 """TinyYolov2: a face detector on a grid of cells, in a separable and a full variant.
 
-Source: YOLO9000 (arXiv:1612.08242), its tiny variant; face-api.js 0.22.2, `tinyYolov2/`, by Vincent Mühler.
+Eight convolutions and six pools shrink the photo to a grid of S/32 x S/32 cells; a ninth convolution says for every cell and
+each of 5 anchors (boxes of fixed shape) whether a face has its centre there, and where in the cell: see `decode`.
+
+Source: the tiny variant of Redmon and Farhadi, YOLO9000 (arXiv:1612.08242); face-api.js 0.22.2, `tinyYolov2/`, by Vincent Mühler.
 Weights: tiny_yolov2_separable_conv_model (1,794,500 parameters) or tiny_yolov2_model (15,767,454).  Neither is published
     any more, so none is bundled: load your own.
 Input: [N,S,S,3] RGB in 0..255, S a multiple of 32 (default 416), the photo in the top left corner of a black square.
@@ -52,31 +55,33 @@ CHANNELS = (3, 16, 32, 64, 128, 256, 512, 1024, 1024)
 
 @block
 def separable_layer(x: Node, p: ParamTree) -> Node:
-    return ops.leaky_relu(separable_conv2d(x, p), ALPHA)
+    """Depthwise 3x3, pointwise 1x1 with bias, leaky relu."""
+    return ops.leaky_relu(separable_conv2d(x, p), ALPHA)  # [H,W,Ci] -> [H,W,Co]
 
 
 @block
 def batch_norm_layer(x: Node, p: ParamTree) -> Node:
     """Quirk: the bias comes last, after the batch norm (x - sub) * truediv."""
-    x = ops.conv2d(x, p["conv"]["filters"])
+    x = ops.conv2d(x, p["conv"]["filters"])  # [H,W,Ci] -> [H,W,Co]
     x = ops.multiply(ops.subtract(x, p["bn"]["sub"]), p["bn"]["truediv"])
     return ops.leaky_relu(ops.add(x, p["conv"]["bias"]), ALPHA)
 
 
 def _body(x: Node, p: ParamTree, layer: Any) -> dict[str, Node]:
     for i in range(5):
-        x = layer(x, p[f"conv{i}"])
-        x = ops.max_pool(x, 2, stride=2)  # [S,S,3] -> [S/2,S/2,16] -> ... -> [S/32,S/32,256]
-    x = layer(x, p["conv5"])
-    x = ops.max_pool(x, 2, stride=1)  # Quirk: stride 1, reaching out at the right and bottom; -> [S/32,S/32,512]
+        x = layer(x, p[f"conv{i}"])  # [S,S,3] -> [S,S,16] -> [S/2,S/2,32] -> ... -> [S/16,S/16,256]
+        x = ops.max_pool(x, 2, stride=2)  # -> [S/2,S/2,16] -> ... -> [S/32,S/32,256]
+    x = layer(x, p["conv5"])  # -> [S/32,S/32,512]
+    x = ops.max_pool(x, 2, stride=1)  # Quirk: stride 1, reaching out at the right and bottom
     x = layer(x, p["conv6"])  # -> [S/32,S/32,1024]
     x = layer(x, p["conv7"])
-    return {"grid": ops.conv2d(x, p["conv8"]["filters"], p["conv8"]["bias"])}  # -> [S/32,S/32,A*K]
+    return {"grid": ops.conv2d(x, p["conv8"]["filters"], p["conv8"]["bias"])}  # 1x1: -> [S/32,S/32,A*K]
 
 
 def forward(x: Node, p: ParamTree) -> dict[str, Node]:
     """The separable variant on one image of 0..255."""
-    return _body(ops.divide(ops.subtract(x, YOLO_MEAN_RGB), 256.0), p, separable_layer)
+    x = ops.divide(ops.subtract(x, YOLO_MEAN_RGB), 256.0)
+    return _body(x, p, separable_layer)  # [S,S,3] -> [S/32,S/32,A*K]
 
 
 def forward_full(x: Node, p: ParamTree) -> dict[str, Node]:
@@ -84,7 +89,7 @@ def forward_full(x: Node, p: ParamTree) -> dict[str, Node]:
 
     Quirk: subtracts no mean.
     """
-    return _body(ops.divide(x, 256.0), p, batch_norm_layer)
+    return _body(ops.divide(x, 256.0), p, batch_norm_layer)  # [S,S,3] -> [S/32,S/32,A*K]
 
 
 def separable_shapes() -> Shapes:
@@ -122,6 +127,9 @@ def decode(
     score_threshold: float,
 ) -> list[FaceDetection]:
     """A grid [C,C,A*K] to the faces of one photo, best first; float64 throughout.
+
+    At row r, column c, for an anchor of aw x ah cells: score = sigmoid(objectness), centre = ((c + sigmoid(tx)) / C,
+    (r + sigmoid(ty)) / C), width = exp(tw) * aw / C, height = exp(th) * ah / C, as fractions of the square.
 
     Parameters
     ----------
