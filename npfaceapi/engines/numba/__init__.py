@@ -1,6 +1,6 @@
 """The `numba` backend: a recorded graph becomes a table of steps, run in one call on hand-written kernels.
 
-    fusion.py     which nodes one step computes together             knows graphs, no memory
+    ../fusion.py  which nodes one step computes together             knows graphs, no memory
     planner.py    the image of every stored node: halo, lifetime     (workspace.py: where it lies)
     records.py    each step as kernel calls: folded and packed weights, tables, chunks
     program.py    runs a batch; threads.py has the helpers; run.py walks through the table

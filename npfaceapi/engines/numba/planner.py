@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from npfaceapi.engines.numba.fusion import Fused, fuse
+from npfaceapi.engines.fusion import Fused, fuse
 from npfaceapi.engines.numba.jit import Kernel
 from npfaceapi.engines.numba.simd.target import LANES
 from npfaceapi.engines.numba.workspace import ALIGNMENT, Image, place, round_up

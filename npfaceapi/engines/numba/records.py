@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from npfaceapi.engines.numba.fusion import Activation, Constants, Fused
+from npfaceapi.engines.fusion import Activation, Constants, Fused
 from npfaceapi.engines.numba.kernels import convolve as kc
 from npfaceapi.engines.numba.kernels import gemm as kg
 from npfaceapi.engines.numba.kernels import memory as km
