@@ -12,14 +12,17 @@ from __future__ import annotations
 
 import functools
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 from npfaceapi.errors import InvalidArgument
+from npfaceapi.markup import Markup, element, table
+from npfaceapi.plain_table import format_table, shortened
 
-__all__ = ["Graph", "Node", "Param", "ParamTree", "Recorder", "block", "record"]
+__all__ = ["Graph", "Layer", "Node", "Param", "ParamTree", "Recorder", "block", "record"]
 
 Shape = tuple[int, ...]
 
@@ -72,8 +75,59 @@ class Node:
         """float32 bytes read and written for one image: inputs, parameters and result."""
         return 4 * (sum(math.prod(x.shape) for x in self.inputs) + self.parameters + math.prod(self.shape))
 
+    @property
+    def summary(self) -> str:
+        """The operation with its window and stride: `conv2d 3x3 /2`."""
+        filters, size = self.params.get("filters"), self.attributes.get("size")
+        window = f" {filters.shape[0]}x{filters.shape[1]}" if filters else f" {size}x{size}" if size else ""
+        stride = self.attributes.get("stride", 1)
+        return f"{self.op}{window}{f' /{stride}' if stride > 1 else ''}"
+
     def __repr__(self) -> str:
         return f"<Node {self.name}: {self.op} -> {self.shape}>"
+
+
+class Layer(NamedTuple):
+    """Nodes that belong together, as `Graph.layers` finds them; the last one's value is the layer's."""
+
+    name: str
+    nodes: tuple[Node, ...]
+
+    @property
+    def output(self) -> Node:
+        """The node whose value is the layer's."""
+        return self.nodes[-1]
+
+    @property
+    def summary(self) -> str:
+        """The operations in a line: `conv2d 3x3, multiply, add, relu`; of more than six, how many of each kind."""
+        if len(self.nodes) <= 6:
+            return ", ".join(node.summary for node in self.nodes)
+        return ", ".join(f"{count} {op}" for op, count in Counter(node.op for node in self.nodes).items())
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates for one image."""
+        return sum(node.macs for node in self.nodes)
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the parameters hold."""
+        return sum(node.parameters for node in self.nodes)
+
+    @property
+    def row(self) -> tuple[str, str, str, str, str]:
+        """Name, operations, shape, parameters and MACs, for tables."""
+        return self.name, self.summary, shape_text(self.output.shape), f"{self.parameters:,}", f"{self.macs:,}"
+
+
+#: The headings of `Layer.row`, and which of its columns hold numbers.
+LAYER_HEADER, LAYER_NUMBERS = ("layer", "operations", "output", "parameters", "MACs"), (3, 4)
+
+
+def shape_text(shape: Shape) -> str:
+    """A shape as people write it: `56x56x32`; of a single number `1`."""
+    return "x".join(map(str, shape)) or "1"
 
 
 class Recorder:
@@ -160,9 +214,9 @@ class Graph:
 
     def find(self, name: str) -> Node:
         """The node of that name, or the result of the block, output or layer (`fc` for `fc/dense`) of that name."""
-        for table in (self._by_name, self.blocks, self.outputs, self._by_path):
-            if name in table:
-                return table[name]
+        for known in (self._by_name, self.blocks, self.outputs, self._by_path):
+            if name in known:
+                return known[name]
         raise InvalidArgument(f"{self.name}: expected the name of a node, block or output, got {name!r}; see net.graph()")
 
     @property
@@ -191,6 +245,35 @@ class Graph:
                 stack.extend(node.inputs)
         return [node for node in self.nodes if node in needed]
 
+    def layers(self, whole_blocks: bool = False) -> list[Layer]:
+        """The nodes grouped: those that follow each other in one block are a layer, and each node outside of all blocks.
+
+        Parameters
+        ----------
+        whole_blocks : bool
+            Group by the outermost blocks (`dense0`) instead of the innermost (`dense0/conv1`).
+
+        Examples
+        --------
+        >>> from npfaceapi import nets
+        >>> [layer.name for layer in nets.face_landmark_68_net.graph().layers(whole_blocks=True)[3:8]]
+        ['dense0', 'dense1', 'dense2', 'dense3', 'avg_pool']
+        """
+        groups: list[tuple[str, list[Node]]] = []
+        for node in self.nodes:
+            path = self._outermost(node.block) if whole_blocks else node.block
+            if path and groups and groups[-1][0] == path:
+                groups[-1][1].append(node)
+            else:
+                groups.append((path, [node]))
+        paths = [path for path, _ in groups]
+        return [Layer(path if paths.count(path) == 1 and path else nodes[-1].name, tuple(nodes)) for path, nodes in groups]
+
+    def _outermost(self, path: str) -> str:
+        parts = path.split("/")
+        prefixes = ("/".join(parts[:depth]) for depth in range(1, len(parts) + 1))
+        return next((prefix for prefix in prefixes if prefix in self.blocks), path)
+
     def __len__(self) -> int:
         return len(self.nodes)
 
@@ -198,7 +281,19 @@ class Graph:
         return iter(self.nodes)
 
     def __repr__(self) -> str:
-        return f"<Graph {self.name}: input {self.input.shape}, {len(self.nodes)} nodes, {self.macs / 1e6:.1f} MMACs>"
+        first = f"<Graph {self.name}: input {self.input.shape}, {len(self.nodes)} nodes, {self.macs / 1e6:.1f} MMACs>"
+        rows = shortened([layer.row for layer in self.layers(whole_blocks=True)])
+        return f"{first}\n{format_table(LAYER_HEADER, rows, right=LAYER_NUMBERS, indent='  ')}"
+
+    def _repr_html_(self) -> Markup:
+        """The table of layers, for a notebook."""
+        caption = (
+            f"{self.name}: input {shape_text(self.input.shape)}, {len(self.nodes)} operations, {self.parameters:,} parameters, "
+            f"{self.macs / 1e6:,.1f} million multiply-accumulates (MACs) an image"
+        )
+        rows = [layer.row for layer in self.layers()]
+        scrolled = table(LAYER_HEADER, rows, right=LAYER_NUMBERS, caption=caption)
+        return element("div", scrolled, style="max-height:32em;overflow:auto", tabindex=0, role="region", aria_label=self.name)
 
 
 def record(

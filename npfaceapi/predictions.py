@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from npfaceapi.errors import InvalidArgument, InvalidType
+from npfaceapi.face_markup import expression_bars
+from npfaceapi.markup import Markup
 from npfaceapi.points import as_number
 
 __all__ = [
@@ -104,6 +106,10 @@ class FaceExpressions(Mapping[str, float]):
 
     def __hash__(self) -> int:
         return hash(tuple(self.values()))
+
+    def _repr_html_(self) -> Markup:
+        """The probabilities as bars, for a notebook."""
+        return expression_bars(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from npfaceapi.detection import FaceDetection, ObjectDetection, seen_in
 from npfaceapi.errors import InvalidArgument, InvalidType
-from npfaceapi.geometry import Box, BoxLike
+from npfaceapi.face_markup import expression_bars, face_list
 from npfaceapi.landmarks import FaceLandmarks
-from npfaceapi.points import Dimensions, DimensionsLike, as_dimensions, as_number
+from npfaceapi.markup import Markup, element
+from npfaceapi.points import DimensionsLike, as_dimensions, as_number
 from npfaceapi.predictions import (
     FACE_EXPRESSION_LABELS,
     AgeAndGenderPrediction,
@@ -35,6 +37,7 @@ __all__ = [
     "FaceDetection",
     "FaceExpressions",
     "FaceResult",
+    "Faces",
     "Gender",
     "ObjectDetection",
     "extend_with_age",
@@ -52,103 +55,6 @@ __all__ = [
 ]
 
 AnyResult = TypeVar("AnyResult")
-
-
-@dataclass(frozen=True, slots=True, init=False)
-class ObjectDetection:
-    """An object found in an image.
-
-    Parameters
-    ----------
-    score, class_score : float
-        How sure the detector is, in [0, 1], and of the class.
-    class_name : str
-    relative_box : box
-        In units of the image.
-    image_dims : Dimensions or (width, height)
-        In pixels.
-    """
-
-    score: float
-    class_score: float
-    class_name: str
-    box: Box
-    image_dims: Dimensions
-
-    def __init__(
-        self, score: float, class_score: float, class_name: str, relative_box: BoxLike, image_dims: DimensionsLike
-    ) -> None:
-        where = type(self).__name__
-        dims = as_dimensions(image_dims, where)
-        if dims.width <= 0 or dims.height <= 0:
-            raise InvalidArgument(f"{where}: expected image_dims > 0, got {dims.width} x {dims.height}")
-        object.__setattr__(self, "score", as_number(score, f"{where}.score"))
-        object.__setattr__(self, "class_score", as_number(class_score, f"{where}.class_score"))
-        object.__setattr__(self, "class_name", class_name)
-        object.__setattr__(self, "box", Box(relative_box).rescale(dims))
-        object.__setattr__(self, "image_dims", dims)
-
-    @property
-    def image_width(self) -> float:
-        """The width in pixels of the image."""
-        return self.image_dims.width
-
-    @property
-    def image_height(self) -> float:
-        """The height in pixels of the image."""
-        return self.image_dims.height
-
-    @property
-    def relative_box(self) -> Box:
-        """The box in units of the image."""
-        return self.box.rescale(self.image_dims.reverse())
-
-    def for_size(self, width: float, height: float) -> ObjectDetection:
-        """The detection in the image at another size."""
-        return ObjectDetection(self.score, self.class_score, self.class_name, self.relative_box, Dimensions(width, height))
-
-    def to_dict(self) -> dict[str, Any]:
-        """The detection in plain JSON types: score, box (pixels), relative_box, image_width, image_height."""
-        return {
-            "score": self.score,
-            "box": self.box.to_dict(),
-            "relative_box": self.relative_box.to_dict(),
-            "image_width": self.image_width,
-            "image_height": self.image_height,
-        }
-
-    def to_json(self) -> str:
-        """`to_dict()` as JSON."""
-        return json.dumps(self.to_dict())
-
-
-@dataclass(frozen=True, slots=True, init=False)
-class FaceDetection(ObjectDetection):
-    """A face found in a photo.
-
-    Parameters
-    ----------
-    score : float
-        In [0, 1].
-    relative_box : box
-        In units of the photo; may stick out of it.
-    image_dims : Dimensions or (width, height)
-        The size of the photo in pixels.
-
-    Examples
-    --------
-    >>> FaceDetection(0.9, {"x": 0.25, "y": 0.5, "width": 0.25, "height": 0.25}, (200, 100)).box
-    Box(x=50.0, y=50.0, width=50.0, height=25.0)
-    """
-
-    def __init__(self, score: float, relative_box: BoxLike, image_dims: DimensionsLike) -> None:
-        ObjectDetection.__init__(self, score, score, "", relative_box, image_dims)
-
-    def for_size(self, width: float, height: float) -> FaceDetection:
-        """The detection in the photo at another size."""
-        # twice through relative coordinates, which face-api.js does too: the last bits depend on it
-        resized = ObjectDetection.for_size(self, width, height)
-        return FaceDetection(resized.score, resized.relative_box, resized.image_dims)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -231,6 +137,35 @@ class FaceResult:
             parts.append(f"descriptor [{len(self.descriptor)}]")
         return f"<FaceResult: {', '.join(parts)}>"
 
+    def _repr_html_(self) -> Markup:
+        """The face on its photo, for a notebook."""
+        detection = self.detection
+        bars = None if self.expressions is None else expression_bars(self.expressions)
+        return element("div", face_list([self], (detection.image_width, detection.image_height), detection.read_photo()), bars)
+
+
+class Faces(list[Any]):
+    """The faces of one photo, as `detect_all_faces(photo).run()` gives them: a list; a notebook shows it as their photo.
+
+    Attributes
+    ----------
+    source : PhotoSource or None
+        Where the photo is found again.
+    """
+
+    def __init__(self, faces: Iterable[Any] = (), source: Any = None) -> None:
+        super().__init__(faces)
+        self.source = source
+
+    def _repr_html_(self) -> Markup:
+        """The photo with its faces, for a notebook."""
+        first = getattr(self[0], "detection", self[0]) if self else None
+        photo = self.source.read() if self.source is not None else None
+        size = None if self.source is None else self.source.size
+        if first is not None:
+            size = first.image_width, first.image_height
+        return face_list(self, size, photo)
+
 
 _FIELD_TYPES: dict[str, type] = {
     "detection": FaceDetection,
@@ -291,7 +226,7 @@ def extend_with_face_landmarks(source_obj: FaceResult | FaceDetection, unshifted
     detection = result.detection
     landmarks = unshifted_landmarks.shift_by(detection.box.x, detection.box.y)
     relative = landmarks.align().rescale(detection.image_dims.reverse())
-    aligned = FaceDetection(detection.score, relative, detection.image_dims)
+    aligned = seen_in(detection.source, FaceDetection(detection.score, relative, detection.image_dims))
     return dataclasses.replace(result, landmarks=landmarks, unshifted_landmarks=unshifted_landmarks, aligned_rect=aligned)
 
 

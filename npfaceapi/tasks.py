@@ -17,11 +17,13 @@ from typing import Any, TypeVar
 import numpy as np
 
 from npfaceapi import nets
+from npfaceapi.detection import seen_in
 from npfaceapi.errors import InvalidArgument, InvalidType
 from npfaceapi.geometry import Box
 from npfaceapi.image import NetInput, crop_rect, to_net_input
 from npfaceapi.options import MtcnnOptions, SsdMobilenetv1Options, TinyFaceDetectorOptions, TinyYolov2Options
-from npfaceapi.results import FaceDetection, FaceResult, extend_with_face_landmarks
+from npfaceapi.photo_source import PhotoSource
+from npfaceapi.results import FaceDetection, FaceResult, Faces, extend_with_face_landmarks
 
 __all__ = ["ComposableTask", "DetectAllFacesTask", "DetectSingleFaceTask", "detect_all_faces", "detect_single_face"]
 
@@ -85,19 +87,29 @@ class ComposableTask:
             detector = nets.mtcnn
         return [detector.locate_faces(image, self.options) for image in images]
 
-    def _results(self) -> tuple[list[list[Any]], bool]:
+    def _results(self) -> tuple[list[Faces], bool]:
         """The faces of each photo, and whether a list of photos came in."""
         net_input = to_net_input(self.photo)
-        photos = self._faces(net_input)
+        sources = self._sources(net_input)
+        photos = [
+            Faces((seen_in(source, face) for face in faces), source)
+            for source, faces in zip(sources, self._faces(net_input), strict=True)
+        ]
         if not self.steps:
-            return [list(faces) for faces in photos], net_input.is_batch_input
+            return photos, net_input.is_batch_input
         faces = [
             FaceInProgress(net_input.image_tensors[i], FaceResult(d)) for i, detections in enumerate(photos) for d in detections
         ]
         for step in self.steps:
             _STEPS[step](faces)
         results = iter(face.result for face in faces)
-        return [[next(results) for _ in detections] for detections in photos], net_input.is_batch_input
+        return [Faces((next(results) for _ in faces), faces.source) for faces in photos], net_input.is_batch_input
+
+    def _sources(self, net_input: NetInput) -> list[PhotoSource]:
+        given = net_input.image_tensors if isinstance(self.photo, NetInput) else self.photo
+        photos = list(given) if isinstance(given, (list, tuple)) else [given]
+        sizes = [(image.shape[1], image.shape[0]) for image in net_input.image_tensors]
+        return [PhotoSource(photo, size) for photo, size in zip(photos, sizes, strict=True)]
 
     def run(self) -> Any:
         """Compute the chain."""

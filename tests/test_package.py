@@ -27,10 +27,14 @@ MODULES = sorted(
 # Whoever stands in a line may import what stands in lines above it, and, in a folder, its neighbours.
 LAYERS = """
     _version errors
-    points js_numbers graph photo canvas
+    markup plain_table
+    feature_maps
+    taps
+    points js_numbers graph photo canvas face_markup
     geometry predictions fetch ops options matcher
-    boxes landmarks resampling weights draw_options
+    boxes landmarks resampling weights draw_options detection
     results image
+    photo_source
     engines
     networks
     nets draw export

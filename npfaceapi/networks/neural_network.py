@@ -15,6 +15,7 @@ from npfaceapi.engines.reference import softmax
 from npfaceapi.errors import FetchError, InvalidArgument, InvalidType, WeightsError
 from npfaceapi.graph import Graph, Node, ParamTree, record
 from npfaceapi.image import NetInput, compute_reshaped_dimensions, to_net_input
+from npfaceapi.taps import Taps
 from npfaceapi.weights import bundled_weights, bundled_weights_shapes, load_weight_map
 
 __all__ = ["NeuralNetwork", "Shapes", "one_or_list", "options_or_default", "reshaped_sizes_of", "sizes_of", "softmax"]
@@ -340,7 +341,7 @@ class NeuralNetwork:
 
         return dict(zip(outputs, self._run(batch, nodes, backend), strict=False))
 
-    def taps(self, batch: Any, names: Sequence[str] | None = None, *, backend: str | None = None) -> dict[str, Array]:
+    def taps(self, batch: Any, names: Sequence[str] | None = None, *, backend: str | None = None) -> Taps:
         """The values of nodes inside of the network.
 
         Parameters
@@ -352,8 +353,8 @@ class NeuralNetwork:
 
         Returns
         -------
-        dict of str to ndarray
-            By the given names, each [N, ...].
+        Taps
+            A dict of str to ndarray, by the given names, each [N, ...]; a notebook shows it as pictures.
         """
         chosen = [names] if isinstance(names, str) else names
 
@@ -364,7 +365,7 @@ class NeuralNetwork:
             return [graph.find(name) for name in chosen]
 
         values = self._run(batch, nodes, backend)
-        return dict(zip(chosen or (), values, strict=True))
+        return Taps(self._where(), dict(zip(chosen or (), values, strict=True)))
 
     def __repr__(self) -> str:
         return f"<{self._where()}: {'loaded' if self.is_loaded else 'not loaded yet' if self._bundled else 'no weights'}>"

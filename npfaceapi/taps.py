@@ -1,0 +1,87 @@
+"""The values of nodes inside of a network, as `net.taps` gives them: a dict that shows itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from npfaceapi.feature_maps import Sheet, sheet
+from npfaceapi.markup import Markup, element, join
+from npfaceapi.plain_table import format_table, shortened
+
+__all__ = ["Taps", "sheet_figure"]
+
+Array = np.ndarray[Any, Any]
+
+#: How many sheets a notebook gets; each is a picture inside of the page.
+MOST_SHEETS = 60
+
+
+class Taps(dict[str, Array]):
+    """Values [N, ...] of a network's nodes by name; printed as a table, in a notebook as pictures.
+
+    Examples
+    --------
+    >>> from npfaceapi import nets
+    >>> taps = nets.face_expression_net.taps(np.zeros((1, 112, 112, 3)), ["dense0", "logits"], backend="reference")
+    >>> print(repr(taps).splitlines()[0])
+    <Taps of FaceExpressionNet: 2 layers of 1 image>
+    >>> taps["dense0"].shape
+    (1, 56, 56, 32)
+    """
+
+    def __init__(self, net: str, values: dict[str, Array]) -> None:
+        super().__init__(values)
+        self.net = net
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Taps, (self.net, dict(self))
+
+    def _title(self) -> str:
+        images = len(next(iter(self.values()))) if self else 0
+        return (
+            f"Taps of {self.net}: {len(self)} layer{'' if len(self) == 1 else 's'} of {images} image{'' if images == 1 else 's'}"
+        )
+
+    def __repr__(self) -> str:
+        header = ("layer", "shape", "smallest", "mean", "largest")
+        rows = [(name, "x".join(map(str, value.shape)), *_statistics(value)) for name, value in self.items()]
+        lines = format_table(header, shortened(rows), right=(2, 3, 4), indent="  ")
+        return f"<{self._title()}>\n{lines}" if self else f"<{self._title()}>"
+
+    def _repr_html_(self) -> Markup:
+        """The maps of the first image's layers, folded; for a notebook."""
+        shown = list(self.items())[:MOST_SHEETS]
+        parts = [element("p", self._title(), ". The first image is shown." if self else ".")]
+        for name, value in shown:
+            title = element("summary", f"{name}, {'x'.join(map(str, value.shape[1:])) or '1'}")
+            if len(value):
+                parts.append(element("details", title, sheet_figure(name, sheet(value[0])), open=len(self) <= 3))
+        if len(self) > len(shown):
+            parts.append(element("p", f"{len(self) - len(shown)} more layers are not shown; ask for them by name."))
+        return element("div", *parts)
+
+
+def _statistics(value: Array) -> tuple[str, ...]:
+    if not value.size:
+        return "-", "-", "-"
+    return tuple(f"{number:.4g}" for number in (value.min(), value.mean(dtype=np.float64), value.max()))
+
+
+def sheet_figure(name: str, shown: Sheet) -> Markup:
+    """A sheet of maps with its caption; small ones are enlarged, their pixels kept square and sharp."""
+    if len(shown.shape) == 3:
+        zoom = max(1, min(24, 640 // shown.width, 480 // shown.height))
+        width, height = shown.width * zoom, shown.height * zoom
+    else:
+        width, height = shown.width * 10, shown.height * 24
+    picture = element(
+        "img",
+        src=shown.uri,
+        alt=f"Feature maps of {name}" if len(shown.shape) == 3 else f"Values of {name} as coloured bars",
+        width=width,
+        height=height,
+        style="max-width:100%;height:auto;image-rendering:pixelated",
+    )
+    return element("figure", picture, element("figcaption", join([shown.caption()])), style="margin:.5em 0")

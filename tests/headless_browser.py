@@ -1,0 +1,100 @@
+"""A headless Chromium for the tests, spoken to in the W3C's WebDriver protocol through chromedriver; no package is needed."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+DRIVER = shutil.which("chromedriver")
+MISSING = None if CHROMIUM and DRIVER else "no Chromium with chromedriver here (Debian: apt-get install chromium chromium-driver)"
+
+ARGUMENTS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--hide-scrollbars", "--allow-file-access-from-files",
+)  # fmt: skip
+
+
+class Browser:
+    """One browser window; `with Browser() as browser: browser.open(path)`."""
+
+    def __enter__(self) -> Browser:
+        self._folder = tempfile.mkdtemp(prefix="npfaceapi-browser-")
+        log = Path(self._folder) / "driver.log"
+        with log.open("w") as output:
+            self._driver = subprocess.Popen([DRIVER, "--port=0"], stdout=output, stderr=output)
+        try:
+            self._url = f"http://127.0.0.1:{self._port(log)}/session"
+            options = {"binary": CHROMIUM, "args": [*ARGUMENTS, f"--user-data-dir={self._folder}/profile"]}
+            wanted = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
+            session = self._call("POST", "", {"capabilities": {"alwaysMatch": wanted}})
+            self._url += f"/{session['sessionId']}"
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(OSError):
+            self._call("DELETE", "")
+        self._driver.terminate()
+        self._driver.wait(20)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _port(self, log: Path) -> int:
+        for _ in range(200):
+            words = log.read_text().split("started successfully on port ")
+            if len(words) > 1 and words[1].rstrip().endswith("."):
+                return int(words[1].split(".")[0])
+            time.sleep(0.05)
+        raise RuntimeError(f"chromedriver did not start: {log.read_text()}")
+
+    def _call(self, method: str, path: str, body: object = None):
+        data = json.dumps(body if body is not None else {}).encode() if method == "POST" else None
+        request = urllib.request.Request(self._url + path, data, {"Content-Type": "application/json"}, method=method)
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(request, timeout=60) as answer:
+                return json.load(answer)["value"]
+        except urllib.error.HTTPError as error:
+            raise RuntimeError(error.read().decode()[:500]) from None
+
+    def open(self, page: os.PathLike[str]) -> None:
+        """Open a file and wait until it and its pictures are loaded."""
+        self._call("POST", "/url", {"url": Path(page).absolute().as_uri()})
+
+    def resize(self, width: int, height: int) -> None:
+        """Make the window so large that the page sees width x height CSS pixels, as on a phone if narrow."""
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+        self._call("POST", "/goog/cdp/execute", {"cmd": "Emulation.setDeviceMetricsOverride", "params": metrics})
+
+    def dark(self, is_dark: bool) -> None:
+        """Prefer a dark page, or a light one."""
+        feature = {"name": "prefers-color-scheme", "value": "dark" if is_dark else "light"}
+        self._call("POST", "/goog/cdp/execute", {"cmd": "Emulation.setEmulatedMedia", "params": {"features": [feature]}})
+
+    def run(self, script: str, *arguments: object):
+        """The value that the body of a JavaScript function returns; a promise is waited for."""
+        return self._call("POST", "/execute/sync", {"script": script, "args": list(arguments)})
+
+    def complaints(self) -> list[str]:
+        """What the browser has complained of since the last time: errors of scripts, blocked or failed loads."""
+        return [entry["message"] for entry in self._call("POST", "/se/log", {"type": "browser"})]
+
+    def screenshot(self, file: os.PathLike[str], whole_page: bool = False) -> None:
+        """Write what is seen, or the whole page, as a PNG."""
+        shot = {"format": "png", "captureBeyondViewport": whole_page}
+        if whole_page:
+            size = self.run("const e = document.documentElement; return [e.scrollWidth, e.scrollHeight]")
+            shot["clip"] = {"x": 0, "y": 0, "width": size[0], "height": min(size[1], 16_000), "scale": 1}
+        data = self._call("POST", "/goog/cdp/execute", {"cmd": "Page.captureScreenshot", "params": shot})["data"]
+        Path(file).write_bytes(base64.b64decode(data))
