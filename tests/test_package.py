@@ -31,7 +31,7 @@ LAYERS = """
     feature_maps
     taps
     points js_numbers graph photo canvas face_markup
-    geometry predictions fetch ops options matcher
+    geometry predictions fetch ops options matcher graph_pictures
     boxes landmarks resampling weights draw_options detection
     results image
     photo_source

@@ -1,31 +1,66 @@
-"""`npfaceapi show NET`: the layers of a network, from its recorded graph."""
+"""`npfaceapi show NET`: the layers of a network, from its recorded graph, as a table, as data or as a picture."""
 
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
-from npfaceapi.commands.networks import NETS, network
 from npfaceapi.commands.table import format_table
 
 __all__ = ["add_arguments", "run"]
+
+NETS = (
+    "ssd_mobilenetv1", "tiny_face_detector", "tiny_yolov2", "tiny_yolov2_full", "mtcnn", "mtcnn_pnet", "mtcnn_rnet", "mtcnn_onet",
+    "face_landmark_68_net", "face_landmark_68_tiny_net", "face_recognition_net", "face_expression_net", "age_gender_net",
+)  # fmt: skip
+
+
+FORMATS = ("table", "json", "dot", "mermaid", "svg")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("net", choices=NETS, metavar="NET", help=f"one of {', '.join(NETS)}")
     parser.add_argument("--size", type=int, metavar="S", help="side of the input in pixels, where the network takes any")
+    parser.add_argument(
+        "--format",
+        choices=FORMATS,
+        default="table",
+        help="table (default) and json list every operation; dot (Graphviz), mermaid and svg are pictures of the blocks, "
+        "repeated ones drawn once",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    name: str = arguments.net
-    names = ["mtcnn_pnet", "mtcnn_rnet", "mtcnn_onet"] if name == "mtcnn" else [name]
-    for graph in [network(part).graph(arguments.size) for part in names]:
-        rows: list[tuple[object, ...]] = [
-            (node.name, node.op, "x".join(map(str, node.shape)) or "1", f"{node.parameters:,}", f"{node.macs:,}")
-            for node in graph
-        ]
-        rows.append(("total", "", "", f"{graph.parameters:,}", f"{graph.macs:,}"))
-        print(
-            f"{graph.name}: {graph.macs / 1e6:,.1f} million MACs (multiply-accumulates) an image, {graph.parameters:,} parameters"
-        )
-        print(format_table(("name", "operation", "output", "parameters", "MACs"), rows, right=(3, 4), indent="  "))
+    graphs = [part.graph(arguments.size) for part in _parts(arguments.net)]
+    if arguments.format == "table":
+        for graph in graphs:
+            _print_table(graph)
+        return 0
+    from npfaceapi.graph_pictures import svg, text
+
+    writers = {"json": text.graphs_json, "dot": text.graphs_dot, "mermaid": text.graphs_mermaid, "svg": svg.graphs_svg}
+    print(writers[arguments.format](graphs))
     return 0
+
+
+def _parts(name: str) -> list[Any]:
+    """The networks of that name: MTCNN has three."""
+    from npfaceapi import nets
+    from npfaceapi.networks.tiny_yolov2 import TinyYolov2
+
+    if name == "mtcnn":
+        return [nets.mtcnn.pnet, nets.mtcnn.rnet, nets.mtcnn.onet]
+    if name.startswith("mtcnn_"):
+        return [getattr(nets.mtcnn, name.removeprefix("mtcnn_"))]
+    if name == "tiny_yolov2_full":
+        return [TinyYolov2(with_separable_convs=False)]
+    return [getattr(nets, name)]
+
+
+def _print_table(graph: Any) -> None:
+    rows: list[tuple[object, ...]] = [
+        (node.name, node.op, "x".join(map(str, node.shape)) or "1", f"{node.parameters:,}", f"{node.macs:,}") for node in graph
+    ]
+    rows.append(("total", "", "", f"{graph.parameters:,}", f"{graph.macs:,}"))
+    print(f"{graph.name}: {graph.macs / 1e6:,.1f} million MACs (multiply-accumulates) an image, {graph.parameters:,} parameters")
+    print(format_table(("name", "operation", "output", "parameters", "MACs"), rows, right=(3, 4), indent="  "))

@@ -1,0 +1,95 @@
+"""Graphs as text for other programs: JSON with every node, DOT (Graphviz) and Mermaid with the folded boxes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from npfaceapi.graph import Graph, Node, shape_text
+from npfaceapi.graph_pictures.folding import Box, fold
+
+__all__ = ["graph_dict", "graphs_dot", "graphs_json", "graphs_mermaid"]
+
+
+def graph_dict(graph: Graph) -> dict[str, Any]:
+    """The whole graph in plain JSON types; shapes are those of one image."""
+    return {
+        "name": graph.name,
+        "input": list(graph.input.shape),
+        "outputs": {name: node.name for name, node in graph.outputs.items()},
+        "blocks": {name: node.name for name, node in graph.blocks.items()},
+        "parameters": graph.parameters,
+        "macs": graph.macs,
+        "nodes": [_node_dict(node) for node in graph],
+    }
+
+
+def _node_dict(node: Node) -> dict[str, Any]:
+    return {
+        "name": node.name,
+        "op": node.op,
+        "block": node.block,
+        "inputs": [x.name for x in node.inputs],
+        "shape": list(node.shape),
+        "attributes": dict(node.attributes),
+        "params": {key: {"name": p.name, "shape": list(p.shape)} for key, p in node.params.items()},
+        "parameters": node.parameters,
+        "macs": node.macs,
+        "bytes": node.bytes,
+    }
+
+
+def graphs_json(graphs: Sequence[Graph]) -> str:
+    """A JSON list with an object for each graph."""
+    return json.dumps([graph_dict(graph) for graph in graphs], indent=1)
+
+
+def _label(box: Box) -> list[str]:
+    lines = [f"repeated {box.times} times:"] if box.times > 1 else []
+    for member in box.members:
+        lines.append(member.name)
+        lines += [line for line in member.lines if line != member.name]
+    lines.append(f"→ {box.result}")
+    if box.outputs:
+        lines.append(f"output: {', '.join(box.outputs)}")
+    return lines
+
+
+def _title(graph: Graph) -> str:
+    return f"{graph.name}, input {shape_text(graph.input.shape)}"
+
+
+def graphs_dot(graphs: Sequence[Graph]) -> str:
+    """The folded boxes in the language of Graphviz: `npfaceapi show NET --format dot | dot -Tpdf > net.pdf`."""
+
+    def quoted(text: str) -> str:
+        escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+
+    lines = ["digraph network {", "  node [shape=box, style=rounded, fontname=monospace, fontsize=10]"]
+    for k, graph in enumerate(graphs):
+        boxes = fold(graph)
+        lines += [f"  subgraph cluster_{k} {{", f"    label={quoted(_title(graph))}"]
+        for i, box in enumerate(boxes):
+            label = "\\n".join(quoted(line)[1:-1] for line in _label(box))
+            lines.append(f'    n{k}_{i} [label="{label}"{", penwidth=2" if box.times > 1 else ""}]')
+        lines += [f"    n{k}_{j} -> n{k}_{i}" for i, box in enumerate(boxes) for j in box.inputs]
+        lines.append("  }")
+    return "\n".join([*lines, "}"])
+
+
+def graphs_mermaid(graphs: Sequence[Graph]) -> str:
+    """The folded boxes as a Mermaid flowchart, which code hosts draw in Markdown."""
+
+    def escaped(text: str) -> str:
+        return text.replace("#", "#35;").replace("&", "#amp;").replace('"', "#quot;").replace("<", "#lt;").replace(">", "#gt;")
+
+    lines = ["flowchart TD"]
+    for k, graph in enumerate(graphs):
+        boxes = fold(graph)
+        lines.append(f'  subgraph g{k}["{escaped(_title(graph))}"]')
+        lines += [f'    n{k}_{i}["{"<br/>".join(map(escaped, _label(box)))}"]' for i, box in enumerate(boxes)]
+        lines += [f"    n{k}_{j} --> n{k}_{i}" for i, box in enumerate(boxes) for j in box.inputs]
+        lines.append("  end")
+    return "\n".join(lines)
