@@ -134,6 +134,7 @@ def test_names_are_those_of_the_graph_and_the_weights(name):
     for param in graph.params:
         assert initializers[param].size == net.tensors[param].size
         assert initializers[param].dtype == np.float32
+    assert all(initializers[f"relu6/{limit}"].shape == () for limit in ("low", "high") if "relu6/low" in initializers)
 
 
 def test_taps_are_given_in_the_layout_of_the_graph(tmp_path, run):

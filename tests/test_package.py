@@ -41,6 +41,7 @@ LAYERS = """
     tasks
     global_api
     conformance
+    benchmark
     commands
     cli
     __main__

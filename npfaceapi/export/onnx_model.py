@@ -96,7 +96,7 @@ class _Builder:
         known = self._initializers
         while unique in self._outputs or (unique in known and not np.array_equal(known[unique], value)):
             unique, again = f"{name}:{again}", again + 1
-        self._initializers[unique] = np.ascontiguousarray(value)
+        self._initializers[unique] = np.array(value, order="C")  # which, unlike ascontiguousarray, keeps a scalar
         return unique
 
     def weight(self, node: Node, key: str) -> Array:

@@ -1,0 +1,93 @@
+"""What is timed: each network at its own size, the tiny detector at two, P-Net on one level of a pyramid."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from npfaceapi import nets
+from npfaceapi.conformance.golden import GoldenCases
+from npfaceapi.conformance.synthetic import synthetic
+from npfaceapi.errors import InvalidArgument
+from npfaceapi.image import resize_bilinear
+from npfaceapi.networks.neural_network import NeuralNetwork
+
+__all__ = ["ENTRIES", "FACE_NETS", "Entry", "accuracy_inputs", "astronaut", "chosen_entries", "noise"]
+
+Array = np.ndarray[Any, Any]
+
+
+class Entry(NamedTuple):
+    """A network at one size of its input."""
+
+    name: str
+    height: int
+    width: int
+
+    @property
+    def net(self) -> NeuralNetwork:
+        owner, _, part = self.name.partition("_") if self.name.startswith("mtcnn_") else (self.name, "", "")
+        net: NeuralNetwork = getattr(nets, owner)
+        return getattr(net, part) if part else net
+
+    def shape(self, batch: int = 1) -> str:
+        return f"{batch}x{self.height}x{self.width}x3"
+
+
+ENTRIES = (
+    Entry("ssd_mobilenetv1", 512, 512),
+    Entry("tiny_face_detector", 416, 416),
+    Entry("tiny_face_detector", 224, 224),
+    Entry("face_landmark_68_net", 112, 112),
+    Entry("face_landmark_68_tiny_net", 112, 112),
+    Entry("face_recognition_net", 150, 150),
+    Entry("face_expression_net", 112, 112),
+    Entry("age_gender_net", 112, 112),
+    Entry("mtcnn_pnet", 288, 384),
+    Entry("mtcnn_rnet", 24, 24),
+    Entry("mtcnn_onet", 48, 48),
+)
+#: Those that run on all faces of a photo at once.
+FACE_NETS = ("face_landmark_68_net", "face_expression_net", "age_gender_net", "face_recognition_net")
+
+
+def chosen_entries(names: Sequence[str]) -> list[Entry]:
+    """The entries of these names, `NET`, `NET@SIZE` or `NET@HEIGHTxWIDTH`; all if none is named."""
+    return [entry for name in names for entry in _entries_of(name)] or list(ENTRIES)
+
+
+def _entries_of(text: str) -> Iterator[Entry]:
+    name, _, size = text.partition("@")
+    known = [entry for entry in ENTRIES if entry.name == name]
+    if not known:
+        names = dict.fromkeys(entry.name for entry in ENTRIES)
+        raise InvalidArgument(f"--net: expected one of {', '.join(names)}, got {name!r}")
+    if not size:
+        yield from known
+        return
+    sides = size.split("x")
+    if not 1 <= len(sides) <= 2 or not all(side.isdecimal() and int(side) > 0 for side in sides):
+        raise InvalidArgument(f"--net: expected {name}@SIZE or {name}@HEIGHTxWIDTH, got {text!r}")
+    yield Entry(name, int(sides[0]), int(sides[-1]))
+
+
+def noise(entry: Entry, batch: int, seed: int) -> Array:
+    """A batch float32 [N,H,W,3] in 0..255."""
+    return synthetic(seed, (batch, entry.height, entry.width, 3), 0, 255)
+
+
+@functools.cache
+def astronaut() -> Array:
+    """The bundled portrait, uint8 [512,512,3]; its face lies about x 181..264, y 73..175."""
+    return GoldenCases().tensor("input/astronaut").astype(np.uint8)
+
+
+def accuracy_inputs(entry: Entry) -> list[Array]:
+    """Five batches of one image: the portrait, its face, both turned over, and noise."""
+    photo, face = astronaut(), astronaut()[60:190, 165:280]
+    images = [photo, face, photo[::-1], face[:, ::-1]]
+    resized = [resize_bilinear(image, (entry.height, entry.width))[None].astype(np.float32) for image in images]
+    return [*resized, noise(entry, 1, 5)]

@@ -1,0 +1,115 @@
+"""How long each network takes, on one of our backends and on a peer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from npfaceapi.benchmark.entries import Entry, noise
+from npfaceapi.benchmark.peers import numbers_of_threads, ours, peer
+from npfaceapi.benchmark.section import Section
+from npfaceapi.benchmark.timing import geometric_mean, time_blocks
+from npfaceapi.errors import NpFaceApiError
+
+__all__ = ["WrongAnswer", "measure_networks", "networks_section", "relative_error"]
+
+Array = np.ndarray[Any, Any]
+Record = dict[str, Any]
+
+LARGEST_ERROR = 1e-5  # of the largest output, as for golden raw outputs
+
+
+class WrongAnswer(NpFaceApiError):
+    """An engine was timed that computes something else."""
+
+
+def relative_error(found: Sequence[Array], truth: Sequence[Array]) -> float:
+    """The largest error of all outputs, each in units of its largest value."""
+    errors = [np.abs(a.reshape(b.shape) - b).max() / max(np.abs(b).max(), 1e-30) for a, b in zip(found, truth, strict=True)]
+    worst = max(errors)
+    return float(worst) if np.isfinite(worst) else float("inf")
+
+
+def measure_networks(
+    entries: Iterable[Entry], *, backend: str, against: str | None, threads: int, batch: int = 1, seconds: float = 1.5
+) -> list[Record]:
+    """One record a network; both engines are judged on an input that they had not seen while they were timed.
+
+    Raises
+    ------
+    WrongAnswer
+        An engine is further from the float64 reference than `LARGEST_ERROR`.
+    """
+    with numbers_of_threads(threads):
+        return [_measure(entry, backend, against, threads, batch, seconds) for entry in entries]
+
+
+def _measure(entry: Entry, backend: str, against: str | None, threads: int, batch: int, seconds: float) -> Record:
+    net, graph = entry.net, entry.net.graph(entry.height, entry.width)
+    runners = {"ours": ours(net, backend)}
+    if against is not None:
+        runners["peer"] = peer(against, net, graph, threads)
+    timed, unseen = noise(entry, batch, 1), noise(entry, batch, 2)
+    fed = {name: runner.feed(timed) for name, runner in runners.items()}
+    times = time_blocks({name: _call(runner.call, fed[name]) for name, runner in runners.items()}, seconds)
+    truth = list(net.run_net(unseen, backend="reference64").values())
+    errors = {}
+    for name, runner in runners.items():
+        errors[name] = relative_error(runner.outputs(runner.call(runner.feed(unseen))), truth)
+        if not errors[name] <= LARGEST_ERROR:
+            engine = backend if name == "ours" else against
+            raise WrongAnswer(f"{entry.name} on {engine}: expected an error of at most {LARGEST_ERROR}, got {errors[name]:.2g}")
+    mine, other = times["ours"], times.get("peer")
+    return {
+        "net": entry.name,
+        "input": entry.shape(batch),
+        "threads": threads,
+        "ours_ms_min": mine.min,
+        "ours_ms_median": mine.median,
+        "peer": against,
+        "peer_ms_min": other.min if other else None,
+        "peer_ms_median": other.median if other else None,
+        "max_rel_error": errors["ours"],
+        "macs": graph.macs * batch,
+        "gflops": 2 * graph.macs * batch / mine.median / 1e6,
+    }
+
+
+def _call(function: Any, argument: Any) -> Any:
+    return lambda: function(argument)
+
+
+def networks_section(records: list[Record], backend: str, batch: int = 1) -> Section:
+    """The records as a table; the ratio is the peer's time by ours, so that above 1 is faster than the peer."""
+    against, threads = records[0]["peer"], records[0]["threads"]
+    title = f"{batch} images at once" if batch > 1 else "One image"
+    title += f", {threads} thread{'s' if threads > 1 else ''}" + (f", against {against}" if against else "")
+    section = Section(
+        title,
+        "Milliseconds a call, smallest / median, in alternating hot blocks of calls (see `npfaceapi/benchmark/timing.py`). "
+        "The ratio is the peer's time by ours. The error is ours, on an input not seen before, from the float64 reference, by "
+        "the largest output.",
+        ["network", "input", f"{backend} ms", f"{against} ms", "ratio min", "ratio median", "error", "GFLOP/s"],
+        records=records,
+    )
+    ratios = []
+    for r in records:
+        row = [r["net"], r["input"], f"{r['ours_ms_min']:.3f} / {r['ours_ms_median']:.3f}"]
+        if against:
+            ratios.append(r["peer_ms_median"] / r["ours_ms_median"])
+            row += [f"{r['peer_ms_min']:.3f} / {r['peer_ms_median']:.3f}"]
+            row += [f"{r['peer_ms_min'] / r['ours_ms_min']:.2f}", f"{ratios[-1]:.2f}"]
+        section.rows.append([*row, f"{r['max_rel_error']:.1e}", f"{r['gflops']:.0f}"])
+    if not against:
+        section.header = [name for name in section.header if "ratio" not in name and name != "None ms"]
+        return section
+    if len(records) > 1:
+        section.summary.append(f"geometric mean of the median ratios: {geometric_mean(ratios):.3f}")
+    if batch > 1:
+        mine, other = (sum(r[f"{who}_ms_median"] for r in records) for who in ("ours", "peer"))
+        section.summary.append(
+            f"all {len(records)} on {batch} images: {mine:.1f} ms, {against} {other:.1f} ms, {other / mine:.2f} times as many"
+        )
+    return section

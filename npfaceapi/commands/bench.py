@@ -1,0 +1,179 @@
+"""`npfaceapi bench`: how fast, how exact, how large, measured here, against other engines."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from npfaceapi.commands.photos import chosen_backend, with_progress
+from npfaceapi.commands.table import format_table
+
+if TYPE_CHECKING:
+    from npfaceapi.benchmark.section import Section
+
+__all__ = ["add_arguments", "run"]
+
+ALL_THREADS, ALL_BATCH = (1, 2), 16  # what --all measures
+
+
+def _from_one_up(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 up, got {text!r}")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value <= 600:
+        raise argparse.ArgumentTypeError(f"expected seconds, more than 0 and at most 600, got {text!r}")
+    return value
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--net", action="append", default=[], metavar="NET[@SIZE]", help="this network only; may be repeated (default: all)"
+    )
+    parser.add_argument("--threads", type=_from_one_up, metavar="N", help="of each engine (default: as many as may be used)")
+    parser.add_argument(
+        "--against", choices=("onnxruntime", "torch", "none"), help="default: onnxruntime where it is installed, else none"
+    )
+    parser.add_argument("--backend", metavar="NAME", help="ours; default: the one in use, npfaceapi backends lists them")
+    parser.add_argument("--batch", type=_from_one_up, metavar="N", help="N faces at once through the networks that take faces")
+    parser.add_argument("--chain", action="store_true", help="the whole chain on a photo of 3 faces, against its networks alone")
+    parser.add_argument(
+        "--cold-start", action="store_true", help="fresh processes: seconds to the first answer, and of compiling"
+    )
+    parser.add_argument("--memory", action="store_true", help="peak memory of the chain in a fresh process")
+    parser.add_argument("--accuracy", action="store_true", help="errors from the float64 reference")
+    parser.add_argument("--all", action="store_true", help=f"all of these, with {' and '.join(map(str, ALL_THREADS))} threads")
+    parser.add_argument("--seconds", type=_seconds, default=1.5, metavar="S", help="for each network and engine (default: 1.5)")
+    parser.add_argument(
+        "--json", metavar="FILE", help="write the figures as a JSON list; - for standard output, instead of tables"
+    )
+    parser.add_argument("--markdown", metavar="FILE", help="write the tables with machine and versions as a Markdown page")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from npfaceapi.export.files import write_whole
+
+    sections = []
+    with chosen_backend(arguments.backend):
+        for section in _sections(arguments):
+            sections.append(section)
+            if arguments.json != "-":
+                print(_as_text(section), flush=True)
+    records = json.dumps([record for section in sections for record in section.records], indent=1)
+    if arguments.json == "-":
+        print(records)
+    elif arguments.json is not None:
+        write_whole(Path(arguments.json), f"{records}\n".encode())
+    if arguments.markdown is not None:
+        write_whole(Path(arguments.markdown), _as_markdown(sections).encode())
+    return 0
+
+
+def _sections(arguments: argparse.Namespace) -> Iterator[Section]:
+    """Measures one question after the other, as the arguments ask."""
+    from npfaceapi.benchmark.peers import available_peers
+    from npfaceapi.engines.dispatch import current_backend, get_num_threads
+
+    backend, installed = current_backend(), available_peers()
+    default = "onnxruntime" if "onnxruntime" in installed else "none"
+    against = None if (arguments.against or default) == "none" else arguments.against or default
+    threads = arguments.threads or get_num_threads()
+    timed = _Networks(arguments, backend, against)
+    if arguments.all:
+        yield from _everything(timed, backend, [*installed] if arguments.against is None else [against])
+        return
+    asked = False
+    for wanted, measure in _questions(arguments, timed, backend, against, threads):
+        if wanted:
+            asked = True
+            yield measure()
+    if not asked:
+        yield timed(threads)
+
+
+def _questions(
+    arguments: argparse.Namespace, timed: _Networks, backend: str, against: str | None, threads: int
+) -> list[tuple[bool, Callable[[], Section]]]:
+    from npfaceapi.benchmark.accuracy import accuracy_section
+    from npfaceapi.benchmark.chain import chain_section
+    from npfaceapi.benchmark.processes import cold_start_section, memory_section
+
+    return [
+        (arguments.batch is not None, lambda: timed(threads, batch=arguments.batch)),
+        (arguments.chain, lambda: _named(chain_section(backend, threads, arguments.seconds), f"--chain --threads {threads}")),
+        (arguments.cold_start, lambda: _named(cold_start_section(backend), "--cold-start")),
+        (arguments.memory, lambda: _named(memory_section(backend, threads), f"--memory --threads {threads}")),
+        (arguments.accuracy, lambda: _named(accuracy_section(timed.entries(), backend, against), "--accuracy")),
+    ]
+
+
+def _everything(timed: _Networks, backend: str, peers: list[str | None]) -> Iterator[Section]:
+    from npfaceapi.benchmark.accuracy import accuracy_section
+    from npfaceapi.benchmark.chain import chain_section
+    from npfaceapi.benchmark.processes import cold_start_section, memory_section
+
+    for against in peers or [None]:
+        timed.against = against
+        for threads in ALL_THREADS:
+            yield timed(threads)
+    timed.against = first = (peers or [None])[0]
+    yield timed(ALL_THREADS[-1], batch=ALL_BATCH)
+    for threads in ALL_THREADS:
+        yield _named(chain_section(backend, threads), f"--chain --threads {threads}")
+    yield _named(accuracy_section(timed.entries(), backend, first), "--accuracy")
+    yield _named(cold_start_section(backend), "--cold-start")
+    yield _named(memory_section(backend, ALL_THREADS[-1]), f"--memory --threads {ALL_THREADS[-1]}")
+
+
+class _Networks:
+    """Times the chosen networks, showing on a terminal which one is at work."""
+
+    def __init__(self, arguments: argparse.Namespace, backend: str, against: str | None) -> None:
+        self._names, self._seconds = arguments.net, arguments.seconds
+        self.backend, self.against = backend, against
+
+    def entries(self, default: tuple[str, ...] = ()) -> list[Any]:
+        from npfaceapi.benchmark.entries import chosen_entries
+
+        return chosen_entries(self._names or default)
+
+    def __call__(self, threads: int, batch: int = 1) -> Section:
+        from npfaceapi.benchmark.entries import FACE_NETS
+        from npfaceapi.benchmark.networks import measure_networks, networks_section
+
+        entries = self.entries(FACE_NETS if batch > 1 else ())
+        shown = with_progress([f"{e.name} {e.shape(batch)}, {threads} threads" for e in entries])
+        one_by_one = (entry for entry, _ in zip(entries, shown, strict=True))
+        records = measure_networks(
+            one_by_one, backend=self.backend, against=self.against, threads=threads, batch=batch, seconds=self._seconds
+        )
+        options = f"--threads {threads}" + (f" --batch {batch}" if batch > 1 else "") + f" --against {self.against or 'none'}"
+        return _named(networks_section(records, self.backend, batch), options)
+
+
+def _named(section: Section, options: str) -> Section:
+    section.command = f"npfaceapi bench {options}"
+    return section
+
+
+def _as_text(section: Section) -> str:
+    table = format_table(section.header, section.rows, right=range(1, len(section.header)), indent="  ")
+    return "\n".join([section.title, table, *(f"  {line}" for line in section.summary), ""])
+
+
+def _as_markdown(sections: list[Section]) -> str:
+    from npfaceapi.benchmark.machine import machine_lines
+
+    command = "npfaceapi " + " ".join(sys.argv[1:])
+    head = ["# Benchmarks", "", f"Made by `{command}`; every figure is of this machine, in this run:", ""]
+    return "\n".join([*head, *(f"- {line}" for line in machine_lines()), "", *(section.markdown() for section in sections)])
