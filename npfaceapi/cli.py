@@ -23,6 +23,7 @@ _COMMANDS = {
     "show": "print the layers of a network",
     "export": "write a network as an ONNX graph, or its weights as npz or safetensors",
     "verify": "check the results of a backend against golden outputs of face-api.js",
+    "conform": "prove a port of these networks, in any language, and find its faults",
     "backends": "list what can run the networks here",
     "bench": "measure speed, accuracy, cold start and memory here, against other engines",
     "warmup": "compile all kernels ahead of the first photo",

@@ -63,6 +63,7 @@ class GoldenCases:
         self.sets = {name for name, manifest in self._sets.items() if self.folder.joinpath(manifest).is_file()}
         if not self.sets:
             raise GoldenError(f"{self.folder}: expected one of {', '.join(self._sets.values())}, got none of them")
+        self.all_cases = cases
         self.cases = [case for case in cases if case.set in self.sets]
         self.missing = len(cases) - len(self.cases)
 
@@ -93,6 +94,10 @@ class GoldenCases:
             except WeightsError as error:
                 raise GoldenError(str(error)) from None
         return tensors
+
+    def has(self, name: str) -> bool:
+        """Whether a tensor of that name is stored in the sets at hand."""
+        return name in self._tensors
 
     def tensor(self, name: str) -> Array:
         """A stored tensor by its name in the manifest."""

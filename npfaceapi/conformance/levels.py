@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,7 +17,7 @@ from npfaceapi.conformance.synthetic import synthetic
 from npfaceapi.engines import dispatch
 from npfaceapi.errors import GoldenError
 from npfaceapi.geometry import Box, Rect
-from npfaceapi.graph import Node, ParamTree, record
+from npfaceapi.graph import Graph, Node, ParamTree, record
 from npfaceapi.image import compute_reshaped_dimensions, extract_face_tensors, resize_bilinear, to_batch_tensor
 from npfaceapi.networks import mtcnn_stages as stages
 from npfaceapi.networks import ssd_mobilenetv1, tiny_yolov2
@@ -25,30 +27,36 @@ from npfaceapi.options import MtcnnOptions, SsdMobilenetv1Options, TinyFaceDetec
 from npfaceapi.results import FaceDetection, FaceResult
 from npfaceapi.tasks import FaceInProgress, detect_all_faces
 
-__all__ = ["LEVELS", "run_case"]
+__all__ = ["LEVELS", "detector_options", "network_batch", "network_of", "operation_graph", "run_case"]
 
 Array = np.ndarray[Any, Any]
 Outputs = dict[str, Any]
 
 
-def _network(case: Case) -> NeuralNetwork:
+def network_of(case: Case) -> NeuralNetwork:
     """The network of a case; TinyYolov2 with the synthetic weights that the case states."""
     if case.net.startswith("mtcnn_"):
         part: NeuralNetwork = getattr(nets.mtcnn, case.net.removeprefix("mtcnn_"))
         return part
     if case.net.startswith("tiny_yolov2"):
-        net = tiny_yolov2.TinyYolov2(case.net == "tiny_yolov2")
-        if "synthetic_weights" in case.attributes:
-            rules = case.attributes["synthetic_weights"]
-            net.load_from_weight_map(
-                {rule["name"]: synthetic(rule["seed"], rule["shape"], rule["low"], rule["high"]) for rule in rules}
-            )
-        return net
+        return _yolo(case.net == "tiny_yolov2", json.dumps(case.attributes.get("synthetic_weights")))
+    if case.net not in nets.__all__:
+        raise GoldenError(f"{case.name}: expected a network out of {', '.join(nets.__all__)}, got {case.net!r}")
     ready: NeuralNetwork = getattr(nets, case.net)
     return ready
 
 
-def _batch(case: Case, inputs: Sequence[Array]) -> Array:
+@functools.lru_cache(maxsize=2)
+def _yolo(separable: bool, rules: str) -> NeuralNetwork:
+    """A TinyYolov2 with weights made by rule; kept, since making the 16 million numbers takes seconds."""
+    net = tiny_yolov2.TinyYolov2(separable)
+    made = {rule["name"]: synthetic(rule["seed"], rule["shape"], rule["low"], rule["high"]) for rule in json.loads(rules) or ()}
+    if made:
+        net.load_from_weight_map(made)
+    return net
+
+
+def network_batch(case: Case, inputs: Sequence[Array]) -> Array:
     a = case.attributes
     if case.net == "mtcnn_pnet":
         resized = resize_bilinear(inputs[0], (a["height"], a["width"]))
@@ -59,17 +67,26 @@ def _batch(case: Case, inputs: Sequence[Array]) -> Array:
 
 
 def weights(case: Case, inputs: Sequence[Array]) -> Outputs:
-    return dict(_network(case).tensors)
+    return dict(network_of(case).tensors)
 
 
 def operations(case: Case, inputs: Sequence[Array]) -> Outputs:
     """One operation as a graph of its own, so that it runs on the backend under test."""
-    attributes = {k: v for k, v in case.attributes.items() if k != "op"}
     op = case.attributes["op"]
     if op == "resize_bilinear":
-        return {"output": np.stack([resize_bilinear(image, (attributes["height"], attributes["width"])) for image in inputs[0]])}
+        size = case.attributes["height"], case.attributes["width"]
+        return {"output": np.stack([resize_bilinear(image, size) for image in inputs[0]])}
+    graph, tensors, batch = operation_graph(case, inputs)
+    program = dispatch.prepare(graph, tensors, list(graph.outputs.values()), dispatch.current_backend())
+    return {"output": program(batch)[0]}
+
+
+def operation_graph(case: Case, inputs: Sequence[Array]) -> tuple[Graph, dict[str, Array], Array]:
+    """The graph of a case's operation, its parameters, and its batch."""
+    attributes = {k: v for k, v in case.attributes.items() if k != "op"}
+    op = case.attributes["op"]
     if op == "concat" or (op in ("add", "subtract", "multiply", "divide") and inputs[1].shape == inputs[0].shape):
-        return {"output": _run_several_inputs(op, inputs)}
+        return _several_inputs(op, inputs)
     batch, parameters = inputs[0], dict(enumerate(inputs[1:]))
     names = {
         "conv2d": ("filters",), "depthwise_conv2d": ("filters",), "dense": ("weights",), "prelu": ("alpha",),
@@ -90,16 +107,10 @@ def operations(case: Case, inputs: Sequence[Array]) -> Outputs:
     def forward(x: Node, p: ParamTree) -> dict[str, Node]:
         return {"output": getattr(ops, op)(x, **p, **attributes)}
 
-    return {"output": _run_graph(forward, tensors, batch)}
+    return record("operation", forward, {name: t.shape for name, t in tensors.items()}, batch.shape[1:]), tensors, batch
 
 
-def _run_graph(forward: Callable[[Node, ParamTree], dict[str, Node]], tensors: dict[str, Array], batch: Array) -> Array:
-    graph = record("operation", forward, {name: t.shape for name, t in tensors.items()}, batch.shape[1:])
-    program = dispatch.prepare(graph, tensors, list(graph.outputs.values()), dispatch.current_backend())
-    return program(batch)[0]
-
-
-def _run_several_inputs(op: str, inputs: Sequence[Array]) -> Array:
+def _several_inputs(op: str, inputs: Sequence[Array]) -> tuple[Graph, dict[str, Array], Array]:
     """A graph has one input: all are laid end to end, and each is picked out by a dense layer of zeros and ones, exactly."""
     batch = np.concatenate([x.reshape(len(x), -1) for x in inputs], axis=1)
     ends = np.cumsum([x[0].size for x in inputs])
@@ -112,15 +123,15 @@ def _run_several_inputs(op: str, inputs: Sequence[Array]) -> Array:
         parts = [ops.reshape(ops.dense(x, p[f"pick{i}"]), part.shape[1:]) for i, part in enumerate(inputs)]
         return {"output": ops.concat(parts) if op == "concat" else getattr(ops, op)(*parts)}
 
-    return _run_graph(forward, pick, batch)
+    return record("operation", forward, {name: t.shape for name, t in pick.items()}, batch.shape[1:]), pick, batch
 
 
 def taps(case: Case, inputs: Sequence[Array]) -> Outputs:
-    return dict(_network(case).taps(_batch(case, inputs), [entry["name"] for entry in case.expected]))
+    return dict(network_of(case).taps(network_batch(case, inputs), [entry["name"] for entry in case.expected]))
 
 
 def raw(case: Case, inputs: Sequence[Array]) -> Outputs:
-    return dict(_network(case).run_net(_batch(case, inputs)))
+    return dict(network_of(case).run_net(network_batch(case, inputs)))
 
 
 def _detections(faces: Sequence[FaceDetection]) -> Outputs:
@@ -176,13 +187,13 @@ def _mtcnn_stage(case: Case, inputs: Sequence[Array]) -> Outputs:
     if a["stage"] == 1:
         pairs = zip(inputs[::2], inputs[1::2], a["scales"], strict=True)
         boxes, scores = stages.stage1_all([stages.stage1_scale(p.squeeze(0), r.squeeze(0), s, threshold) for p, r, s in pairs])
-        return {"boxes": boxes, "scores": scores}
+        return {"boxes": boxes.astype(int), "scores": scores}
     given = inputs[0].astype(np.float64)
     if a["stage"] == 2:
         boxes, scores = stages.stage2(given, inputs[1], inputs[2], threshold)
-        return {"boxes": boxes, "scores": scores}
+        return {"boxes": boxes.astype(int), "scores": scores}
     boxes, scores, points, of_face_api = stages.stage3(given, inputs[1], inputs[2], inputs[3], threshold)
-    return {"boxes": boxes, "scores": scores, "landmarks": points, "landmarks_of_face_api": of_face_api}
+    return {"boxes": boxes.astype(int), "scores": scores, "landmarks": points, "landmarks_of_face_api": of_face_api}
 
 
 def prepare(case: Case, inputs: Sequence[Array]) -> Outputs:
@@ -195,7 +206,7 @@ def prepare(case: Case, inputs: Sequence[Array]) -> Outputs:
         return {"image": resize_bilinear(inputs[0], (a["height"], a["width"]))[None]}
     if a["op"] == "mtcnn_patches":
         batch, _ = stages.patches(inputs[0], inputs[1].astype(np.float64), a["size"])
-        return {"patches": batch.transpose(0, 2, 1, 3)[..., ::-1]}
+        return {"patches": batch.transpose(0, 2, 1, 3)[..., ::-1].astype(np.uint8)}
     H, W = inputs[0].shape[:2]
     boxes: list[Any] = [Box({"x": x, "y": y, "width": w, "height": h}) for x, y, w, h in a.get("boxes", ())]
     boxes += [FaceDetection(0.9, Rect(*box), (W, H)) for box in a.get("relative_boxes", ())]
@@ -204,7 +215,7 @@ def prepare(case: Case, inputs: Sequence[Array]) -> Outputs:
     return {"rects": np.array(rects), **{f"crop_{i}": crop for i, crop in enumerate(crops)}}
 
 
-def _options(case: Case) -> Any:
+def detector_options(case: Case) -> Any:
     a = case.attributes
     if case.net == "ssd_mobilenetv1":
         return SsdMobilenetv1Options(min_confidence=a["min_confidence"], max_results=a["max_results"])
@@ -217,9 +228,10 @@ def _options(case: Case) -> Any:
 def chain(case: Case, inputs: Sequence[Array]) -> Outputs:
     image, a = inputs[0], case.attributes
     if a.get("only") == "mtcnn":
-        boxes, scores, points, of_face_api, _ = nets.mtcnn.detect_arrays(image, _options(case))
-        return {"boxes": boxes, "scores": scores, "landmarks": points, "landmarks_of_face_api": of_face_api}
-    task = detect_all_faces(image, _options(case)).with_face_landmarks(a["use_tiny_landmark_net"])
+        boxes, scores, points, of_face_api, _ = nets.mtcnn.detect_arrays(image, detector_options(case))
+        found = {"boxes": boxes, "scores": scores}
+        return {**found, "landmarks": points, "landmarks_of_face_api": of_face_api} if len(boxes) else found
+    task = detect_all_faces(image, detector_options(case)).with_face_landmarks(a["use_tiny_landmark_net"])
     faces: list[FaceResult] = task.with_face_expressions().with_age_and_gender().with_face_descriptors().run()
     outputs = _detections([face.detection for face in faces])
     if faces:

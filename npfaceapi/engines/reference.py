@@ -185,11 +185,21 @@ class ReferenceProgram:
         What `program(batch)` returns, in this order.
     dtype : float32 or float64
         The precision of all arithmetic.
+    operations : mapping of name to function, optional
+        Other evaluations of the operations than those of this module, which are used for the rest.
     """
 
-    def __init__(self, graph: Graph, weights: Mapping[str, Array], outputs: Sequence[Node], dtype: Any = np.float32) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        weights: Mapping[str, Array],
+        outputs: Sequence[Node],
+        dtype: Any = np.float32,
+        operations: Mapping[str, Callable[..., Array]] | None = None,
+    ) -> None:
         self.outputs = tuple(outputs)
         self.dtype = np.dtype(dtype)
+        self._operations = {**OPERATIONS, **(operations or {})}
         self._steps = [(node, self._arguments(node, weights)) for node in graph.ancestors(self.outputs) if node.op != "input"]
         self._input = graph.input
         self._last_use = {x: node for node, _ in self._steps for x in node.inputs}
@@ -204,7 +214,7 @@ class ReferenceProgram:
     def __call__(self, batch: Array) -> list[Array]:
         values: dict[Node, Array] = {self._input: np.asarray(batch, self.dtype)}
         for node, arguments in self._steps:
-            values[node] = OPERATIONS[node.op](*(values[x] for x in node.inputs), **arguments)
+            values[node] = self._operations[node.op](*(values[x] for x in node.inputs), **arguments)
             for x in set(node.inputs):
                 if self._last_use[x] is node and x not in self.outputs:
                     del values[x]

@@ -1,0 +1,179 @@
+"""`npfaceapi conform`: prove a port of the networks, in whatever language, against face-api.js (docs/conformance.md)."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from npfaceapi.commands.photos import with_progress
+from npfaceapi.commands.table import format_table
+from npfaceapi.errors import InvalidArgument
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(dest="conform_command", metavar="inputs|check|run", required=True)
+    inputs = commands.add_parser("inputs", help="write the inputs of the cases into a folder, for a port to read")
+    inputs.add_argument("folder", metavar="DIR")
+    inputs.add_argument("--format", choices=("raw", "npy"), default="raw", help="raw little-endian numbers (default), or .npy")
+    check = commands.add_parser("check", help="judge the outputs that a port wrote into the folder of inputs")
+    check.add_argument("folder", metavar="DIR")
+    ask = commands.add_parser("run", help="ask a program, a Python class or a backend of npfaceapi, and judge its answers")
+    ask.add_argument("--python", metavar="MODULE:CLASS", help="a class with a method run(network, batch); or FILE.py:CLASS")
+    ask.add_argument("--backend", metavar="NAME", help="a backend of npfaceapi")
+    ask.add_argument("--time-limit", metavar="S", type=float, default=60.0, help="seconds a case, for a program (default: 60)")
+    ask.add_argument("--format", choices=("raw", "npy"), default="raw", help="how a program gets its inputs (default: raw)")
+    ask.add_argument("program", metavar="-- PROGRAM ARGS…", nargs=argparse.REMAINDER, help="reads and writes JSON lines")
+    for command in (inputs, check, ask):
+        command.add_argument("--only", metavar="GLOB", action="append", default=[], help='names of cases, for example "raw/*"')
+        command.add_argument("--level", metavar="LEVEL", action="append", default=[], help="weights, operations, taps, raw, …")
+        command.add_argument("--golden", metavar="DIR", help="folder of golden cases (default: those at hand)")
+    for command in (check, ask):
+        command.add_argument("--grade", metavar="GRADE", default="float32", help="exact, float32 (default), mixed[:float16|…]")
+        command.add_argument("--xfail", metavar="FILE", help="expected failures: a pattern and a reason a line")
+        command.add_argument("--no-diagnosis", action="store_true", help="do not look for the fault")
+        command.add_argument("--all", action="store_true", help="print a line for each case, not only for each level")
+        command.add_argument(
+            "--json", metavar="FILE", help="write the report as JSON (- for standard output, instead of the table)"
+        )
+        command.add_argument("--junit", metavar="FILE", help="write the report as JUnit XML")
+        command.add_argument("--html", metavar="FILE", help="write the report as one HTML page")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from npfaceapi.conformance.golden import GoldenCases
+    from npfaceapi.conformance.questions import ORDER
+    from npfaceapi.conformance.runner import chosen_cases
+
+    for level in arguments.level:
+        if level not in ORDER:
+            raise InvalidArgument(f"--level: expected one of {', '.join(ORDER)}, got {level!r}")
+    golden = GoldenCases(arguments.golden)
+    cases = chosen_cases(golden, arguments.only, arguments.level)
+    if not cases:
+        chosen = " ".join([*arguments.only, *arguments.level])
+        raise InvalidArgument(f"expected --only and --level to match one of the golden cases, got {chosen!r}")
+    if arguments.conform_command == "inputs":
+        return _write_inputs(arguments, golden, cases)
+    return _judge(arguments, golden, cases)
+
+
+def _write_inputs(arguments: argparse.Namespace, golden: Any, cases: list[Any]) -> int:
+    from npfaceapi.conformance.folder import write_questions
+    from npfaceapi.conformance.questions import question_of
+
+    folder = Path(arguments.folder)
+    count = write_questions(folder, (question_of(golden, case) for case in _one_by_one(cases)), arguments.format)
+    print(f"{folder}: questions.json and the inputs of {count} cases")
+    print(f"write the answers to {folder / 'outputs'}/CASE/ANSWER.npy, then: npfaceapi conform check {folder}")
+    return 0
+
+
+def _judge(arguments: argparse.Namespace, golden: Any, cases: list[Any]) -> int:
+    from npfaceapi.conformance.folder import FolderPort, asked_cases
+    from npfaceapi.conformance.report import CaseResult, to_junit
+    from npfaceapi.conformance.runner import run_cases
+    from npfaceapi.conformance.tolerance import grade_of
+    from npfaceapi.conformance.xfail import read_xfail
+
+    grade = grade_of(arguments.grade)
+    xfail = read_xfail(arguments.xfail, [case.name for case in golden.all_cases]) if arguments.xfail else []
+    port: Any
+    if arguments.conform_command == "check":
+        asked = set(asked_cases(Path(arguments.folder)))
+        unknown = asked - {case.name for case in golden.all_cases}
+        if unknown:
+            raise InvalidArgument(f"{arguments.folder}/questions.json: expected names of golden cases, got {min(unknown)!r}")
+        cases = [case for case in cases if case.name in asked]
+        if not cases:
+            raise InvalidArgument(f"{arguments.folder}: expected --only and --level to match one of its {len(asked)} cases")
+        port = FolderPort(Path(arguments.folder))
+    else:
+        port = _port(arguments, golden)
+    report = run_cases(port, golden, _one_by_one(cases), grade, xfail, not arguments.no_diagnosis)
+    if isinstance(port, FolderPort) and not arguments.only and not arguments.level:
+        report.results += [
+            CaseResult(name, "strangers", "", "failed", "expected only answers to questions.json, got this as well")
+            for name in port.strangers()
+        ]
+    if arguments.json != "-":
+        print_report(report, arguments.all)
+    if arguments.json:
+        from npfaceapi.conformance.report import to_dict
+
+        _write(arguments.json, json.dumps(to_dict(report), indent=1) + "\n")
+    if arguments.junit:
+        _write(arguments.junit, to_junit(report))
+    if arguments.html:
+        from npfaceapi.conformance.html import to_html
+
+        _write(arguments.html, to_html(report))
+    return 0 if report.passed else 1
+
+
+def _one_by_one(cases: list[Any]) -> Iterator[Any]:
+    """The cases, with progress shown on a terminal."""
+    by_name = {case.name: case for case in cases}
+    return (by_name[name] for name in with_progress(list(by_name)))
+
+
+def _port(arguments: argparse.Namespace, golden: Any) -> Any:
+    from npfaceapi.conformance.ports import BackendPort, load_python_port
+    from npfaceapi.conformance.program import ProgramPort
+    from npfaceapi.engines.dispatch import use_backend
+
+    program = arguments.program[1:] if arguments.program[:1] == ["--"] else arguments.program
+    given = [bool(arguments.python), bool(arguments.backend), bool(program)]
+    if sum(given) != 1:
+        raise InvalidArgument(
+            "expected one of --python MODULE:CLASS, --backend NAME and -- PROGRAM ARGS…, got " + str(sum(given))
+        )
+    if arguments.python:
+        return load_python_port(arguments.python)
+    if arguments.backend:
+        with use_backend(arguments.backend):  # says at once what is missing
+            return BackendPort(golden, arguments.backend)
+    if not arguments.time_limit > 0:
+        raise InvalidArgument(f"--time-limit: expected seconds above 0, got {arguments.time_limit}")
+    return ProgramPort(program, arguments.time_limit, arguments.format)
+
+
+def print_report(report: Any, each: bool = False) -> None:
+    """The report as a table."""
+    from npfaceapi.conformance.report import summary_rows
+
+    header = ("level", "cases", "passed", "failed", "expected to", "not claimed", "ambiguous", "error / bound", "in")
+    print(format_table(header, summary_rows(report), right=tuple(range(1, 8))))
+    for result in report.results:
+        shown = {"failed": "FAILED", "xpassed": "PASSED UNEXPECTEDLY", "xfailed": "failed as expected"}.get(result.status)
+        if shown is None and each:
+            shown = result.status
+        if shown is None:
+            continue
+        print(f"{shown} {result.name}{': ' if result.problem else ''}{result.problem}")
+        if result.level == "taps" and result.first is not None:
+            print(f"  first diverging layer: {result.first.name}")
+        for match in result.diagnosis[:3]:
+            print(f"  matches: {match.text}")
+    counts = report.counts
+    told = ", ".join(f"{counts[status]} {status}" for status in counts)
+    print(
+        f"{report.port}, grade {report.grade}: {told or 'no case'} in {report.seconds:.1f} s; levels: {', '.join(report.levels)}"
+    )
+    if report.missing:
+        print(f"{report.missing} more golden cases are not at hand; --golden names another folder")
+
+
+def _write(file: str, text: str) -> None:
+    if file == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        Path(file).write_text(text, "utf-8")
+    except OSError as error:
+        raise InvalidArgument(f"{file}: expected a file that can be written, got: {error.strerror or error}") from None

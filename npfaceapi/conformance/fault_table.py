@@ -1,0 +1,114 @@
+"""Which fault is caught at which level, and what it is diagnosed as: found out by planting each of them.
+
+A fault is planted by running the float64 reference with it, and diagnosed by running the float32 reference with all of them:
+the numbers that are compared come from different arithmetic.  `python -m npfaceapi.conformance.fault_table` prints the table
+that stands in docs/conformance.md.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from npfaceapi.conformance.diagnosis import Diagnostician
+from npfaceapi.conformance.expected import expected_of
+from npfaceapi.conformance.faults import FAULTS
+from npfaceapi.conformance.golden import Case, GoldenCases
+from npfaceapi.conformance.judge import judge
+from npfaceapi.conformance.questions import ORDER, question_of
+from npfaceapi.conformance.tolerance import GRADES, Grade
+
+__all__ = ["CASES", "Trial", "small", "trials"]
+
+#: Cases on which the faults are tried: small ones, with pictures that are not square.
+CASES = (
+    "weights/face_landmark_68_tiny_net",
+    "operations/conv2d/2", "operations/depthwise_conv2d/2", "operations/max_pool/1", "operations/max_pool/5",
+    "operations/max_pool/7", "operations/avg_pool/1", "operations/dense/1", "operations/batch_norm/1", "operations/leaky_relu/1",
+    "operations/relu6/1", "operations/prelu/1", "operations/softmax/1", "operations/resize_bilinear/5",
+    "taps/face_landmark_68_tiny_net/noise", "taps/age_gender_net/noise", "taps/face_recognition_net/noise",
+    "taps/mtcnn_rnet/noise_a", "taps/mtcnn_onet/noise_a", "taps/mtcnn_pnet/noise",
+    "raw/ssd_mobilenetv1/cut@96", "raw/tiny_face_detector/tiny_128", "raw/tiny_yolov2/cut+noise_224@64",
+    "raw/tiny_yolov2_full/cut+noise_128@64", "raw/face_landmark_68_net/astronaut+tall+tiny",
+    "raw/face_landmark_68_tiny_net/astronaut+tall+tiny", "raw/face_recognition_net/astronaut+tall+tiny",
+    "raw/face_expression_net/astronaut+tall+tiny", "raw/age_gender_net/astronaut+tall+tiny", "raw/mtcnn_pnet/astronaut_min_60_0",
+    "raw/mtcnn_rnet/astronaut_min_60", "raw/mtcnn_onet/astronaut_min_60",
+    "decode/ssd_mobilenetv1/synthetic_wide", "decode/ssd_mobilenetv1/ties", "decode/tiny_face_detector/synthetic_wide",
+    "decode/tiny_yolov2_full/ties", "decode/face_landmark_68_net/synthetic", "decode/face_expression_net/synthetic",
+    "decode/age_gender_net/synthetic", "decode/non_max_suppression/coarse_min_0.5",
+    "decode/ssd_non_max_suppression/coarse_max_100", "decode/mtcnn_stage1/group",
+    "decode/mtcnn_stage2/group", "decode/mtcnn_stage3/group",
+    "prepare/to_batch/wide_40_center", "prepare/to_batch/wide+tall+tiny_32_center", "prepare/resize/tiny_7x19",
+    "prepare/crop/boxes_wide", "prepare/crop/boxes_tiny", "prepare/mtcnn_patches_24/group", "prepare/mtcnn_patches_48/tall",
+    "chain/tiny_416/cut",
+    "json/face_match", "json/face_matcher_1.2", "json/alignment",
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """One fault planted in one case: whether it was caught, where it showed first, and what it was diagnosed as."""
+
+    fault: str
+    title: str
+    case: Case
+    caught: bool
+    first: str
+    diagnosed: list[str]
+    texts: list[str]
+
+
+def small(golden: GoldenCases, name: str) -> Case:
+    """A golden case by name; `raw/…@64` is the case at another input size, without stored answers."""
+    full, _, size = name.partition("@")
+    case = next(case for case in golden.all_cases if case.name == full)
+    if not size:
+        return case
+    expected = [{"name": entry["name"], "kind": entry["kind"]} for entry in case.expected]
+    return dataclasses.replace(case, name=name, attributes={**case.attributes, "size": int(size)}, expected=expected)
+
+
+def trials(golden: GoldenCases, cases: Iterable[Case], grade: Grade = GRADES["float32"]) -> Iterator[Trial]:
+    """Plant every fault that makes a difference in every case."""
+    diagnostician = Diagnostician(golden, grade, most=10**9)
+    for case in cases:
+        question = question_of(golden, case)
+        expected = expected_of(golden, case, question, grade)
+        for fault in FAULTS:
+            if case.level not in fault.levels:
+                continue
+            with np.errstate(all="ignore"):
+                answers = fault.run(case, question, np.float64)
+            if answers is None:
+                continue
+            first = judge(case, question, expected, answers, grade).first
+            matches = diagnostician.diagnose(case, question, expected, answers) if first is not None else []
+            yield Trial(
+                fault.name, fault.title, case, first is not None, first.name if first else "", [m.name for m in matches],
+                [m.text for m in matches],
+            )  # fmt: skip
+
+
+def main() -> None:
+    golden = GoldenCases()
+    rows: dict[str, dict[str, Any]] = {}
+    for trial in trials(golden, (small(golden, name) for name in CASES)):
+        row = rows.setdefault(trial.fault, {"title": trial.title, "levels": {}, "twins": {}})
+        if not trial.caught:
+            continue
+        row["levels"].setdefault(trial.case.level, set()).add(trial.case.net or trial.case.attributes.get("op", ""))
+        for name in trial.diagnosed:
+            row["twins"][name] = row["twins"].get(name, 0) + 1
+    print("| fault | what is done | caught at | diagnosed as |\n|---|---|---|---|")
+    for name, row in sorted(rows.items()):
+        levels = "; ".join(f"{level}: {', '.join(sorted(row['levels'][level]))}" for level in ORDER if level in row["levels"])
+        twins = [twin for twin in sorted(row["twins"], key=lambda twin: -row["twins"][twin]) if twin != name]
+        told = f"{name if name in row['twins'] else '-'}{f' (alike there: {chr(44).join(twins)})' if twins else ''}"
+        print(f"| `{name}` | {row['title']} | {levels or 'nowhere'} | {told} |")
+
+
+if __name__ == "__main__":
+    main()

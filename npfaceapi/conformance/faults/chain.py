@@ -1,0 +1,198 @@
+"""Faults of the whole chain: which crop a network is given, where landmarks are placed, what is done to its answer.
+
+The chain is written here once more, in small steps that can each be replaced; without a replacement it gives what
+`tasks.py` gives (a test holds it).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from npfaceapi import nets
+from npfaceapi.conformance.faults.fault import Answers, Fault
+from npfaceapi.conformance.faults.pictures import (
+    Rect,
+    align_corners,
+    crop_edges_floored,
+    crop_floored_first,
+    crop_rounded,
+    half_pixel,
+    padded_after_resizing,
+    smoothed,
+    stretched,
+)
+from npfaceapi.conformance.golden import Case
+from npfaceapi.conformance.levels import detector_options
+from npfaceapi.conformance.questions import Question
+from npfaceapi.engines.dispatch import use_backend
+from npfaceapi.geometry import Box, min_bbox
+from npfaceapi.geometry import Rect as BoxRect
+from npfaceapi.image import crop_rect, pad_to_square, resize_bilinear, to_batch_tensor, to_net_input
+from npfaceapi.landmarks import FaceLandmarks68
+from npfaceapi.networks.face_landmark_68_net import unpad_points
+from npfaceapi.networks.neural_network import softmax
+from npfaceapi.results import FaceDetection
+
+__all__ = ["CHAIN_FAULTS", "Steps", "run_chain"]
+
+Array = np.ndarray[Any, Any]
+
+
+def _cut(box: Rect, W: int, H: int) -> tuple[int, ...]:
+    return crop_rect(BoxRect(*box), W, H)
+
+
+def _aligned(landmarks: FaceLandmarks68, detection: Box) -> Box:
+    return landmarks.align()
+
+
+def _for_descriptor(landmarks: FaceLandmarks68, detection: Box) -> Box:
+    return landmarks.align(use_dlib_alignment=True)
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The steps of the chain, each as it should be."""
+
+    picture: Callable[[Array], Array] = lambda image: image
+    batch: Callable[[list[Array], int, bool], Array] = to_batch_tensor
+    crop: Callable[[Rect, int, int], tuple[int, ...]] = _cut
+    shift: Callable[[Box, tuple[int, ...]], tuple[float, float]] = lambda box, rect: (box.x, box.y)
+    aligned: Callable[[FaceLandmarks68, Box], Box] = _aligned
+    seen: Callable[[FaceLandmarks68, Box], Box] = _aligned  # by the networks of expression, age and gender
+    square: Callable[[FaceLandmarks68, Box], Box] = _for_descriptor
+    descriptor: Callable[[Array], Array] = lambda descriptors: descriptors
+    probabilities: Callable[[Array], Array] = softmax
+    male: int = 0
+
+
+def run_chain(case: Case, question: Question, steps: Steps) -> Answers | None:
+    """The chain on one picture."""
+    if question.attributes.get("only") == "mtcnn":
+        return None
+    picture = question.inputs["picture_0"]
+    image = steps.picture(picture)
+    detections = _detect(case, image, steps)
+    out: Answers = {
+        "boxes": np.array([[d.box.x, d.box.y, d.box.width, d.box.height] for d in detections]).reshape(-1, 4),
+        "scores": np.array([d.score for d in detections]),
+    }
+    if not detections:
+        return out
+    H, W = image.shape[:2]
+
+    def rects_of(boxes: list[Box]) -> Array:
+        return np.array([steps.crop((b.x, b.y, b.width, b.height), W, H) for b in boxes])
+
+    def answers_of(net: Any, rects: Array) -> dict[str, Array]:
+        crops = [image[y : y + h, x : x + w] for x, y, w, h in rects]
+        raw: dict[str, Array] = net.run_net(steps.batch(crops, net.input_size, True))
+        return raw
+
+    boxes = [detection.box for detection in detections]
+    crops = rects_of(boxes)
+    tiny = question.attributes["use_tiny_landmark_net"]
+    points = answers_of(nets.face_landmark_68_tiny_net if tiny else nets.face_landmark_68_net, crops)["points"]
+    sizes = [(int(w), int(h)) for _, _, w, h in crops]
+    unshifted = [FaceLandmarks68(unpad_points(p, *s).astype(np.float64), s) for p, s in zip(points, sizes, strict=True)]
+    placed = [lm.shift_by(*steps.shift(box, tuple(rect))) for lm, box, rect in zip(unshifted, boxes, crops, strict=True)]
+    aligned, seen, squares = (
+        [step(lm, box) for lm, box in zip(placed, boxes, strict=True)] for step in (steps.aligned, steps.seen, steps.square)
+    )
+    out["landmarks"] = np.stack([lm.positions for lm in placed])
+    out["unshifted_landmarks"] = np.stack([lm.positions for lm in unshifted])
+    out["aligned_boxes"] = np.array([[b.x, b.y, b.width, b.height] for b in aligned])
+    out["detection_crops"], out["aligned_crops"], out["dlib_crops"] = crops, rects_of(seen), rects_of(squares)
+    out["descriptors"] = steps.descriptor(answers_of(nets.face_recognition_net, out["dlib_crops"])["descriptor"])
+    out["expressions"] = steps.probabilities(answers_of(nets.face_expression_net, out["aligned_crops"])["logits"])
+    person = answers_of(nets.age_gender_net, out["aligned_crops"])
+    out["ages"], out["gender_probability_male"] = person["age"], steps.probabilities(person["gender_logits"])[:, steps.male]
+    return out
+
+
+def _detect(case: Case, image: Array, steps: Steps) -> list[FaceDetection]:
+    net, options = getattr(nets, case.net), detector_options(case)
+    if steps.batch is to_batch_tensor or case.net == "mtcnn":
+        found: list[FaceDetection] = net.locate_faces(image, options)
+        return found
+    from npfaceapi.networks import ssd_mobilenetv1, tiny_yolov2
+    from npfaceapi.networks.neural_network import reshaped_sizes_of, sizes_of
+
+    size = options.input_size if case.net == "tiny_face_detector" else net.input_size
+    raw = net.run_net(steps.batch([image], size, False))
+    photo, inner = sizes_of(to_net_input(image))[0], reshaped_sizes_of(to_net_input(image), size)[0]
+    if case.net == "tiny_face_detector":
+        return tiny_yolov2.decode(raw["grid"][0], net.config, photo, inner, size, options.score_threshold)
+    boxes = ssd_mobilenetv1.decode_boxes(raw["box_encodings"][0], net.priors)
+    return ssd_mobilenetv1.decode(boxes, ssd_mobilenetv1.decode_scores(raw["class_logits"][0]), photo, inner, options)
+
+
+def _fault(name: str, title: str, **steps: Any) -> Fault:
+    def run(case: Case, question: Question, dtype: Any) -> Answers | None:
+        with use_backend("reference" if dtype == np.float32 else "reference64"):
+            return run_chain(case, question, Steps(**steps))
+
+    return Fault(name, title, run, ("chain",))
+
+
+def _resized(resize: Any) -> Any:
+    def batch(pictures: list[Array], size: int, center: bool) -> Array:
+        squares = [pad_to_square(picture, center) for picture in pictures]
+        return np.stack([x.astype(np.float32) if len(x) == size else resize(x, (size, size)) for x in squares])
+
+    return batch
+
+
+def _padding_elsewhere(pictures: list[Array], size: int, center: bool) -> Array:
+    return np.stack([resize_bilinear(pad_to_square(picture, not center), (size, size)) for picture in pictures])
+
+
+def _padded_twice(landmarks: FaceLandmarks68, detection: Box) -> Box:
+    return landmarks.align(min_box_padding=0.4)
+
+
+def _tight(landmarks: FaceLandmarks68, detection: Box) -> Box:
+    return min_bbox(landmarks.positions)
+
+
+def _whole(box: Box, rect: tuple[int, ...]) -> tuple[float, float]:
+    return math.floor(box.x), math.floor(box.y)
+
+
+def _normalized(descriptors: Array) -> Array:
+    return np.asarray(descriptors / np.linalg.norm(descriptors, axis=1, keepdims=True))
+
+
+CHAIN_FAULTS = (
+    _fault("bgr", "channels in the wrong order (BGR for RGB)", picture=lambda image: np.ascontiguousarray(image[..., ::-1])),
+    _fault("resize_half_pixel", "resize with half-pixel centres", batch=_resized(half_pixel)),
+    _fault("resize_align_corners", "resize with aligned corners", batch=_resized(align_corners)),
+    _fault("resize_smoothed", "resize with smoothing, as Pillow does", batch=_resized(smoothed)),
+    _fault("padding_other_side", "padded in the centre instead of at the right and bottom, or the other way round",
+           batch=_padding_elsewhere),
+    _fault("padding_after_resizing", "padded after resizing instead of before", batch=padded_after_resizing),
+    _fault("padding_missing", "stretched to a square instead of padded", batch=stretched),
+    _fault("crop_floored_first", "the box floored before it is clipped instead of after", crop=crop_floored_first),
+    _fault("crop_rounded", "the crop rounded instead of floored", crop=crop_rounded),
+    _fault("crop_edges_floored", "edges of the crop floored instead of its corner and size", crop=crop_edges_floored),
+    _fault("shift_floored", "landmarks placed at the floored box (face-api.js takes the box as it is)", shift=_whole),
+    _fault("descriptor_from_aligned", "the descriptor's crop from the aligned box instead of dlib's square (align crop)",
+           square=_aligned),
+    _fault("seen_as_descriptor", "expression, age and gender from dlib's square instead of the aligned box",
+           seen=_for_descriptor),
+    _fault("seen_as_detection", "expression, age and gender from the detection instead of the aligned box",
+           seen=lambda landmarks, detection: detection),
+    _fault("descriptor_from_detection", "the descriptor's crop from the detection instead of dlib's square",
+           square=lambda landmarks, detection: detection),
+    _fault("align_padding_per_side", "the aligned box padded by 20 % on each side instead of in total",
+           aligned=_padded_twice, seen=_padded_twice),
+    _fault("align_padding_missing", "the aligned box not padded", aligned=_tight, seen=_tight),
+    _fault("descriptor_normalized", "the descriptor normalized to length 1", descriptor=_normalized),
+    _fault("softmax_twice", "softmax applied twice", probabilities=lambda v: softmax(softmax(v))),
+    _fault("classes_exchanged", "the probability of female for that of male", male=1),
+)  # fmt: skip

@@ -1,0 +1,299 @@
+"""Faults in decoding: from raw outputs to boxes, scores, points and probabilities; and in the non-max suppressions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from npfaceapi.boxes import non_max_suppression, ssd_non_max_suppression
+from npfaceapi.conformance.faults.fault import Answers, Fault
+from npfaceapi.conformance.golden import Case
+from npfaceapi.conformance.questions import Question
+from npfaceapi.image import compute_reshaped_dimensions
+from npfaceapi.networks import mtcnn_stages, tiny_yolov2
+from npfaceapi.networks.face_landmark_68_net import SIZE as LANDMARK_SIZE
+from npfaceapi.networks.neural_network import softmax
+from npfaceapi.networks.ssd_mobilenetv1 import IOU_THRESHOLD, SIZE, decode_boxes
+
+__all__ = ["DECODE_FAULTS"]
+
+Array = np.ndarray[Any, Any]
+Kept = Sequence[int]
+
+
+def _sigmoid(x: Array) -> Array:
+    return np.asarray(1 / (1 + np.exp(-x.astype(np.float64))))
+
+
+# ------------------------------------------------------------------ SSD
+
+
+def _suppress(boxes: Array, scores: Array, most: int, threshold: float, iou: float = IOU_THRESHOLD) -> Kept:
+    return ssd_non_max_suppression(boxes.astype(np.float64), scores.astype(np.float64), most, iou, threshold)
+
+
+def later_first(boxes: Array, scores: Array, most: int, threshold: float, iou: float = IOU_THRESHOLD) -> Kept:
+    kept = _suppress(boxes[::-1], scores[::-1], most, threshold, iou)
+    return [len(boxes) - 1 - i for i in kept]
+
+
+def _ssd(
+    *,
+    boxes: Callable[[Array, Array], Array] = decode_boxes,
+    scores: Callable[[Array], Array] = lambda logits: _sigmoid(logits[:, 1]),
+    suppress: Callable[..., Kept] = _suppress,
+    clip: str = "square",
+    unpad: bool = True,
+) -> Any:
+    """Decode SSD with one step done otherwise."""
+
+    def run(case: Case, question: Question, dtype: Any) -> Answers | None:
+        if case.net != "ssd_mobilenetv1":
+            return None
+        a, given = question.attributes, question.inputs
+        found = boxes(given["box_encodings"].reshape(5118, 4), given["priors"]).astype(np.float32)
+        probable = scores(given["class_logits"].reshape(5118, 3)).astype(np.float32)
+        kept = suppress(found, probable, a["max_results"], a["min_confidence"])
+        W, H = a["image_width"], a["image_height"]
+        inner = compute_reshaped_dimensions(W, H, SIZE)
+        pad_x, pad_y = (SIZE / inner.width, SIZE / inner.height) if unpad else (1.0, 1.0)
+        rows, values = [], []
+        for i in kept:
+            top, left, bottom, right = (float(v) for v in found[i])
+            if clip != "none":
+                most_x, most_y = (1.0, 1.0) if clip == "square" else (1 / pad_x, 1 / pad_y)
+                top, left, bottom, right = max(0.0, top), max(0.0, left), min(most_y, bottom), min(most_x, right)
+            if right < left or bottom < top:
+                continue
+            rows.append([left * pad_x * W, top * pad_y * H, (right - left) * pad_x * W, (bottom - top) * pad_y * H])
+            values.append(float(probable[i]))
+        return {
+            "relative_boxes": found, "all_scores": probable,
+            "boxes": np.array(rows).reshape(-1, 4), "scores": np.array(values),
+        }  # fmt: skip
+
+    return run
+
+
+def _no_variances(encodings: Array, priors: Array) -> Array:
+    return decode_boxes(encodings * np.array([10, 10, 5, 5], np.float32), priors)
+
+
+def _x_first(encodings: Array, priors: Array) -> Array:
+    return decode_boxes(encodings[:, [1, 0, 3, 2]], priors)
+
+
+# ------------------------------------------------------------------ YOLO
+
+
+def _yolo(
+    *,
+    anchors: Callable[[Array], Array] = lambda anchors: anchors,
+    center: Callable[[Array], Array] = _sigmoid,
+    unpad: bool = True,
+    exchanged: bool = False,
+    suppress: Callable[..., Kept] = non_max_suppression,
+    iou: float = tiny_yolov2.IOU_THRESHOLD,
+    score: Callable[[Array], Array] = _sigmoid,
+) -> Any:
+    """Decode a grid with one step done otherwise."""
+
+    def run(case: Case, question: Question, dtype: Any) -> Answers | None:
+        if "grid" not in question.inputs:
+            return None
+        config = tiny_yolov2.FULL if case.net == "tiny_yolov2_full" else tiny_yolov2.SEPARABLE
+        a, raw = question.attributes, question.inputs["grid"][0].astype(np.float64)
+        cells = raw.shape[0]
+        grid = raw.reshape(cells, cells, 5, config.box_encoding_size)
+        scores = score(grid[..., 4])
+        row, column, anchor = np.argwhere(scores > a["score_threshold"]).T
+        tx, ty, tw, th = grid[row, column, anchor, :4].T
+        sizes = anchors(np.array(config.anchors))[anchor].T
+        W, H = a["image_width"], a["image_height"]
+        inner = compute_reshaped_dimensions(W, H, a["input_size"])
+        side = max(inner.width, inner.height)
+        fx, fy = (side / inner.width, side / inner.height) if unpad else (1.0, 1.0)
+        if exchanged:
+            row, column = column, row
+        x, y = (column + center(tx)) / cells * fx, (row + center(ty)) / cells * fy
+        w, h = np.exp(tw) * sizes[0] / cells * fx, np.exp(th) * sizes[1] / cells * fy
+        boxes = np.stack([x - w / 2, y - h / 2, w, h], axis=-1)
+        found = scores[scores > a["score_threshold"]]
+        kept = list(suppress(boxes * a["input_size"], found, iou))
+        return {"boxes": boxes[kept].reshape(-1, 4) * (W, H, W, H), "scores": found[kept]}
+
+    return run
+
+
+def earlier_first(boxes: Array, scores: Array, threshold: float, is_iou: bool = True) -> Kept:
+    kept = non_max_suppression(np.asarray(boxes)[::-1], np.asarray(scores)[::-1], threshold, is_iou)
+    return [len(boxes) - 1 - i for i in kept]
+
+
+# ------------------------------------------------------------------ the other networks
+
+
+def _landmarks(change: Callable[[Array, int, int], Array]) -> Any:
+    def run(case: Case, question: Question, dtype: Any) -> Answers | None:
+        if not case.net.startswith("face_landmark"):
+            return None
+        dims, points = question.attributes["image_dims"], question.inputs["points"]
+        made = [change(p.astype(np.float64), width, height) for p, (height, width) in zip(points, dims, strict=True)]
+        return {"relative_points": np.stack([m.reshape(-1) for m in made]).astype(np.float32)}
+
+    return run
+
+
+def _unpadded(points: Array, width: int, height: int, before: Callable[[float], float] = lambda pad: pad / 2) -> Array:
+    scale = LANDMARK_SIZE / max(width, height)
+    size = np.array([width * scale, height * scale])
+    padding = np.array([before(max(0.0, p)) for p in size[::-1] - size])
+    return np.asarray((points.reshape(68, 2) * LANDMARK_SIZE - padding) / size)
+
+
+def _exact_half(points: Array, width: int, height: int) -> Array:
+    """The padding as pad_to_square really splits it: whole pixels, the larger half after."""
+    scale = LANDMARK_SIZE / max(width, height)
+    return _unpadded(points, width, height, lambda pad: round(pad / scale) // 2 * scale)
+
+
+def _probabilities(change: Callable[[Array], Array]) -> Any:
+    def run(case: Case, question: Question, dtype: Any) -> Answers | None:
+        if case.net == "face_expression_net":
+            return {"probabilities": change(question.inputs["logits"]).astype(np.float32)}
+        if case.net == "age_gender_net":
+            both = change(question.inputs["gender_logits"]).astype(np.float32)
+            return {"gender_probabilities": both, "gender_probability_male": both[:, 0]}
+        return None
+
+    return run
+
+
+def _suppression(general: Any = None, ssd: Any = None) -> Any:
+    def run(case: Case, question: Question, dtype: Any) -> Answers | None:
+        a, given = question.attributes, question.inputs
+        if a.get("op") == "non_max_suppression" and general is not None:
+            return {"indices": np.array(general(given["boxes"], given["scores"], a["iou_threshold"], a["is_iou"]), int)}
+        if a.get("op") == "ssd_non_max_suppression" and ssd is not None:
+            most = a["max_output_size"]
+            return {
+                "indices": np.array(ssd(given["boxes"], given["scores"], most, a["score_threshold"], a["iou_threshold"]), int)
+            }
+        return None
+
+    return run
+
+
+# ------------------------------------------------------------------ MTCNN's stages
+
+
+def _stage(
+    *,
+    regions: Callable[[Array], Array] = lambda regions: regions,
+    finish: Callable[[Array], Array] = lambda boxes: boxes,
+    is_iou: bool = False,
+    strict: bool = False,
+    calibrated_first: bool = True,
+    points: Callable[[Array], Array] = lambda points: points,
+) -> Any:
+    """Stages 1 to 3 with one step done otherwise."""
+
+    def run(case: Case, question: Question, dtype: Any) -> Answers | None:
+        a, given = question.attributes, question.inputs
+        stage = a.get("stage", 0)
+        if stage == 1:
+            threshold = np.nextafter(a["score_threshold"], 1) if strict else a["score_threshold"]
+            candidates = [
+                mtcnn_stages.stage1_scale(
+                    given[f"prob_{i}"].squeeze(0), regions(given[f"regions_{i}"].squeeze(0)), scale, threshold
+                )
+                for i, scale in enumerate(a["scales"])
+            ]
+            boxes, scores = mtcnn_stages.stage1_all(candidates)
+        elif stage == 2:
+            start = given["boxes"].astype(np.float64)
+            boxes, scores = mtcnn_stages.stage2(start, given["prob"], regions(given["regions"]), a["score_threshold"])
+        elif stage == 3:
+            return _stage3(question, regions, finish, is_iou, calibrated_first, points)
+        else:
+            return None
+        return {"boxes": finish(boxes).astype(int), "scores": scores}
+
+    return run
+
+
+def _stage3(question: Question, regions: Any, finish: Any, is_iou: bool, calibrated_first: bool, points: Any) -> Answers:
+    given = question.inputs
+    start, scores = given["boxes"].astype(np.float64), given["prob"][:, 1].astype(np.float64)
+    passed = np.flatnonzero(scores > question.attributes["score_threshold"])
+    moved = mtcnn_stages.calibrate(start[passed], regions(given["regions"])[passed])
+    measured = moved if calibrated_first else start[passed]
+    kept = np.array(non_max_suppression(measured, scores[passed], 0.7, is_iou), int)
+    boxes = moved[kept]
+
+    def placed(relative: Array) -> Array:
+        xy = points(relative.astype(np.float64)).reshape(-1, 2, 5).transpose(0, 2, 1)
+        return np.asarray(xy * (boxes[:, None, 2:] + 1) + boxes[:, None, :2])
+
+    return {
+        "boxes": finish(boxes).astype(int), "scores": scores[passed][kept],
+        "landmarks": placed(given["points"][passed[kept]]), "landmarks_of_face_api": placed(given["points"][kept]),
+    }  # fmt: skip
+
+
+def _y_first(regions: Array) -> Array:
+    return np.asarray(regions[..., [1, 0, 3, 2]])
+
+
+def _interleaved(points: Array) -> Array:
+    """x0, y0, x1, … where the network gives x0, …, x4, y0, …, y4."""
+    return np.asarray(points.reshape(-1, 5, 2).transpose(0, 2, 1).reshape(-1, 10))
+
+
+_LEVEL = ("decode",)
+
+DECODE_FAULTS = tuple(
+    Fault(name, title, run, _LEVEL)
+    for name, title, run in (
+        ("class_column_0", "scores from class column 0 (the background)", _ssd(scores=lambda v: _sigmoid(v[:, 0]))),
+        ("class_column_2", "scores from class column 2", _ssd(scores=lambda v: _sigmoid(v[:, 2]))),
+        ("softmax_for_sigmoid", "softmax over the classes instead of sigmoid", _ssd(scores=lambda v: softmax(v)[:, 1])),
+        ("sigmoid_twice", "sigmoid of the scores applied twice", _ssd(scores=lambda v: _sigmoid(_sigmoid(v[:, 1])))),
+        ("variances_missing", "box encodings not divided by 10 and 5", _ssd(boxes=_no_variances)),
+        ("x_before_y", "box encodings as (x, y, w, h) instead of (y, x, h, w)", _ssd(boxes=_x_first)),
+        ("nms_ties", "of equal scores the later box first, where the earlier belongs", _ssd(suppress=later_first)),
+        ("not_clipped", "boxes not clipped", _ssd(clip="none")),
+        ("clipped_to_picture", "boxes clipped to the picture instead of the padded square", _ssd(clip="picture")),
+        ("padding_not_undone", "the padding to a square not undone", _ssd(unpad=False)),
+        ("padding_not_undone", "the padding to a square not undone", _yolo(unpad=False)),
+        ("sigmoid_missing", "the sigmoid of box centres left out", _yolo(center=lambda t: t)),
+        ("sigmoid_twice", "sigmoid of the scores applied twice", _yolo(score=lambda v: _sigmoid(_sigmoid(v)))),
+        ("rows_for_columns", "rows and columns of the grid exchanged", _yolo(exchanged=True)),
+        ("anchors_exchanged", "width and height of anchors exchanged", _yolo(anchors=lambda v: v[:, ::-1])),
+        ("anchors_missing", "anchors left out", _yolo(anchors=np.ones_like)),
+        ("nms_ties", "of equal scores the earlier box first, where the later belongs", _yolo(suppress=earlier_first)),
+        ("nms_threshold", "boxes suppressed above an overlap of 0.5 instead of 0.4", _yolo(iou=0.5)),
+        ("padding_not_undone", "the padding to a square not undone", _landmarks(lambda p, w, h: p.reshape(68, 2))),
+        ("padding_split", "the padding undone as whole pixels (face-api.js takes exactly half)", _landmarks(_exact_half)),
+        ("points_planar", "points as x0…x67, y0…y67 instead of x0, y0, x1, …",
+         _landmarks(lambda p, w, h: _unpadded(p.reshape(2, 68).T.copy(), w, h))),
+        ("softmax_missing", "the softmax left out", _probabilities(lambda v: v)),
+        ("softmax_twice", "softmax applied twice", _probabilities(lambda v: softmax(softmax(v)))),
+        ("softmax_for_sigmoid", "sigmoid instead of softmax", _probabilities(_sigmoid)),
+        ("classes_exchanged", "the classes in reverse order", _probabilities(lambda v: softmax(v)[:, ::-1])),
+        ("nms_ties", "of equal scores the other box first", _suppression(earlier_first, later_first)),
+        ("nms_threshold_drops", "an overlap equal to the threshold suppresses", _suppression(
+            lambda b, s, t, i: non_max_suppression(b, s, np.nextafter(t, 0), i),
+            lambda b, s, m, c, t: _suppress(b, s, m, c, np.nextafter(t, 0)))),
+        ("nms_other_area", "overlap measured by the union instead of the smaller box, or the other way round",
+         _suppression(lambda b, s, t, i: non_max_suppression(b, s, t, not i))),
+        ("regions_y_first", "regions as (top, left, bottom, right)", _stage(regions=_y_first)),
+        ("regions_missing", "boxes not corrected by the regions", _stage(regions=np.zeros_like)),
+        ("nms_other_area", "overlap measured by the union instead of the smaller box", _stage(is_iou=True)),
+        ("nms_before_correction", "boxes suppressed before they are corrected", _stage(calibrated_first=False)),
+        ("points_interleaved", "points as x0, y0, x1, … instead of x0…x4, y0…y4", _stage(points=_interleaved)),
+        ("off_by_one", "boxes one pixel larger", _stage(finish=lambda boxes: boxes + np.array([0, 0, 1, 1]))),
+    )
+)  # fmt: skip

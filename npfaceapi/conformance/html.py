@@ -1,0 +1,211 @@
+"""The report as one HTML page that needs nothing else: no network, no script, plots as inline SVG."""
+
+from __future__ import annotations
+
+import math
+from html import escape
+
+from npfaceapi._version import __version__
+from npfaceapi.conformance.judge import Finding
+from npfaceapi.conformance.report import STATUSES, CaseResult, Report, groups_of, summary_rows
+
+__all__ = ["to_html"]
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1c2530; --paper: #ffffff; --soft: #56616d; --line: #cfd6dd; --good: #0b6b3a;
+  --bad: #a3121f; --warm: #7a4b00; --wash: #f3f5f7; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6eaee; --paper: #14181d; --soft: #a3adb8; --line: #3a444f;
+  --good: #6fd19b; --bad: #ff8a8f; --warm: #f0bd6b; --wash: #1d232a; } }
+body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); margin: 0 auto; padding: 1.5rem;
+  max-width: 70rem; }
+h1 { font-size: 1.5rem; margin: 0 0 .25rem; overflow-wrap: anywhere; }
+h2 { font-size: 1.2rem; margin: 2rem 0 .5rem; }
+h3 { font-size: 1rem; margin: 1rem 0 .25rem; }
+p { margin: .25rem 0; }
+.soft { color: var(--soft); }
+.passed, .xfailed { color: var(--good); }
+.failed { color: var(--bad); }
+.xpassed, .ambiguous { color: var(--warm); }
+.verdict { font-size: 1.1rem; font-weight: 600; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .9rem; }
+th, td { text-align: left; padding: .25rem .75rem .25rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
+td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
+details { border-top: 1px solid var(--line); padding: .35rem 0; }
+summary { cursor: pointer; overflow-wrap: anywhere; }
+.box { background: var(--wash); padding: .75rem 1rem; border-left: 4px solid var(--bad); margin: .75rem 0;
+  overflow-wrap: anywhere; }
+svg { width: 100%; height: auto; max-width: 60rem; display: block; }
+svg text { fill: var(--ink); font: 11px system-ui, sans-serif; }
+"""
+
+
+def to_html(report: Report) -> str:
+    """The whole page."""
+    counts = report.counts
+    told = ", ".join(f"{counts[status]} {status}" for status in STATUSES if counts[status]) or "no case"
+    verdict = "Passed" if report.passed else "Not passed"
+    return "\n".join(
+        (
+            '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f"<title>Conformance of {escape(report.port)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>",
+            f"<h1>Conformance of {escape(report.port)}</h1>",
+            f'<p class="verdict {"passed" if report.passed else "failed"}">{verdict}: {told}.</p>',
+            f'<p class="soft">Against face-api.js 0.22.2 by npfaceapi {__version__}, grade {escape(report.grade)}: '
+            f"{escape(report.admits)}. {report.seconds:.1f} s.</p>",
+            _summary(report),
+            _failures(report),
+            _plots(report),
+            _everything(report),
+            "</body>\n</html>\n",
+        )
+    )
+
+
+def _table(header: list[str], rows: list[list[str]], numbers: set[int]) -> str:
+    """A table of ready-made cells; columns in `numbers` are aligned to the right."""
+
+    def cells(tag: str, row: list[str]) -> str:
+        made = (f"<{tag}{' class=number' if i in numbers else ''}>{cell}</{tag}>" for i, cell in enumerate(row))
+        return f"<tr>{''.join(made)}</tr>"
+
+    body = "".join(cells("td", row) for row in rows)
+    return f'<div class="scroll"><table><thead>{cells("th", header)}</thead><tbody>{body}</tbody></table></div>'
+
+
+def _summary(report: Report) -> str:
+    header = [
+        "level",
+        "cases",
+        "passed",
+        "failed",
+        "expected to fail",
+        "not claimed",
+        "ambiguous faces",
+        "largest error / bound",
+        "in",
+    ]
+    rows = [[escape(str(cell)) for cell in row] for row in summary_rows(report)]
+    missing = f'<p class="soft">{report.missing} more golden cases were not at hand.</p>' if report.missing else ""
+    return f"<h2>What was run</h2>{_table(header, rows, set(range(1, 8)))}{missing}"
+
+
+def _failures(report: Report) -> str:
+    failed = [result for result in report.results if result.status in ("failed", "xpassed")]
+    if not failed:
+        return ""
+    parts = ["<h2>What failed</h2>", _common_diagnosis(failed)]
+    for result in failed:
+        matches = "".join(f"<p>matches: <strong>{escape(match.text)}</strong></p>" for match in result.diagnosis[:5])
+        layer = result.first.name if result.level == "taps" and result.first is not None else ""
+        first = f"<p>First diverging layer: <strong>{escape(layer)}</strong></p>" if layer else ""
+        head = f'<h3 class="{result.status}">{escape(result.name)}</h3>'
+        parts.append(f'<div class="box">{head}<p>{escape(result.problem)}</p>{first}{matches}</div>')
+    return "".join(parts)
+
+
+def _common_diagnosis(failed: list[CaseResult]) -> str:
+    """Faults that were found in several cases, the most frequent first."""
+    found: dict[str, int] = {}
+    for result in failed:
+        for match in result.diagnosis[:1]:
+            found[match.title] = found.get(match.title, 0) + 1
+    if not found:
+        return ""
+    most = sorted(found.items(), key=lambda pair: -pair[1])
+    items = "".join(f"<li>{escape(title)} ({count} case{'s' if count > 1 else ''})</li>" for title, count in most)
+    return f"<p>What to look at first:</p><ul>{items}</ul>"
+
+
+def _plots(report: Report) -> str:
+    drawn = [_plot(result) for result in report.results if result.level == "taps" and result.findings]
+    return f"<h2>Error per layer</h2>{''.join(drawn)}" if drawn else ""
+
+
+_WIDTH, _HEIGHT, _LEFT, _TOP = 800, 190, 60, 14
+_BELOW = _HEIGHT - 26
+_LOW, _HIGH = -4, 4  # powers of ten of error / bound
+
+
+def _plot(result: CaseResult) -> str:
+    """One column a layer, in the order of execution: error in units of its bound, on a logarithmic scale."""
+    findings = [finding for finding in result.findings if finding.kind == "stage"]
+    if not findings:
+        return ""
+    step = (_WIDTH - _LEFT - 10) / len(findings)
+    bars = []
+    for i, finding in enumerate(findings):
+        top, colour = (
+            _height(math.inf if finding.problem and not finding.ratio else finding.ratio),
+            "bad" if finding.problem else "good",
+        )
+        place = f'x="{_LEFT + i * step + 1:.1f}" y="{top:.1f}" width="{max(step - 2, 1):.1f}" height="{max(_BELOW - top, 1):.1f}"'
+        bars.append(f'<rect {place} fill="var(--{colour})"><title>{escape(f"{finding.name}: {_ratio(finding)}")}</title></rect>')
+    powers = (-4, -2, 0, 2, 4)
+    lines = "".join(_line(10.0**p, "line") for p in powers)
+    labels = "".join(f'<text x="{_LEFT - 6}" y="{_height(10.0**p) + 4:.1f}" text-anchor="end">{_power(p)}</text>' for p in powers)
+    worst = max(findings, key=lambda finding: finding.ratio)
+    label = f"Error of each of {len(findings)} layers in units of its bound; the largest is {worst.ratio:.3g} in {worst.name}"
+    ends = (
+        f'<text x="{_LEFT}" y="{_HEIGHT - 8}">{escape(findings[0].name)}</text>'
+        f'<text x="{_WIDTH - 10}" y="{_HEIGHT - 8}" text-anchor="end">{escape(findings[-1].name)}</text>'
+    )
+    limit = _line(1, "bad", ' stroke-dasharray="4 3"')
+    drawing = f"{lines}{labels}{''.join(bars)}{limit}{ends}"
+    return (
+        f'<h3 class="{result.status}">{escape(result.name)}</h3>'
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(label)}">{drawing}</svg>'
+        f'<p class="soft">Logarithmic; above the dashed line is too much. {escape(label)}.</p>'
+    )
+
+
+def _height(ratio: float) -> float:
+    power = math.log10(min(max(ratio, 10.0**_LOW), 10.0**_HIGH))
+    return _BELOW - (power - _LOW) / (_HIGH - _LOW) * (_BELOW - _TOP)
+
+
+def _line(ratio: float, colour: str, more: str = "") -> str:
+    y = _height(ratio)
+    return f'<line x1="{_LEFT}" x2="{_WIDTH - 10}" y1="{y:.1f}" y2="{y:.1f}" stroke="var(--{colour})"{more}/>'
+
+
+def _power(power: int) -> str:
+    return "1" if power == 0 else f"10{'⁻' if power < 0 else ''}{'⁰¹²³⁴'[abs(power)]}"
+
+
+def _value(value: float | None) -> str:
+    return "" if value is None else f"{value:.9g}"
+
+
+def _ratio(finding: Finding) -> str:
+    return finding.problem if finding.problem and not finding.ratio else f"{finding.ratio:.3g} bounds"
+
+
+def _everything(report: Report) -> str:
+    parts = ["<h2>Every case</h2>"]
+    for level, group in groups_of(report).items():
+        parts.append(f"<h3>{escape(level)}</h3>")
+        parts += [_case(result) for result in group]
+    return "".join(parts)
+
+
+def _case(result: CaseResult) -> str:
+    worst = result.worst
+    told = f", largest error {worst.ratio:.3g} bounds" if worst is not None and result.status == "passed" else ""
+    head = f'<span class="{result.status}">{escape(result.status)}</span> {escape(result.name)}{told}'
+    rows = [
+        [
+            f"<code>{escape(f.name)}</code>", escape(f.kind), f"{f.ratio:.3g}", f"{f.error:.3g}", f"{f.bound:.3g}",
+            escape(", ".join(map(str, f.index))), _value(f.got), _value(f.want), escape(f.problem),
+        ]
+        for f in result.findings
+    ]  # fmt: skip
+    header = ["answer", "kind", "error / bound", "error", "bound", "at", "port", "expected", "problem"]
+    faces = "".join(
+        f'<p class="ambiguous">Face {face} is ambiguous: {escape(reason)}</p>'
+        for face, reason in sorted(result.ambiguous.items())
+    )
+    problem = f"<p>{escape(result.problem)}</p>" if result.problem else ""
+    table = _table(header, rows, {2, 3, 4, 6, 7}) if rows else ""
+    return f"<details><summary>{head}</summary>{problem}{faces}{table}</details>"

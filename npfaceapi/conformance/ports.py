@@ -1,0 +1,179 @@
+"""What a port is to the kit, and the ports that are written in Python: a class of the user's, or a backend of ours.
+
+A port answers questions.  `answer(question)` gives named tensors, raises `NotClaimed` for what it does not claim to do, and
+`PortFailed` (or anything) where it fails.  How it does that, in this process, in another program or from a folder written
+beforehand, is its own matter: see also `program.py` and `folder.py`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from npfaceapi.conformance.golden import Case, GoldenCases
+from npfaceapi.conformance.levels import run_case
+from npfaceapi.conformance.questions import Question, synthetic_weights
+from npfaceapi.engines.dispatch import use_backend
+from npfaceapi.errors import InvalidArgument, one_line
+
+__all__ = ["BackendPort", "NotClaimed", "Port", "PortFailed", "PythonPort", "Respondent", "load_python_port"]
+
+Array = np.ndarray[Any, Any]
+Answers = Mapping[str, Any]
+
+
+class NotClaimed(Exception):
+    """The port does not claim to do this."""
+
+
+class PortFailed(Exception):
+    """The port crashed, hung, or answered with what is no answer; the message is one line."""
+
+
+class Respondent(Protocol):
+    """Whoever answers questions; what the runner talks to."""
+
+    title: str
+
+    def answer(self, question: Question) -> Answers: ...
+
+    def close(self) -> None: ...
+
+
+@runtime_checkable
+class Port(Protocol):
+    """What a Python class must have to be judged: one method.
+
+    More methods claim more levels; each is optional, and returns arrays by the names in `names` (see docs/conformance.md):
+
+    - `taps(network, batch, names)`: values inside of the network.
+    - `load_weights(network, tensors)`: take these weights for `network`; without it the networks without published weights
+      (`tiny_yolov2`, `tiny_yolov2_full`) are not asked for.
+    - `weights(network, names)`: the network's weights as float32.
+    - `operation(op, inputs, attributes)`: one operation, its only output.
+    - `decode(network, inputs, attributes, names)`: raw outputs to boxes, scores, points, probabilities.
+    - `prepare(op, inputs, attributes, names)`: batches, resized pictures, crops.
+    - `chain(detector, picture, attributes, names)`: a picture to faces with everything.
+    - `json(op, inputs, attributes, names)`: JSON values.
+    - `networks`: the names of the networks it has; without it, all.
+    """
+
+    def run(self, network: str, batch: Array) -> Mapping[str, Array]:
+        """The raw outputs of `network` for `batch`, float32 [N,H,W,3] in 0..255."""
+        ...
+
+
+class PythonPort:
+    """A user's class behind the interface that the runner talks to."""
+
+    def __init__(self, port: Port, title: str = "") -> None:
+        if not callable(getattr(port, "run", None)):
+            raise InvalidArgument(f"{title or type(port).__name__}: expected a method run(network, batch), got none")
+        self.port = port
+        self.title = title or type(port).__name__
+
+    def answer(self, question: Question) -> Answers:
+        networks = getattr(self.port, "networks", None)
+        if networks is not None and question.net and question.net not in networks:
+            raise NotClaimed(f"the port has no {question.net}")
+        if "synthetic_weights" in question.attributes:
+            self._method("load_weights")(question.net, synthetic_weights(question))
+        answers = getattr(self, f"_{question.level}")(question)
+        if not isinstance(answers, Mapping):
+            raise PortFailed(f"expected a dict of arrays by name, got {type(answers).__name__}")
+        return answers
+
+    def close(self) -> None:
+        pass
+
+    def _method(self, name: str) -> Callable[..., Any]:
+        method = getattr(self.port, name, None)
+        if not callable(method):
+            raise NotClaimed(f"the port has no method {name}")
+        return method  # type: ignore[no-any-return]
+
+    def _weights(self, q: Question) -> Any:
+        return self._method("weights")(q.net, q.answers)
+
+    def _operations(self, q: Question) -> Any:
+        attributes = {key: value for key, value in q.attributes.items() if key != "op"}
+        return {"output": self._method("operation")(q.attributes["op"], q.inputs, attributes)}
+
+    def _taps(self, q: Question) -> Any:
+        return self._method("taps")(q.net, q.inputs["batch"], q.answers)
+
+    def _raw(self, q: Question) -> Any:
+        return self._method("run")(q.net, q.inputs["batch"])
+
+    def _decode(self, q: Question) -> Any:
+        return self._method("decode")(q.net, q.inputs, q.attributes, q.answers)
+
+    def _prepare(self, q: Question) -> Any:
+        return self._method("prepare")(q.attributes["op"], q.inputs, q.attributes, q.answers)
+
+    def _chain(self, q: Question) -> Any:
+        return self._method("chain")(q.net, q.inputs["picture_0"], q.attributes, q.answers)
+
+    def _json(self, q: Question) -> Any:
+        return self._method("json")(q.attributes["op"], q.inputs, q.attributes, q.answers)
+
+
+class BackendPort:
+    """A backend of this package, on all levels."""
+
+    def __init__(self, golden: GoldenCases, backend: str) -> None:
+        self.title = f"npfaceapi, backend {backend}"
+        self._golden, self._cases, self._backend = golden, {case.name: case for case in golden.all_cases}, backend
+
+    def answer(self, question: Question) -> Answers:
+        case: Case = self._cases[question.name]
+        with use_backend(self._backend):
+            outputs = run_case(case, self._golden.inputs(case))
+        some = case.level in ("weights", "json")  # they have more to tell than is asked
+        used = {name: outputs[name] for name in question.answers} if some else outputs
+        narrow = case.level in ("operations", "taps", "raw")  # reference64 gives float64, which only these levels refuse
+        return {
+            name: value.astype(np.float32) if narrow and isinstance(value, np.ndarray) else value for name, value in used.items()
+        }
+
+    def close(self) -> None:
+        pass
+
+
+def load_python_port(where: str) -> PythonPort:
+    """The port that `MODULE:CLASS` or `FILE.py:CLASS` names; the class is called without arguments."""
+    module_name, colon, class_name = where.rpartition(":")
+    if not colon or not module_name or not class_name:
+        raise InvalidArgument(f"--python: expected MODULE:CLASS or FILE.py:CLASS, got {where!r}")
+    try:
+        module = _load_file(Path(module_name)) if module_name.endswith(".py") else importlib.import_module(module_name)
+        made = getattr(module, class_name)()
+    except Exception as error:  # whatever happens in the user's module
+        reason = one_line(f"{type(error).__name__}: {error}")
+        raise InvalidArgument(f"--python: expected a class that can be made without arguments in {where}, got {reason}") from None
+    return PythonPort(made, where)
+
+
+def _load_file(path: Path) -> Any:
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {path}")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules.setdefault(path.stem, module)
+    spec.loader.exec_module(module)
+    return module
+
+
+def patterns_match(name: str, patterns: Sequence[str]) -> bool:
+    """Whether a case's name matches one of some patterns with wildcards; no patterns match everything."""
+    import fnmatch
+
+    return not patterns or any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)

@@ -1,0 +1,127 @@
+"""What a port is asked: a golden case as named tensors in and names of tensors out, whatever way the port is plugged in.
+
+A golden case states its inputs as a list and, for whole networks, as pictures.  A port gets them by name, and for the
+levels `raw` and `taps` it gets the batch as well, so that it can be judged on its network alone: a port that takes the
+batch is not blamed for its resizing, and one that takes the pictures has it tested along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from npfaceapi import nets
+from npfaceapi.conformance.golden import Case, GoldenCases
+from npfaceapi.conformance.levels import network_batch, network_of
+from npfaceapi.conformance.synthetic import synthetic
+from npfaceapi.errors import GoldenError
+from npfaceapi.networks.tiny_yolov2 import ALPHA
+
+__all__ = ["ORDER", "Question", "answerable", "question_of"]
+
+Array = np.ndarray[Any, Any]
+
+#: The levels from the ground up: what fails first is what to mend first.
+ORDER = ("weights", "operations", "taps", "raw", "decode", "prepare", "chain", "json")
+
+_OPERANDS = {
+    "conv2d": ("x", "filters"),
+    "depthwise_conv2d": ("x", "filters"),
+    "dense": ("x", "weights"),
+    "prelu": ("x", "alpha"),
+    "batch_norm": ("x", "mean", "variance", "offset", "scale"),
+}
+_DECODED = {
+    "ssd_mobilenetv1": ("box_encodings", "class_logits"),
+    "tiny_face_detector": ("grid",),
+    "tiny_yolov2": ("grid",),
+    "tiny_yolov2_full": ("grid",),
+    "face_landmark_68_net": ("points",),
+    "face_landmark_68_tiny_net": ("points",),
+    "face_expression_net": ("logits",),
+    "age_gender_net": ("gender_logits",),
+    "": ("boxes", "scores"),
+}
+_STAGES = {2: ("boxes", "prob", "regions"), 3: ("boxes", "prob", "regions", "points")}
+
+
+@dataclass(frozen=True)
+class Question:
+    """One golden case as a port sees it.
+
+    Attributes
+    ----------
+    name, level, net : str
+        As in `cases.json`; `net` is empty where no network is concerned.
+    attributes : dict
+        Sizes, thresholds, the name of the operation, …; JSON values.
+    inputs : dict of str to ndarray
+        By the names that docs/conformance.md lists for each level.
+    answers : list of str
+        The tensors (or, for some, JSON values) to give.
+    """
+
+    name: str
+    level: str
+    net: str
+    attributes: dict[str, Any]
+    inputs: dict[str, Array]
+    answers: list[str]
+
+
+def answerable(golden: GoldenCases, case: Case) -> bool:
+    """Whether the case can be asked and judged here: its inputs are at hand, and its answers, or the means to compute them."""
+    stored = all(golden.has(source) for source in case.inputs if isinstance(source, str))
+    return stored and (case.set in golden.sets or case.level in ("operations", "taps", "raw"))
+
+
+def question_of(golden: GoldenCases, case: Case) -> Question:
+    """The question that a golden case asks."""
+    inputs = golden.inputs(case)
+    names = _input_names(case, len(inputs))
+    named = dict(zip(names, inputs, strict=True))
+    if case.level in ("raw", "taps"):
+        named = {"batch": network_batch(case, inputs), **named}
+    elif case.level == "decode" and case.net == "ssd_mobilenetv1":
+        named["priors"] = nets.ssd_mobilenetv1.priors
+    attributes = dict(case.attributes)
+    if attributes.get("op") == "leaky_relu":
+        attributes["alpha"] = ALPHA
+    answers = [entry["name"] for entry in case.expected]
+    if case.level == "taps":
+        place = {node.name: i for i, node in enumerate(network_of(case).graph(*named["batch"].shape[1:3]).nodes)}
+        graph = network_of(case).graph(*named["batch"].shape[1:3])
+        answers.sort(key=lambda name: place[graph.find(name).name])
+    return Question(case.name, case.level, case.net, attributes, named, answers)
+
+
+def _input_names(case: Case, count: int) -> Sequence[str]:
+    a = case.attributes
+    if case.level in ("raw", "taps"):
+        stem = "patches" if case.net in ("mtcnn_rnet", "mtcnn_onet") else "picture"
+        return [f"{stem}_{i}" for i in range(count)]
+    if case.level == "operations":
+        if a["op"] == "concat":
+            return [f"x{i}" for i in range(count)]
+        return _OPERANDS.get(a["op"], ("x", "y"))[:count]
+    if case.level == "decode":
+        if a.get("stage") == 1:
+            return [f"{stem}_{i}" for i in range(count // 2) for stem in ("prob", "regions")]
+        return _STAGES.get(a["stage"], ()) if "stage" in a else _DECODED[case.net]
+    if case.level == "prepare" and a["op"] == "mtcnn_patches":
+        return ("picture_0", "boxes")
+    if case.level in ("prepare", "chain"):
+        return [f"picture_{i}" for i in range(count)]
+    return [f"input_{i}" for i in range(count)]
+
+
+def synthetic_weights(question: Question) -> dict[str, Array]:
+    """The weights that the case states by rule, for a network that has none published."""
+    try:
+        rules = question.attributes["synthetic_weights"]
+        return {rule["name"]: synthetic(rule["seed"], rule["shape"], rule["low"], rule["high"]) for rule in rules}
+    except (KeyError, TypeError) as error:
+        raise GoldenError(f"{question.name}: expected rules of synthetic weights, got {error!r}") from None

@@ -1,0 +1,191 @@
+"""What came of a run, and how it is told: as a table, as JSON, as JUnit XML (`html.py` makes the page)."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+from xml.etree import ElementTree
+
+from npfaceapi._version import __version__
+from npfaceapi.conformance.diagnosis import Match
+from npfaceapi.conformance.judge import Finding
+from npfaceapi.conformance.questions import ORDER
+
+__all__ = ["STATUSES", "CaseResult", "Report", "groups_of", "summary_rows", "to_dict", "to_junit"]
+
+#: What can come of a case.
+STATUSES = {
+    "passed": "within the tolerance",
+    "failed": "not within the tolerance, or no answer",
+    "not claimed": "the port does not claim to do it",
+    "xfailed": "failed, as expected",
+    "xpassed": "passed, though expected to fail",
+}
+
+
+@dataclass
+class CaseResult:
+    """What came of one case.
+
+    Attributes
+    ----------
+    status : str
+        One of `STATUSES`.
+    problem : str
+        Why it failed, was not claimed or was expected to fail; one line.
+    findings : list of Finding
+        One for each answer, in the order of execution.
+    faces, ambiguous
+        How many faces the case has, and those that were let off, with reasons.
+    diagnosis : list of Match
+        Well-known faults that reproduce the port's numbers, best first.
+    """
+
+    name: str
+    level: str
+    net: str
+    status: str = "passed"
+    problem: str = ""
+    findings: list[Finding] = field(default_factory=list)
+    faces: int = 0
+    ambiguous: dict[int, str] = field(default_factory=dict)
+    diagnosis: list[Match] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def worst(self) -> Finding | None:
+        """The answer with the largest error in units of its bound."""
+        return max(self.findings, key=lambda finding: finding.ratio, default=None)
+
+    @property
+    def first(self) -> Finding | None:
+        """The first answer that fails; of taps the first diverging layer."""
+        return next((finding for finding in self.findings if finding.problem), None)
+
+
+@dataclass
+class Report:
+    """A run: whom, at which grade, and what came of each case."""
+
+    port: str
+    grade: str
+    admits: str
+    results: list[CaseResult] = field(default_factory=list)
+    missing: int = 0  # golden cases that are not at hand
+    seconds: float = 0.0
+
+    @property
+    def counts(self) -> Counter[str]:
+        return Counter(result.status for result in self.results)
+
+    @property
+    def passed(self) -> bool:
+        """Whether all passed that was not expected to fail, and at least one case was judged."""
+        counts = self.counts
+        return not counts["failed"] and counts["passed"] + counts["xpassed"] > 0
+
+    @property
+    def levels(self) -> list[str]:
+        """The levels of which at least one case was judged, in order."""
+        run = {result.level for result in self.results if result.status != "not claimed"}
+        return [level for level in ORDER if level in run]
+
+
+def groups_of(report: Report) -> dict[str, list[CaseResult]]:
+    """The results by level, from the ground up; what belongs to none (files that answer no question) at the end."""
+    groups: dict[str, list[CaseResult]] = {level: [] for level in ORDER}
+    for result in report.results:
+        groups.setdefault(result.level, []).append(result)
+    return {level: group for level, group in groups.items() if group}
+
+
+def summary_rows(report: Report) -> list[tuple[object, ...]]:
+    """One row a level: level, cases, passed, failed, not claimed, faces let off, largest error / bound, where."""
+    rows: list[tuple[object, ...]] = []
+    for level, group in groups_of(report).items():
+        counts = Counter(result.status for result in group)
+        told = [result for result in group if result.status in ("passed", "failed") and result.worst is not None]
+        worst = max(told, key=lambda result: result.worst.ratio if result.worst else 0.0, default=None)
+        where, ratio = "-", "-"
+        if worst is not None and worst.worst is not None and worst.worst.ratio > 0:
+            where, ratio = f"{worst.name} {worst.worst.name}", f"{worst.worst.ratio:.3g}"
+        expected = counts["xfailed"] + counts["xpassed"]
+        let_off = sum(len(result.ambiguous) for result in group)
+        numbers = (len(group), counts["passed"], counts["failed"], expected, counts["not claimed"], let_off)
+        rows.append((level, *numbers, ratio, where))
+    return rows
+
+
+def _number(value: float | None) -> float | str | None:
+    """JSON has no infinity and no NaN."""
+    return value if value is None or math.isfinite(value) else str(value)
+
+
+def to_dict(report: Report) -> dict[str, Any]:
+    """The report as JSON values."""
+    return {
+        "format": 1,
+        "npfaceapi": __version__,
+        "port": report.port,
+        "grade": report.grade,
+        "admits": report.admits,
+        "passed": report.passed,
+        "counts": {status: report.counts[status] for status in STATUSES},
+        "levels": report.levels,
+        "seconds": round(report.seconds, 3),
+        "golden_cases_not_at_hand": report.missing,
+        "cases": [
+            {
+                "name": result.name,
+                "level": result.level,
+                "net": result.net,
+                "status": result.status,
+                "problem": result.problem,
+                "faces": result.faces,
+                "ambiguous": [{"face": face, "reason": reason} for face, reason in result.ambiguous.items()],
+                "first_diverging": result.first.name if result.first else None,
+                "diagnosis": [match.to_dict() for match in result.diagnosis],
+                "seconds": round(result.seconds, 3),
+                "answers": [
+                    {
+                        "name": f.name, "kind": f.kind, "passed": f.passed, "problem": f.problem,
+                        "error_in_bounds": _number(f.ratio), "error": _number(f.error), "bound": _number(f.bound), "index": list(f.index),
+                        "got": _number(f.got), "expected": _number(f.want),
+                    }
+                    for f in result.findings
+                ],
+            }
+            for result in report.results
+        ],
+    }  # fmt: skip
+
+
+def _text(value: str) -> str:
+    """Characters that XML allows."""
+    return "".join(c if c in "\t\n" or ord(c) >= 32 else "?" for c in value).encode("utf-8", "replace").decode()
+
+
+def to_junit(report: Report) -> str:
+    """The report as JUnit XML: a suite a level; expected failures and what is not claimed are skipped tests."""
+    root = ElementTree.Element("testsuites", name=_text(f"npfaceapi conform: {report.port}"), time=f"{report.seconds:.3f}")
+    for level, group in groups_of(report).items():
+        failed = sum(result.status == "failed" for result in group)
+        skipped = sum(result.status in ("not claimed", "xfailed") for result in group)
+        suite = ElementTree.SubElement(
+            root, "testsuite", name=level, tests=str(len(group)), failures=str(failed), errors="0", skipped=str(skipped),
+            time=f"{sum(result.seconds for result in group):.3f}",
+        )  # fmt: skip
+        for result in group:
+            about = {"classname": f"{level}.{result.net or 'all'}", "name": _text(result.name), "time": f"{result.seconds:.3f}"}
+            case = ElementTree.SubElement(suite, "testcase", about)
+            if result.status == "failed":
+                failure = ElementTree.SubElement(case, "failure", message=_text(result.problem))
+                failure.text = _text("\n".join(f"matches: {match.text}" for match in result.diagnosis))
+            elif result.status in ("not claimed", "xfailed"):
+                ElementTree.SubElement(case, "skipped", message=_text(f"{result.status}: {result.problem}"))
+            elif result.status == "xpassed":
+                ElementTree.SubElement(case, "system-out").text = _text(f"passed, though expected to fail: {result.problem}")
+    ElementTree.indent(root)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'

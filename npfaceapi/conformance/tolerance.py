@@ -1,0 +1,112 @@
+"""The one table of tolerances: by kind of answer and by grade.
+
+Grades say what arithmetic a port claims:
+
+- `exact`: the bits of face-api.js.
+- `float32` (default): float32 throughout, in any order.
+- `mixed:float16`, `mixed:bfloat16`, `mixed:quantized` (8 bits): weights and activations stored narrower; `mixed` is
+  `mixed:bfloat16`.
+
+Kinds `operation`, `stage` and `raw` are derived from float64 for each answer (see `expected.py`):
+
+- An operation that sums n products x·w may be off by FACTOR · √n · u · Σ|x·w|, with u = 2⁻²⁴ for float32: rounding errors
+  add up like a random walk.  (The worst case, n · u · Σ|x·w|, would admit nearly anything.)  What only selects or moves
+  numbers (n = 0) may not be off at all.
+- Taps and raw outputs may be off by `factor` times the largest deviation from float64 seen among evaluations of that
+  network, on that input, in different orders (`orders.py`), and always by `floor` times the largest value.
+
+The other kinds have one number a grade; those of `float32` stand in `golden/cases.json`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from npfaceapi.errors import InvalidArgument
+
+__all__ = ["DERIVED", "FACTOR", "GRADES", "Grade", "bound_of", "grade_of"]
+
+#: How many standard deviations of its rounding errors a sum may be off.
+FACTOR = 8.0
+#: The kinds whose bounds are derived, case by case, from float64.
+DERIVED = ("operation", "resize", "stage", "raw")
+
+
+@dataclass(frozen=True)
+class Grade:
+    """What arithmetic is admitted.
+
+    Attributes
+    ----------
+    unit : float
+        Largest relative error of one rounding.
+    evaluations : tuple of str
+        Whose deviations from float64 count, see `orders.py`.
+    factor, floor : float
+        Taps and raw outputs may be off by `factor` times those, and by `floor` times the largest value.
+    """
+
+    name: str
+    unit: float
+    evaluations: tuple[str, ...]
+    factor: float
+    floor: float
+    admits: str
+
+    @property
+    def exact(self) -> bool:
+        return self.name == "exact"
+
+    @property
+    def mixed(self) -> bool:
+        return self.name.startswith("mixed")
+
+
+GRADES = {
+    grade.name: grade
+    for grade in (
+        Grade("exact", 0.0, (), 0.0, 0.0, "the bits of face-api.js 0.22.2 on tfjs-core 1.7.0, CPU"),
+        Grade("float32", 2**-24, ("sequential", "pairwise", "blas"), 8.0, 2e-6,
+              "float32 in any order of sums, Winograd, fused kernels"),
+        Grade("mixed:float16", 2**-11, ("float16",), 4.0, 2**-9, "activations and weights in float16"),
+        Grade("mixed:bfloat16", 2**-8, ("bfloat16",), 4.0, 2**-6, "activations and weights in bfloat16"),
+        Grade("mixed:quantized", 2**-8, ("quantized",), 4.0, 2**-5, "activations and weights in 8 bits over their range"),
+    )
+}  # fmt: skip
+
+Bound = Mapping[str, float]
+
+#: float16, bfloat16, quantized: largest errors of whole chains run so, doubled and rounded up (docs/conformance.md).
+_MIXED: dict[str, tuple[Bound, Bound, Bound]] = {
+    "probability": ({"absolute": 1e-3}, {"absolute": 1e-2}, {"absolute": 1e-2}),
+    "score": ({"absolute": 5e-3}, {"absolute": 5e-2}, {"absolute": 1e-1}),
+    "box": ({"absolute": 0.5}, {"absolute": 4.0}, {"absolute": 8.0}),
+    "landmark": ({"absolute": 0.5}, {"absolute": 4.0}, {"absolute": 8.0}),
+    "relative_landmark": ({"absolute": 1e-3}, {"absolute": 1e-2}, {"absolute": 1e-2}),
+    "descriptor": ({"euclidean": 0.01}, {"euclidean": 0.1}, {"euclidean": 0.2}),
+    "age": ({"absolute": 0.5}, {"absolute": 2.0}, {"absolute": 4.0}),
+    "probabilities": ({"absolute": 0.01}, {"absolute": 0.1}, {"absolute": 0.2}),
+    "mtcnn_stage": ({"relative": 1e-3}, {"relative": 1e-2}, {"relative": 1e-2}),
+    "mtcnn_box": ({"iou": 0.95}, {"iou": 0.8}, {"iou": 0.7}),
+    "anchor": ({"absolute": 5e-3}, {"absolute": 5e-2}, {"absolute": 1e-1}),
+}
+
+
+def grade_of(name: str) -> Grade:
+    """The grade of that name; `mixed` is `mixed:bfloat16`."""
+    full = "mixed:bfloat16" if name == "mixed" else name
+    if full not in GRADES:
+        raise InvalidArgument(f"grade: expected one of {', '.join(GRADES)} or mixed, got {name!r}")
+    return GRADES[full]
+
+
+def bound_of(kind: str, grade: Grade, float32: Mapping[str, Bound]) -> Bound:
+    """The bound of a kind that is not derived; `float32` is the table of `cases.json`."""
+    if grade.exact:
+        return {"absolute": 0.0}
+    if grade.mixed and kind in _MIXED:
+        return _MIXED[kind][("mixed:float16", "mixed:bfloat16", "mixed:quantized").index(grade.name)]
+    if kind not in float32:
+        raise InvalidArgument(f"golden cases: expected a kind out of {', '.join(float32)}, got {kind!r}")
+    return float32[kind]
