@@ -118,4 +118,4 @@ async function chainCases(writer, pictures, say) {
   }
 }
 
-module.exports = { chainCases, runChain, SSD };
+module.exports = { chainCases, runChain, expectedOf, SSD };

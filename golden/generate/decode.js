@@ -162,4 +162,4 @@ async function decodeCases(writer, pictures, say) {
   suppressionCases(writer, say);
 }
 
-module.exports = { decodeCases };
+module.exports = { decodeCases, decodeSsd, decodeYolo, tensorOf };

@@ -120,4 +120,4 @@ async function operationCases(writer, pictures, say) {
   say(`${all.length} operations`);
 }
 
-module.exports = { operationCases };
+module.exports = { operationCases, OPS };

@@ -76,13 +76,18 @@ function weightNames(net, made) {
   return (tensor) => (tensor && tensor.id !== undefined ? names.get(tensor.id) : undefined);
 }
 
-async function collect(net, made, work) {
+// Every tap of a run, whole, by name.
+async function wholeTaps(net, made, work) {
   const taps = new Map();
   await watching(tapWatches(weightNames(net, made), (name, tensor) => {
     if (taps.has(name)) throw new Error(`${net}: two taps ${name}`);
     taps.set(name, copy(tensor));
   }), work);
-  return [...taps].map(([name, value]) => entry(name, 'stage', value, 1024));
+  return taps;
+}
+
+async function collect(net, made, work) {
+  return [...await wholeTaps(net, made, work)].map(([name, value]) => entry(name, 'stage', value, 1024));
 }
 
 async function tapCases(writer, pictures, say) {
@@ -114,4 +119,4 @@ async function tapCases(writer, pictures, say) {
   }
 }
 
-module.exports = { tapCases };
+module.exports = { tapCases, wholeTaps };

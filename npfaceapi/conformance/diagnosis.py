@@ -29,6 +29,7 @@ Array = np.ndarray[Any, Any]
 MOST = 3
 _NEAR = 4.0  # bounds
 _NEARER = 1000.0
+_ROUNDING = 2.0**-25  # errors below are those of storing the right answer as float32
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,14 @@ class Diagnostician:
         matches = []
         for fault, faulty in self._faulty(case, question):
             measured = _compare(expected, answers, faulty)
-            if measured is None:
+            effect = _compare(expected, faulty, faulty)
+            if measured is None or effect is None:
                 continue
             ratio, before, after = measured
             near = ratio <= _NEAR * (1 if not self._grade.mixed else 0.25) or after * _NEARER <= before
-            if near and after * 2 < before:
+            # the fault alone makes as large an error
+            explains = effect[1] * 2 > before > after * 2 if np.isfinite(before) else np.isinf(effect[1])
+            if near and explains and before > _ROUNDING:
                 matches.append((ratio, Match(fault.name, fault.title, before, after)))
         matches.sort(key=lambda pair: pair[0])
         return [match for _, match in matches]

@@ -148,18 +148,26 @@ def to_dict(report: Report) -> dict[str, Any]:
                 "first_diverging": result.first.name if result.first else None,
                 "diagnosis": [match.to_dict() for match in result.diagnosis],
                 "seconds": round(result.seconds, 3),
-                "answers": [
-                    {
-                        "name": f.name, "kind": f.kind, "passed": f.passed, "problem": f.problem,
-                        "error_in_bounds": _number(f.ratio), "error": _number(f.error), "bound": _number(f.bound), "index": list(f.index),
-                        "got": _number(f.got), "expected": _number(f.want),
-                    }
-                    for f in result.findings
-                ],
+                "answers": [_answer(finding) for finding in result.findings],
             }
             for result in report.results
         ],
-    }  # fmt: skip
+    }
+
+
+def _answer(f: Finding) -> dict[str, Any]:
+    return {
+        "name": f.name,
+        "kind": f.kind,
+        "passed": f.passed,
+        "problem": f.problem,
+        "error_in_bounds": _number(f.ratio),
+        "error": _number(f.error),
+        "bound": _number(f.bound),
+        "index": list(f.index),
+        "got": _number(f.got),
+        "expected": _number(f.want),
+    }
 
 
 def _text(value: str) -> str:

@@ -48,7 +48,7 @@ def align_corners(image: Array, size: Size) -> Array:
 def nearest(image: Array, size: Size) -> Array:
     rows, columns = (np.floor(np.arange(m) * (n / m)).astype(int) for n, m in zip(image.shape[:2], size, strict=True))
     picked = image[rows]
-    return np.asarray(picked[:, columns], np.float32)
+    return np.array(picked[:, columns], np.float32)
 
 
 def smoothed(image: Array, size: Size) -> Array:
@@ -61,7 +61,7 @@ def smoothed(image: Array, size: Size) -> Array:
 
 
 def in_bytes(image: Array, size: Size) -> Array:
-    return np.floor(resize_bilinear(image, size) + 0.5).astype(np.float32)
+    return np.asarray(np.floor(resize_bilinear(image, size) + 0.5), np.float32)
 
 
 # ------------------------------------------------------------------ padding
