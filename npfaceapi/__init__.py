@@ -40,6 +40,7 @@ _NAMES = {
         "NetInput", "buffer_to_image", "extract_face_tensors", "extract_faces", "load_image", "normalize", "pad_to_square",
         "resize_bilinear", "to_net_input",
     ),
+    "inspection.inspecting": ("Inspection", "inspect"),
     "landmarks": ("FaceLandmarks", "FaceLandmarks5", "FaceLandmarks68"),
     "matcher": ("FaceMatch", "FaceMatcher", "LabeledFaceDescriptors", "euclidean_distance"),
     "networks.age_gender_net": ("AgeGenderNet",),

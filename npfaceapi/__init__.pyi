@@ -225,6 +225,12 @@ from npfaceapi.image import (
 from npfaceapi.image import (
     to_net_input as to_net_input,
 )
+from npfaceapi.inspection.inspecting import (
+    Inspection as Inspection,
+)
+from npfaceapi.inspection.inspecting import (
+    inspect as inspect,
+)
 from npfaceapi.landmarks import (
     FaceLandmarks as FaceLandmarks,
 )

@@ -133,17 +133,21 @@ def sheet(values: Array, most_channels: int = 24, columns: int = 8) -> Sheet:
     darkest, brightest = (float(v) for v in np.percentile(seen, (CLIPPED, 100 - CLIPPED))) if seen.size else (0.0, 0.0)
     if not darkest < brightest:
         darkest, brightest = low, high
-    H, W = maps.shape[1:]
-    gap = GAP if values.ndim == 3 else 0
-    rows = math.ceil(len(maps) / columns)
-    canvas = np.full((rows * (H + gap) - gap, columns * (W + gap) - gap), LEVELS, np.uint8)
-    for i, one in enumerate(maps):
-        y, x = i // columns * (H + gap), i % columns * (W + gap)
-        canvas[y : y + H, x : x + W] = _levels(one, darkest, brightest)
+    canvas = _arranged(_levels(maps, darkest, brightest), columns, GAP if values.ndim == 3 else 0)
     return Sheet(
         png_uri(canvas, colors()), canvas.shape[1], canvas.shape[0], shape, tuple(chosen.tolist()), columns,
         low, high, darkest, brightest, shrunk,
     )  # fmt: skip
+
+
+def _arranged(maps: Array, columns: int, gap: int) -> Array:
+    """Maps [n,H,W] side by side, `columns` in a row, with a gap between them; what is left empty has the level LEVELS."""
+    n, H, W = maps.shape
+    rows = math.ceil(n / columns)
+    canvas = np.full((rows * columns, H + gap, W + gap), LEVELS, np.uint8)
+    canvas[:n, :H, :W] = maps
+    canvas = canvas.reshape(rows, columns, H + gap, W + gap).transpose(0, 2, 1, 3).reshape(rows * (H + gap), columns * (W + gap))
+    return np.asarray(canvas[: rows * (H + gap) - gap, : columns * (W + gap) - gap])
 
 
 def _range(values: Array) -> tuple[float, float]:

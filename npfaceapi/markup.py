@@ -80,7 +80,9 @@ def jpeg_uri(pixels: Array, largest: int = 512, quality: int = 80) -> str:
     """Pixels [H,W,3] in 0..255 as a JPEG, made smaller if a side is longer than `largest`."""
     from PIL import Image
 
-    image = Image.fromarray(np.ascontiguousarray(np.clip(np.floor(pixels + 0.5), 0, 255), np.uint8))
+    if pixels.dtype != np.uint8:
+        pixels = np.clip(np.floor(pixels + 0.5), 0, 255).astype(np.uint8)
+    image = Image.fromarray(np.ascontiguousarray(pixels))
     image.thumbnail((largest, largest), Image.Resampling.BOX, reducing_gap=2.0)
     file = io.BytesIO()
     image.save(file, "JPEG", quality=quality)

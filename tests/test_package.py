@@ -39,7 +39,7 @@ LAYERS = """
     networks
     nets draw export
     tasks
-    global_api
+    global_api inspection
     conformance
     benchmark
     commands

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import copy
 import gc
-import io
 import pickle
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
+from page_parser import Page, pixels_of
 from PIL import Image
 
 import npfaceapi as faceapi
@@ -29,39 +27,6 @@ from npfaceapi.taps import MOST_SHEETS, Taps
 
 ASTRONAUT = Path(__file__).resolve().parent.parent / "golden" / "images" / "astronaut.png"
 TINY = faceapi.TinyFaceDetectorOptions(input_size=224)
-VOID = {"br", "col", "img", "link", "meta"}
-
-
-class Page(HTMLParser):
-    """Elements with their attributes; raises where an element is not closed in order."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.elements, self.text, self._open = [], "", []
-        self.feed(text)
-        self.close()
-        assert self._open == [], f"left open: {self._open}"
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self._open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self._open.pop() == tag
-
-    def handle_data(self, data):
-        self.text += data
-
-    def all(self, tag):
-        return [attributes for name, attributes in self.elements if name == tag]
-
-
-def pixels_of(uri):
-    """RGBA of a picture in a `data:` URI."""
-    kind, data = uri.split(";base64,")
-    assert kind in ("data:image/png", "data:image/jpeg")
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGBA"))
 
 
 # ------------------------------------------------------------------ HTML

@@ -16,6 +16,7 @@ from npfaceapi.errors import one_line
 
 __all__ = [
     "add_detector_arguments",
+    "add_detector_choice",
     "chosen_backend",
     "complain",
     "detector_options",
@@ -40,7 +41,11 @@ def probability(text: str) -> float:
 
 def add_detector_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("photos", nargs="+", metavar="PHOTO", help="image file, folder of image files, or URL")
-    parser.add_argument("--detector", choices=("ssd", "tiny", "mtcnn", "yolo"), default="ssd", help="default: ssd")
+    add_detector_choice(parser, "ssd")
+
+
+def add_detector_choice(parser: argparse.ArgumentParser, default: str | None = None) -> None:
+    parser.add_argument("--detector", choices=("ssd", "tiny", "mtcnn", "yolo"), default=default, help="default: ssd")
     parser.add_argument(
         "--min-confidence", type=probability, metavar="X", help="smallest score of a face, 0 to 1 (default: 0.5; mtcnn: 0.7)"
     )

@@ -211,11 +211,17 @@ class ReferenceProgram:
             arguments[key] = np.asarray(np.float32(value), self.dtype) if key == "y" else value
         return arguments
 
-    def __call__(self, batch: Array) -> list[Array]:
+    def walk(self, batch: Array) -> Iterator[tuple[Node, Array]]:
+        """Run node by node: each with its value, which is forgotten after its last use."""
         values: dict[Node, Array] = {self._input: np.asarray(batch, self.dtype)}
+        yield self._input, values[self._input]
         for node, arguments in self._steps:
             values[node] = self._operations[node.op](*(values[x] for x in node.inputs), **arguments)
+            yield node, values[node]
             for x in set(node.inputs):
-                if self._last_use[x] is node and x not in self.outputs:
+                if self._last_use[x] is node:
                     del values[x]
+
+    def __call__(self, batch: Array) -> list[Array]:
+        values = {node: value for node, value in self.walk(batch) if node in self.outputs}
         return [np.array(values[node]) for node in self.outputs]  # copies: reshape and the like give views

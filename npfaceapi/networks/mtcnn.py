@@ -132,7 +132,7 @@ class MtcnnNet(NeuralNetwork):
 
     def to_batch(self, photos: Any) -> Array:
         """Whole photos as float32 [N,x,y,3] BGR in 0..255, squeezed to the input size (P-Net: photos of one size, unchanged)."""
-        images = [_as_bytes(image) for image in to_net_input(photos).image_tensors]
+        images = [as_bytes(image) for image in to_net_input(photos).image_tensors]
         if self.root == "pnet":
             if len({image.shape for image in images}) > 1:
                 raise InvalidArgument(
@@ -146,7 +146,7 @@ class MtcnnNet(NeuralNetwork):
         return f"Mtcnn.{self.root}"
 
 
-def _as_bytes(image: Array) -> Array:
+def as_bytes(image: Array) -> Array:
     return image if image.dtype == np.uint8 else np.floor(np.clip(image, 0, 255) + 0.5).astype(np.uint8)
 
 
@@ -195,8 +195,13 @@ class Mtcnn(NeuralNetwork):
     def _run(self, batch: Any, nodes: Any, backend: str | None) -> list[Array]:
         raise InvalidArgument("Mtcnn: expected one of its networks: use mtcnn.pnet, mtcnn.rnet or mtcnn.onet")
 
-    def detect_arrays(self, image: Array, options: MtcnnOptions) -> tuple[Array, Array, Array, Array, dict[str, Any]]:
-        """The three stages on one photo uint8 [H,W,3]: (boxes, scores, landmarks, face-api.js's landmarks, stats)."""
+    def detect_arrays(
+        self, image: Array, options: MtcnnOptions, see: Callable[..., None] = lambda stage, **values: None
+    ) -> tuple[Array, Array, Array, Array, dict[str, Any]]:
+        """The three stages on one photo uint8 [H,W,3]: (boxes, scores, landmarks, face-api.js's landmarks, stats).
+
+        `see("scale" | "stage1" | "stage2" | "stage3", ...)` is shown what goes in and comes out on the way.
+        """
         H, W = image.shape[:2]
         started = time.perf_counter()
         steps = (
@@ -214,15 +219,19 @@ class Mtcnn(NeuralNetwork):
 
         candidates = []
         for scale in scales:
-            out = self.pnet.run_net(stages.pyramid_image(image, scale)[None])
+            batch = stages.pyramid_image(image, scale)[None]
+            out = self.pnet.run_net(batch)
             candidates.append(stages.stage1_scale(out["prob"][0], out["regions"][0], scale, thresholds[0]))
+            see("scale", scale=scale, batch=batch, prob=out["prob"], boxes=candidates[-1][0], scores=candidates[-1][1])
         boxes, scores = stages.stage1_all(candidates)
         finish(1, len(boxes))
+        see("stage1", boxes=boxes, scores=scores)
 
         batch, inside = stages.patches(image, boxes, 24)
         out = self.rnet.run_net(batch)
         boxes, scores = stages.stage2(boxes[inside], out["prob"], out["regions"], thresholds[1])
         finish(2, len(boxes))
+        see("stage2", boxes=boxes, scores=scores, batch=batch, prob=out["prob"])
 
         batch, inside = stages.patches(image, boxes, 48)
         out = self.onet.run_net(batch)
@@ -230,6 +239,7 @@ class Mtcnn(NeuralNetwork):
             boxes[inside], out["prob"], out["regions"], out["points"], thresholds[2]
         )
         finish(3, len(boxes))
+        see("stage3", boxes=boxes, scores=scores, batch=batch, prob=out["prob"], points=landmarks)
         stats["total"] = (time.perf_counter() - started) * 1000
         return boxes, scores, landmarks, faithful, stats
 
@@ -238,7 +248,7 @@ class Mtcnn(NeuralNetwork):
         net_input = to_net_input(photo)
         if net_input.batch_size != 1:
             raise InvalidArgument(f"Mtcnn.forward_with_stats: expected one photo, got {net_input.batch_size}")
-        image = _as_bytes(net_input.image_tensors[0])
+        image = as_bytes(net_input.image_tensors[0])
         boxes, scores, landmarks, _, stats = self.detect_arrays(image, options_or_default(options, MtcnnOptions, "Mtcnn.forward"))
         return {"results": results_of(boxes, scores, landmarks, image.shape[1], image.shape[0]), "stats": stats}
 

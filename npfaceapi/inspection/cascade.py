@@ -1,0 +1,117 @@
+"""What MTCNN sees and says: the pyramid of the photo, and what each of the three networks lets pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from npfaceapi.geometry import Rect
+from npfaceapi.networks.mtcnn import as_bytes
+
+__all__ = ["CascadeTrace", "Level", "Patch", "Stage", "trace_mtcnn"]
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Level:
+    """The photo at one scale, upright RGB [h,w,3], P-Net's scores [rows, columns], and its candidates in the photo."""
+
+    scale: float
+    image: Array
+    scores: Array
+    candidates: int
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A square cut out of the photo for R-Net or O-Net, upright RGB [s,s,3], with the score that it got."""
+
+    image: Array
+    score: float
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What is left after a stage: boxes in pixels of the photo with their scores, best first, and the patches judged."""
+
+    title: str
+    threshold: float
+    boxes: tuple[Rect, ...]
+    scores: tuple[float, ...]
+    patches: tuple[Patch, ...] = ()
+    judged: int = 0
+    points: Array | None = None
+
+
+@dataclass(frozen=True)
+class CascadeTrace:
+    """MTCNN at work on one photo.
+
+    Attributes
+    ----------
+    levels : tuple of Level
+        Largest scale first; none if the photo is smaller than a face can be.
+    stages : tuple of Stage
+        After P-Net (all scales together), R-Net and O-Net.
+    batches : dict
+        For each network a batch as it took it, whose feature maps can be shown; absent where it saw nothing.
+    """
+
+    photo_size: tuple[int, int]
+    levels: tuple[Level, ...]
+    stages: tuple[Stage, ...]
+    batches: dict[str, Array]
+
+
+MOST_PATCHES = 24
+LARGEST_SHOWN = 400  # pixels of the level whose feature maps are shown
+
+
+def _upright(batch: Array) -> Array:
+    """MTCNN's transposed BGR [n,x,y,3] as RGB [n,y,x,3]."""
+    return np.ascontiguousarray(batch.transpose(0, 2, 1, 3)[..., ::-1])
+
+
+def _rects(boxes: Array) -> tuple[Rect, ...]:
+    return tuple(Rect(*box) for box in boxes.tolist())
+
+
+def trace_mtcnn(net: Any, image: Array, options: Any) -> CascadeTrace:
+    """MTCNN at work on a photo [H,W,3]."""
+    levels: list[Level] = []
+    stages: list[Stage] = []
+    batches: dict[str, Array] = {}
+    titles = {"stage1": "P-Net", "stage2": "R-Net", "stage3": "O-Net"}
+
+    def see(stage: str, *, boxes: Array, scores: Array, **values: Any) -> None:
+        if stage == "scale":
+            (upright,) = _upright(values["batch"])
+            levels.append(Level(values["scale"], upright.astype(np.uint8), values["prob"][0, ..., 1].T, len(boxes)))
+            if "pnet" not in batches or max(batches["pnet"].shape[1:3]) > LARGEST_SHOWN:
+                batches["pnet"] = values["batch"]
+            return
+        patches: tuple[Patch, ...] = ()
+        judged = 0
+        if "batch" in values:
+            given = values["prob"][:, 1].astype(np.float64)
+            best = np.argsort(-given, kind="stable")[:MOST_PATCHES]
+            patches = tuple(
+                Patch(p.astype(np.uint8), s) for p, s in zip(_upright(values["batch"][best]), given[best].tolist(), strict=True)
+            )
+            judged = len(given)
+            if judged:
+                batches["rnet" if stage == "stage2" else "onet"] = values["batch"][best[:1]]
+        threshold = options.score_thresholds[int(stage[-1]) - 1]
+        order = np.argsort(-scores, kind="stable")
+        points = values.get("points")
+        points = None if points is None else points[order]
+        stages.append(
+            Stage(titles[stage], threshold, _rects(boxes[order]), tuple(scores[order].tolist()), patches, judged, points)
+        )
+
+    image = as_bytes(image)
+    net.detect_arrays(image, options, see)
+    return CascadeTrace((image.shape[1], image.shape[0]), tuple(levels), tuple(stages), batches)

@@ -1,0 +1,184 @@
+"""The detector's part of the report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from npfaceapi.face_markup import box_mark, landmark_marks, photo_with_marks
+from npfaceapi.inspection.cascade import CascadeTrace, Stage
+from npfaceapi.inspection.detectors import Candidate, DetectorTrace
+from npfaceapi.inspection.figures import color_scale, figure, heat_over, image_figure, plural, scrolling_table
+from npfaceapi.markup import Markup, element, join, jpeg_uri
+
+__all__ = ["cascade_sections", "detector_sections"]
+
+MOST_DRAWN = 150
+MOST_LISTED = 30
+SHOWN = 480
+BEATEN = "#ff9f80"
+
+
+def detector_sections(trace: DetectorTrace) -> Markup:
+    """What a detector of anchors or cells saw, said, and what suppression left."""
+    return join([_input(trace), _heat(trace), _suppression(trace)])
+
+
+def _input(trace: DetectorTrace) -> Markup:
+    size = trace.batch.shape[1]
+    (W, H), (w, h) = trace.photo_size, trace.inner_size
+    if W == H == size:
+        text = f"The photo is a square of {size} x {size} pixels, which is the network's size, so it goes in as it is."
+    elif W == H:
+        text = f"The photo is a square of {W} x {H} pixels; it is resized to {size} x {size}."
+    else:
+        side = "below" if W > H else "at the right"
+        text = f"The photo has {W} x {H} pixels. It is padded to a square with black, {side}, and resized to {size} x {size}, "
+        text += f"of which it fills {w} x {h}."
+    alt = f"The photo padded and resized to {size} x {size} pixels"
+    shown = image_figure(trace.batch[0], alt, f"The input: {size} x {size} pixels, red, green and blue in 0 to 255.", 320)
+    return element("section", element("h3", "What it sees"), element("p", text), element("div", shown, class_="pictures"))
+
+
+def _heat(trace: DetectorTrace) -> Markup:
+    uri = jpeg_uri(trace.batch[0], 224, quality=70)
+    size = trace.batch.shape[2], trace.batch.shape[1]
+    figures = [
+        heat_over(
+            uri,
+            heat.values,
+            f"Heat map of the scores: {heat.title}, highest {heat.values.max():.3f}",
+            f"{heat.title}: {heat.note}. Highest score {heat.values.max():.4f}.",
+            size=size,
+        )
+        for heat in trace.heats
+    ]
+    text = (
+        f"The network scores {trace.anchors:,} boxes of fixed places and sizes at once. Each picture shows the best score of "
+        "each cell, laid over the input."
+    )
+    return element(
+        "section",
+        element("h3", "Scores as heat"),
+        element("p", text),
+        color_scale("score 0", "score 1"),
+        element("div", *figures, class_="pictures"),
+    )
+
+
+def _suppression(trace: DetectorTrace) -> Markup:
+    candidates = trace.candidates
+    kept = [c for c in candidates if c.is_kept]
+    title = element("h3", "Candidates, before and after suppression")
+    if not candidates:
+        text = f"No score is above the threshold of {trace.threshold:g}: the highest is {trace.best:.4f}. So there is no face."
+        return element("section", title, element("p", text))
+    text = (
+        f"{plural(len(candidates), 'box')} scored above {trace.threshold:g}. The best one stays, and of the others those that do "
+        f"not overlap a better one by more than {trace.iou_threshold:g} (intersection over union): {len(kept)} of "
+        f"{len(candidates)}."
+    )
+    size = trace.batch.shape[2], trace.batch.shape[1]
+    uri = jpeg_uri(trace.batch[0], SHOWN, quality=75)
+    unit = max(size) / SHOWN
+    before = [
+        box_mark(c.box, unit, color="#ffd400" if c.is_kept else BEATEN, dashed=not c.is_kept, weight=1.5)
+        for c in reversed(candidates[:MOST_DRAWN])
+    ]
+    numbers = {id(c): i for i, c in enumerate(candidates, 1)}
+    after = [box_mark(c.box, unit, f"{numbers[id(c)]}: {c.score:.2f}") for c in kept]
+    note = f"The best {MOST_DRAWN} are drawn. " if len(candidates) > MOST_DRAWN else ""
+    pictures = element(
+        "div",
+        figure(
+            photo_with_marks(before, size, None, f"{plural(len(candidates), 'candidate')} drawn over the input", SHOWN, uri),
+            f"Before: {plural(len(candidates), 'candidate')}. {note}Those that will be dropped are dashed.",
+        ),
+        figure(
+            photo_with_marks(after, size, None, f"{plural(len(kept), 'box')} left after suppression", SHOWN, uri),
+            f"After: {plural(len(kept), 'face')}, with score.",
+        ),
+        class_="pictures",
+    )
+    return element("section", title, element("p", text), pictures, _candidate_table(candidates))
+
+
+def _candidate_table(candidates: tuple[Candidate, ...]) -> Markup:
+    kept_numbers = [number for number, c in enumerate(candidates, 1)]
+
+    def fate(c: Candidate) -> str:
+        if c.is_kept:
+            return "kept"
+        if c.beaten_by is None:
+            return "dropped: more than the most faces asked for"
+        return f"dropped: overlaps number {kept_numbers[c.beaten_by]} by {c.overlap:.3f}"
+
+    rows = [
+        (number, f"{c.score:.4f}", f"{c.box.x:.1f}", f"{c.box.y:.1f}", f"{c.box.width:.1f}", f"{c.box.height:.1f}", fate(c))
+        for number, c in enumerate(candidates[:MOST_LISTED], 1)
+    ]
+    more = f"The best {MOST_LISTED} of {len(candidates)} candidates" if len(candidates) > MOST_LISTED else "All candidates"
+    header = ("number", "score", "x", "y", "width", "height", "what became of it")
+    listed = scrolling_table(header, rows, (1, 2, 3, 4, 5), f"{more}, in pixels of the input, best first")
+    return element("details", element("summary", f"{more} as a table"), listed)
+
+
+# ------------------------------------------------------------------ MTCNN
+
+
+def cascade_sections(trace: CascadeTrace, photo: Any) -> Markup:
+    """MTCNN's pyramid and stages."""
+    return join([_pyramid(trace), *(_stage(trace, stage, photo) for stage in trace.stages)])
+
+
+def _pyramid(trace: CascadeTrace) -> Markup:
+    title = element("h3", "The pyramid and P-Net")
+    if not trace.levels:
+        text = (
+            "The photo is too small: no scale of it is larger than the 12 x 12 pixels that P-Net looks at. So there is no face."
+        )
+        return element("section", title, element("p", text))
+    text = (
+        "P-Net looks at every place of the photo through a window of 12 x 12 pixels, at one scale after the other, so that each "
+        "face fits the window at some scale. The heat is its score at each place."
+    )
+    figures = []
+    for level in trace.levels:
+        h, w = level.image.shape[:2]
+        caption = (
+            f"Scale {level.scale:.3f}: {w} x {h} pixels, windows of {12 / level.scale:.0f} pixels of the photo. Highest score "
+            f"{level.scores.max():.3f}; {plural(level.candidates, 'candidate')} after suppression within this scale."
+        )
+        shown = max(48, min(320, round(320 * level.scale / trace.levels[0].scale)))
+        alt = f"Heat map of P-Net's scores at scale {level.scale:.3f}"
+        figures.append(heat_over(jpeg_uri(level.image, 320), level.scores, alt, caption, shown, (w, h)))
+    return element(
+        "section", title, element("p", text), color_scale("score 0", "score 1"), element("div", *figures, class_="pictures")
+    )
+
+
+def _stage(trace: CascadeTrace, stage: Stage, photo: Any) -> Markup:
+    unit = max(trace.photo_size) / SHOWN
+    marks = [box_mark(box, unit, weight=1.5) for box in stage.boxes[MOST_DRAWN - 1 :: -1]]
+    if stage.points is not None:
+        marks += [landmark_marks(points, unit) for points in stage.points]
+    left = plural(len(stage.boxes), "box")
+    text = {
+        "P-Net": f"All scales together, suppressed once more, corrected and made square: {left}.",
+        "R-Net": f"Each box is cut out and resized to 24 x 24 pixels. {stage.judged} were judged; {left} scored above "
+        f"{stage.threshold:g} and survived suppression.",
+        "O-Net": f"What is left is cut out anew at 48 x 48 pixels. {stage.judged} were judged; {left} scored above "
+        f"{stage.threshold:g} and survived suppression. O-Net also gives 5 points.",
+    }[stage.title]
+    parts = [element("h3", f"After {stage.title}"), element("p", text)]
+    shown = photo_with_marks(marks, trace.photo_size, photo, f"The photo with {left} after {stage.title}", SHOWN)
+    note = f" The best {MOST_DRAWN} are drawn." if len(stage.boxes) > MOST_DRAWN else ""
+    parts.append(element("div", figure(shown, f"{left} after {stage.title}.{note}"), class_="pictures"))
+    if stage.patches:
+        seen = [
+            image_figure(patch.image, f"Patch with score {patch.score:.3f}", f"{patch.score:.3f}", 72, 72)
+            for patch in stage.patches
+        ]
+        count = f"the best {len(seen)} of {stage.judged}" if stage.judged > len(seen) else f"all {stage.judged}"
+        parts.append(element("p", f"What {stage.title} saw, upright, with the scores: {count}."))
+        parts.append(element("div", *seen, class_="pictures"))
+    return element("section", *parts)

@@ -1,0 +1,72 @@
+"""Each face of the report: its results, and the crops that the networks saw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from npfaceapi import nets
+from npfaceapi.results import FaceResult
+from npfaceapi.tasks import FaceInProgress
+
+__all__ = ["Crop", "FaceReport", "report_face"]
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A part of the photo that networks saw.
+
+    Attributes
+    ----------
+    title : str
+        What kind of crop it is.
+    networks : tuple of str
+        The names in `npfaceapi.nets` of those that saw it.
+    rect : (x, y, width, height)
+        In whole pixels of the photo.
+    batch : float32 array [1,S,S,3]
+        As it went in: padded to a square and resized.
+    """
+
+    title: str
+    networks: tuple[str, ...]
+    rect: tuple[int, int, int, int]
+    batch: Array
+
+
+@dataclass(frozen=True)
+class FaceReport:
+    """A face with its results and crops; a crop without a pixel inside of the photo is absent."""
+
+    result: FaceResult
+    crops: tuple[Crop, ...]
+
+    def batch_of(self, network: str) -> Array | None:
+        """What a network saw of this face."""
+        return next((crop.batch for crop in self.crops if network in crop.networks), None)
+
+
+LANDMARKS = ("face_landmark_68_net", "face_landmark_68_tiny_net")
+ALIGNED = ("face_expression_net", "age_gender_net")
+
+
+def report_face(image: Array, result: FaceResult, networks: tuple[str, ...]) -> FaceReport:
+    """Cut out of a photo [H,W,3] what each of the networks saw of a face."""
+    face = FaceInProgress(image, result)
+    is_aligned = result.aligned_rect is not None
+    kinds = (
+        ("the detector's box", LANDMARKS, face.detection_rect()),
+        ("aligned: around the landmarks" if is_aligned else "the detector's box", ALIGNED, face.aligned_rect()),
+        ("aligned in dlib's way", ("face_recognition_net",), face.descriptor_rect()),
+    )
+    crops = []
+    for title, possible, rect in kinds:
+        used = tuple(name for name in possible if name in networks)
+        if used and rect is not None:
+            x, y, w, h = rect
+            crops.append(Crop(title, used, rect, getattr(nets, used[0]).to_batch(image[y : y + h, x : x + w])))
+    return FaceReport(result, tuple(crops))

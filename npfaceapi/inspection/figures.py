@@ -1,0 +1,62 @@
+"""Parts that all pages of the report use: figures, heat over a picture, tables that scroll."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from npfaceapi.feature_maps import picture, viridis
+from npfaceapi.markup import Markup, element, jpeg_uri, table
+
+__all__ = ["color_scale", "figure", "heat_over", "image_figure", "plural", "scrolling_table"]
+
+Array = np.ndarray[Any, Any]
+
+NARROWEST = 224  # CSS pixels of a caption, under pictures that are narrower
+
+
+def plural(count: int, what: str) -> str:
+    """`1 face`, `2 faces`, `2 boxes`."""
+    return f"{count:,} {what}{'' if count == 1 else 'es' if what.endswith('x') else 's'}"
+
+
+def figure(content: Markup, caption: object, width: int = 480) -> Markup:
+    """A picture with what it shows, `width` CSS pixels wide where there is room for them."""
+    return element("figure", content, element("figcaption", caption), style=f"width:{width}px;max-width:100%")
+
+
+def image_figure(pixels: Array, alt: str, caption: object, shown: int = 224, narrowest: int = NARROWEST) -> Markup:
+    """Pixels [H,W,3], `shown` CSS pixels large at the longer side, with a caption at least `narrowest` wide."""
+    H, W = pixels.shape[:2]
+    scale = shown / max(H, W)
+    size = {"width": max(1, round(W * scale)), "height": max(1, round(H * scale))}
+    style = "max-width:100%;height:auto" + (";image-rendering:pixelated" if scale > 1.5 else "")
+    image = element("img", src=jpeg_uri(pixels, 512, quality=85), alt=alt, **size, style=style)
+    return figure(image, caption, max(size["width"], narrowest))
+
+
+def heat_over(uri: str, values: Array, alt: str, caption: object, shown: int = 224, size: tuple[int, int] = (1, 1)) -> Markup:
+    """Scores [rows, columns] in 0..1 as heat over a picture of (width, height); both cover the same place."""
+    scale = shown / max(size)
+    place = {"width": max(1, round(size[0] * scale)), "height": max(1, round(size[1] * scale))}
+    below = element("img", src=uri, alt="", **place)
+    above = element("img", src=picture(values, 0.0, 1.0), alt=alt, **place)
+    return figure(
+        element("div", below, above, class_="stack", style=f"width:{place['width']}px"), caption, max(place["width"], NARROWEST)
+    )
+
+
+def color_scale(low: str = "0", high: str = "1") -> Markup:
+    """The colour map with what its ends mean."""
+    stops = ", ".join("#" + "".join(f"{c:02x}" for c in color) for color in viridis(np.linspace(0, 1, 9)).tolist())
+    bar = element("span", class_="scale", style=f"background:linear-gradient(to right, {stops})", aria_hidden="true")
+    return element("p", f"Colours: {low} (dark blue) ", bar, f" {high} (yellow).")
+
+
+def scrolling_table(header: Sequence[object], rows: Sequence[Sequence[object]], right: Sequence[int], caption: str) -> Markup:
+    """A table that scrolls sideways where the window is narrow; with the keyboard too."""
+    return element(
+        "div", table(header, rows, right=right, caption=caption), class_="scroll", tabindex=0, role="region", aria_label=caption
+    )

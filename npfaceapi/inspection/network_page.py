@@ -1,0 +1,55 @@
+"""The part of the report on each network: a table of its layers, and a sheet of feature maps for each."""
+
+from __future__ import annotations
+
+from npfaceapi.graph import shape_text
+from npfaceapi.inspection.figures import scrolling_table
+from npfaceapi.inspection.layers import LayerReport, NetworkReport
+from npfaceapi.markup import Markup, element
+from npfaceapi.taps import sheet_figure
+
+__all__ = ["network_section"]
+
+
+def network_section(report: NetworkReport) -> Markup:
+    """The layers of a network, folded."""
+    H, W = report.batch.shape[1:3]
+    text = (
+        f"Input {W} x {H} pixels, {len(report.layers)} layers, {report.parameters:,} parameters, {report.macs / 1e6:,.1f} "
+        f"million multiply-accumulates (MACs), {report.seconds * 1000:.1f} ms."
+    )
+    outputs = ", ".join(f"{name} [{shape_text(value.shape)}]" for name, value in report.outputs.items())
+    names = [_anchor(report, i) for i in range(len(report.layers))]
+    rows = [_row(report, layer, anchor) for layer, anchor in zip(report.layers, names, strict=True)]
+    header = ("layer", "operation", "output", "parameters", "MACs", "share of the time")
+    sheets = [_sheet(layer, anchor) for layer, anchor in zip(report.layers, names, strict=True)]
+    return element(
+        "section",
+        element("h3", f"{report.name}: {report.title}"),
+        element("p", text, f" It gives {outputs}."),
+        element(
+            "details",
+            element("summary", f"Table of the {len(report.layers)} layers"),
+            scrolling_table(header, rows, (3, 4), f"Layers of {report.name}; each name leads to its feature maps"),
+        ),
+        element("details", element("summary", "Feature maps, layer by layer"), *sheets),
+        id=report.key,
+    )
+
+
+def _anchor(report: NetworkReport, number: int) -> str:
+    return f"{report.key}-{number}"
+
+
+def _row(report: NetworkReport, item: LayerReport, anchor: str) -> tuple[object, ...]:
+    name, operations, shape, parameters, macs = item.layer.row
+    share = item.seconds / report.seconds if report.seconds else 0.0
+    bar = element("span", class_="share", style=f"width:{share * 8:.2f}em", aria_hidden="true")
+    text = element("span", bar, f"{share * 100:.1f} %")
+    return element("a", name, href=f"#{anchor}"), operations, shape, parameters, macs, text
+
+
+def _sheet(item: LayerReport, anchor: str) -> Markup:
+    name = item.layer.name
+    title = element("summary", name, " ", element("small", f"{item.layer.summary}; {shape_text(item.layer.output.shape)}"))
+    return element("details", title, element("div", sheet_figure(name, item.sheet), id=anchor))

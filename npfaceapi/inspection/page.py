@@ -1,0 +1,100 @@
+"""The whole report as one HTML file: nothing in it is fetched, and nothing in it runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from npfaceapi._version import __version__
+from npfaceapi.face_markup import box_mark, photo_with_marks
+from npfaceapi.inspection.cascade import CascadeTrace
+from npfaceapi.inspection.detector_page import cascade_sections, detector_sections
+from npfaceapi.inspection.face_page import distance_section, face_sections
+from npfaceapi.inspection.figures import figure, plural
+from npfaceapi.inspection.network_page import network_section
+from npfaceapi.inspection.style import STYLE
+from npfaceapi.markup import Markup, element, join
+
+if TYPE_CHECKING:
+    from npfaceapi.inspection.inspecting import Inspection
+
+__all__ = ["page"]
+
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+TITLES = {
+    "ssd_mobilenetv1": "SSD MobileNet v1: a detector of anchors",
+    "tiny_face_detector": "Tiny Face Detector: a detector on a grid",
+    "tiny_yolov2": "Tiny YOLO v2: a detector on a grid",
+    "mtcnn": "MTCNN: a detector in three stages",
+}
+
+
+def page(report: Inspection) -> str:
+    """The report as HTML."""
+    title = f"What the networks see in {report.name}"
+    contents = [("photo", "The photo"), ("detector", "The detector"), ("faces", "The faces"), ("networks", "Layer by layer")]
+    links = [element("li", element("a", text, href=f"#{anchor}")) for anchor, text in contents]
+    links += [element("li", element("a", network.name, href=f"#{network.key}")) for network in report.networks]
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", http_equiv="Content-Security-Policy", content=POLICY),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("title", title),
+        element("style", Markup(STYLE)),
+    )
+    body = element(
+        "body",
+        element("header", element("h1", title), element("nav", element("ul", *links), aria_label="Contents")),
+        element("main", _photo(report), _detector(report), _faces(report), _networks(report)),
+        element("footer", element("p", f"Made by npfaceapi {__version__}. This page needs no network and runs no script.")),
+    )
+    return f"<!doctype html>\n{element('html', head, body, lang='en')}\n"
+
+
+def _photo(report: Inspection) -> Markup:
+    H, W = report.photo.shape[:2]
+    unit = max(W, H) / 640
+    several = len(report.faces) > 1
+    marks = [box_mark(face.result.detection.box, unit, i if several else None) for i, face in enumerate(report.faces, 1)]
+    count = plural(len(report.faces), "face")
+    shown = photo_with_marks(marks, (W, H), report.photo, f"The photo with {count} marked", 640)
+    caption = f"{report.name}: {W} x {H} pixels, {count}. Results were computed on the backend {report.backend}."
+    return element("section", element("h2", "The photo"), figure(shown, caption, 640), id="photo")
+
+
+def _detector(report: Inspection) -> Markup:
+    trace = report.detection
+    sections = cascade_sections(trace, report.photo) if isinstance(trace, CascadeTrace) else detector_sections(trace)
+    return element("section", element("h2", TITLES[report.detector]), sections, id="detector")
+
+
+def _faces(report: Inspection) -> Markup:
+    title = element("h2", "The faces")
+    if not report.faces:
+        text = "The detector found no face, so the other networks had nothing to look at."
+        return element("section", title, element("p", text), id="faces")
+    return element("section", title, face_sections(report.faces, report.photo), distance_section(report.faces), id="faces")
+
+
+def _networks(report: Inspection) -> Markup:
+    parts: list[Markup] = [element("h2", "Layer by layer")]
+    if not report.networks:
+        parts.append(element("p", "Without a face the network had nothing to look at."))
+        return element("section", *parts, id="networks")
+    parts.append(
+        element(
+            "p",
+            "Every network again, layer by layer, with what each layer gave. The networks of the face are shown at work on face "
+            "1. Values and times are those of the reference engine, which computes one operation after the other with NumPy, "
+            "the shortest time of some runs on this machine. The fast engine computes the same numbers, but joins layers, so "
+            "that single ones have no time of their own there.",
+        )
+    )
+    parts.append(
+        element(
+            "p",
+            "Feature maps are coloured with viridis, a colour map whose steps look even: dark blue is the smallest value, yellow "
+            "the largest, and each sheet has a scale of its own, written below it.",
+        )
+    )
+    return element("section", *parts, join([network_section(network) for network in report.networks]), id="networks")
