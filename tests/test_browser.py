@@ -56,14 +56,14 @@ for (const img of document.images) {
   if (!img.hasAttribute('alt')) bad.push('no alt: ' + img.src.slice(0, 40));
   else if (!img.alt && !img.parentElement.querySelector('img[alt]:not([alt=""])')) bad.push('empty alt') }
 for (const svg of document.querySelectorAll('svg'))
-  if (svg.getAttribute('aria-hidden') != 'true' && !svg.getAttribute('aria-label') && !svg.querySelector('title')) bad.push('svg');
+  if (svg.getAttribute('aria-hidden') != 'true' && !svg.ariaLabel && !svg.querySelector('title')) bad.push('svg');
 for (const a of document.querySelectorAll('a')) if (!a.textContent.trim()) bad.push('empty link');
 for (const t of document.querySelectorAll('table')) if (!t.querySelector('th[scope=col]')) bad.push('table without headings');
 for (const d of document.querySelectorAll('details')) if (!d.querySelector('summary')?.textContent.trim()) bad.push('summary');
 const ids = [...document.querySelectorAll('[id]')].map(e => e.id);
 if (new Set(ids).size != ids.length) bad.push('an id twice');
 for (const e of document.querySelectorAll('*'))
-  if (visible(e) && e.scrollWidth > e.clientWidth + 1 && /auto|scroll/.test(getComputedStyle(e).overflowX) && e.tabIndex < 0)
+  if (visible(e) && e.tabIndex < 0 && e.scrollWidth > e.clientWidth + 1 && /auto|scroll/.test(getComputedStyle(e).overflowX))
     bad.push('scrolls, but not with the keyboard: ' + e.className);
 return bad
 """

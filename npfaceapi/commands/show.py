@@ -5,15 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from npfaceapi.commands.networks import NETS, network
 from npfaceapi.commands.table import format_table
 
 __all__ = ["add_arguments", "run"]
-
-NETS = (
-    "ssd_mobilenetv1", "tiny_face_detector", "tiny_yolov2", "tiny_yolov2_full", "mtcnn", "mtcnn_pnet", "mtcnn_rnet", "mtcnn_onet",
-    "face_landmark_68_net", "face_landmark_68_tiny_net", "face_recognition_net", "face_expression_net", "age_gender_net",
-)  # fmt: skip
-
 
 FORMATS = ("table", "json", "dot", "mermaid", "svg")
 
@@ -45,16 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _parts(name: str) -> list[Any]:
     """The networks of that name: MTCNN has three."""
-    from npfaceapi import nets
-    from npfaceapi.networks.tiny_yolov2 import TinyYolov2
-
-    if name == "mtcnn":
-        return [nets.mtcnn.pnet, nets.mtcnn.rnet, nets.mtcnn.onet]
-    if name.startswith("mtcnn_"):
-        return [getattr(nets.mtcnn, name.removeprefix("mtcnn_"))]
-    if name == "tiny_yolov2_full":
-        return [TinyYolov2(with_separable_convs=False)]
-    return [getattr(nets, name)]
+    return [network(f"mtcnn_{part}") for part in ("pnet", "rnet", "onet")] if name == "mtcnn" else [network(name)]
 
 
 def _print_table(graph: Any) -> None:
