@@ -19,8 +19,8 @@ _NAMES = {
     "boxes": ("inverse_sigmoid", "iou", "non_max_suppression", "shuffle_array", "sigmoid"),
     "engines.dispatch": ("available_backends", "current_backend", "get_num_threads", "set_num_threads", "use_backend"),
     "errors": (
-        "BackendUnavailable", "FetchError", "GoldenError", "ImageError", "ImageNotFoundError", "InvalidArgument", "InvalidType",
-        "NpFaceApiError", "WeightsError",
+        "BackendUnavailable", "DeviceError", "FetchError", "GoldenError", "ImageError", "ImageNotFoundError", "InvalidArgument",
+        "InvalidType", "NpFaceApiError", "WeightsError",
     ),
     "export.files": ("export_net",),
     "export.onnx_model": ("to_onnx",),

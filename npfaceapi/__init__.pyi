@@ -37,6 +37,9 @@ from npfaceapi.errors import (
     BackendUnavailable as BackendUnavailable,
 )
 from npfaceapi.errors import (
+    DeviceError as DeviceError,
+)
+from npfaceapi.errors import (
     FetchError as FetchError,
 )
 from npfaceapi.errors import (

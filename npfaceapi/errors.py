@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "BackendUnavailable",
+    "DeviceError",
     "FetchError",
     "GoldenError",
     "ImageError",
@@ -61,3 +62,7 @@ class GoldenError(NpFaceApiError, ValueError):
 
 class BackendUnavailable(NpFaceApiError, RuntimeError):
     """A backend that cannot run here; says what to install."""
+
+
+class DeviceError(NpFaceApiError, RuntimeError):
+    """A GPU that failed during a call: out of memory, or lost."""

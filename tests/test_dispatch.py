@@ -99,7 +99,9 @@ def test_unknown_backends(wrong):
         faceapi.use_backend(wrong)
 
 
-def test_a_backend_that_is_not_there_says_why():
+def test_a_backend_that_is_not_there_says_why(monkeypatch):
+    missing = dispatch.BackendStatus(False, "numba-cuda is not installed")
+    monkeypatch.setitem(dispatch._BACKENDS, "cuda", dispatch._BACKENDS["cuda"]._replace(status=lambda: missing))
     status = faceapi.available_backends()["cuda"]
     assert not status
     with pytest.raises(faceapi.BackendUnavailable, match=status.detail):

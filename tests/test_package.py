@@ -214,6 +214,7 @@ def test_examples(module):
         (errors.WeightsError, (ValueError,)),
         (errors.GoldenError, (ValueError,)),
         (errors.BackendUnavailable, (RuntimeError,)),
+        (errors.DeviceError, (RuntimeError,)),
     ],
 )
 def test_errors(error, bases):

@@ -74,6 +74,18 @@ def _prepare_numba(graph: Graph, weights: Mapping[str, Array], outputs: Sequence
     return plan(graph, weights, outputs)
 
 
+def _cuda_status() -> BackendStatus:
+    from npfaceapi.engines.cuda.availability import status
+
+    return BackendStatus(*status())
+
+
+def _prepare_cuda(graph: Graph, weights: Mapping[str, Array], outputs: Sequence[Node]) -> Program:
+    from npfaceapi.engines.cuda.program import plan
+
+    return plan(graph, weights, outputs)
+
+
 class _Backend(NamedTuple):
     status: Callable[[], BackendStatus]
     prepare: Callable[..., Program]
@@ -87,7 +99,7 @@ _BACKENDS = {
     "reference64": _Backend(
         lambda: BackendStatus(True, f"NumPy {np.__version__}, float64, operation by operation"), _prepare_reference(np.float64)
     ),
-    "cuda": _Backend(lambda: BackendStatus(False, "this version of npfaceapi has no CUDA kernels yet"), _prepare_numba),
+    "cuda": _Backend(functools.cache(_cuda_status), _prepare_cuda),
 }
 
 #: Every `use_backend(...)` that was not entered as a `with` block, oldest first; the last holds for the process.
@@ -141,8 +153,8 @@ class use_backend:
 
     Parameters
     ----------
-    name : {"numba", "reference", "reference64"}
-        `numba` is the default; `reference` is NumPy in float32, `reference64` in float64.
+    name : {"numba", "reference", "reference64", "cuda"}
+        `numba` is the default; `reference` is NumPy in float32, `reference64` in float64; `cuda` needs an NVIDIA GPU.
 
     Raises
     ------

@@ -9,18 +9,14 @@ Flags, and why:
 * boundscheck off: kernels are called with what the planner laid out, which has checked all shapes.
 * no parallel=True: the default threading layer aborts the process when two Python threads call at once.
 
-Compiled kernels are kept on disk.  The folder bears a hash of this package's sources, because Numba itself looks only at
-the file that defines a function, not at those that define what it calls: an upgrade must never run stale kernels.
+Compiled kernels are kept on disk, see engines/kernel_folder.py.
 """
 
 from __future__ import annotations
 
 import functools
-import hashlib
-import os
-import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,6 +24,8 @@ import numba
 import numba.extending
 import numpy as np
 from numba import types
+
+from npfaceapi.engines.kernel_folder import kernel_folder
 
 __all__ = ["Kernel", "cache_folder", "carray", "intrinsic", "jitted", "kernel"]
 
@@ -41,43 +39,9 @@ _untyped: Any = numba
 carray, intrinsic = _untyped.carray, _untyped.extending.intrinsic
 
 
-def _sources_hash() -> str:
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def _candidates(name: str) -> Iterator[Path]:
-    if os.environ.get("NUMBA_CACHE_DIR"):
-        yield Path(os.environ["NUMBA_CACHE_DIR"]) / name
-    yield Path(__file__).parent / "__pycache__" / name
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    if os.path.isabs(home):
-        yield Path(home) / "npfaceapi" / name
-    user = os.getuid() if hasattr(os, "getuid") else "user"
-    yield Path(tempfile.gettempdir()) / f"npfaceapi-{user}-{name}"
-
-
-def _usable(folder: Path) -> bool:
-    """Whether we can write there and nobody else can: a cached kernel is code that will be run."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-        return not hasattr(os, "getuid") or folder.stat().st_uid == os.getuid()
-    except OSError:
-        return False
-
-
-@functools.cache
 def cache_folder() -> Path | None:
     """Where compiled kernels are kept; None if no folder can be written, and then every process compiles its own."""
-    try:
-        name = f"kernels-{_sources_hash()}"
-    except OSError:  # the package lies in a zip
-        return None
-    return next((folder for folder in _candidates(name) if _usable(folder)), None)
+    return kernel_folder(Path(__file__).parent)
 
 
 def _compile(decorator: Callable[..., Any], function: Callable[..., Any], **flags: Any) -> Any:

@@ -1,0 +1,122 @@
+"""Whether the CUDA kernels can run here, and if not, what is missing; asked without creating a context on the GPU.
+
+Nothing here is looked at before somebody asks.  Asking initializes NVIDIA's driver in this process, and a process that was
+forked afterwards cannot use CUDA: it is told so.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from typing import Any
+
+from npfaceapi.errors import BackendUnavailable
+
+__all__ = ["FORKED", "check_process", "is_simulated", "status"]
+
+INSTALL = 'pip install "npfaceapi[cuda]"'
+FORKED = (
+    "cuda: expected the process that first used the GPU, got one forked from it, which CUDA cannot serve; start it with"
+    " multiprocessing's 'spawn' or 'forkserver', or choose another backend there"
+)
+_used_in: list[int] = []  # the process that has initialized the driver
+
+
+def is_simulated() -> bool:
+    """Whether numba-cuda's simulator stands in for a GPU."""
+    from numba.cuda.core import config
+
+    settings: Any = config
+    return bool(settings.ENABLE_CUDASIM)
+
+
+def check_process() -> None:
+    """Note that this process uses the driver; raise if one it was forked from did before."""
+    if not _used_in:
+        _used_in.append(os.getpid())
+    if _used_in[0] != os.getpid():
+        raise BackendUnavailable(FORKED)
+
+
+def status() -> tuple[bool, str]:
+    """(whether the kernels can run here, what runs them or what is missing)."""
+    if importlib.util.find_spec("numba_cuda") is None:
+        return False, f"numba-cuda is not installed; {INSTALL}, with [cuda13] for CUDA 13 alone"
+    try:
+        from numba import cuda
+        from numba.cuda.cudadrv import nvvm
+    except Exception as error:  # a version that does not fit: whatever stops the import
+        return False, f"importing numba-cuda failed ({_first_line(error)}); {INSTALL}"
+    if is_simulated():
+        return True, f"numba-cuda {_version()}: the CUDA simulator, without a GPU, for tests alone"
+    found, what = _find_gpu()
+    if not found:
+        return False, what
+    try:
+        nvvm.NVVM()
+    except Exception as error:
+        return False, f"NVIDIA's compiler library nvvm is missing ({_first_line(error)}); {INSTALL}"
+    del cuda
+    return True, f"numba-cuda {_version()} on {what}"
+
+
+def _find_gpu() -> tuple[bool, str]:
+    from cuda.bindings import driver
+
+    try:
+        check_process()
+    except BackendUnavailable as error:
+        return False, str(error)
+    try:
+        (code,) = driver.cuInit(0)
+    except Exception:  # its loader has an error of its own
+        return False, "there is no NVIDIA driver (libcuda); install one for your GPU"
+    if code == driver.CUresult.CUDA_ERROR_NO_DEVICE:
+        return False, "the NVIDIA driver sees no GPU (is CUDA_VISIBLE_DEVICES set, or the container without GPUs?)"
+    if code != driver.CUresult.CUDA_SUCCESS:
+        return False, f"the NVIDIA driver does not start: {code.name}"
+    _, version = driver.cuDriverGetVersion()
+    code, count = driver.cuDeviceGetCount()
+    if code != driver.CUresult.CUDA_SUCCESS or count < 1:
+        return False, "the NVIDIA driver sees no GPU"
+    _, gpu = driver.cuDeviceGet(0)
+    _, name = driver.cuDeviceGetName(128, gpu)
+    major, minor = (_attribute(driver, gpu, f"COMPUTE_CAPABILITY_{part}") for part in ("MAJOR", "MINOR"))
+    card = (
+        f"{name.decode(errors='replace').rstrip(chr(0))} (compute capability {major}.{minor}, driver for CUDA {_dotted(version)})"
+    )
+    needed = _bindings_major()
+    if version // 1000 < needed:
+        older = f'pip install "npfaceapi[cuda{version // 1000}]"' if version // 1000 == 12 else "update the driver"
+        return False, f"{card}: the driver is too old for the CUDA {needed} packages installed; {older}"
+    if (major, minor) < ((7, 5) if needed >= 13 else (5, 0)):
+        return False, f"{card}: the GPU is too old for CUDA {needed}" + (
+            '; pip install "npfaceapi[cuda12]"' if needed > 12 else ""
+        )
+    return True, card
+
+
+def _attribute(driver: Any, gpu: Any, name: str) -> int:
+    _, value = driver.cuDeviceGetAttribute(getattr(driver.CUdevice_attribute, f"CU_DEVICE_ATTRIBUTE_{name}"), gpu)
+    return int(value)
+
+
+def _dotted(version: int) -> str:
+    return f"{version // 1000}.{version % 1000 // 10}"
+
+
+def _bindings_major() -> int:
+    from importlib.metadata import version
+
+    return int(version("cuda-bindings").partition(".")[0])
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("numba-cuda")
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__

@@ -1,0 +1,131 @@
+"""The GPU as this process uses it: one stream, one piece of memory, one lock.
+
+Networks take turns on the GPU: a call holds the lock from the upload of its batch to the download of its outputs, and uses the
+memory from its start.  So all programs share ONE piece of memory, as large as the largest call so far has needed, and any number
+of calls, programs and threads does not make it grow.  `generation` counts how often the memory was replaced: what was recorded
+with older addresses must be recorded again.
+
+The context is created by the first call of a network, not before.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numba import cuda
+
+from npfaceapi.engines.cuda.availability import check_process
+from npfaceapi.engines.cuda.jit import SIMULATED
+from npfaceapi.engines.cuda.recording import Recording, record
+from npfaceapi.errors import DeviceError
+
+__all__ = ["Device", "OutOfMemory", "device", "lock"]
+
+Array = np.ndarray[Any, Any]
+
+MOST_NUMBERS = 1 << 29  # of the shared memory, 2 GiB: larger batches go in parts (and offsets stay below 2**31)
+SHARE_OF_FREE_MEMORY = 0.8
+
+lock = threading.RLock()
+_device: Device | None = None
+
+
+class OutOfMemory(DeviceError):
+    """The GPU's memory does not hold what was asked for."""
+
+
+class Device:
+    """Use it while holding `lock`.
+
+    Attributes
+    ----------
+    stream : numba-cuda's stream
+    processors : int
+        How many multiprocessors the GPU has.
+    memory : device array of float32
+    generation : int
+    """
+
+    def __init__(self) -> None:
+        with translated_errors():
+            gpu = cuda.get_current_device()
+            self.stream: Any = cuda.stream()
+            self.processors = 4 if SIMULATED else int(gpu.MULTIPROCESSOR_COUNT)
+            self.memory: Any = None
+        self.generation = 0
+        self._records = not SIMULATED
+
+    @property
+    def numbers(self) -> int:
+        """float32 numbers that the memory holds now."""
+        return 0 if self.memory is None else int(self.memory.size)
+
+    def most_numbers(self) -> int:
+        """How many the memory may come to hold."""
+        with translated_errors():
+            free = cuda.current_context().get_memory_info().free
+        return int(max(self.numbers, min(MOST_NUMBERS, self.numbers + SHARE_OF_FREE_MEMORY * free / 4)))
+
+    def reserve(self, numbers: int) -> None:
+        """Let the memory hold at least so many; what it held is gone if it has to be replaced."""
+        if numbers <= self.numbers:
+            return
+        with translated_errors():
+            self.stream.synchronize()
+            self.memory = None  # first give the old one back
+            self.generation += 1
+            self.memory = cuda.device_array(numbers, np.float32, stream=self.stream)
+
+    def upload(self, values: Array) -> Any:
+        """A copy of an array on the GPU."""
+        with translated_errors():
+            copied = cuda.to_device(values, stream=self.stream)
+            self.stream.synchronize()
+        return copied
+
+    def record(self, launch_all: Callable[[], None]) -> Recording | None:
+        """The launches as a recording, or None where the driver cannot make one: then they are launched one by one."""
+        if not self._records:
+            return None
+        try:
+            return record(launch_all, self.stream)
+        except RuntimeError as error:
+            if "OUT_OF_MEMORY" in str(error):
+                raise
+            self._records = False
+            return None
+
+
+def device() -> Device:
+    """The GPU; its context is created by the first call."""
+    global _device
+    if not SIMULATED:
+        check_process()
+    with lock:
+        if _device is None:
+            _device = Device()
+        if not SIMULATED:
+            cuda.current_context()  # also for a thread that has none yet
+        return _device
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """What numba-cuda and the driver raise, as a `DeviceError` in one line."""
+    try:
+        yield
+    except DeviceError:
+        raise
+    except Exception as error:
+        text = str(error)
+        if "OUT_OF_MEMORY" in text or isinstance(error, MemoryError):
+            raise OutOfMemory(f"cuda: expected room on the GPU, got: {text}; free some, or use a smaller batch") from None
+        if type(error).__name__ in ("CudaAPIError", "CudaSupportError", "CUDAError", "RuntimeError") and "CUDA" in text.upper():
+            raise DeviceError(
+                f"cuda: expected the GPU to answer, got: {text}; this process may have lost it: start a new one"
+            ) from error
+        raise

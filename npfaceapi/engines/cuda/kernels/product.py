@@ -1,0 +1,196 @@
+"""The matrix product behind every convolution and dense layer: tiles in shared memory, sums in registers.
+
+A convolution is a matrix product: rows are the output pixels m of ALL images of the batch, columns the output channels o, and
+the sum runs over k = (tap, input channel):
+
+    s[m, o] = sum over k of x[pixel(m) + tap(k)] * w[k, o]          (x outside of its image counts as 0)
+    y[m, o] = act((s[m, o] + before[o]) * scale[o] + after[o] + residual[m, o])
+
+A block of threads computes a tile of BM x BN sums.  It walks through k in slices of BK: the slice of x (BM x BK) and of w
+(BK x BN) is brought into shared memory once and then read by all threads, each of which holds TM x TN sums in registers.
+With the tile `wide`, 128 x 64 x 16, a slice costs 3,072 loads from global memory for 131,072 multiply-adds, and one step of k
+12 loads from shared memory (three of 16 bytes) for 32 multiply-adds of a thread.  Two slices alternate, so that the loads of
+the next one run while this one is multiplied, and one barrier a slice is enough.
+
+Which pixel of x an input belongs to is looked up: `taps[k]` holds (row, column, offset) relative to the first pixel under the
+window, so 1x1, 3x3, any stride, any padding and dense layers (one tap a channel) are one kernel.
+
+Accuracy and equality: k is cut into chains of CHAIN numbers.  Each chain is summed from zero, and the chains are added in
+order, which depends on the layer alone.  So every tile gives the same bits, and so does a product whose chains are shared
+among blocks (few pixels, many channels: a batch of one late in a network): those write each chain's sums to memory, and
+`add_chains` adds them in the same order.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from numba import cuda, float32, int32, int64
+
+from npfaceapi.engines.cuda.jit import (
+    SHARED_ALIGNMENT,
+    ZERO,
+    device_function,
+    fma,
+    index,
+    kernel,
+    quotient,
+    remainder,
+    short,
+    unrolled,
+)
+from npfaceapi.engines.cuda.kernels.store import activated, finished
+
+__all__ = ["BK", "CHAIN", "NOWHERE", "Tile", "add_chains", "make_product"]
+
+BK = 16  # inputs of a slice
+CHAIN = 4 * BK  # inputs of a chain
+NOWHERE = -(1 << 24)  # a row that lies in no image, whatever the tap
+
+
+class Tile(NamedTuple):
+    """A tile of PM x PN threads with TM x TN sums each."""
+
+    TM: int
+    TN: int
+    PM: int
+    PN: int
+
+    @property
+    def threads(self) -> int:
+        return self.PM * self.PN
+
+    @property
+    def BM(self) -> int:
+        return self.TM * self.PM
+
+    @property
+    def BN(self) -> int:
+        return self.TN * self.PN
+
+
+def make_product(tile: Tile, BK: int = BK) -> Any:
+    """The kernel for a tile; grid: (tiles of pixels, tiles of channels, shares of the chains)."""
+    TM, TN, PN = tile.TM, tile.TN, tile.PN
+    BM, BN, THREADS = tile.BM, tile.BN, tile.threads
+    A_EACH, A_STEP = BM * BK // THREADS, THREADS // BK
+    B_EACH, B_STEP = BK * BN // THREADS, THREADS // BN
+    ROW = BM + 4  # of the slice of x in shared memory: 4 more keep 16-byte alignment and spread the banks
+    A_SIZE, B_SIZE, SUMS = BK * ROW, BK * BN, TM * TN
+    A_BOTH, B_BOTH = 2 * A_SIZE, 2 * B_SIZE
+    assert A_EACH * A_STEP == BM  # every thread brings in as much as every other
+    assert B_EACH * B_STEP == BK
+
+    @device_function
+    def one_input(k, a_slices, a_from, b_slices, b_from, acc):
+        a = cuda.local.array(TM, float32)
+        b = cuda.local.array(TN, float32)
+        for i in range(TM):
+            a[i] = a_slices[index(a_from + k * ROW + i)]
+        for j in range(TN):
+            b[j] = b_slices[index(b_from + k * BN + j)]
+        for i in range(TM):
+            for j in range(TN):
+                acc[i * TN + j] = fma(a[i], b[j], acc[i * TN + j])
+
+    multiply = unrolled(one_input, BK)
+
+    @kernel
+    def product(
+        memory, weights, table, x, H, W, C, taps, w, slices, chain, share, M, Ho, Wo, Co, stride, top, left,
+        constants, highest, out, residual, partial,
+    ):  # fmt: skip
+        a_slices = cuda.shared.array(A_BOTH, float32, SHARED_ALIGNMENT)
+        b_slices = cuda.shared.array(B_BOTH, float32, SHARED_ALIGNMENT)
+        rows = cuda.local.array(A_EACH, int32)
+        columns = cuda.local.array(A_EACH, int32)
+        pixels = cuda.local.array(A_EACH, int32)
+        a_next = cuda.local.array(A_EACH, float32)
+        b_next = cuda.local.array(B_EACH, float32)
+        acc = cuda.local.array(SUMS, float32)
+        total = cuda.local.array(SUMS, float32)
+
+        thread = cuda.threadIdx.x
+        first_m, first_o = int64(cuda.blockIdx.x) * BM, cuda.blockIdx.y * BN
+        first, last = cuda.blockIdx.z * share * chain, min(slices, (cuda.blockIdx.z + 1) * share * chain)
+
+        # what this thread brings in of every slice: input a_k of the pixels a_m, a_m + A_STEP, ...; weights of channel b_o
+        a_k, a_m = thread % BK, thread // BK
+        b_k, b_o = thread // BN, thread % BN
+        for i in range(A_EACH):
+            m = first_m + a_m + i * A_STEP
+            n = quotient(m, Ho * Wo)
+            r = m - n * (Ho * Wo)
+            h = quotient(r, Wo)
+            v = r - h * Wo
+            rows[i] = h * stride - top if m < M else NOWHERE
+            columns[i] = v * stride - left
+            pixels[i] = ((n * H + h * stride - top) * W + v * stride - left) * C
+        b_at = w + (first * BK + b_k) * Co + first_o + b_o
+        b_real = first_o + b_o < Co
+
+        # and what it computes: pixels m0, m0 + 1, ... and channels o0, o0 + 1, ...
+        m0, o0 = (thread // PN) * TM, (thread % PN) * TN
+        for i in range(SUMS):
+            acc[i] = ZERO
+            total[i] = ZERO
+
+        for s in range(first, last + 1):
+            if s < last:  # bring the next slice into registers
+                k = taps + 3 * (s * BK + a_k)
+                row, column, offset = table[index(k)], table[index(k + 1)], table[index(k + 2)]
+                for i in range(A_EACH):
+                    h, v = short(rows[i] + row), short(columns[i] + column)
+                    inside = h >= 0 and h < H and v >= 0 and v < W
+                    a_next[i] = memory[index(x + pixels[i] + offset)] if inside else ZERO
+                for i in range(B_EACH):
+                    b_next[i] = weights[index(b_at + i * B_STEP * Co)] if b_real else ZERO
+                b_at += BK * Co
+            if s > first:  # multiply the slice that is in shared memory
+                a_from, b_from = ((s - 1 - first) & 1) * A_SIZE + m0, ((s - 1 - first) & 1) * B_SIZE + o0
+                multiply(0, a_slices, a_from, b_slices, b_from, acc)
+                if s % chain == 0 or s == last:  # a chain ends
+                    if partial >= 0:
+                        at = partial + ((s - 1) // chain * M + first_m + m0) * Co + first_o + o0
+                        for i in range(TM):
+                            for j in range(TN):
+                                if first_m + m0 + i < M and first_o + o0 + j < Co:
+                                    memory[index(at + i * Co + j)] = acc[i * TN + j]
+                    for i in range(SUMS):
+                        total[i] += acc[i]
+                        acc[i] = ZERO
+            if s < last:  # the other slice is free: whoever read it has passed the barrier before
+                a_to, b_to = ((s - first) & 1) * A_SIZE + a_k * ROW + a_m, ((s - first) & 1) * B_SIZE + b_k * BN + b_o
+                for i in range(A_EACH):
+                    a_slices[index(a_to + i * A_STEP)] = a_next[i]
+                for i in range(B_EACH):
+                    b_slices[index(b_to + i * B_STEP * BN)] = b_next[i]
+            cuda.syncthreads()
+
+        if partial < 0:
+            at = (first_m + m0) * Co + first_o + o0
+            m_real, o_real = M - first_m - m0, Co - first_o - o0
+            for j in range(TN):
+                o = constants + min(first_o + o0 + j, Co - 1)
+                before, scale, after = weights[index(o)], weights[index(o + Co)], weights[index(o + 2 * Co)]
+                alpha = weights[index(o + 3 * Co)]
+                for i in range(TM):
+                    if i < m_real and j < o_real:
+                        y = fma(total[i * TN + j] + before, scale, after)
+                        if residual >= 0:
+                            y += memory[index(residual + at + i * Co + j)]
+                        memory[index(out + at + i * Co + j)] = activated(y, alpha, highest)
+
+    return product
+
+
+@kernel
+def add_chains(memory, weights, partial, chains, size, Co, constants, highest, out, residual):
+    """The chains [chains, size] that the shares of a product have left, added in order; grid: size / threads."""
+    i = cuda.grid(1)
+    if i < size:
+        total = ZERO
+        for c in range(chains):
+            total += memory[index(partial + c * size + i)]
+        added = memory[index(residual + i)] if residual >= 0 else ZERO
+        memory[index(out + i)] = finished(total, weights, constants + remainder(i, Co), Co, added, highest)

@@ -1,0 +1,275 @@
+"""Each fused step as kernel launches: folded constants, tables, the tile that suits, grids.
+
+What does not depend on the number of images (weights, tables, offsets for one image) is made once, when a network is planned.
+`Launches.of(step)` gives a function that makes the step's launches for N images on a GPU with so many multiprocessors.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from npfaceapi.engines.cuda.jit import THREADS, Kernel, Launch
+from npfaceapi.engines.cuda.kernels import pixels as kp
+from npfaceapi.engines.cuda.kernels.depthwise import make_depthwise
+from npfaceapi.engines.cuda.kernels.product import BK, CHAIN, NOWHERE, Tile, add_chains, make_product
+from npfaceapi.engines.cuda.layout import Layout, Place
+from npfaceapi.engines.fusion import Fused
+from npfaceapi.errors import BackendUnavailable
+from npfaceapi.graph import Node
+from npfaceapi.ops import window_padding
+
+__all__ = ["DEPTHWISE", "TILES", "Launches", "Make"]
+
+Array = np.ndarray[Any, Any]
+
+#: The launches of a step for N images on a GPU of so many multiprocessors.
+Make = Callable[[int, int], list[Launch]]
+
+#: From the largest to the smallest; `tall` is for few channels.
+TILES: dict[str, tuple[Tile, Kernel]] = {
+    name: (tile, make_product(tile))
+    for name, tile in {
+        "wide": Tile(8, 4, 16, 16),  # 128 pixels x 64 channels
+        "square": Tile(4, 4, 16, 16),  # 64 x 64
+        "tall": Tile(4, 4, 32, 8),  # 128 x 32
+        "small": Tile(2, 2, 16, 16),  # 32 x 32
+    }.items()
+}
+DEPTHWISE = {side: make_depthwise(side) for side in (3, 0)}
+NO_RESIDUAL = -1
+
+
+def _image(shape: Sequence[int]) -> tuple[int, int, int]:
+    """[H,W,C], [R,C], [C] and [] as rows, columns and channels."""
+    H, W, C = (1, 1, 1, *shape)[-3:]
+    return H, W, C
+
+
+def choose_tile(M: int, Co: int, chains: int, processors: int) -> tuple[str, int]:
+    """The tile for M pixels and Co channels, and how many chains a block takes (all, or fewer if blocks would be lacking).
+
+    A large tile loads less, but a GPU wants at least one block for each of its multiprocessors.
+    """
+
+    def blocks(name: str) -> int:
+        tile = TILES[name][0]
+        return -(-M // tile.BM) * -(-Co // tile.BN)
+
+    names = ("tall", "small") if Co <= 32 else ("wide", "square", "small")
+    name = next((name for name in names if blocks(name) >= processors), "small")
+    shares = min(chains, processors // blocks(name)) if blocks(name) * 2 <= processors else 1
+    return name, -(-chains // shares)
+
+
+class Launches:
+    """Makes the launches of a layout's steps, and gathers their constants.
+
+    Attributes
+    ----------
+    weights : list of ndarray
+        float32 constants, to be laid end to end.
+    table : list of ndarray
+        int32 constants, likewise.
+    scratch : list of function
+        Numbers that a step needs after the places of all nodes, for N images on so many multiprocessors.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.weights: list[Array] = []
+        self.table: list[Array] = []
+        self.scratch: list[Callable[[int, int], int]] = []
+        self._taps: dict[tuple[int, ...], int] = {}
+
+    def constant(self, values: Array) -> int:
+        """Keep float32 numbers; where they will lie."""
+        at = sum(kept.size for kept in self.weights)
+        flat = np.asarray(values, np.float32).reshape(-1)
+        self.weights.append(np.concatenate([flat, np.zeros(-flat.size % 64, np.float32)]))
+        return at
+
+    def of(self, step: Fused) -> Make:
+        """The launches of a step."""
+        if step.kind not in _KINDS:
+            raise BackendUnavailable(f"cuda: expected a step out of {', '.join(_KINDS)}, got {step.kind} ({step.node.name})")
+        return _KINDS[step.kind](self, step)
+
+    def at(self, node: Node) -> int:
+        """Offset of a node's values, for one image."""
+        return self.layout.places[node].offset
+
+    def constants_of(self, step: Fused, C: int) -> int:
+        """Where [4,C] lies: before (the bias included), scale, after, alpha of a step."""
+        constants, bias = step.constants, step.params.get("bias", np.zeros(1))
+        table = np.zeros((4, C), np.float32)
+        table[:] = (constants.before + bias, constants.scale, constants.after, step.activation.alpha)
+        return self.constant(table)
+
+    def taps(self, KH: int, KW: int, W: int, C: int) -> int:
+        """Where the table of (row, column, offset) of each input under a window lies, to whole slices."""
+        key = (KH, KW, W, C)
+        if key not in self._taps:
+            self._taps[key] = sum(kept.size for kept in self.table)
+            i, j, c = np.indices((KH, KW, C)).reshape(3, -1)
+            taps = np.full((-(-i.size // BK) * BK, 3), NOWHERE, np.int32)
+            taps[: i.size] = np.stack([i, j, (i * W + j) * C + c], axis=1)
+            self.table.append(taps.reshape(-1))
+        return self._taps[key]
+
+    # ------------------------------------------------------------------ sums of products
+
+    def product(self, step: Fused, w: Array, source: int, shape: Sequence[int], window: dict[str, int]) -> Make:
+        """act(convolution of the image at `source` with w [KH,KW,C,Co]); `window` has the stride, the padding, Ho and Wo."""
+        H, W, C = shape
+        KH, KW, _, Co = w.shape
+        slices, chain = -(-KH * KW * C // BK), CHAIN // BK
+        padded = np.zeros((slices * BK, Co), np.float32)
+        padded[: KH * KW * C] = w.reshape(-1, Co)
+        chains = -(-slices // chain)
+        pixels = window["Ho"] * window["Wo"]
+        out, residual = self.at(step.node), NO_RESIDUAL if step.residual is None else self.at(step.residual)
+        end = self.layout.size
+        values = {
+            "H": H, "W": W, "C": C, "taps": self.taps(KH, KW, W, C), "w": self.constant(padded), "slices": slices,
+            "chain": chain, "Co": Co, "constants": self.constants_of(step, Co),
+            "highest": np.float32(step.activation.highest), **window,
+        }  # fmt: skip
+
+        def shared(N: int, processors: int) -> tuple[str, int, bool]:
+            name, share = choose_tile(N * pixels, Co, chains, processors)
+            return name, share, share < chains
+
+        def make(N: int, processors: int) -> list[Launch]:
+            name, share, is_shared = shared(N, processors)
+            tile, kernel = TILES[name]
+            M = N * pixels
+            ends = {"out": N * out, "residual": residual if residual < 0 else N * residual}
+            partial = N * end if is_shared else -1
+            grid = (-(-M // tile.BM), -(-Co // tile.BN), -(-chains // share))
+            more = {"x": N * source, "share": share, "M": M, "partial": partial}
+            launches = [Launch(kernel, grid, tile.threads, {**values, **ends, **more})]
+            if is_shared:
+                launches.append(each(add_chains, M * Co, {**values, **ends, "partial": partial, "chains": chains}))
+            return launches
+
+        self.scratch.append(lambda N, processors: chains * N * pixels * Co if shared(N, processors)[2] else 0)
+        return make
+
+    def depthwise(self, step: Fused, source: int, place: Place) -> Make:
+        """A depthwise convolution of the image at `source` into a place."""
+        H, W, C = _image(step.first.inputs[0].shape)
+        filters = step.params["filters"]
+        KH, KW = filters.shape[:2]
+        kernel = DEPTHWISE[3 if (KH, KW) == (3, 3) else 0]
+        values = {
+            "H": H, "W": W, "C": C, "filters": self.constant(filters), "KH": KH, "KW": KW, **_window(step, KH, KW),
+            "lowest": np.float32(0 if step.clamp else -np.inf), "constants": self.constants_of(step, C),
+            "highest": np.float32(step.activation.highest),
+        }  # fmt: skip
+        return lambda N, _: [each(kernel, N * place.size, {**values, "x": N * source, "out": N * place.offset})]
+
+
+def each(kernel: Kernel, size: int, values: dict[str, Any]) -> Launch:
+    """A launch with a thread for each of `size` numbers."""
+    return Launch(kernel, (-(-size // THREADS),), THREADS, {**values, "size": size})
+
+
+def _window(step: Fused, KH: int, KW: int) -> dict[str, int]:
+    attributes, (H, W, _), (Ho, Wo, _) = step.first.attributes, _image(step.first.inputs[0].shape), _image(step.first.shape)
+    stride, padding = attributes.get("stride", 1), attributes.get("padding", "valid")
+    top, left = window_padding(H, KH, stride, padding)[0], window_padding(W, KW, stride, padding)[0]
+    return {"Ho": Ho, "Wo": Wo, "stride": stride, "top": top, "left": left}
+
+
+def _convolution(launches: Launches, step: Fused) -> Make:
+    w = step.params["filters"]
+    window, x = _window(step, *w.shape[:2]), step.inputs[0]
+    if step.depthwise is None:
+        return launches.product(step, w, launches.at(x), _image(x.shape), window)
+    between = launches.layout.between[step.node]
+    first = launches.depthwise(step.depthwise, launches.at(x), between)
+    second = launches.product(step, w, between.offset, _image(step.depthwise.first.shape), window)
+    return lambda N, processors: first(N, processors) + second(N, processors)
+
+
+def _depthwise(launches: Launches, step: Fused) -> Make:
+    return launches.depthwise(step, launches.at(step.inputs[0]), launches.layout.places[step.node])
+
+
+def _dense(launches: Launches, step: Fused) -> Make:
+    """A 1x1 convolution of an image of one pixel."""
+    w = step.params["weights"]
+    window = {"Ho": 1, "Wo": 1, "stride": 1, "top": 0, "left": 0}
+    return launches.product(step, w[None, None], launches.at(step.inputs[0]), (1, 1, w.shape[0]), window)
+
+
+# ------------------------------------------------------------------ everything else
+
+
+def _simple(launches: Launches, step: Fused, kernel: Kernel, pixels: bool = False, **values: Any) -> Make:
+    """A launch whose only offsets are those of the first input and of the result; a thread a number, or a pixel."""
+    x, place = launches.at(step.inputs[0]), launches.layout.places[step.node]
+    C = _image(step.node.shape)[2]
+    size = place.size // C if pixels else place.size
+    return lambda N, _: [each(kernel, N * size, {"C": C, **values, "x": N * x, "out": N * place.offset})]
+
+
+def _affine(launches: Launches, step: Fused) -> Make:
+    constants = launches.constants_of(step, _image(step.node.shape)[2])
+    return _simple(launches, step, kp.affine, constants=constants, highest=np.float32(step.activation.highest))
+
+
+def _pair(launches: Launches, step: Fused) -> Make:
+    x, y, place = launches.at(step.inputs[0]), launches.at(step.inputs[-1]), launches.layout.places[step.node]
+    C = _image(step.node.shape)[2]
+    values = {"C": C, "alphas": launches.constant(step.activation.alpha), "highest": np.float32(step.activation.highest)}
+    kernel = kp.pairs[step.kind]
+    return lambda N, _: [each(kernel, N * place.size, {**values, "x": N * x, "y": N * y, "out": N * place.offset})]
+
+
+def _pool(launches: Launches, step: Fused) -> Make:
+    H, W, _ = _image(step.inputs[0].shape)
+    side_h, side_w = (H, W) if step.kind == "mean" else (step.first.attributes["size"],) * 2
+    window = {"Ho": 1, "Wo": 1, "stride": 1, "top": 0, "left": 0} if step.kind == "mean" else _window(step, side_h, side_w)
+    kernel = kp.max_pool if step.kind == "max_pool" else kp.avg_pool
+    return _simple(launches, step, kernel, False, H=H, W=W, side_h=side_h, side_w=side_w, **window)
+
+
+def _pad(launches: Launches, step: Fused) -> Make:
+    H, W, C = _image(step.inputs[0].shape)
+    Ho, Wo, Co = _image(step.node.shape)
+    before = {name: step.first.attributes[key][0] for name, key in (("top", "rows"), ("left", "columns"), ("first", "channels"))}
+    return _simple(launches, step, kp.pad, H=H, W=W, C=C, Ho=Ho, Wo=Wo, Co=Co, **before)
+
+
+def _concat(launches: Launches, step: Fused) -> Make:
+    place = launches.layout.places[step.node]
+    sizes = [math.prod(x.shape) for x in step.inputs]
+    skips = np.cumsum([0, *sizes]).tolist()
+    offsets = [launches.at(x) for x in step.inputs]
+
+    def make(N: int, _: int) -> list[Launch]:
+        return [
+            each(kp.copy, N * size, {"x": N * x, "each": size, "skip": skip, "out_each": place.size, "out": N * place.offset})
+            for x, size, skip in zip(offsets, sizes, skips, strict=False)
+        ]
+
+    return make
+
+
+_KINDS: dict[str, Callable[[Launches, Fused], Make]] = {
+    "conv2d": _convolution,
+    "depthwise_conv2d": _depthwise,
+    "dense": _dense,
+    "affine": _affine,
+    **dict.fromkeys(("add", "subtract", "multiply", "divide"), _pair),
+    **dict.fromkeys(("max_pool", "avg_pool", "mean"), _pool),
+    "sigmoid": lambda launches, step: _simple(launches, step, kp.sigmoid),
+    "softmax": lambda launches, step: _simple(launches, step, kp.softmax, pixels=True),
+    "pad": _pad,
+    "concat": _concat,
+}

@@ -1,0 +1,165 @@
+"""A planned network on the GPU: from a batch to the raw outputs without leaving it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from npfaceapi.engines.cuda.device import Device, OutOfMemory, device, lock, translated_errors
+from npfaceapi.engines.cuda.launches import Launches
+from npfaceapi.engines.cuda.layout import Layout
+from npfaceapi.engines.cuda.recording import Recording
+from npfaceapi.graph import Graph, Node
+
+__all__ = ["CudaProgram", "Step", "plan"]
+
+Array = np.ndarray[Any, Any]
+
+MOST_SEQUENCES = 8  # batch sizes whose launches a program keeps
+
+
+class Step(NamedTuple):
+    """What one step of a program does: `name` is that of the node whose value it stores, `nodes` are all that it computes."""
+
+    name: str
+    nodes: tuple[Node, ...]
+    shape: tuple[int, ...]
+    macs: int
+
+
+class _Sequence:
+    """The launches for one number of images; the second run records them."""
+
+    def __init__(self, launches: list[Callable[[Any], None]]) -> None:
+        self.launches = launches
+        self.runs = 0
+        self.recording: Recording | None = None
+        self.generation = 0  # of the memory whose addresses the recording holds
+
+    def run(self, gpu: Device) -> None:
+        if self.generation != gpu.generation:
+            self.recording, self.generation, self.runs = None, gpu.generation, min(self.runs, 1)
+        if self.runs == 1:  # the first run has compiled and loaded every kernel, which a capture must not
+            self.recording = gpu.record(lambda: self.launch_all(gpu))
+        self.runs += 1
+        if self.recording is not None:
+            self.recording.replay()
+        else:
+            self.launch_all(gpu)
+
+    def launch_all(self, gpu: Device) -> None:
+        for launch in self.launches:
+            launch(gpu.memory)
+
+
+class CudaProgram:
+    """A graph with its weights, ready to run: `program(batch)` gives the wanted nodes' values.
+
+    Planning does not touch the GPU; the first call uploads the weights.
+
+    Attributes
+    ----------
+    steps : tuple of Step
+        In the order of execution.
+    """
+
+    def __init__(self, graph: Graph, weights: Mapping[str, Array], outputs: Sequence[Node]) -> None:
+        self.outputs = tuple(outputs)
+        self._layout = layout = Layout(graph, weights, self.outputs)
+        self.steps = tuple(Step(s.node.name, tuple(s.nodes), s.node.shape, sum(n.macs for n in s.nodes)) for s in layout.steps)
+        launches = Launches(layout)
+        self._makes = [launches.of(step) for step in layout.steps]
+        self._scratch = launches.scratch
+        self._constants = np.concatenate([*launches.weights, np.zeros(1, np.float32)])
+        self._table = np.concatenate([*launches.table, np.zeros(1, np.int32)])
+        self._uploaded: dict[str, Any] | None = None
+        self._sequences: OrderedDict[int, _Sequence] = OrderedDict()
+
+    def __call__(self, batch: Array) -> list[Array]:
+        """Values [N, …] of the outputs for a batch float32 [N,H,W,C]."""
+        batch = np.ascontiguousarray(batch, np.float32)
+        results = [np.empty((len(batch), *node.shape), np.float32) for node in self.outputs]
+        if len(batch) == 0:
+            return results
+        gpu = device()
+        with lock:
+            most = self.images_at_once(gpu)
+            start = 0
+            while start < len(batch):
+                rest = len(batch) - start
+                part = -(-rest // -(-rest // most))  # as few parts as fit, of one size
+                try:
+                    self._run(gpu, batch[start : start + part], [y[start : start + part] for y in results])
+                    start += part
+                except OutOfMemory:
+                    if part == 1:
+                        raise
+                    most = part // 2
+        return results
+
+    def images_at_once(self, gpu: Device) -> int:
+        """How many images the GPU's memory holds; larger batches go in parts."""
+        return max(1, gpu.most_numbers() // self._layout.size)
+
+    def launches(self, N: int, processors: int) -> list[Any]:
+        """What is launched for N images."""
+        return [launch for make in self._makes for launch in make(N, processors)]
+
+    def _run(self, gpu: Device, batch: Array, results: Sequence[Array]) -> None:
+        N = len(batch)
+        with translated_errors():
+            sequence = self.ready(gpu, N)
+            places = self._layout.places
+            source = places[self._layout.input].offset * N
+            gpu.memory[source : source + batch.size].copy_to_device(batch.reshape(-1), stream=gpu.stream)
+            sequence.run(gpu)
+            for node, result in zip(self.outputs, results, strict=True):
+                start = places[node].offset * N
+                gpu.memory[start : start + result.size].copy_to_host(result.reshape(-1), stream=gpu.stream)
+            gpu.stream.synchronize()
+
+    def ready(self, gpu: Device, N: int) -> _Sequence:
+        """The launches for N images, with memory and weights in place."""
+        scratch = max((needed(N, gpu.processors) for needed in self._scratch), default=0)
+        gpu.reserve(N * self._layout.size + scratch)
+        if self._uploaded is None:
+            self._uploaded = {"weights": gpu.upload(self._constants), "table": gpu.upload(self._table)}
+        if N not in self._sequences:
+            launches = [launch.kernel.bound(launch, gpu.stream, self._uploaded) for launch in self.launches(N, gpu.processors)]
+            self._sequences[N] = _Sequence(launches)
+        self._sequences.move_to_end(N)
+        while len(self._sequences) > MOST_SEQUENCES:
+            self._sequences.popitem(last=False)
+        return self._sequences[N]
+
+    def describe(self) -> str:
+        """A table of the steps: what is computed together, the shape of the result, multiply-accumulates for one image."""
+        rows = [("step", "computes", "shape", "MACs")]
+        rows += [
+            (step.name, " + ".join(n.op for n in step.nodes), "x".join(map(str, step.shape)), f"{step.macs:,}")
+            for step in self.steps
+        ]
+        widths = [max(len(row[k]) for row in rows) for k in range(4)]
+        return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
+def plan(graph: Graph, weights: Mapping[str, Array], outputs: Sequence[Node]) -> CudaProgram:
+    """Make a graph and its weights ready to run on the CUDA kernels.
+
+    Parameters
+    ----------
+    graph : Graph
+    weights : mapping of name to array
+        float32 values of the graph's parameters.
+    outputs : sequence of Node
+        What the program returns, in this order; nothing is fused past them.
+
+    Returns
+    -------
+    CudaProgram
+        `program(batch)`, with a batch float32 [N,H,W,C].
+    """
+    return CudaProgram(graph, weights, outputs)

@@ -1,0 +1,139 @@
+"""Convolutions and dense layers: every tile, across all its edges, and the chains."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from simulated import assert_close, check, run_both, use_tile, weights_for
+
+from npfaceapi import ops
+from npfaceapi.engines.cuda import launches
+from npfaceapi.engines.cuda.kernels.product import BK, CHAIN
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    use_tile(monkeypatch, "tiny")
+
+
+def pointwise(x, p):
+    return ops.conv2d(x, p["filters"], p["bias"])
+
+
+@pytest.mark.parametrize("pixels", [1, 15, 16, 17, 33])
+@pytest.mark.parametrize("Co", [1, 15, 16, 17, 33])
+def test_edges_of_a_tile(tiny, pixels, Co):
+    check(pointwise, (1, pixels, 5), {"filters": (1, 1, 5, Co), "bias": (Co,)})
+
+
+@pytest.mark.parametrize("Ci", [1, BK - 1, BK, BK + 1, CHAIN - 1, CHAIN, CHAIN + 1, 2 * CHAIN + 3])
+def test_edges_of_slices_and_chains(tiny, Ci):
+    check(pointwise, (1, 3, Ci), {"filters": (1, 1, Ci, 5), "bias": (5,)})
+
+
+@pytest.mark.parametrize(
+    ("name", "pixels", "Co", "Ci"),
+    [
+        ("small", 33, 33, 17), ("small", 31, 32, 3), ("square", 65, 30, 5), ("square", 20, 66, 17), ("tall", 130, 3, 5),
+        ("wide", 70, 40, 5),
+    ],
+)  # fmt: skip
+def test_every_real_tile(monkeypatch, name, pixels, Co, Ci):
+    """`wide` and `square` beyond their edges cost the simulator minutes; their loops are those of the tiny tile."""
+    use_tile(monkeypatch, name)
+    check(pointwise, (1, pixels, Ci), {"filters": (1, 1, Ci, Co), "bias": (Co,)})
+
+
+@pytest.mark.parametrize("padding", ["same", "valid", 1])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize(("KH", "KW", "Ci", "Co"), [(3, 3, 3, 5), (2, 2, 5, 3), (5, 5, 2, 3), (1, 3, 4, 2), (2, 4, 1, 1)])
+def test_windows(tiny, KH, KW, Ci, Co, stride, padding):
+    def forward(x, p):
+        return ops.conv2d(x, p["filters"], p["bias"], stride=stride, padding=padding)
+
+    check(forward, (7, 6, Ci), {"filters": (KH, KW, Ci, Co), "bias": (Co,)}, N=2)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 5), (2, 3), (6, 1)])
+def test_small_images(tiny, size):
+    check(pointwise, (*size, 4), {"filters": (3, 3, 4, 6), "bias": (6,)}, N=3)
+
+
+def test_everything_that_goes_into_the_store(tiny):
+    """Batch norm, scale and shift, a residual, an activation; alphas of a channel each."""
+    shapes = {
+        "f": (3, 3, 6, 6), "bias": (6,), "mean": (6,), "variance": (6,), "offset": (6,), "scale": (6,), "y": (6,), "alpha": (6,),
+    }  # fmt: skip
+
+    def forward(x, p):
+        y = ops.conv2d(x, p["f"], p["bias"])
+        y = ops.batch_norm(y, **{k: p[k] for k in ("mean", "variance", "offset", "scale")}, epsilon=0.001)
+        z = ops.add(ops.multiply(ops.conv2d(y, p["f"]), p["y"]), p["bias"])
+        return {"y": y, "z": ops.prelu(ops.add(z, x), p["alpha"]), "w": ops.relu6(ops.conv2d(z, p["f"]))}
+
+    check(forward, (4, 3, 6), shapes, N=2)
+
+
+@pytest.mark.parametrize(("Ci", "Co"), [(1, 1), (6, 2), (130, 20), (70, 7)])
+def test_dense(tiny, Ci, Co):
+    def forward(x, p):
+        return ops.dense(ops.reshape(x, (-1,)), p["weights"], p["bias"])
+
+    check(forward, (1, 1, Ci), {"weights": (Ci, Co), "bias": (Co,)}, N=3)
+
+
+@pytest.mark.parametrize("share", [1, 2, 3])
+def test_shared_chains_give_the_same_bits(monkeypatch, tiny, share):
+    """One block adds all chains, or several write them to memory: the order is the same, so the bits are."""
+
+    def forward(x, p):
+        return ops.relu(ops.add(ops.conv2d(x, p["filters"], p["bias"]), x))
+
+    shapes = {"filters": (3, 3, 30, 30), "bias": (30,)}
+    monkeypatch.setattr(launches, "choose_tile", lambda M, Co, chains, processors: ("small", chains))
+    (alone,), (expected,) = run_both(forward, (2, 2, 30), shapes, N=2)
+    monkeypatch.setattr(launches, "choose_tile", lambda M, Co, chains, processors: ("small", share))
+    (shared,), _ = run_both(forward, (2, 2, 30), shapes, N=2)
+    assert shared.tobytes() == alone.tobytes()
+    assert_close(shared, expected)
+
+
+def test_every_tile_gives_the_same_bits(monkeypatch):
+    shapes = {"filters": (3, 3, 9, 7), "bias": (7,)}
+    found = set()
+    for name in ("tiny", "small", "tall"):
+        with monkeypatch.context() as patch:
+            use_tile(patch, name)
+            found.add(run_both(pointwise, (3, 3, 9), shapes)[0][0].tobytes())
+    assert len(found) == 1
+
+
+def test_the_comparison_of_bits_can_fail(monkeypatch, tiny):
+    shapes = {"filters": (1, 1, 2 * CHAIN, 3), "bias": (3,)}
+    before = run_both(pointwise, (1, 4, 2 * CHAIN), shapes)[0][0]
+    monkeypatch.setattr(launches, "CHAIN", 2 * CHAIN)
+    assert run_both(pointwise, (1, 4, 2 * CHAIN), shapes)[0][0].tobytes() != before.tobytes()
+
+
+def test_tiles_and_shares_are_chosen_to_fill_the_gpu():
+    H200 = 132
+    assert launches.choose_tile(16, 256, 36, H200) == ("small", 3)  # 8 blocks of 36 chains: 12 shares of 3
+    assert launches.choose_tile(1, 128, 4, H200) == ("small", 1)
+    assert launches.choose_tile(64 * 35 * 35, 32, 5, H200) == ("tall", 5)
+    assert launches.choose_tile(56 * 56 * 64, 64, 1, H200) == ("wide", 1)
+    assert launches.choose_tile(64 * 64 * 8, 128, 2, H200)[0] == "wide"
+    for M in (1, 40, 1000, 100_000):
+        for Co in (1, 25, 64, 1024):
+            for chains in (1, 7, 144):
+                name, share = launches.choose_tile(M, Co, chains, H200)
+                assert 1 <= share <= chains
+                assert (-(-chains // share) - 1) * share < chains  # no block without work
+                assert -(-Co // launches.TILES[name][0].BN) <= 65535
+
+
+def test_a_wrong_result_is_noticed():
+    with pytest.raises(AssertionError):
+        assert_close(np.float32([1, 1 + 1e-5]), np.ones(2))
+    with pytest.raises(AssertionError):
+        assert_close(np.ones(2), np.ones(2))
+    assert weights_for({"a": (3,)})["a"].dtype == np.float32
