@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from npfaceapi import cli
+from npfaceapi.engines import dispatch
 from npfaceapi.commands.networks import NETS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -407,11 +408,19 @@ def test_show_another_size(run):
     assert "7x7x25" in out
 
 
-def test_backends_and_warmup(run):
+def test_backends_and_warmup(run, monkeypatch):
     status, out, _ = run("backends")
     assert status == 0
     assert any(line.startswith("numba (in use)") and " yes " in line for line in out.splitlines())
     assert "threads: " in out
+    missing = dispatch.BackendStatus(False, "no GPU here")
+    monkeypatch.setitem(dispatch._BACKENDS, "cuda", dispatch._BACKENDS["cuda"]._replace(status=lambda: missing))
+    monkeypatch.setenv("NPFACEAPI_BACKEND", "cuda")
+    status, out, err = run("backends")  # the table comes all the same
+    assert status == 1
+    assert "no GPU here" in out
+    assert err.startswith("npfaceapi backends: NPFACEAPI_BACKEND: backend 'cuda' cannot run here: no GPU here")
+    monkeypatch.delenv("NPFACEAPI_BACKEND")
     status, out, err = run("warmup")
     assert (status, err) == (0, "")
     assert out.startswith("8 networks ready on numba in ")

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from npfaceapi.graph import Graph, Node
 from npfaceapi.ops import window_padding
 
-__all__ = ["torch_runner"]
+__all__ = ["make_module", "torch_runner"]
 
 Array = np.ndarray[Any, Any]
 _torch: Any = torch  # whose annotations differ from version to version
@@ -38,13 +38,16 @@ def _padded(x: Any, node: Node, size: tuple[int, int], fill: float) -> tuple[Any
 class _Module(_torch.nn.Module):  # type: ignore[misc]
     """Runs a recorded graph; images are [N,C,H,W]."""
 
-    def __init__(self, graph: Graph, weights: Mapping[str, Array]) -> None:
+    def __init__(self, graph: Graph, weights: Mapping[str, Array], device: str = "cpu") -> None:
         super().__init__()
         self._graph = graph
         self._weights: dict[tuple[Node, str], Any] = {}
         for node in graph:
-            for key, param in node.params.items():
-                self._weights[node, key] = self._weight(node, key, np.array(weights[param.name], np.float32))
+            given = {key: weights[param.name] for key, param in node.params.items()}
+            if isinstance(node.attributes.get("y"), tuple):
+                given["y"] = node.attributes["y"]
+            for key, value in given.items():
+                self._weights[node, key] = self._weight(node, key, np.array(value, np.float32)).to(device)
 
     def _weight(self, node: Node, key: str, value: Array) -> Any:
         if node.op == "conv2d" and key == "filters":
@@ -58,7 +61,7 @@ class _Module(_torch.nn.Module):  # type: ignore[misc]
     def forward(self, x: Any) -> Any:
         values = {self._graph.input: x}
         for node in self._graph.nodes[1:]:
-            weights = {key: self._weights[node, key] for key in node.params}
+            weights = {key: self._weights[node, key] for key in (*node.params, "y") if (node, key) in self._weights}
             values[node] = _OPERATIONS[node.op](node, weights, *(values[i] for i in node.inputs))
         outputs = ((values[node], node) for node in self._graph.outputs.values())
         return tuple(v.permute(0, 2, 3, 1) if len(node.shape) == 3 else v for v, node in outputs)
@@ -87,11 +90,7 @@ def _batch_norm(node: Node, w: Mapping[str, Any], x: Any) -> Any:
 
 def _arithmetic(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     def run(node: Node, w: Mapping[str, Any], x: Any, *more: Any) -> Any:
-        if "y" in node.attributes:
-            y = node.attributes["y"]
-            other = y if isinstance(y, float) else _torch.from_numpy(_channels(node, np.array(y, np.float32)))
-        else:
-            other = w["y"] if "y" in w else more[0]
+        other = w["y"] if "y" in w else node.attributes["y"] if "y" in node.attributes else more[0]
         return function(x, other)
 
     return run
@@ -128,6 +127,11 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "reshape": _reshape,
     "concat": lambda node, w, *inputs: _torch.cat(inputs, 2 if len(node.shape) == 3 else 1),
 }
+
+
+def make_module(graph: Graph, weights: Mapping[str, Array], device: str) -> Any:
+    """The recorded graph as a module whose weights lie on that device."""
+    return _Module(graph, weights, device).eval()
 
 
 def torch_runner(graph: Graph, weights: Mapping[str, Array], threads: int) -> tuple[Any, Any, Any]:

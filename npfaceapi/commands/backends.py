@@ -15,12 +15,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from npfaceapi.engines.dispatch import available_backends, current_backend, get_num_threads
+    from npfaceapi.errors import BackendUnavailable
 
-    current = current_backend()
+    try:
+        current, error = current_backend(), None
+    except BackendUnavailable as missing:  # the one that NPFACEAPI_BACKEND names: the table says what it lacks
+        current, error = "", missing
     rows = [
         (name + (" (in use)" if name == current else ""), "yes" if status else "no", status.detail)
         for name, status in available_backends().items()
     ]
     print(format_table(("backend", "available", "what it is, or what is missing"), rows))
     print(f"threads: {get_num_threads()}")
+    if error is not None:
+        raise error
     return 0

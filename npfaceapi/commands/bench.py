@@ -85,6 +85,9 @@ def _sections(arguments: argparse.Namespace) -> Iterator[Section]:
     from npfaceapi.engines.dispatch import current_backend, get_num_threads
 
     backend, installed = current_backend(), available_peers()
+    if backend == "cuda":
+        yield from _on_gpu(arguments, installed)
+        return
     default = "onnxruntime" if "onnxruntime" in installed else "none"
     against = None if (arguments.against or default) == "none" else arguments.against or default
     threads = arguments.threads or get_num_threads()
@@ -99,6 +102,27 @@ def _sections(arguments: argparse.Namespace) -> Iterator[Section]:
             yield measure()
     if not asked:
         yield timed(threads)
+
+
+def _on_gpu(arguments: argparse.Namespace, installed: list[str]) -> Iterator[Section]:
+    from npfaceapi.benchmark.entries import chosen_entries
+    from npfaceapi.benchmark.gpu import BATCHES, measure_on_gpu
+    from npfaceapi.engines.cuda.availability import is_simulated
+    from npfaceapi.errors import BackendUnavailable, InvalidArgument
+
+    others = ("chain", "cold_start", "memory", "accuracy", "all")
+    if arguments.against == "onnxruntime" or any(getattr(arguments, name) for name in others):
+        raise InvalidArgument("expected --net, --batch, --seconds and --against torch or none with the cuda backend, got others")
+    if is_simulated():
+        raise BackendUnavailable("expected a GPU, got the CUDA simulator, whose times say nothing")
+    against = arguments.against or ("torch" if "torch" in installed else "none")
+    batches = (arguments.batch,) if arguments.batch else BATCHES
+    entries = chosen_entries(arguments.net)
+    shown = with_progress([f"{e.name} {e.height}x{e.width}, {', '.join(map(str, batches))} at once" for e in entries])
+    one_by_one = (entry for entry, _ in zip(entries, shown, strict=True))
+    for section in measure_on_gpu(one_by_one, batches, None if against == "none" else against, arguments.seconds):
+        size = section.records[0]["input"].partition("x")[0]
+        yield _named(section, f"--backend cuda --batch {size} --against {against}")
 
 
 def _questions(

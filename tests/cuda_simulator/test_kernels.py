@@ -59,6 +59,12 @@ def test_max_pool(shape, size, stride, padding):
     check(lambda x, p: ops.max_pool(x, size, stride=stride, padding=padding), shape, N=2)
 
 
+def test_max_pool_of_windows_outside_of_the_image():
+    (y,), (expected,) = run_both(lambda x, p: ops.max_pool(x, 1, stride=1, padding=1), (2, 2, 3))
+    assert np.isneginf(y[0, 0]).all()
+    np.testing.assert_array_equal(y, expected)
+
+
 def test_max_pool_of_negative_numbers_ignores_the_padding():
     (y,) = check(lambda x, p: ops.max_pool(ops.subtract(x, 100.0), 3, stride=2), (5, 5, 3))
     assert y.max() < -50

@@ -242,6 +242,7 @@ def test_many_threads_on_one_program():
 def test_a_forked_process_is_refused(monkeypatch):
     monkeypatch.setattr(availability, "_used_in", [])
     availability.check_process()
+    availability.note_process()
     availability.check_process()
     monkeypatch.setattr(availability, "_used_in", [os.getppid()])
     with pytest.raises(BackendUnavailable, match=r"got one forked from it, .* 'spawn'"):

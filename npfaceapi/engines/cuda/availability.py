@@ -12,7 +12,7 @@ from typing import Any
 
 from npfaceapi.errors import BackendUnavailable
 
-__all__ = ["FORKED", "check_process", "is_simulated", "status"]
+__all__ = ["check_process", "is_simulated", "note_process", "status"]
 
 INSTALL = 'pip install "npfaceapi[cuda]"'
 FORKED = (
@@ -31,11 +31,15 @@ def is_simulated() -> bool:
 
 
 def check_process() -> None:
-    """Note that this process uses the driver; raise if one it was forked from did before."""
+    """Raise if a process from which this one was forked has initialized the driver."""
+    if _used_in and _used_in[0] != os.getpid():
+        raise BackendUnavailable(FORKED)
+
+
+def note_process() -> None:
+    """Remember that this process has initialized the driver."""
     if not _used_in:
         _used_in.append(os.getpid())
-    if _used_in[0] != os.getpid():
-        raise BackendUnavailable(FORKED)
 
 
 def status() -> tuple[bool, str]:
@@ -71,6 +75,7 @@ def _find_gpu() -> tuple[bool, str]:
         (code,) = driver.cuInit(0)
     except Exception:  # its loader has an error of its own
         return False, "there is no NVIDIA driver (libcuda); install one for your GPU"
+    note_process()
     if code == driver.CUresult.CUDA_ERROR_NO_DEVICE:
         return False, "the NVIDIA driver sees no GPU (is CUDA_VISIBLE_DEVICES set, or the container without GPUs?)"
     if code != driver.CUresult.CUDA_SUCCESS:

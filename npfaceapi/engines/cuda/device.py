@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numba import cuda
 
-from npfaceapi.engines.cuda.availability import check_process
+from npfaceapi.engines.cuda.availability import check_process, note_process
 from npfaceapi.engines.cuda.jit import SIMULATED
 from npfaceapi.engines.cuda.recording import Recording, record
 from npfaceapi.errors import DeviceError
@@ -27,7 +27,7 @@ __all__ = ["Device", "OutOfMemory", "device", "lock"]
 
 Array = np.ndarray[Any, Any]
 
-MOST_NUMBERS = 1 << 29  # of the shared memory, 2 GiB: larger batches go in parts (and offsets stay below 2**31)
+MOST_NUMBERS = 1 << 30  # of the shared memory, 4 GiB: larger batches go in parts (and offsets stay below 2**31)
 SHARE_OF_FREE_MEMORY = 0.8
 
 lock = threading.RLock()
@@ -105,6 +105,7 @@ def device() -> Device:
     global _device
     if not SIMULATED:
         check_process()
+        note_process()
     with lock:
         if _device is None:
             _device = Device()
@@ -122,7 +123,7 @@ def translated_errors() -> Iterator[None]:
         raise
     except Exception as error:
         text = str(error)
-        if "OUT_OF_MEMORY" in text or isinstance(error, MemoryError):
+        if "OUT_OF_MEMORY" in text:
             raise OutOfMemory(f"cuda: expected room on the GPU, got: {text}; free some, or use a smaller batch") from None
         if type(error).__name__ in ("CudaAPIError", "CudaSupportError", "CUDAError", "RuntimeError") and "CUDA" in text.upper():
             raise DeviceError(

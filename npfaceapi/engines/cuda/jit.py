@@ -5,7 +5,8 @@ Flags, and why:
   make numba-cuda compile a second version, and the tests compile exactly what a GPU runs;
 * no fastmath: NaN, infinity and denormal numbers stay what they are, and the same input gives the same bits;
 * sums of products are written as `fma`, one rounding each, so nothing is left to the compiler's choice;
-* device functions are always inlined: they take arrays that are to become registers.
+* device functions are always inlined: they take arrays that are to become registers;
+* no link-time optimization: machine code comes from the PTX that the tests look at.
 
 Indices: Numba lets a signed index count from the end, which costs a comparison for each access and hides from the compiler
 that neighbours are neighbours (four loads instead of one of 16 bytes).  `index(i)` says that i is not negative.  `quotient` and
@@ -30,7 +31,7 @@ from npfaceapi.engines.cuda.availability import is_simulated
 from npfaceapi.engines.kernel_folder import kernel_folder
 
 __all__ = [
-    "SHARED_ALIGNMENT", "SIMULATED", "THREADS", "ZERO", "Kernel", "Launch", "device_function", "fma", "index", "kernel",
+    "LOWEST", "SHARED_ALIGNMENT", "SIMULATED", "THREADS", "ZERO", "Kernel", "Launch", "device_function", "fma", "index", "kernel",
     "product_rn", "quotient", "remainder", "short", "sum_rn", "unrolled",
 ]  # fmt: skip
 
@@ -38,6 +39,7 @@ _untyped: Any = cuda  # mypy sees the simulator's functions
 SIMULATED = is_simulated()
 SHARED_ALIGNMENT = None if SIMULATED else 16  # the simulator refuses to hear of it
 ZERO = np.float32(0)
+LOWEST = np.float32(-np.inf)
 THREADS = 256  # of a block, where nothing speaks for another number
 
 _TYPES = {
@@ -52,7 +54,7 @@ _natural: Any = _unconverted if SIMULATED else uint32
 
 def device_function(function: Callable[..., Any]) -> Any:
     """A function that kernels call.  One that uses `cuda` must stand in the file of its kernel, or the simulator misses it."""
-    return function if SIMULATED else _untyped.jit(device=True, forceinline=True)(function)
+    return function if SIMULATED else _untyped.jit(device=True, forceinline=True, lto=False)(function)
 
 
 @device_function
@@ -114,11 +116,11 @@ class Kernel:
             return _untyped.jit(self.function)
         with _kernels_kept_on_disk() as cache:
             try:
-                return _untyped.jit(self.signature, cache=cache)(self.function)
+                return _untyped.jit(self.signature, cache=cache, lto=False)(self.function)
             except (RuntimeError, OSError):  # numba-cuda cannot write where we just could
                 if not cache:
                     raise
-                return _untyped.jit(self.signature)(self.function)
+                return _untyped.jit(self.signature, lto=False)(self.function)
 
     def bound(self, launch: Launch, stream: Any, arrays: Mapping[str, Any]) -> Callable[[Any], None]:
         """The launch as a function of the array that the kernel's first argument names.

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba import cuda
 
 from npfaceapi.engines.cuda.device import Device, OutOfMemory, device, lock, translated_errors
 from npfaceapi.engines.cuda.launches import Launches
@@ -100,6 +101,30 @@ class CudaProgram:
                     most = part // 2
         return results
 
+    def milliseconds(self, batch: Array, runs: int) -> list[float]:
+        """How long the GPU takes for a batch that lies there already, between two events, for each of some runs."""
+        gpu, took = device(), []
+        batch = np.ascontiguousarray(batch, np.float32)
+        with lock, translated_errors():
+            most = self.images_at_once(gpu)
+            for _ in range(runs):
+                total = 0.0
+                for first in range(0, len(batch), most):
+                    sequence = self._loaded(gpu, batch[first : first + most])
+                    start, end = cuda.event(), cuda.event()
+                    start.record(gpu.stream)
+                    sequence.run(gpu)
+                    end.record(gpu.stream)
+                    end.synchronize()
+                    total += float(start.elapsed_time(end))
+                took.append(total)
+        return took
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether the launches of the batch size used last are replayed as one CUDA graph."""
+        return bool(self._sequences) and next(reversed(self._sequences.values())).recording is not None
+
     def images_at_once(self, gpu: Device) -> int:
         """How many images the GPU's memory holds; larger batches go in parts."""
         return max(1, gpu.most_numbers() // self._layout.size)
@@ -111,15 +136,18 @@ class CudaProgram:
     def _run(self, gpu: Device, batch: Array, results: Sequence[Array]) -> None:
         N = len(batch)
         with translated_errors():
-            sequence = self.ready(gpu, N)
-            places = self._layout.places
-            source = places[self._layout.input].offset * N
-            gpu.memory[source : source + batch.size].copy_to_device(batch.reshape(-1), stream=gpu.stream)
-            sequence.run(gpu)
+            self._loaded(gpu, batch).run(gpu)
             for node, result in zip(self.outputs, results, strict=True):
-                start = places[node].offset * N
+                start = self._layout.places[node].offset * N
                 gpu.memory[start : start + result.size].copy_to_host(result.reshape(-1), stream=gpu.stream)
             gpu.stream.synchronize()
+
+    def _loaded(self, gpu: Device, batch: Array) -> _Sequence:
+        """The launches for a batch, which is uploaded."""
+        sequence = self.ready(gpu, len(batch))
+        source = self._layout.places[self._layout.input].offset * len(batch)
+        gpu.memory[source : source + batch.size].copy_to_device(batch.reshape(-1), stream=gpu.stream)
+        return sequence
 
     def ready(self, gpu: Device, N: int) -> _Sequence:
         """The launches for N images, with memory and weights in place."""

@@ -10,7 +10,7 @@ import math
 
 from numba import cuda, float32, float64
 
-from npfaceapi.engines.cuda.jit import ZERO, index, kernel, quotient, remainder
+from npfaceapi.engines.cuda.jit import LOWEST, ZERO, index, kernel, quotient, remainder
 from npfaceapi.engines.cuda.kernels.store import activated, finished
 
 __all__ = ["affine", "avg_pool", "copy", "max_pool", "pad", "pairs", "sigmoid", "softmax"]
@@ -58,7 +58,7 @@ def max_pool(memory, x, H, W, C, side_h, side_w, size, Ho, Wo, stride, top, left
         h0, v0 = (q - n * Ho) * stride - top, (pixel - q * Wo) * stride - left
         h, v, h1, v1 = max(h0, 0), max(v0, 0), min(h0 + side_h, H), min(v0 + side_w, W)
         at = x + n * H * W * C + i - pixel * C
-        best = memory[index(at + (h * W + v) * C)]
+        best = LOWEST
         for j in range(h, h1):
             for k in range(v, v1):
                 value = memory[index(at + (j * W + k) * C)]
