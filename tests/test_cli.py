@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 
 from npfaceapi import cli
-from npfaceapi.engines import dispatch
 from npfaceapi.commands.networks import NETS
+from npfaceapi.engines import dispatch
 
 ROOT = Path(__file__).resolve().parent.parent
 ASTRONAUT = ROOT / "golden" / "images" / "astronaut.png"
