@@ -7,7 +7,7 @@ import pytest
 from test_numba_kernels import assert_close, weights_for
 
 from npfaceapi import ops
-from npfaceapi.engines.numba import plan
+from npfaceapi.engines.numba import plan, records
 from npfaceapi.engines.reference import ReferenceProgram
 from npfaceapi.graph import record
 
@@ -155,3 +155,42 @@ def test_describe_names_every_step(graph, weights):
         assert step.name in text
     assert sum(step.macs for step in program.steps) == graph.macs
     assert "conv2d + batch_norm + relu6" in text
+
+
+POOLS = [(2, 2, "same"), (2, 2, "valid"), (3, 2, "same"), (3, 2, "valid"), (3, 2, 1), (3, 3, "same")]
+
+
+@pytest.mark.parametrize("band", [1, 4096, 1 << 20], ids=["one-row", "some-rows", "whole"])
+@pytest.mark.parametrize("separable", [False, True], ids=["conv", "separable"])
+@pytest.mark.parametrize(("size", "stride", "padding"), POOLS)
+def test_pools_are_computed_with_the_convolution_before(size, stride, padding, separable, band, monkeypatch):
+    """In bands of any height: windows that overlap find the last rows of the band before."""
+    monkeypatch.setattr(records, "BAND_BYTES", band)
+
+    def forward(x, p):
+        x = ops.conv2d(x, p["first"]["filters"], p["first"]["bias"])
+        if separable:
+            x = ops.conv2d(ops.depthwise_conv2d(x, p["depthwise"], stride=2), p["pointwise"], p["bias"])
+        x = ops.leaky_relu(ops.subtract(x, 3.0), 0.1)  # negative numbers too, which padding must not win against
+        return {"y": ops.max_pool(x, size, stride=stride, padding=padding)}
+
+    for shape in ((15, 12, 3), (8, 21, 3)):
+        graph, weights = record("test", forward, SHAPES, shape), weights_for(SHAPES)
+        (pool,) = graph.outputs.values()
+        program, apart = plan(graph, weights, [pool]), plan(graph, weights, [pool, pool.inputs[0]])
+        assert len(program.steps) == len(apart.steps) - 1
+        assert {"conv2d", "max_pool"} <= {node.op for node in program.steps[-1].nodes}
+        for batch in batches(graph, 3):
+            (y,) = program(batch)
+            assert_close(y, ReferenceProgram(graph, weights, [pool], np.float64)(batch)[0])
+            np.testing.assert_array_equal(y, apart(batch)[0])
+
+
+@pytest.mark.parametrize(("size", "stride"), [(2, 1), (3, 1)])
+def test_pools_with_much_overlap_stay_apart(size, stride):
+    def forward(x, p):
+        return {"y": ops.max_pool(ops.conv2d(x, p["first"]["filters"]), size, stride=stride)}
+
+    graph = record("test", forward, SHAPES, (8, 8, 3))
+    program = plan(graph, weights_for(SHAPES), list(graph.outputs.values()))
+    assert [[node.op for node in step.nodes] for step in program.steps][-1] == ["max_pool"]

@@ -14,6 +14,7 @@ y = act((x + before) * scale + after).  Then steps are joined:
 
     depthwise_conv2d 3x3 -> conv2d 1x1     one step, the depthwise result stays in the cache (`Fused.depthwise`)
     relu -> depthwise_conv2d               the relu is applied as the inputs are loaded (`Fused.clamp`)
+    conv2d -> max_pool                     one step, if the backend can (`Fused.pool`): the full image is never stored
     reshape -> dense                       the dense layer reads the image as it is
 
 And sums that share summands share work: o1 + (o2 + (o3 + o4)) becomes (o1 + (o2 + o3)) + o4 where the former sum is needed
@@ -85,6 +86,7 @@ class Fused:
     params: dict[str, Array] = field(default_factory=dict)
     depthwise: Fused | None = None  # computed in the same step, right before
     clamp: bool = False  # of a depthwise convolution: negative inputs count as 0
+    pool: Node | None = None  # the max_pool that shrinks the step's result
 
     @property
     def node(self) -> Node:
@@ -250,6 +252,18 @@ def _clamp_inputs(by_node: Mapping[Node, Fused], readers: Mapping[Node, list[Nod
                 depthwise.clamp, step.inputs[0] = True, relu.inputs[0]
 
 
+def _join_pools(steps: Sequence[Fused], by_node: Mapping[Node, Fused], readers: Mapping[Node, list[Node | None]]) -> None:
+    """Let each convolution compute the pool after it, if that is the only reader and its windows hardly overlap."""
+    for step in steps:
+        before = by_node.get(step.inputs[0]) if step.kind == "max_pool" else None
+        if before is None or before.kind != "conv2d" or before.residual is not None or len(readers[before.node]) != 1:
+            continue
+        size, stride = step.first.attributes["size"], step.first.attributes["stride"]
+        if stride <= size <= 3 and stride > 1:
+            before.pool = step.first
+            before.nodes.append(step.first)
+
+
 def _read_flat(by_node: Mapping[Node, Fused]) -> None:
     """Let a dense layer read through a reshape."""
     for step in by_node.values():
@@ -258,8 +272,11 @@ def _read_flat(by_node: Mapping[Node, Fused]) -> None:
             step.inputs[0] = before.inputs[0]
 
 
-def fuse(graph: Graph, weights: Mapping[str, Array], outputs: Sequence[Node]) -> list[Fused]:
-    """The steps that compute `outputs`, in an order in which every input comes before its reader."""
+def fuse(graph: Graph, weights: Mapping[str, Array], outputs: Sequence[Node], *, pools: bool = False) -> list[Fused]:
+    """The steps that compute `outputs`, in an order in which every input comes before its reader.
+
+    `pools` says that the backend computes a max_pool in the step of the convolution before it.
+    """
     nodes = graph.ancestors(outputs)
     inputs = _shared_sums(nodes)
     nodes = _needed(nodes, inputs, outputs)
@@ -281,6 +298,9 @@ def fuse(graph: Graph, weights: Mapping[str, Array], outputs: Sequence[Node]) ->
     _join_separable(by_node, readers)
     _clamp_inputs(by_node, readers)
     _read_flat(by_node)
+    if pools:
+        _join_pools(steps, by_node, readers)
+        steps = [step for step in steps if step.kind != "max_pool" or by_node.get(step.inputs[0], step).pool is not step.first]
     return _still_read(steps, outputs)
 
 

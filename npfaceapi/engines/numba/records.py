@@ -12,12 +12,14 @@ from npfaceapi.engines.fusion import Activation, Constants, Fused
 from npfaceapi.engines.numba.kernels import convolve as kc
 from npfaceapi.engines.numba.kernels import gemm as kg
 from npfaceapi.engines.numba.kernels import memory as km
+from npfaceapi.engines.numba.kernels import pool as kp
 from npfaceapi.engines.numba.kernels import rows as kr
 from npfaceapi.engines.numba.kernels import winograd as kw
 from npfaceapi.engines.numba.planner import Call, Layout, Window, pixels_of, tiles_of, window_of, winograd_tile
+from npfaceapi.engines.numba.simd.emit import CLAMPED, SCALED, SLOPED
 from npfaceapi.engines.numba.simd.target import LANES
 from npfaceapi.engines.numba.simd.winograd import transform_filters
-from npfaceapi.engines.numba.workspace import Image, round_up
+from npfaceapi.engines.numba.workspace import ALIGNMENT, Image, round_up
 from npfaceapi.graph import Node
 from npfaceapi.ops import window_padding
 
@@ -66,6 +68,15 @@ class Records:
         table = np.zeros((4, C), np.float32)
         table[:, : constants.scale.size] = (constants.before + bias, constants.scale, constants.after, step.activation.alpha)
         return self.address(table)
+
+    @staticmethod
+    def finish_of(step: Fused) -> int:
+        """What is not idle of a step's constants and activation."""
+        scale, after, alpha = step.constants.scale, step.constants.after, step.activation.alpha
+        finish = SCALED if (scale != 1).any() or after.any() else 0
+        if not alpha.any():
+            return finish | CLAMPED
+        return finish | SLOPED if (alpha != 1).any() or np.isfinite(step.activation.highest) else finish
 
     def of(self, step: Fused) -> list[Call]:
         """The calls of a step."""
@@ -124,7 +135,7 @@ class Records:
         weights[:, : source.C] = w.reshape(9, -1)
         return {
             "x": source.at(-window.halo[0], -window.halo[2]), "row": source.row, "C": C, "stride": window.stride,
-            "dw": self.address(weights), "dw_constants": self.constants_of(step, C),
+            "dw": self.address(weights), "dw_constants": self.constants_of(step, C), "dw_finish": self.finish_of(step),
             "dw_highest": step.activation.highest, "dw_lowest": 0.0 if step.clamp else -np.inf,
         }  # fmt: skip
 
@@ -134,13 +145,35 @@ class Records:
         N = round_up(out.C, LANES)
         H, W = pixels_of(step.first.shape)[:2]
         residual = self.layout.images[step.residual] if step.residual is not None else None
-        out_pixels = self.address(out.pixels(H, W), np.int64)
+        out_pixels = self.address(out.pixels(H, W) if step.pool is None else np.arange(H * W) * N, np.int64)
         return {
             "gemm": kg.gemm.address, "pixel": self.address(pixels, np.int64), "run": self.address(starts, np.int64),
             "chains": len(starts) // chained, "runs": chained, "R": R, "w": self.address(kg.pack_weights(w, N)),
-            "constants": self.constants_of(step, N), "highest": step.activation.highest,
+            "constants": self.constants_of(step, N), "finish": self.finish_of(step), "highest": step.activation.highest,
             "N": N, "out": out.offset, "out_pixel": out_pixels, "residual": -1 if residual is None else residual.offset,
             "residual_pixel": out_pixels if residual is None else self.address(residual.pixels(H, W), np.int64), "H": H, "W": W,
+        }  # fmt: skip
+
+    def banded(self, step: Fused, out: Image, N: int, between: int) -> dict[str, int]:
+        """The part of a record that says how a step is cut to bands; `between` floats a pixel lie before the product.
+
+        A step with neither a depthwise part nor a pool is one band.
+        """
+        H, W = pixels_of(step.first.shape)[:2]
+        if step.pool is None:
+            band = max(1, min(H, BAND_BYTES // (4 * W * between))) if between else H
+            self.scratch_bytes = max(self.scratch_bytes, 4 * band * W * between)
+            return {"band": band, "pool": 0, "out_H": H, "out_W": W}
+        size, stride, padding = (step.pool.attributes[k] for k in ("size", "stride", "padding"))
+        rows = max(size, BAND_BYTES // (4 * W * (between + N)))
+        band = max(1, (rows - size) // stride + 1)
+        rows = (band - 1) * stride + size
+        buffer = round_up(4 * rows * W * between, ALIGNMENT)
+        self.scratch_bytes = max(self.scratch_bytes, buffer + 4 * rows * W * N)
+        top, left = (window_padding(n, size, stride, padding)[0] for n in (H, W))
+        return {
+            "band": band, "pool": size, "pool_stride": stride, "pool_top": top, "pool_left": left, "buffer": buffer,
+            "out": out.at(), "out_row": out.row, "out_H": out.H, "out_W": out.W,
         }  # fmt: skip
 
 
@@ -177,10 +210,11 @@ def _plain(records: Records, step: Fused, w: Array, x: Image, window: Window, ou
     rows = (np.arange(H)[:, None] * window.stride + x.halo[0] - top) * x.row
     pixels = (rows + (np.arange(W) * window.stride + x.halo[2] - left) * x.cp).reshape(-1)
     values = records.product(step, w.reshape(-1, w.shape[3]), _runs(x, w), pixels, out)
-    by_channels = H * W < FEW_PIXELS
+    by_channels = H * W < FEW_PIXELS and step.pool is None
     block = max(48, BLOCK_BYTES // (4 * x.cp * window.stride**2) // 12 * 12)
-    most = -(-values["N"] // kg.WIDE) if by_channels else H
-    values |= {"x": x.offset, "dw": 0, "band": H, "block": block, "by_channels": by_channels, "C": 0, "row": 0, "stride": 1}
+    most = -(-values["N"] // kg.WIDE) if by_channels else out.H
+    values |= records.banded(step, out, values["N"], 0)
+    values |= {"x": x.offset, "dw": 0, "block": block, "by_channels": by_channels, "C": 0, "row": 0, "stride": 1}
     return Call(kc.convolve, kc.CONVOLVE, values, records._chunks(H * W * w.size, most))
 
 
@@ -188,13 +222,12 @@ def _separable(records: Records, step: Fused, w: Array, x: Image, out: Image) ->
     assert step.depthwise is not None
     H, W = pixels_of(step.first.shape)[:2]
     window = window_of(step.depthwise.first, 3, 3)
-    band = max(1, min(H, BAND_BYTES // (4 * W * x.cp)))
-    records.scratch_bytes = max(records.scratch_bytes, 4 * band * W * x.cp)
     weights = np.zeros((x.cp, w.shape[3]), np.float32)
     weights[: x.C] = w[0, 0]
     values = records.product(step, weights, (np.zeros(1, np.int64), x.cp), np.arange(H * W) * x.cp, out)
-    values |= {**records.depthwise(step.depthwise, x, window), "band": band, "block": 1 << 30, "by_channels": False}
-    return Call(kc.convolve, kc.CONVOLVE, values, records._chunks(H * W * weights.size, max(1, H // 2)))
+    values |= {**records.depthwise(step.depthwise, x, window), **records.banded(step, out, values["N"], x.cp)}
+    values |= {"block": 1 << 30, "by_channels": False}
+    return Call(kc.convolve, kc.CONVOLVE, values, records._chunks(H * W * weights.size, max(1, out.H // 2)))
 
 
 def _winograd(records: Records, step: Fused, w: Array, m: int, x: Image, out: Image) -> list[Call]:
@@ -204,17 +237,17 @@ def _winograd(records: Records, step: Fused, w: Array, m: int, x: Image, out: Im
     V, U = records.layout.tiles[step.node]
     residual = records.layout.images[step.residual] if step.residual is not None else None
     starts, R, chained = _chains(np.zeros(1, np.int64), Ci)
-    identity = np.zeros((4, N), np.float32)
-    identity[[1, 3]] = 1
+    records.scratch_bytes = max(records.scratch_bytes, 4 * m * N)  # the last tile reads so far past the residual
     tiles = np.arange(rows * columns)
     values = {
         "x": x.at(-1, -1), "row": x.row, "C": Ci, "m": m, "tiles_h": rows, "tiles_w": columns, "v": V.offset, "u": U.offset,
         "gemm": kg.gemm.address, "pixel": records.address(tiles * Ci, np.int64), "run": records.address(starts, np.int64),
         "w": records.address(np.concatenate([kg.pack_weights(k, N) for k in transform_filters(w, m)])),
-        "chains": len(starts) // chained, "runs": chained, "R": R, "identity": records.address(identity),
+        "chains": len(starts) // chained, "runs": chained, "R": R, "identity": records.address(np.zeros(N)),
         "out_pixel": records.address(tiles * N, np.int64), "N": N, "constants": records.constants_of(step, N),
-        "highest": step.activation.highest, "out": out.at(), "out_row": out.row, "H": H, "W": W,
-        "residual": -1 if residual is None else residual.at(), "residual_row": 0 if residual is None else residual.row,
+        "finish": records.finish_of(step), "highest": step.activation.highest, "out": out.at(), "out_row": out.row,
+        "H": H, "W": W, "residual": -1 if residual is None else residual.at(),
+        "residual_row": 0 if residual is None else residual.row,
     }  # fmt: skip
     work = (m + 2) ** 2 * rows * columns * Ci * N
     return [
@@ -267,8 +300,8 @@ def _pool(records: Records, step: Fused, out: Image) -> list[Call]:
         "top": window_padding(x.H, size_h, stride, padding)[0], "left": window_padding(x.W, size_w, stride, padding)[0],
         "out": out.at(), "out_row": out.row, "H": out.H, "W": out.W, "C": out.cp,
     }  # fmt: skip
-    kernel = kr.max_pool if step.kind == "max_pool" else kr.avg_pool
-    return [Call(kernel, kr.POOL, values, records._chunks(out.H * out.W * out.cp * size_h * size_w, out.H))]
+    kernel = kp.max_pool if step.kind == "max_pool" else kp.avg_pool
+    return [Call(kernel, kp.POOL, values, records._chunks(out.H * out.W * out.cp * size_h * size_w, out.H))]
 
 
 def _pad(records: Records, step: Fused, out: Image) -> list[Call]:

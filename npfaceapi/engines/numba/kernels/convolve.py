@@ -1,11 +1,13 @@
-"""Convolution, alone or behind a depthwise convolution, over bands of rows that stay in the second-level cache.
+"""Convolution, perhaps behind a depthwise convolution and before a max-pool, over bands of rows that stay in the near caches.
 
     for each band of output rows:
         if there is a depthwise part: compute its rows into a small buffer of this thread
-        run the matrix product on the buffer, or on the image itself
+        run the matrix product on that buffer, or on the image itself
+        if there is a pool: the product went to a second buffer, and its largest values go to the image
 
-A depthwise layer does 9 multiply-adds for each number it reads and writes, so by itself it waits for memory; in a band its
-result never leaves the cache.
+A depthwise layer does 9 multiply-adds for each number that it reads, a pool of 2 x 2 does 3 comparisons for 4 numbers: by
+themselves they wait for memory.  In a band the numbers between the parts never leave the cache, and an image four times as
+large as the pool's result is never written.  Windows of a pool that overlap find the last rows of the band before still there.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from numba import int64, uintp
 
 from npfaceapi.engines.numba.jit import carray, jitted, kernel
 from npfaceapi.engines.numba.kernels.gemm import WIDE, call_gemm
-from npfaceapi.engines.numba.kernels.memory import chunk_range
+from npfaceapi.engines.numba.kernels.memory import chunk_range, floats
+from npfaceapi.engines.numba.kernels.pool import max_pool_row
 from npfaceapi.engines.numba.simd.strip import make_depthwise_strip
 
 __all__ = ["CONVOLVE", "DEPTHWISE", "convolve", "depthwise"]
@@ -31,6 +34,7 @@ _DEPTHWISE = [
     ("stride", np.int64),
     ("dw", np.int64),  # address of weights [9,C]
     ("dw_constants", np.int64),  # address of [4,C]: before, scale, after, alpha
+    ("dw_finish", np.int64),  # see simd/emit.py
     ("dw_highest", np.float32),
     ("dw_lowest", np.float32),  # inputs are clamped to this from below
     ("H", np.int64),  # output rows and columns
@@ -50,13 +54,22 @@ CONVOLVE = np.dtype(
         ("R", np.int64),
         ("w", np.int64),
         ("constants", np.int64),  # address of [4,N]
+        ("finish", np.int64),
         ("highest", np.float32),
         ("N", np.int64),  # output channels, padded
-        ("out", np.int64),  # offset
+        ("out", np.int64),  # offset of the image, or of its first pixel if there is a pool
         ("out_pixel", np.int64),
         ("residual", np.int64),  # offset, or -1 for none
         ("residual_pixel", np.int64),
         ("band", np.int64),  # rows of a band
+        ("pool", np.int64),  # side of the pool's windows, 0: none
+        ("pool_stride", np.int64),
+        ("pool_top", np.int64),
+        ("pool_left", np.int64),
+        ("out_H", np.int64),  # rows and columns of the result, as H and W where there is no pool
+        ("out_W", np.int64),
+        ("out_row", np.int64),
+        ("buffer", np.int64),  # where in the scratch the product goes if there is a pool
         ("block", np.int64),
         ("by_channels", np.int64),  # whether chunks are shares of the channels, for few pixels and many weights
     ]
@@ -71,7 +84,7 @@ def _depthwise_row(p: Any, x: int, out: int) -> None:
     while v < p.W:
         at = min(v, p.W - 4) if wide else v
         args = (
-            uintp(x + at * p.stride * p.C * 4), p.row, p.C, uintp(p.dw), uintp(p.dw_constants),
+            uintp(x + at * p.stride * p.C * 4), p.row, p.C, uintp(p.dw), uintp(p.dw_constants), p.dw_finish,
             p.dw_highest, p.dw_lowest, uintp(out + at * p.C * 4),
         )  # fmt: skip
         if p.stride == 1:
@@ -94,30 +107,55 @@ def depthwise(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -
         _depthwise_row(p, memory + p.x + h * p.stride * p.row * 4, memory + p.out + h * p.out_row * 4)
 
 
+@jitted()
+def _keep_rows(buffer: int, rows: int, last: int, row: int) -> None:
+    """Move the `rows` rows that end before row number `last` of the buffer to its start."""
+    to, source = floats(buffer, rows * row), floats(buffer + (last - rows) * row * 4, rows * row)
+    for i in range(rows * row):
+        to[i] = source[i]
+
+
 @kernel(CONVOLVE)
 def convolve(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None:
     p = carray(params, 1)[0]
-    h0, h1, n0, n1 = int64(0), p.H, int64(0), p.N
+    h0, h1, n0, n1 = 0, p.out_H, 0, p.N
     if p.by_channels:
         whole = (p.N + WIDE - 1) // WIDE
         a, b = chunk_range(whole, chunk, chunks)
         n0, n1 = a * WIDE, min(b * WIDE, p.N)
     else:
-        h0, h1 = chunk_range(p.H, chunk, chunks)
+        h0, h1 = chunk_range(p.out_H, chunk, chunks)
     residual = uintp(memory + p.residual) if p.residual >= 0 else uintp(0)
+    buffer, top, bottom = scratch + p.buffer, 0, 0  # rows top..bottom of the convolution lie in the buffer
     h = h0
     while h < h1 and n0 < n1:
         stop = min(h1, h + p.band)
-        first = h * p.W
-        x, pixel = uintp(memory + p.x), uintp(p.pixel + first * 8)
+        first, last, kept = h, stop, 0
+        out, out_pixel = memory + p.out, uintp(p.out_pixel + first * p.W * 8)
+        if p.pool != 0:
+            first, last = max(0, h * p.pool_stride - p.pool_top), min(p.H, (stop - 1) * p.pool_stride - p.pool_top + p.pool)
+            kept = max(0, bottom - first)
+            _keep_rows(buffer, kept, bottom - top, p.W * p.N)
+            top, bottom, first = first, last, first + kept
+            out, out_pixel = buffer + kept * p.W * p.N * 4, uintp(p.out_pixel)
+        x, pixel, ahead, ahead_floats = uintp(memory + p.x), uintp(p.pixel + first * p.W * 8), int64(0), int64(0)
         if p.dw != 0:
-            for r in range(h, stop):
-                _depthwise_row(p, memory + p.x + r * p.stride * p.row * 4, scratch + (r - h) * p.W * p.C * 4)
+            for r in range(first, last):
+                _depthwise_row(p, memory + p.x + r * p.stride * p.row * 4, scratch + (r - first) * p.W * p.C * 4)
             x, pixel = uintp(scratch), uintp(p.pixel)
+            ahead = memory + p.x + (last * p.stride + 3 - p.stride) * p.row * 4  # what the next band reads and this one did not
+            ahead_floats = min(last - first, p.H - last) * p.stride * p.row
         args = (
-            x, pixel, uintp(p.run), p.chains, p.runs, p.R, uintp(p.w), uintp(p.constants), p.N, p.highest,
-            uintp(memory + p.out), uintp(p.out_pixel + first * 8), residual, uintp(p.residual_pixel + first * 8),
-            int64(0), (stop - h) * p.W, n0, n1, p.block,
+            x, pixel, uintp(p.run), p.chains, p.runs, p.R, uintp(p.w), uintp(p.constants), p.N, p.finish, p.highest,
+            uintp(out), out_pixel, residual, uintp(p.residual_pixel + first * p.W * 8),
+            int64(0), (last - first) * p.W, n0, n1, p.block, uintp(ahead), ahead_floats,
         )  # fmt: skip
         call_gemm(uintp(p.gemm), args)
+        if p.pool != 0:
+            image = buffer - top * p.W * p.N * 4
+            for r in range(h, stop):
+                max_pool_row(
+                    image, p.W * p.N, p.H, p.W, p.N, p.pool, p.pool, p.pool_stride, p.pool_top, p.pool_left, r, p.out_W,
+                    memory + p.out + r * p.out_row * 4,
+                )  # fmt: skip
         h = stop

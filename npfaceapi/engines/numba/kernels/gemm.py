@@ -15,6 +15,7 @@ from llvmlite import ir
 from numba import types, uintp
 
 from npfaceapi.engines.numba.jit import Kernel, intrinsic, jitted
+from npfaceapi.engines.numba.simd.prefetch import prefetch_lines
 from npfaceapi.engines.numba.simd.target import LANES, PANELS
 from npfaceapi.engines.numba.simd.tile import make_tile
 
@@ -23,8 +24,8 @@ __all__ = ["call_gemm", "gemm", "pack_weights"]
 Array = np.ndarray[Any, Any]
 
 _u, _i, _f = types.uintp, types.int64, types.float32
-# The tile's arguments, then: pixels from and to, channels from and to, pixels in a block.
-_SIGNATURE = types.void(_u, _u, _u, _i, _i, _i, _u, _u, _i, _f, _u, _u, _u, _u, _i, _i, _i, _i, _i)
+# The tile's arguments, then: pixels from and to, channels from and to, pixels in a block, what is read next and its length.
+_SIGNATURE = types.void(_u, _u, _u, _i, _i, _i, _u, _u, _i, _i, _f, _u, _u, _u, _u, _i, _i, _i, _i, _i, _u, _i)
 
 WIDE, NARROW = LANES * PANELS[0], LANES * PANELS[-1]
 MIDDLE = LANES * PANELS[1]  # the same as NARROW where there are two widths
@@ -42,15 +43,22 @@ def _rows_of_tile(left: int, block: int, tall: int, short: int) -> int:
 
 
 def _gemm(
-    x: int, pixel: int, run: int, chains: int, runs: int, R: int, w: int, constants: int, N: int, highest: float,
+    x: int, pixel: int, run: int, chains: int, runs: int, R: int, w: int, constants: int, N: int, finish: int, highest: float,
     out: int, out_pixel: int, residual: int, residual_pixel: int, m0: int, m1: int, n0: int, n1: int, block: int,
+    ahead: int, ahead_floats: int,
 ) -> None:  # fmt: skip
-    """Pixels m0..m1 and channels n0..n1 (whole panels), `block` pixels at a time; `residual` 0 means none."""
+    """Pixels m0..m1 and channels n0..n1 (whole panels), `block` pixels at a time; `residual` 0 means none.
+
+    With every panel of the first block a share of the `ahead_floats` at `ahead` is asked for, to be read next.
+    """
     K = chains * runs * R
+    share = ahead_floats * WIDE // max(n1 - n0, WIDE)
     for first in range(m0, m1, block):
         last = min(m1, first + block)
         n = n0
         while n < n1:
+            if share > 0 and first == m0:
+                prefetch_lines(ahead + uintp((n - n0) // WIDE * share * 4), share)
             skip = uintp(n * 4)
             panel, constants_n, out_n = w + skip * uintp(K), constants + skip, out + skip
             residual_n = residual + skip if residual != 0 else uintp(0)
@@ -61,7 +69,7 @@ def _gemm(
                 size = _rows_of_tile(last - m, last - first, tall, short)
                 t = uintp(max(min(m, last - size), first) * 8)
                 args = (
-                    x, pixel + t, run, chains, runs, R, panel, constants_n, N, highest,
+                    x, pixel + t, run, chains, runs, R, panel, constants_n, N, finish, highest,
                     out_n, out_pixel + t, residual_n, residual_pixel + t,
                 )  # fmt: skip
                 if width == WIDE:

@@ -1,4 +1,4 @@
-"""Everything that is not a convolution, over whole rows of an image: constants, sums, pooling, softmax, copies."""
+"""Everything else over whole rows of an image: constants, sums, softmax, copies."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import float32, float64, uintp
+from numba import float64, uintp
 
 from npfaceapi.engines.numba.jit import carray, jitted, kernel
 from npfaceapi.engines.numba.kernels.memory import chunk_range, floats
-from npfaceapi.engines.numba.simd.strip import affine_strip, make_max_pool_strip, make_pair_strip, sum_window
+from npfaceapi.engines.numba.simd.strip import affine_strip, make_pair_strip
 from npfaceapi.engines.numba.simd.target import LANES
 
-__all__ = ["AFFINE", "COPY", "PAIR", "POOL", "affine", "avg_pool", "copy", "max_pool", "pair", "sigmoid", "softmax"]
+__all__ = ["AFFINE", "COPY", "PAD", "PAIR", "PIXELWISE", "affine", "copy", "pad", "pair", "sigmoid", "softmax"]
 
 _int = np.int64
 
 add_strip, subtract_strip, multiply_strip, divide_strip = (make_pair_strip(f) for f in ("fadd", "fsub", "fmul", "fdiv"))
-pool_2, pool_3 = make_max_pool_strip(2), make_max_pool_strip(3)
 
 #: y = act((x + before) * scale + after); the four constants are addresses of [W*C], one number for each float of a row, so
 #: that a row is one loop over contiguous numbers.  `slot` says that `x` is the offset of an address (that of the caller's own
@@ -81,54 +80,6 @@ def pair(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> Non
             divide_strip(x, y, n, uintp(p.alpha), highest, uintp(out))
             for v in range(p.W if p.real_C < p.C else 0):  # the padding is zero, which 0 / 0 is not
                 floats(out + v * p.C * 4, p.C)[p.real_C :] = 0
-
-
-#: Windows of `size` pixels; an image of IH x IW pixels of C floats at `x`, the corner of its first real pixel.
-POOL = np.dtype(
-    [(n, _int) for n in ("x", "row", "IH", "IW", "size_h", "size_w", "stride", "top", "left", "out", "out_row", "H", "W", "C")]
-)
-
-
-@kernel(POOL)
-def max_pool(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None:
-    """Whole windows go in strips; those that reach out of the image one by one."""
-    p = carray(params, 1)[0]
-    start, stop = chunk_range(p.H, chunk, chunks)
-    step = p.stride * p.C
-    for h in range(start, stop):
-        i0, i1 = max(0, h * p.stride - p.top), min(p.IH, h * p.stride - p.top + p.size_h)
-        v = 0
-        while v < p.W:
-            j0, j1 = max(0, v * p.stride - p.left), min(p.IW, v * p.stride - p.left + p.size_w)
-            x, out = memory + p.x + (i0 * p.row + j0 * p.C) * 4, memory + p.out + (h * p.out_row + v * p.C) * 4
-            if i1 - i0 == p.size_h and j1 - j0 == p.size_w and (p.size_h == 2 or p.size_h == 3):
-                whole = min(p.W - v, (p.IW - j0 - p.size_w) // p.stride + 1)
-                if p.size_h == 2:
-                    pool_2(uintp(x), p.row, p.C, step, whole, uintp(out), p.C)
-                else:
-                    pool_3(uintp(x), p.row, p.C, step, whole, uintp(out), p.C)
-                v += whole
-                continue
-            y = floats(out, p.C)
-            y[:] = floats(x, p.C)
-            for i in range(i1 - i0):
-                for j in range(j1 - j0):
-                    a = floats(x + (i * p.row + j * p.C) * 4, p.C)
-                    for c in range(p.C):
-                        y[c] = a[c] if a[c] > y[c] or a[c] != a[c] else y[c]
-            v += 1
-
-
-@kernel(POOL)
-def avg_pool(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None:
-    """Also the mean over an image: one window."""
-    p = carray(params, 1)[0]
-    start, stop = chunk_range(p.H, chunk, chunks)
-    scale = float32(1 / (p.size_h * p.size_w))
-    for h in range(start, stop):
-        for v in range(p.W):
-            x = memory + p.x + (h * p.row + v * p.C) * p.stride * 4
-            sum_window(uintp(x), p.row, p.C, p.size_h, p.size_w, scale, uintp(memory + p.out + (h * p.out_row + v * p.C) * 4))
 
 
 #: The numbers of an image of H x W pixels, C of x_C floats each, in order, into another whose pixels hold out_C of out_cp

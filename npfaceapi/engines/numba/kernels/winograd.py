@@ -22,10 +22,10 @@ output_2, output_4 = make_output_transform(2), make_output_transform(4)
 
 _NAMES = (
     "x", "row", "C", "m", "tiles_h", "tiles_w", "v", "u", "gemm", "w", "pixel", "run", "chains", "runs", "R",
-    "identity", "out_pixel", "N", "constants", "out", "out_row", "H", "W", "residual", "residual_row",
+    "identity", "out_pixel", "N", "constants", "finish", "out", "out_row", "H", "W", "residual", "residual_row",
 )  # fmt: skip
-#: `x` is the offset of the first tile's corner, `v` and `u` are offsets; `identity` is the address of constants [4,N] that
-#: change nothing.
+#: `x` is the offset of the first tile's corner, `v` and `u` are offsets; `identity` is the address of constants [4,N] of
+#: which only the first counts, zero.
 WINOGRAD = np.dtype([*((name, np.int64) for name in _NAMES), ("highest", np.float32)])
 
 
@@ -50,8 +50,9 @@ def products(params: Any, memory: int, scratch: int, chunk: int, chunks: int) ->
     for k in range(start, stop):
         args = (
             uintp(memory + p.v + k * tiles * p.C * 4), uintp(p.pixel), uintp(p.run), p.chains, p.runs, p.R,
-            uintp(p.w + k * p.C * p.N * 4), uintp(p.identity), p.N, float32(np.inf), uintp(memory + p.u + k * tiles * p.N * 4),
-            uintp(p.out_pixel), uintp(0), uintp(p.out_pixel), int64(0), tiles, int64(0), p.N, tiles,
+            uintp(p.w + k * p.C * p.N * 4), uintp(p.identity), p.N, int64(0), float32(np.inf),
+            uintp(memory + p.u + k * tiles * p.N * 4), uintp(p.out_pixel), uintp(0), uintp(p.out_pixel),
+            int64(0), tiles, int64(0), p.N, tiles, uintp(0), int64(0),
         )  # fmt: skip
         call_gemm(uintp(p.gemm), args)
 
@@ -67,7 +68,7 @@ def tiles_out(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -
         residual = uintp(memory + p.residual + (h * p.residual_row + w * p.N) * 4) if p.residual >= 0 else uintp(0)
         u, rows, columns = uintp(memory + p.u + t * p.N * 4), min(p.m, p.H - h), min(p.m, p.W - w)
         args = (
-            u, tiles * p.N, p.N, uintp(p.constants), p.highest, out, p.out_row, rows, columns, residual, p.residual_row,
+            u, tiles * p.N, p.N, uintp(p.constants), p.finish, p.highest, out, p.out_row, rows, columns, residual, p.residual_row,
         )  # fmt: skip
         if p.m == 4:
             output_4(*args)

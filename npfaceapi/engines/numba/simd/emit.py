@@ -11,7 +11,7 @@ from numba import types
 from npfaceapi.engines.numba.jit import intrinsic
 from npfaceapi.engines.numba.simd.target import LANES
 
-__all__ = ["FLOAT", "FLOATS", "INT", "INTS", "VECTOR", "Emitter", "address_intrinsic"]
+__all__ = ["CLAMPED", "FLOAT", "FLOATS", "INT", "INTS", "SCALED", "SLOPED", "VECTOR", "Emitter", "address_intrinsic"]
 
 Value = Any
 
@@ -19,6 +19,9 @@ FLOAT, INT = ir.FloatType(), ir.IntType(64)
 FLOATS, INTS = FLOAT.as_pointer(), INT.as_pointer()
 VECTOR = ir.VectorType(FLOAT, LANES)
 _INT32, _INT8 = ir.IntType(32), ir.IntType(8)
+
+#: What `Emitter.finish` does to a sum: a scale (or `after`) that is not idle; relu or relu6; any other activation.
+SCALED, CLAMPED, SLOPED = 1, 2, 4
 
 
 class Emitter:
@@ -72,20 +75,56 @@ class Emitter:
         """x < y ? x : y; y where one of them is NaN."""
         return self.builder.select(self.builder.fcmp_ordered("<", x, y), x, y)
 
-    def constants(self, table: Value, distance: Value) -> list[Value]:
-        """before, scale, after and alpha of one vector of channels, from a table [4,distance]."""
-        return [self.load(self.at(table, self.builder.mul(distance, self.const(k)))) for k in range(4)]
-
-    def scaled(self, total: Value, constants: Sequence[Value]) -> Value:
-        """(total + before) * scale + after; `constants` are these three and alpha."""
-        before, scale, after, _ = constants
-        return self.fma(self.builder.fadd(total, before), scale, after)
+    def clamp(self, x: Value, highest: Value) -> Value:
+        """min(max(x, 0), highest).  NaN stays NaN, by the order of operands."""
+        return self.smaller(highest, self.larger(self.zero, x))
 
     def activate(self, x: Value, alpha: Value, highest: Value) -> Value:
         """min(max(x, 0) + alpha * min(x, 0), highest); alpha 1: x itself, 0: relu.  NaN stays NaN, by the order of operands."""
         positive = self.larger(self.zero, x)
         negative = self.smaller(self.zero, x)
         return self.smaller(highest, self.fma(negative, alpha, positive))
+
+    def when(self, condition: Value, values: Sequence[Value], body: Callable[[Sequence[Value]], Sequence[Value]]) -> list[Value]:
+        """`body(values)` where the condition holds, else the values as they are."""
+        b = self.builder
+        before = b.block
+        with b.if_then(condition):
+            changed = body(values)
+            inside = b.block
+        phis = []
+        for old, new in zip(values, changed, strict=True):
+            phi = b.phi(old.type)
+            phi.add_incoming(old, before)
+            phi.add_incoming(new, inside)
+            phis.append(phi)
+        return phis
+
+    def flag(self, flags: Value, flag: int) -> Value:
+        """Whether that bit is set."""
+        return self.builder.icmp_signed("!=", self.builder.and_(flags, self.const(flag)), self.const(0))
+
+    def finish(
+        self,
+        sums: Sequence[Value],
+        finish: Value,
+        table: Callable[[int, int], Value],
+        highest: Value,
+        residual: tuple[Value, Callable[[int], Value]] | None = None,
+    ) -> list[Value]:
+        """What follows the sums of a product: act((sum + before) * scale + after + residual); `finish` leaves out what is idle.
+
+        `table(k, i)` is before, scale, after or alpha (k = 0..3) for sum number i; `residual` says whether there is one, and
+        gives it for sum number i.
+        """
+        b = self.builder
+        n, limit = range(len(sums)), self.splat(highest)
+        ys = [b.fadd(sums[i], table(0, i)) for i in n]
+        ys = self.when(self.flag(finish, SCALED), ys, lambda y: [self.fma(y[i], table(1, i), table(2, i)) for i in n])
+        if residual is not None:
+            ys = self.when(residual[0], ys, lambda y: [b.fadd(y[i], residual[1](i)) for i in n])
+        ys = self.when(self.flag(finish, CLAMPED), ys, lambda y: [self.clamp(y[i], limit) for i in n])
+        return self.when(self.flag(finish, SLOPED), ys, lambda y: [self.activate(y[i], table(3, i), limit) for i in n])
 
     def prefetch(self, pointer: Value) -> None:
         """Ask for a cache line to be brought into the second-level cache."""

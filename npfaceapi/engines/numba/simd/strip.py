@@ -17,16 +17,16 @@ __all__ = ["affine_strip", "make_depthwise_strip", "make_max_pool_strip", "make_
 
 
 def make_depthwise_strip(PIXELS: int, STRIDE: int) -> Any:
-    """Intrinsic (x, row, C, w, constants, highest, lowest_input, out): PIXELS outputs side by side, all C channels.
+    """Intrinsic (x, row, C, w, constants, finish, highest, lowest_input, out): PIXELS outputs side by side, all C channels.
 
     `row` is the distance of image rows in floats, w is [9,C], `constants` is [4,C] as for the tile; `out` takes the pixels one
     after the other.
     """
 
     def build(e: Emitter) -> None:
-        x, row, C, w, constants, highest, lowest, out = e.function.args
+        x, row, C, w, constants, finish, highest, lowest, out = e.function.args
         b = e.builder
-        limit, floor = e.splat(highest), e.splat(lowest)
+        floor = e.splat(lowest)
         rows = [x, e.at(x, row), e.at(x, b.mul(row, e.const(2)))]
         columns = [b.mul(C, e.const(k)) for k in range(max((PIXELS - 1) * STRIDE + 3, 9))]
 
@@ -38,14 +38,15 @@ def make_depthwise_strip(PIXELS: int, STRIDE: int) -> Any:
                 for j in range(3):
                     weight = e.load(e.at(e.at(w, columns[i * 3 + j]), c))
                     sums = [e.fma(inputs[p * STRIDE + j], weight, s) for p, s in enumerate(sums)]
-            table, target = e.constants(e.at(constants, c), C), e.at(out, c)
+            here, target = e.at(constants, c), e.at(out, c)
+            ys = e.finish(sums, finish, lambda k, _: e.load(e.at(here, columns[k])), highest)
             for p in range(PIXELS):
-                e.store(e.activate(e.scaled(sums[p], table), table[3], limit), e.at(target, columns[p]))
+                e.store(ys[p], e.at(target, columns[p]))
             return []
 
         e.loop(e.const(0), C, LANES, [], channels)
 
-    return address_intrinsic(f"depthwise_{PIXELS}_{STRIDE}", [FLOATS, INT, INT, FLOATS, FLOATS, FLOAT, FLOAT, FLOATS], build)
+    return address_intrinsic(f"depthwise_{PIXELS}_{STRIDE}", [FLOATS, INT, INT, FLOATS, FLOATS, INT, FLOAT, FLOAT, FLOATS], build)
 
 
 def _over_floats(e: Emitter, n: Any, body: Callable[[Any], None]) -> None:

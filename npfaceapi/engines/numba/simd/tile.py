@@ -26,9 +26,9 @@ from npfaceapi.engines.numba.simd.target import LANES
 
 __all__ = ["make_tile"]
 
-# x, pixel, run, chains, runs, R, w, constants, N, highest, out, out_pixel, residual (0: none), residual_pixel;
-# constants is [4,N]: before, scale, after, alpha
-_ARGUMENTS = [FLOATS, INTS, INTS, INT, INT, INT, FLOATS, FLOATS, INT, FLOAT, FLOATS, INTS, FLOATS, INTS]
+# x, pixel, run, chains, runs, R, w, constants, N, finish, highest, out, out_pixel, residual (0: none), residual_pixel;
+# constants is [4,N]: before, scale, after, alpha; `finish` as in emit.py
+_ARGUMENTS = [FLOATS, INTS, INTS, INT, INT, INT, FLOATS, FLOATS, INT, INT, FLOAT, FLOATS, INTS, FLOATS, INTS]
 
 
 def make_tile(ROWS: int, PANEL: int) -> Any:
@@ -69,21 +69,18 @@ def make_tile(ROWS: int, PANEL: int) -> Any:
 
 def _store(e: Emitter, sums: list[Any], ROWS: int, PANEL: int) -> None:
     """Add the residual if there is one, activate, store."""
-    constants, N, highest, out, out_pixel, residual, residual_pixel = e.function.args[7:14]
+    constants, N, finish, highest, out, out_pixel, residual, residual_pixel = e.function.args[7:15]
     b = e.builder
-    tables = [e.constants(e.at(constants, v * LANES), N) for v in range(PANEL)]
-    limit = e.splat(highest)
-    with_residual, without, done = (e.function.append_basic_block(name) for name in ("residual", "plain", "done"))
-    b.cbranch(b.icmp_unsigned("!=", b.ptrtoint(residual, INT), e.const(0)), with_residual, without)
-    for block in (with_residual, without):
-        b.position_at_end(block)
-        for m in range(ROWS):
-            target = e.at(out, e.load_int(out_pixel, m))
-            source = e.at(residual, e.load_int(residual_pixel, m)) if block is with_residual else None
-            for v in range(PANEL):
-                y = e.scaled(sums[m * PANEL + v], tables[v])
-                if source is not None:
-                    y = b.fadd(y, e.load(e.at(source, v * LANES)))
-                e.store(e.activate(y, tables[v][3], limit), e.at(target, v * LANES))
-        b.branch(done)
-    b.position_at_end(done)
+
+    def table(k: int, i: int) -> Any:
+        return e.load(e.at(e.at(constants, b.mul(N, e.const(k))), i % PANEL * LANES))
+
+    def residual_of(i: int) -> Any:
+        return e.load(e.at(e.at(residual, e.load_int(residual_pixel, i // PANEL)), i % PANEL * LANES))
+
+    has_residual = b.icmp_unsigned("!=", b.ptrtoint(residual, INT), e.const(0))
+    ys = e.finish(sums, finish, table, highest, (has_residual, residual_of))
+    for m in range(ROWS):
+        target = e.at(out, e.load_int(out_pixel, m))
+        for v in range(PANEL):
+            e.store(ys[m * PANEL + v], e.at(target, v * LANES))

@@ -93,26 +93,17 @@ def make_input_transform(m: int) -> Any:
 
 
 def make_output_transform(m: int) -> Any:
-    """Intrinsic (u, plane, N, constants, highest, out, out_row, rows, columns, residual (0: none), residual_row).
+    """Intrinsic (u, plane, N, constants, finish, highest, out, out_row, rows, columns, residual (0: none), residual_row).
 
-    A' u A of one tile, then what the tile of `tile.py` does with its sums; rows x columns of the m x m outputs are stored.
+    A' u A of one tile, then what the tile of `tile.py` does with its sums; rows x columns of the m x m outputs are stored;
+    of the residual, whole rows of m are read.
     """
     AT, n = _matrices(m)[2], m + 2
 
     def build(e: Emitter) -> None:
-        u, plane, N, constants, highest, out, out_row, rows, columns, residual, residual_row = e.function.args
-        b, limit = e.builder, e.splat(highest)
+        u, plane, N, constants, finish, highest, out, out_row, rows, columns, residual, residual_row = e.function.args
+        b = e.builder
         has_residual = b.icmp_unsigned("!=", b.ptrtoint(residual, INT), e.const(0))
-
-        def store(y: Any, i: int, offset: Any, table: list[Any]) -> None:
-            before = b.block
-            with b.if_then(has_residual):
-                summed = b.fadd(y, e.load(e.at(residual, b.add(offset, b.mul(residual_row, e.const(i))))))
-                after = b.block
-            total = b.phi(y.type)
-            total.add_incoming(y, before)
-            total.add_incoming(summed, after)
-            e.store(e.activate(total, table[3], limit), e.at(out, b.add(offset, b.mul(out_row, e.const(i)))))
 
         def channels(c: Any, _: list[Any]) -> list[Any]:
             halves: list[list[Any]] = [[] for _ in range(m)]
@@ -120,16 +111,20 @@ def make_output_transform(m: int) -> Any:
                 column = [e.load(e.at(u, b.add(c, b.mul(plane, e.const(i * n + j))))) for i in range(n)]
                 for i in range(m):
                     halves[i].append(_combine(e, AT[i], column))
-            table = e.constants(e.at(constants, c), N)
+            table = [e.load(e.at(constants, b.add(c, b.mul(N, e.const(k))))) for k in range(4)]
+            offsets = [b.add(c, b.mul(N, e.const(j))) for j in range(m)]
             for i in range(m):
-                for j in range(m):
-                    y = e.scaled(_combine(e, AT[j], halves[i]), table)
-                    inside = b.and_(b.icmp_signed(">", rows, e.const(i)), b.icmp_signed(">", columns, e.const(j)))
-                    with b.if_then(inside):
-                        store(y, i, b.add(c, b.mul(N, e.const(j))), table)
+                with b.if_then(b.icmp_signed(">", rows, e.const(i))):
+                    here, target = (e.at(p, b.mul(row, e.const(i))) for p, row in ((residual, residual_row), (out, out_row)))
+                    shortcut = (has_residual, lambda j, here=here: e.load(e.at(here, offsets[j])))
+                    sums = [_combine(e, AT[j], halves[i]) for j in range(m)]
+                    ys = e.finish(sums, finish, lambda k, _: table[k], highest, shortcut)
+                    for j in range(m):
+                        with b.if_then(b.icmp_signed(">", columns, e.const(j))):
+                            e.store(ys[j], e.at(target, offsets[j]))
             return []
 
         e.loop(e.const(0), N, LANES, [], channels)
 
-    arguments = [FLOATS, INT, INT, FLOATS, FLOAT, FLOATS, INT, INT, INT, FLOATS, INT]
+    arguments = [FLOATS, INT, INT, FLOATS, INT, FLOAT, FLOATS, INT, INT, INT, FLOATS, INT]
     return address_intrinsic(f"winograd_output_{m}", arguments, build)
