@@ -1,4 +1,9 @@
-"""What all networks share: their weights, the recorded graph, and running it."""
+"""What all networks share: their weights, the recorded graph, and running it.
+
+    photos --to_batch--> [N,S,S,3] in 0..255 --run_net--> raw outputs --forward, locate_faces, ...--> what face-api.js gives
+
+A network's own file states its definition, its input size, and what its raw outputs mean; backends run the definition's graph.
+"""
 
 from __future__ import annotations
 
