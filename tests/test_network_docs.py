@@ -229,24 +229,48 @@ def test_the_check_finds_wrong_and_missing_arrows(line, problem, tmp_path, monke
 # ------------------------------------------------------------------ the docstrings
 
 DOCSTRINGS = {
-    "ssd_mobilenetv1": [("ssd_mobilenetv1", "5118")],
-    "tiny_face_detector": [("tiny_face_detector", "")],
-    "tiny_yolov2": [("tiny_yolov2", ""), ("tiny_yolov2_full", "")],
-    "mtcnn": [("pnet", ""), ("rnet", ""), ("onet", "")],
-    "face_landmark_68_net": [("face_landmark_68_net", ""), ("face_landmark_68_tiny_net", "")],
-    "face_recognition_net": [("face_recognition_net", "")],
-    "face_expression_net": [("face_expression_net", "")],
-    "age_gender_net": [("age_gender_net", "")],
+    "ssd_mobilenetv1": ["ssd_mobilenetv1"],
+    "tiny_face_detector": ["tiny_face_detector"],
+    "tiny_yolov2": ["tiny_yolov2", "tiny_yolov2_full"],
+    "mtcnn": ["pnet", "rnet", "onet"],
+    "face_landmark_68_net": ["face_landmark_68_net", "face_landmark_68_tiny_net"],
+    "face_recognition_net": ["face_recognition_net"],
+    "face_expression_net": ["face_expression_net"],
+    "age_gender_net": ["age_gender_net"],
 }
 
 
-def sections(module):
-    """The docstring's lines `Source: …`, continuation lines joined; a list for each word."""
-    doc = importlib.import_module(f"npfaceapi.networks.{module}").__doc__
-    found = defaultdict(list)
-    for word, text in re.findall(r"^(\w+): ((?:.|\n(?=    ))*)", doc, re.MULTILINE):
-        found[word].append(" ".join(text.split()))
-    return found
+def sections(doc):
+    """The docstring's lines `Source: …`, continuation lines joined."""
+    found = re.findall(r"^(\w+): ((?:.|\n(?=    ))*)", doc, re.MULTILINE)
+    return {word: " ".join(text.split()) for word, text in reversed(found)}
+
+
+def docstring_problems(doc, names):
+    """What a module's docstring says wrongly, or does not say, of the networks of those names."""
+    said = {"Source": "", "Weights": "", "Input": "", "Output": "", **sections(doc)}
+    problems = []
+    if not re.search(r"arXiv:\d{4}\.\d{5}", said["Source"]) or "face-api.js 0.22.2" not in said["Source"]:
+        problems.append("Source: neither paper nor version")
+    counts = {}
+    for name in names:
+        net, sizes, letters = CASES[name]
+        W, H = sizes[-1]  # of MTCNN, whose networks see the image transposed; the others are square
+        recorded = record(name, net.definition, net.shapes(), (W, H, 3), net.root)
+        decoding = sum(math.prod(net.shapes()[param]) for param in net.decode_params)
+        counts[net.model_name] = counts.get(net.model_name, 0) + recorded.parameters + decoding
+        known = {**letters, "N": 1, "S": W, "W": W, "H": H, "w": -(-W // 2) - 5, "h": -(-H // 2) - 5}
+        shapes = re.findall(r"\[[^\]]*\]", said["Input"])
+        if not any(match(stated, (1, *recorded.input.shape), dict(known)) for stated in shapes):
+            problems.append(f"Input: {name} takes {list(recorded.input.shape)}")
+        for output, node in recorded.outputs.items():
+            shapes = re.findall(rf"\b{output} (\[[^\]]*\])", said["Output"])
+            if not any(match(stated, (1, *node.shape), dict(known)) for stated in shapes):
+                problems.append(f"Output: {name} gives {output} {list(node.shape)}")
+    for model, count in counts.items():
+        if f"{model} ({count:,} parameters" not in said["Weights"] and f"{model} ({count:,})" not in said["Weights"]:
+            problems.append(f"Weights: {model} has {count:,} parameters")
+    return problems
 
 
 def test_every_network_has_its_file():
@@ -256,27 +280,24 @@ def test_every_network_has_its_file():
 
 @pytest.mark.parametrize("module", DOCSTRINGS)
 def test_docstrings_state_source_weights_input_and_output(module):
-    said = sections(module)
-    assert {"Source", "Weights", "Input", "Output"} <= set(said)
-    assert re.search(r"arXiv:\d{4}\.\d{5}", said["Source"][0])
-    assert "face-api.js 0.22.2" in said["Source"][0]
-    total = 0
-    for name, _ in DOCSTRINGS[module]:
-        net, sizes, letters = CASES[name]
-        recorded = record(name, net.definition, net.shapes(), (*sizes[0], 3), net.root)
-        total += recorded.parameters
-        names = {**letters, "N": 1, "S": sizes[0][0], "W": sizes[0][0], "H": sizes[0][1]}
-        inputs = re.findall(r"\[[^\]]*\]", said["Input"][0])
-        assert any(match(stated, (1, *recorded.input.shape), dict(names)) for stated in inputs), inputs
-        for output, node in recorded.outputs.items():
-            stated = re.findall(rf"\b{output} (\[[^\]]*\])", said["Output"][0])
-            assert any(match(s, (1, *node.shape), {**names}) for s in stated), f"{name}: {output} {stated} {node.shape}"
-        if module != "mtcnn":
-            decoding = sum(math.prod(net.shapes()[param]) for param in net.decode_params)
-            assert f"{recorded.parameters + decoding:,}" in said["Weights"][0]
-            assert net.model_name in said["Weights"][0]
-    if module == "mtcnn":
-        assert f"{total:,}" in said["Weights"][0]
+    doc = importlib.import_module(f"npfaceapi.networks.{module}").__doc__
+    assert docstring_problems(doc, DOCSTRINGS[module]) == []
+
+
+@pytest.mark.parametrize(
+    ("true", "false", "problem"),
+    [
+        ("(495,850 parameters", "(495,851 parameters", "Weights: mtcnn_model has 495,850 parameters"),
+        ("[N,W,H,3]", "[N,H,W,3]", "Input: pnet takes [100, 75, 3]"),
+        ("prob [N,w,h,2]", "prob [N,h,w,2]", "Output: pnet gives prob [45, 33, 2]"),
+        ("points [N,10]", "points [N,5,2]", "Output: onet gives points [10]"),
+        ("arXiv:1604.02878", "arXiv", "Source: neither paper nor version"),
+    ],
+)
+def test_a_wrong_docstring_is_found(true, false, problem):
+    doc = importlib.import_module("npfaceapi.networks.mtcnn").__doc__
+    assert true in doc
+    assert docstring_problems(doc.replace(true, false), DOCSTRINGS["mtcnn"]) == [problem]
 
 
 # ------------------------------------------------------------------ the reference engine
@@ -300,15 +321,28 @@ def test_every_arrow_of_the_reference_engine_is_called_here():
     assert {name for name, function in OPERATIONS.items() if "->" in (function.__doc__ or "")} == set(CALLS)
 
 
+def states_the_shapes(doc, arguments, y):
+    """Whether an arrow at the beginning of a docstring fits arrays that went in and came out."""
+    parts = doc.partition(".\n")[0].split(":")[0].split("->")
+    inputs, (output,) = (re.findall(r"\[[^\]]*\]", part) for part in parts)
+    names = {}
+
+    def fits(stated, array):
+        rest = array.ndim - stated.count(",") if stated.endswith("...]") else 0
+        return match(stated.replace("...", ",".join("QRST"[:rest])), array.shape, names)
+
+    return all(fits(stated, array) for stated, array in [*zip(inputs, arguments, strict=False), (output, y)])
+
+
 @pytest.mark.parametrize("name", CALLS)
 def test_arrows_of_the_reference_engine(name):
     function, (arguments, attributes, expected) = OPERATIONS[name], CALLS[name]
-    inputs, (output,) = (
-        re.findall(r"\[[^\]]*\]", part) for part in function.__doc__.partition(".\n")[0].split(":")[0].split("->")
-    )
     y = function(*arguments, **attributes)
     assert y.shape == expected
-    names = {}
-    for stated, array in [*zip(inputs, arguments, strict=False), (output, y)]:
-        rest = array.ndim - stated.count(",") if stated.endswith("...]") else 0
-        assert match(stated.replace("...", ",".join("QRST"[:rest])), array.shape, names), f"{stated} {array.shape}"
+    assert states_the_shapes(function.__doc__, arguments, y)
+
+
+@pytest.mark.parametrize("doc", ["[N,H,W,C] -> [N,H,W,C].\n", "[N,H,W,C] -> [N,C,1].\n", "[N,H,H,C] -> [N,C].\n"])
+def test_a_wrong_arrow_of_the_reference_engine_is_found(doc):
+    assert states_the_shapes("[N,H,W,C] -> [N,C].\n", [X], X.mean((1, 2)))
+    assert not states_the_shapes(doc, [X], X.mean((1, 2)))
