@@ -13,6 +13,7 @@ import numpy as np
 
 from npfaceapi import nets
 from npfaceapi.errors import InvalidArgument
+from npfaceapi.image import resize_bilinear
 from npfaceapi.networks.face_recognition_net import FaceRecognitionNet
 from npfaceapi.networks.mtcnn import Mtcnn
 from npfaceapi.networks.ssd_mobilenetv1 import SsdMobilenetv1
@@ -239,6 +240,7 @@ def warmup(names: Iterable[str] | None = None) -> None:
     """
     if names is None:
         names = [name for name in nets.__all__ if name != "tiny_yolov2"]
+    resize_bilinear(np.zeros((2, 2, 3), np.uint8), (1, 1))
     for name in [names] if isinstance(names, str) else names:
         if name not in nets.__all__:
             raise InvalidArgument(f"warmup: expected names out of {', '.join(nets.__all__)}, got {name!r}")

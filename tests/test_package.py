@@ -32,10 +32,10 @@ LAYERS = """
     taps
     points js_numbers graph photo canvas face_markup
     geometry predictions fetch ops options matcher graph_pictures
+    engines
     boxes landmarks resampling weights draw_options detection
     results image
     photo_source
-    engines
     networks
     nets draw export
     tasks

@@ -25,6 +25,7 @@ __all__ = [
     "current_backend",
     "get_num_threads",
     "prepare",
+    "resizing_kernel",
     "set_num_threads",
     "use_backend",
 ]
@@ -86,20 +87,27 @@ def _prepare_cuda(graph: Graph, weights: Mapping[str, Array], outputs: Sequence[
     return plan(graph, weights, outputs)
 
 
+def _numba_resizing() -> Callable[..., None]:
+    from npfaceapi.engines.numba.resizing import resize_in_squares
+
+    return resize_in_squares
+
+
 class _Backend(NamedTuple):
     status: Callable[[], BackendStatus]
     prepare: Callable[..., Program]
+    resizing: Callable[[], Callable[..., None]] | None = None
 
 
 _BACKENDS = {
-    "numba": _Backend(functools.cache(_numba_status), _prepare_numba),
+    "numba": _Backend(functools.cache(_numba_status), _prepare_numba, _numba_resizing),
     "reference": _Backend(
         lambda: BackendStatus(True, f"NumPy {np.__version__}, float32, operation by operation"), _prepare_reference(np.float32)
     ),
     "reference64": _Backend(
         lambda: BackendStatus(True, f"NumPy {np.__version__}, float64, operation by operation"), _prepare_reference(np.float64)
     ),
-    "cuda": _Backend(functools.cache(_cuda_status), _prepare_cuda),
+    "cuda": _Backend(functools.cache(_cuda_status), _prepare_cuda, _numba_resizing),
 }
 
 #: Every `use_backend(...)` that was not entered as a `with` block, oldest first; the last holds for the process.
@@ -190,6 +198,12 @@ class use_backend:
 def prepare(graph: Graph, weights: Mapping[str, Array], outputs: Sequence[Node], backend: str) -> Program:
     """Make a graph and its weights ready to run on a backend."""
     return _BACKENDS[_require(backend, "backend")].prepare(graph, weights, outputs)
+
+
+def resizing_kernel() -> Callable[..., None] | None:
+    """What resizes photos on the current backend, as `engines/numba/resizing.py` does; None: NumPy."""
+    resizing = _BACKENDS[current_backend()].resizing
+    return None if resizing is None else resizing()
 
 
 _num_threads: int | None = None

@@ -60,9 +60,13 @@ def _compile(decorator: Callable[..., Any], function: Callable[..., Any], **flag
             config.CACHE_DIR = before
 
 
-def jitted(*signature: Any) -> Callable[[Function], Function]:
-    """Compile a function that other jitted code or Python calls; at once if a signature is given, else at its first call."""
-    return lambda function: _compile(functools.partial(numba.njit, *signature), function, **_FLAGS, nogil=True)
+def jitted(*signature: Any, exact: bool = False) -> Callable[[Function], Function]:
+    """Compile a function that other jitted code or Python calls; at once if a signature is given, else at its first call.
+
+    `exact` code rounds after each operation, as NumPy does: no fused multiply-adds.
+    """
+    flags = {**_FLAGS, "fastmath": False} if exact else _FLAGS
+    return lambda function: _compile(functools.partial(numba.njit, *signature), function, **flags, nogil=True)
 
 
 class Kernel:

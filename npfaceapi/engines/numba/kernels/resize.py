@@ -1,0 +1,146 @@
+"""Bilinear resizing of a photo of three channels, bit for bit as `npfaceapi/resampling.py` does it in NumPy.
+
+    for each row of the output: between which two rows of the photo does it lie, and how far from the first
+        blend the pixels of those two rows that lie beside each output column (kept: the next row often needs them again)
+        blend the two
+
+What lies outside of the photo counts as 0, so that a photo can stand in a padded square that is never made.
+Arithmetic is float64 without fused multiply-adds: one rounding less would be another number.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+
+from npfaceapi.engines.numba.jit import carray, intrinsic, jitted
+from npfaceapi.engines.numba.kernels.memory import floats
+
+__all__ = ["resize_rows"]
+
+OUTSIDE = -1
+
+
+def _load(kind: Any, widen: str) -> Any:
+    """A function that reads the number at an address as a float64."""
+
+    @intrinsic
+    def load(context: Any, address: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            number = builder.load(builder.inttoptr(values[0], kind.as_pointer()))
+            return getattr(builder, widen)(number, ir.DoubleType())
+
+        return types.float64(types.int64), codegen
+
+    return load
+
+
+_byte, _float = _load(ir.IntType(8), "uitofp"), _load(ir.FloatType(), "fpext")
+
+
+def _numbers(kind: Any, scalar: Any) -> Any:
+    """A function that makes an array [count] of the memory at an address."""
+
+    @intrinsic
+    def pointer(context: Any, address: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            return builder.inttoptr(values[0], kind.as_pointer())
+
+        return types.CPointer(scalar)(types.int64), codegen
+
+    @jitted()
+    def numbers(address: int, count: int) -> Any:
+        return carray(pointer(address), (count,))
+
+    return numbers
+
+
+_integers, _doubles = _numbers(ir.IntType(64), types.int64), _numbers(ir.DoubleType(), types.float64)
+
+
+@jitted(exact=True)
+def _source(i: int, length: int, out_length: int, half_pixel: int) -> float:
+    """Where output `i` lies in the input."""
+    if half_pixel:
+        source = (i + 0.5) * length / out_length - 0.5
+        return 0.0 if source < 0 else length - 1.0 if source > length - 1 else source
+    return i * (length / out_length)
+
+
+@jitted()
+def _inside(position: int, offset: int, length: int) -> int:
+    """The position in the photo, which starts at `offset`, or OUTSIDE."""
+    return position - offset if offset <= position < offset + length else OUTSIDE
+
+
+@jitted(exact=True)
+def _blend_columns(x: int, is_float: int, low: Any, high: Any, fractions: Any, row: Any) -> None:
+    """A row of the photo, at address `x`."""
+    for j in range(len(low)):
+        left, right, fraction = low[j], high[j], fractions[j]
+        for c in range(3):
+            if is_float:
+                a = _float(x + 4 * (left + c)) if left >= 0 else 0.0
+                b = _float(x + 4 * (right + c)) if right >= 0 else 0.0
+            else:
+                a = _byte(x + left + c) if left >= 0 else 0.0
+                b = _byte(x + right + c) if right >= 0 else 0.0
+            row[3 * j + c] = a + (b - a) * fraction
+
+
+@jitted(exact=True)
+def _blend_rows(a: Any, b: Any, fraction: float, rounded: int, out: Any) -> None:
+    if rounded:
+        for k in range(len(out)):
+            out[k] = math.floor(a[k] + (b[k] - a[k]) * fraction + 0.5)
+    else:
+        for k in range(len(out)):
+            out[k] = a[k] + (b[k] - a[k]) * fraction
+
+
+@jitted(types.void(*[types.int64] * 16), exact=True)
+def resize_rows(
+    image: int, is_float: int, row: int, H: int, W: int, top: int, left: int, padded_H: int, padded_W: int,
+    out: int, out_H: int, out_W: int, half_pixel: int, start: int, stop: int, memory: int,
+) -> None:  # fmt: skip
+    """Rows `start` to `stop` of a photo resized to out_H x out_W; those that lie in the padding alone are left as they are.
+
+    The photo of H x W pixels, uint8 or float32, with `row` bytes from one row to the next, stands at (top, left) of
+    padded_H x padded_W pixels of zeros.  `out` is float32; for half-pixel centres the numbers are rounded half up.  `memory`
+    has room for 9 * out_W numbers of 8 bytes: which numbers of a row lie before and after each output column, how far it is
+    from the first, and two rows with their columns blended.
+    """
+    low, high, fractions = _integers(memory, out_W), _integers(memory + 8 * out_W, out_W), _doubles(memory + 16 * out_W, out_W)
+    rows = _doubles(memory + 24 * out_W, 6 * out_W).reshape(2, 3 * out_W)
+    for j in range(out_W):
+        source = _source(j, padded_W, out_W, half_pixel)
+        at = math.floor(source)
+        fractions[j] = source - at
+        low[j] = 3 * _inside(at, left, W)  # outside: below 0
+        high[j] = 3 * _inside(at + (at < source and at < padded_W - 1), left, W)
+    first = second = -2  # which rows of the photo are in `rows`
+    for i in range(start, stop):
+        source = _source(i, padded_H, out_H, half_pixel)
+        at = math.floor(source)
+        above = _inside(at, top, H)
+        below = _inside(at + (at < source and at < padded_H - 1), top, H)
+        if above < 0 and below < 0:
+            continue
+        # each stays where it is if it is there already
+        a = 0 if first == above or (second != above and second == below) else 1
+        b = a if above == below else 1 - a
+        for place, wanted in ((a, above), (b, below)):
+            if wanted == (second if place else first):
+                continue
+            if place:
+                second = wanted
+            else:
+                first = wanted
+            if wanted < 0:
+                rows[place] = 0
+            else:
+                _blend_columns(image + wanted * row, is_float, low, high, fractions, rows[place])
+        _blend_rows(rows[a], rows[b], source - at, half_pixel, floats(out + 12 * i * out_W, 3 * out_W))
