@@ -21,6 +21,7 @@ _COMMANDS = {
     "analyze": "detect the faces of photos: box, landmarks, expression, age, gender, descriptor",
     "match": "tell which known person each face of some photos is",
     "show": "print the layers of a network, as a table, as data or as a picture",
+    "plan": "print what the fast engine makes of a network: fused steps with shapes, cost and time here",
     "inspect": "look inside the networks at work on a photo: one HTML page with everything they see and compute",
     "export": "write a network as an ONNX graph, or its weights as npz or safetensors",
     "verify": "check the results of a backend against golden outputs of face-api.js",

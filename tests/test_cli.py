@@ -218,6 +218,8 @@ def test_yolo_without_weights_fails_once(run, photos):
         (["match", "--tolerance", "-1", "known", "a.png"], "expected a distance from 0 up, got '-1'"),
         (["match", "nowhere", "a.png"], "nowhere: expected a folder of known people, got no such folder"),
         (["show", "dog_net"], "invalid choice: 'dog_net'"),
+        (["plan", "dog_net"], "invalid choice: 'dog_net'"),
+        (["plan", "face_recognition_net", "--size", "3"], "expected an input of at least 7x7 pixels"),
         (["show", "ssd_mobilenetv1", "--size", "0"], "expected whole numbers from 1 up, got 0"),
         (["show", "face_recognition_net", "--size", "3"], "expected an input of at least 7x7 pixels"),
         (["warmup", "--backend", "abacus"], "expected a backend out of numba, "),
@@ -401,6 +403,16 @@ def test_show(run, name):
     }  # SSD: less its priors
     if name in expected:
         assert total[0][1] == f"{expected[name]:,}"
+
+
+@pytest.mark.parametrize(("name", "plans"), [("face_landmark_68_tiny_net", 1), ("mtcnn", 3)])
+def test_plan(run, name, plans):
+    status, out, err = run("plan", name)
+    assert (status, err) == (0, "")
+    totals = [line.split() for line in out.splitlines() if line.startswith("all steps")]
+    assert len(totals) == plans
+    assert all(float(time) > 0 for *_, time, _, _ in totals)
+    assert "conv2d + prelu" in out or "conv2d + add + relu" in out
 
 
 def test_show_another_size(run):

@@ -474,3 +474,12 @@ def test_options_of_another_detector(name, wrong, expected):
 def test_no_scales_are_no_scales():
     stats = faceapi.nets.mtcnn.forward_with_stats(np.zeros((90, 90, 3), np.uint8), faceapi.MtcnnOptions(scale_steps=()))
     assert stats["results"] == stats["stats"]["scales"] == []
+
+
+def test_plan_is_the_program_that_runs():
+    net = nets.face_landmark_68_tiny_net
+    plan = net.plan(backend="numba")
+    assert sum(step.macs for step in plan.steps) == net.graph().macs
+    assert plan is net.plan(112, 112, backend="numba")
+    with pytest.raises(InvalidArgument, match="expected a backend that plans, numba or cuda, got 'reference'"):
+        net.plan(backend="reference")

@@ -157,6 +157,23 @@ def test_describe_names_every_step(graph, weights):
     assert "conv2d + batch_norm + relu6" in text
 
 
+def test_measured_times_are_those_of_the_steps(graph, weights):
+    program = plan(graph, weights, list(graph.outputs.values()))
+    times = program.measure(rounds=3)
+    assert len(times) == len(program.steps)
+    assert all(time >= 0 for time in times)
+    heaviest = max(range(len(times)), key=lambda i: program.steps[i].macs)
+    assert times[heaviest] > 0
+    assert "GFLOP/s" in program.describe()
+    assert "GFLOP/s" not in program.describe(timed=False)
+
+
+def test_a_plan_says_which_steps_winograd_computes():
+    shapes = {"filters": (3, 3, 32, 32)}
+    graph = record("test", lambda x, p: {"y": ops.conv2d(x, p["filters"])}, shapes, (16, 16, 32))
+    assert "Winograd F(4x4, 3x3)" in plan(graph, weights_for(shapes), list(graph.outputs.values())).describe(timed=False)
+
+
 POOLS = [(2, 2, "same"), (2, 2, "valid"), (3, 2, "same"), (3, 2, "valid"), (3, 2, 1), (3, 3, "same")]
 
 

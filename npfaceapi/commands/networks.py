@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from npfaceapi.networks.neural_network import NeuralNetwork
 
-__all__ = ["NETS", "network"]
+__all__ = ["NETS", "network", "parts"]
 
 NETS = (
     "ssd_mobilenetv1", "tiny_face_detector", "tiny_yolov2", "tiny_yolov2_full", "mtcnn", "mtcnn_pnet", "mtcnn_rnet", "mtcnn_onet",
@@ -27,3 +27,8 @@ def network(name: str) -> NeuralNetwork:
         return TinyYolov2(with_separable_convs=False)
     ready: NeuralNetwork = getattr(nets, name)
     return ready
+
+
+def parts(name: str) -> list[NeuralNetwork]:
+    """The networks of that name: MTCNN has three."""
+    return [network(f"mtcnn_{part}") for part in ("pnet", "rnet", "onet")] if name == "mtcnn" else [network(name)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from npfaceapi.commands.networks import NETS, network
+from npfaceapi.commands.networks import NETS, parts
 from npfaceapi.commands.table import format_table
 
 __all__ = ["add_arguments", "run"]
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    graphs = [part.graph(arguments.size) for part in _parts(arguments.net)]
+    graphs = [part.graph(arguments.size) for part in parts(arguments.net)]
     if arguments.format == "table":
         for graph in graphs:
             _print_table(graph)
@@ -36,11 +36,6 @@ def run(arguments: argparse.Namespace) -> int:
     writers = {"json": text.graphs_json, "dot": text.graphs_dot, "mermaid": text.graphs_mermaid, "svg": svg.graphs_svg}
     print(writers[arguments.format](graphs))
     return 0
-
-
-def _parts(name: str) -> list[Any]:
-    """The networks of that name: MTCNN has three."""
-    return [network(f"mtcnn_{part}") for part in ("pnet", "rnet", "onet")] if name == "mtcnn" else [network(name)]
 
 
 def _print_table(graph: Any) -> None:

@@ -315,13 +315,50 @@ class NeuralNetwork:
             raise InvalidArgument(f"{self._where()}: expected a batch [N,H,W,3], got an array {list(batch.shape)}")
         if batch.dtype.kind not in "fiu":
             raise InvalidType(f"{self._where()}: expected a batch of numbers, got {batch.dtype}")
-        name = backend or dispatch.current_backend()
         graph = self.graph(*batch.shape[1:3])
-        wanted = tuple(nodes(graph))
+        program = self._program(graph, tuple(nodes(graph)), backend)
+        values: list[Array] = program(np.ascontiguousarray(batch, np.float32))
+        return values
+
+    def _program(self, graph: Graph, wanted: Sequence[Node], backend: str | None) -> Any:
+        name = backend or dispatch.current_backend()
         loaded = self._ready()
         key = (name, graph.input.shape, tuple(node.name for node in wanted))
-        program = loaded.program(key, lambda: dispatch.prepare(graph, loaded.tensors, wanted, name))
-        return program(np.ascontiguousarray(batch, np.float32))
+        return loaded.program(key, lambda: dispatch.prepare(graph, loaded.tensors, wanted, name))
+
+    def plan(self, height: int | None = None, width: int | None = None, *, backend: str | None = None) -> Any:
+        """What a backend made of the recorded graph: the very program that `run_net` calls.
+
+        Parameters
+        ----------
+        height, width : int, optional
+            Of the input in pixels, as for `graph`.
+        backend : {"numba", "cuda"}, optional
+            Default: the current one.
+
+        Returns
+        -------
+        NumbaProgram or CudaProgram
+            `steps` says what is computed together; `describe()` is a table of them with shapes, cost and time.
+
+        Raises
+        ------
+        InvalidArgument
+            The backend runs the graph as it is, without a plan.
+
+        Examples
+        --------
+        >>> from npfaceapi import nets
+        >>> plan = nets.face_landmark_68_tiny_net.plan(backend="numba")
+        >>> [node.op for node in plan.steps[1].nodes]
+        ['conv2d', 'relu']
+        """
+        graph = self.graph(height, width)
+        name = backend or dispatch.current_backend()
+        program = self._program(graph, tuple(graph.outputs.values()), name)
+        if not hasattr(program, "steps"):
+            raise InvalidArgument(f"{self._where()}.plan: expected a backend that plans, numba or cuda, got {name!r}")
+        return program
 
     def run_net(self, batch: Any, *, backend: str | None = None) -> dict[str, Array]:
         """The network's raw outputs for a batch, before any decoding.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numba import cuda
@@ -13,22 +13,14 @@ from npfaceapi.engines.cuda.device import Device, OutOfMemory, device, lock, tra
 from npfaceapi.engines.cuda.launches import Launches
 from npfaceapi.engines.cuda.layout import Layout
 from npfaceapi.engines.cuda.recording import Recording
+from npfaceapi.engines.steps import Step, table_of_steps
 from npfaceapi.graph import Graph, Node
 
-__all__ = ["CudaProgram", "Step", "plan"]
+__all__ = ["CudaProgram", "plan"]
 
 Array = np.ndarray[Any, Any]
 
 MOST_SEQUENCES = 8  # batch sizes whose launches a program keeps
-
-
-class Step(NamedTuple):
-    """What one step of a program does: `name` is that of the node whose value it stores, `nodes` are all that it computes."""
-
-    name: str
-    nodes: tuple[Node, ...]
-    shape: tuple[int, ...]
-    macs: int
 
 
 class _Sequence:
@@ -165,13 +157,7 @@ class CudaProgram:
 
     def describe(self) -> str:
         """A table of the steps: what is computed together, the shape of the result, multiply-accumulates for one image."""
-        rows = [("step", "computes", "shape", "MACs")]
-        rows += [
-            (step.name, " + ".join(n.op for n in step.nodes), "x".join(map(str, step.shape)), f"{step.macs:,}")
-            for step in self.steps
-        ]
-        widths = [max(len(row[k]) for row in rows) for k in range(4)]
-        return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+        return table_of_steps(self.steps)
 
 
 def plan(graph: Graph, weights: Mapping[str, Array], outputs: Sequence[Node]) -> CudaProgram:

@@ -5,30 +5,30 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from time import perf_counter
+from typing import Any
 
 import numpy as np
 
 from npfaceapi.engines import dispatch
-from npfaceapi.engines.numba.planner import Call, Layout
+from npfaceapi.engines.fusion import Fused
+from npfaceapi.engines.numba.planner import Call, Layout, winograd_tile
 from npfaceapi.engines.numba.records import Records
 from npfaceapi.engines.numba.run import CHUNKS, COUNTER_BYTES, KERNEL, PARAMS, run_steps
 from npfaceapi.engines.numba.threads import claim_all, offer
 from npfaceapi.engines.numba.workspace import ALIGNMENT, Workspaces, round_up
+from npfaceapi.engines.steps import Step, table_of_steps
 from npfaceapi.graph import Graph, Node
 
-__all__ = ["NumbaProgram", "Step", "plan"]
+__all__ = ["NumbaProgram", "plan"]
 
 Array = np.ndarray[Any, Any]
 
 
-class Step(NamedTuple):
-    """What one step of a program does: `name` is that of the node whose value it stores, `nodes` are all that it computes."""
-
-    name: str
-    nodes: tuple[Node, ...]
-    shape: tuple[int, ...]
-    macs: int
+def _step(fused: Fused) -> Step:
+    m = winograd_tile(fused)
+    method = f"Winograd F({m}x{m}, 3x3)" if m else ""
+    return Step(fused.node.name, tuple(fused.nodes), fused.node.shape, sum(n.macs for n in fused.nodes), method)
 
 
 class NumbaProgram:
@@ -43,12 +43,15 @@ class NumbaProgram:
     def __init__(self, graph: Graph, weights: Mapping[str, Array], outputs: Sequence[Node]) -> None:
         self.outputs = tuple(outputs)
         layout = Layout(graph, weights, self.outputs)
-        self.steps = tuple(Step(s.node.name, tuple(s.nodes), s.node.shape, sum(n.macs for n in s.nodes)) for s in layout.steps)
+        self.steps = tuple(_step(fused) for fused in layout.steps)
         records = Records(layout)
-        calls = records.load()
+        calls, ends = records.load(), [0]
         for step in layout.steps:
             calls += records.of(step)
+            ends.append(len(calls))
         calls += [records.store(k, node) for k, node in enumerate(self.outputs)]
+        self._ends = [*ends[:-1], len(calls)]  # the rows of step number i lie between numbers i and i + 1
+        self._input = graph.input
         self._kept: list[Array] = [*records.kept]
         self._table = np.array([self._row(call) for call in calls], np.int64).reshape(-1, 3)
         self._scratch, self._scratch_bytes = layout.scratch, round_up(records.scratch_bytes, ALIGNMENT)
@@ -76,17 +79,24 @@ class NumbaProgram:
         return results
 
     def _image(self, n: int, batch: Array, results: Sequence[Array], threads: int) -> None:
-        pool = self._workspaces.setdefault(threads, Workspaces(self._scratch + threads * self._scratch_bytes))
+        pool = self._pool(threads)
         workspace = pool.take()
-        sizes = [math.prod(node.shape) * 4 for node in self.outputs]
-        slots = workspace[: 8 * (1 + len(results))].view(np.int64)
-        slots[0] = batch.ctypes.data + n * batch[0].nbytes
-        slots[1:] = [r.ctypes.data + n * size for r, size in zip(results, sizes, strict=True)]
+        self._set_slots(workspace, n, batch, results)
         if threads == 1:
             run_steps(self._table, workspace.ctypes.data, workspace.ctypes.data + self._scratch, 0)
         else:
             self._together(workspace, threads, (batch, results))
         pool.give_back(workspace)
+
+    def _pool(self, threads: int) -> Workspaces:
+        return self._workspaces.setdefault(threads, Workspaces(self._scratch + threads * self._scratch_bytes))
+
+    def _set_slots(self, workspace: Array, n: int, batch: Array, results: Sequence[Array]) -> None:
+        """Tell the first and the last calls where image number n and its results lie."""
+        sizes = [math.prod(node.shape) * 4 for node in self.outputs]
+        slots = workspace[: 8 * (1 + len(results))].view(np.int64)
+        slots[0] = batch.ctypes.data + n * batch[0].nbytes
+        slots[1:] = [r.ctypes.data + n * size for r, size in zip(results, sizes, strict=True)]
 
     def _together(self, workspace: Array, threads: int, keep: tuple[Any, ...]) -> None:
         """Step by step with helpers.  One that starts after all is done finds nothing to claim and touches nothing."""
@@ -101,15 +111,33 @@ class NumbaProgram:
         offer([functools.partial(member, k) for k in range(1, threads)])
         member(0)
 
-    def describe(self) -> str:
-        """A table of the steps: what is computed together, the shape of the result, multiply-accumulates for one image."""
-        rows = [("step", "computes", "shape", "MACs")]
-        rows += [
-            (step.name, " + ".join(n.op for n in step.nodes), "x".join(map(str, step.shape)), f"{step.macs:,}")
-            for step in self.steps
-        ]
-        widths = [max(len(row[k]) for row in rows) for k in range(4)]
-        return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    def describe(self, *, timed: bool = True) -> str:
+        """A table of the steps: what is computed together, the shape of the result, cost, and time on one thread here."""
+        return table_of_steps(self.steps, self.measure() if timed else None)
+
+    def measure(self, rounds: int = 15) -> list[float]:
+        """Microseconds of each step on one thread, for one image of noise: the medians of so many rounds.
+
+        The whole network runs in every round, step by step, so that each finds the caches as it does in a real call.  The call
+        of an empty table is subtracted.  Copying the image in counts to the first step, copying results out to the last.
+        """
+        batch = np.random.default_rng(0).uniform(0, 255, (1, *self._input.shape)).astype(np.float32)
+        results = [np.empty((1, *node.shape), np.float32) for node in self.outputs]
+        workspace = self._pool(1).take()
+        self._set_slots(workspace, 0, batch, results)
+        memory, scratch = workspace.ctypes.data, workspace.ctypes.data + self._scratch
+
+        def time(start: int, stop: int) -> float:
+            table = self._table[start:stop]
+            before = perf_counter()
+            run_steps(table, memory, scratch, 0)
+            return perf_counter() - before
+
+        rows = [*zip(self._ends, self._ends[1:], strict=False)]
+        times = [[time(0, 0), *(time(*row) for row in rows)] for _ in range(rounds + 1)][1:]
+        self._pool(1).give_back(workspace)
+        call, *medians = np.median(times, axis=0)
+        return [max(0.0, float(median - call)) * 1e6 for median in medians]
 
 
 def plan(graph: Graph, weights: Mapping[str, Array], outputs: Sequence[Node]) -> NumbaProgram:
