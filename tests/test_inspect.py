@@ -19,12 +19,13 @@ from npfaceapi import cli, nets
 from npfaceapi.boxes import iou
 from npfaceapi.engines.reference import ReferenceProgram, softmax
 from npfaceapi.errors import InvalidArgument, WeightsError
+from npfaceapi.feature_maps import viridis
 from npfaceapi.geometry import Rect
 from npfaceapi.inspection.detector_page import detector_sections
 from npfaceapi.inspection.detectors import trace_ssd
 from npfaceapi.inspection.face_page import MOST_FACES, distance_section, face_sections
 from npfaceapi.inspection.faces import FaceReport
-from npfaceapi.inspection.figures import plural
+from npfaceapi.inspection.figures import heat_over, plural
 from npfaceapi.networks.tiny_yolov2 import separable_shapes
 from npfaceapi.results import FaceDetection, FaceResult
 
@@ -276,6 +277,16 @@ def test_a_notebook_gets_a_frame(astronaut):
     (frame,) = Page(report._repr_html_()).all("iframe")
     assert frame["srcdoc"] == report.to_html()
     assert repr(report) == "<Inspection of the photo: tiny_face_detector, 1 face, layers of tiny_face_detector>"
+
+
+def test_fine_heat_keeps_its_peaks():
+    values = np.zeros((700, 500))
+    values[601, 499] = 1
+    html = heat_over("data:,", values, "heat", "caption", 224, (500, 700))
+    heat = pixels_of(Page(html).all("img")[1]["src"])
+    assert heat.shape[:2] == (234, 167)
+    assert (heat[200, 166, :3] == viridis(np.float64(1))).all()
+    assert (heat[:200, :, :3] == viridis(np.float64(0))).all()
 
 
 def test_plurals():

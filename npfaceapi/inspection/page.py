@@ -81,13 +81,14 @@ def _networks(report: Inspection) -> Markup:
     if not report.networks:
         parts.append(element("p", "Without a face the network had nothing to look at."))
         return element("section", *parts, id="networks")
+    on_face = " The networks of the face are shown at work on face 1." if report.faces else ""
     parts.append(
         element(
             "p",
-            "Every network again, layer by layer, with what each layer gave. The networks of the face are shown at work on face "
-            "1. Values and times are those of the reference engine, which computes one operation after the other with NumPy, "
-            "the shortest time of some runs on this machine. The fast engine computes the same numbers, but joins layers, so "
-            "that single ones have no time of their own there.",
+            f"Every network again, layer by layer, with what each layer gave.{on_face} Values and times are those of the "
+            "reference engine, which computes one operation after the other with NumPy, the shortest time of some runs on this "
+            "machine. The fast engine computes the same numbers, but joins layers, so that single ones have no time of their own "
+            "there.",
         )
     )
     parts.append(

@@ -21,6 +21,7 @@ nav a { display: inline-block; padding: .2rem 0 }
 figure { margin: 0 }
 figcaption { color: var(--soft); font-size: .86rem; max-width: 46rem; margin-top: .3rem; overflow-wrap: anywhere }
 img { vertical-align: top }
+main figure img { outline: 1px solid var(--line) }
 .pictures { display: flex; flex-wrap: wrap; gap: 1.2rem; align-items: flex-start; margin: .8rem 0 }
 .pictures > figure { max-width: 100% }
 .stack { position: relative; max-width: 100% }
