@@ -38,6 +38,7 @@ class Browser:
             wanted = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
             session = self._call("POST", "", {"capabilities": {"alwaysMatch": wanted}})
             self._url += f"/{session['sessionId']}"
+            self._call("POST", "/timeouts", {"script": 200_000, "pageLoad": 200_000})  # milliseconds; machines can be busy
         except BaseException:
             self.__exit__()
             raise
@@ -63,7 +64,7 @@ class Browser:
         request = urllib.request.Request(self._url + path, data, {"Content-Type": "application/json"}, method=method)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(request, timeout=60) as answer:
+            with opener.open(request, timeout=240) as answer:
                 return json.load(answer)["value"]
         except urllib.error.HTTPError as error:
             raise RuntimeError(error.read().decode()[:500]) from None
