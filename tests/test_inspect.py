@@ -184,6 +184,20 @@ def test_layers_are_those_of_the_graph(whole):
     np.testing.assert_array_equal(report.outputs["points"], taps["points"][0])
 
 
+def test_steps_are_those_of_the_plan(whole):
+    for report in whole[0].networks:
+        assert sum(step.macs for step in report.steps) == report.macs
+        assert all(step.seconds >= 0 for step in report.steps)
+        assert report.step_seconds > 0
+    report = next(n for n in whole[0].networks if n.key == "face_recognition_net")
+    assert [step.name for step in report.steps] == [step.name for step in nets.face_recognition_net.plan().steps]
+    with faceapi.use_backend("reference"):
+        slow = faceapi.inspect(whole[0].photo, TINY, net="face_expression_net")
+    assert slow.backend == "reference"
+    assert slow.networks[0].steps == ()
+    assert "steps that the fast engine" not in Page(slow.to_html()).text
+
+
 def test_the_walk_of_the_reference_gives_every_node_and_forgets_it():
     graph, net = nets.face_expression_net.graph(), nets.face_expression_net
     program = ReferenceProgram(graph, net.tensors, [graph.outputs["logits"]])
@@ -235,7 +249,7 @@ def test_the_page_says_what_the_results_say(whole, page):
         assert f"{network.name}: {network.title}" in text
         assert f"Table of the {len(network.layers)} layers" in text
     shares = [float(share) for share in re.findall(r">(\d+\.\d) %<", whole[1])]
-    assert sum(shares) == pytest.approx(100 * len(whole[0].networks), abs=0.05 * len(shares))
+    assert sum(shares) == pytest.approx(2 * 100 * len(whole[0].networks), abs=0.05 * len(shares))  # of layers, and of steps
     sheets = [image for image in page.all("img") if image["alt"].startswith(("Feature maps of", "Values of"))]
     assert len(sheets) == sum(len(network.layers) for network in whole[0].networks)
 

@@ -2,7 +2,7 @@
 
 The network runs on the reference engine, operation by operation in NumPy, for there every layer has a value of its own and a
 time of its own; a fast engine fuses layers, and what is fused has neither.  So the shares say where the arithmetic of the
-definition is spent in NumPy, not what a layer costs on another engine.
+definition is spent in NumPy.  What the numba engine makes of it is a list of its own: its steps, timed by the engine itself.
 """
 
 from __future__ import annotations
@@ -13,14 +13,16 @@ from typing import Any
 
 import numpy as np
 
+from npfaceapi.engines.dispatch import current_backend
 from npfaceapi.engines.reference import ReferenceProgram
 from npfaceapi.feature_maps import Sheet, sheet
-from npfaceapi.graph import Layer, Node
+from npfaceapi.graph import Layer, Node, shape_text
 
-__all__ = ["LayerReport", "NetworkReport", "report_network"]
+__all__ = ["LayerReport", "NetworkReport", "StepReport", "report_network"]
 
 Array = np.ndarray[Any, Any]
 
+ROUNDS = 5  # of the numba engine, for the times of its steps
 ENOUGH = 0.3  # seconds of running, after which no further run is made; a layer's time is the shortest of at most eight
 
 
@@ -31,6 +33,17 @@ class LayerReport:
     layer: Layer
     seconds: float
     sheet: Sheet
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """One step of the numba engine: the node whose value it stores, all that it computes on the way, and its time."""
+
+    name: str
+    operations: str
+    shape: str
+    macs: int
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -49,6 +62,8 @@ class NetworkReport:
         Its raw outputs for the image.
     layers : tuple of LayerReport
         In the order of execution, without the input.
+    steps : tuple of StepReport
+        What the numba engine runs instead; empty where another backend is in use.
     """
 
     title: str
@@ -59,11 +74,17 @@ class NetworkReport:
     layers: tuple[LayerReport, ...]
     parameters: int
     macs: int
+    steps: tuple[StepReport, ...] = ()
 
     @property
     def seconds(self) -> float:
-        """The time of all layers together."""
+        """The time of all layers together, on the reference engine."""
         return sum(layer.seconds for layer in self.layers)
+
+    @property
+    def step_seconds(self) -> float:
+        """The time of all steps together, on the numba engine."""
+        return sum(step.seconds for step in self.steps)
 
 
 def report_network(net: Any, batch: Array, title: str, key: str) -> NetworkReport:
@@ -93,4 +114,14 @@ def report_network(net: Any, batch: Array, title: str, key: str) -> NetworkRepor
         for layer in layers
         if layer.output in sheets
     ]
-    return NetworkReport(title, key, graph.name, batch, outputs, tuple(reports), graph.parameters, graph.macs)
+    steps = _steps(net, *batch.shape[1:3]) if current_backend() == "numba" else ()
+    return NetworkReport(title, key, graph.name, batch, outputs, tuple(reports), graph.parameters, graph.macs, steps)
+
+
+def _steps(net: Any, height: int, width: int) -> tuple[StepReport, ...]:
+    plan = net.plan(height, width, backend="numba")
+    reports = []
+    for step, microseconds in zip(plan.steps, plan.measure(ROUNDS), strict=True):
+        operations = ", ".join(node.summary for node in step.nodes) + (f" ({step.method})" if step.method else "")
+        reports.append(StepReport(step.name, operations, shape_text(step.shape), step.macs, microseconds / 1e6))
+    return tuple(reports)

@@ -85,10 +85,10 @@ def _networks(report: Inspection) -> Markup:
     parts.append(
         element(
             "p",
-            f"Every network again, layer by layer, with what each layer gave.{on_face} Values and times are those of the "
-            "reference engine, which computes one operation after the other with NumPy, the shortest time of some runs on this "
-            "machine. The fast engine computes the same numbers, but joins layers, so that single ones have no time of their own "
-            "there.",
+            f"Every network again, layer by layer, with what each layer gave.{on_face} Values and times of the layers are those "
+            "of the reference engine, which computes one operation after the other with NumPy, the shortest time of some runs on "
+            "this machine. The fast engine computes the same numbers, but joins layers: what it runs instead is a table of its "
+            "own, with the times that the engine measures step by step.",
         )
     )
     parts.append(
