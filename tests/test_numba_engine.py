@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
+import llvmlite.binding as llvm
 import numpy as np
 import pytest
 from test_numba_kernels import assert_close, weights_for
@@ -124,6 +126,7 @@ def test_nan_reaches_the_output_and_no_other_image(program):
 
 SCRIPT = """
 import os, sys, threading
+import llvmlite.binding as llvm
 import numpy as np
 sys.path[:0] = [{root!r}, {tests!r}]
 from test_numba_kernels import weights_for
@@ -183,6 +186,7 @@ def mkdir(self, *args, **kwargs):
         raise PermissionError("read-only")
     made(self, *args, **kwargs)
 Path.mkdir = mkdir
+import llvmlite.binding as llvm
 import numpy as np
 from npfaceapi.engines.numba import jit, plan
 from npfaceapi import ops
@@ -207,3 +211,41 @@ def test_importing_the_package_does_not_import_numba():
     source = f"import sys; sys.path[:0] = [{str(ROOT)!r}]; import npfaceapi.engines.dispatch; print('numba' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "False", done.stderr
+
+
+OTHER_PROCESSOR = """
+import llvmlite.binding as llvm
+import numpy as np
+from test_numba_kernels import assert_close, weights_for
+from test_numba_planner import SHAPES, network
+from npfaceapi import ops
+from npfaceapi.engines.numba import plan
+from npfaceapi.engines.numba.simd.target import LANES
+from npfaceapi.engines.reference import ReferenceProgram
+from npfaceapi.graph import record
+
+wide = {"filters": (3, 3, 32, 32)}
+for forward, shapes, size in (
+    (network, SHAPES, (22, 19, 3)),
+    (lambda x, p: {"y": ops.conv2d(x, p["filters"])}, wide, (14, 13, 32)),
+):
+    graph, weights = record("test", forward, shapes, size), weights_for(shapes)
+    outputs = list(graph.outputs.values())
+    batch = np.random.default_rng(0).standard_normal((2, *size)).astype(np.float32)
+    for a, b in zip(plan(graph, weights, outputs)(batch), ReferenceProgram(graph, weights, outputs, np.float64)(batch)):
+        assert_close(a, b, 4e-6)
+print(LANES)
+"""
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="names of x86 processors")
+@pytest.mark.parametrize(("processor", "lanes"), [("x86-64", 4), ("haswell", 8)])
+def test_vectors_of_another_processor(processor, lanes, tmp_path):
+    """The vector width follows what Numba is told to compile for, and narrow vectors are as right as wide ones."""
+    if processor == "haswell" and not llvm.get_host_cpu_features().get("avx2"):
+        pytest.skip("this processor has no AVX2")
+    chosen = {"NUMBA_CPU_NAME": processor, "NUMBA_CPU_FEATURES": "", "NUMBA_CACHE_DIR": str(tmp_path)}
+    environment = {**os.environ, **chosen, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
+    done = subprocess.run([sys.executable, "-c", OTHER_PROCESSOR], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) == lanes
