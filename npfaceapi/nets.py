@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import threading
 from typing import TYPE_CHECKING, Any
+
+from npfaceapi.locks import ForkSafeLock
 
 if TYPE_CHECKING:
     from npfaceapi.networks.age_gender_net import AgeGenderNet
@@ -49,7 +50,7 @@ _CLASSES = {
     "face_expression_net": ("face_expression_net", "FaceExpressionNet"),
     "age_gender_net": ("age_gender_net", "AgeGenderNet"),
 }
-_lock = threading.Lock()
+_lock = ForkSafeLock()
 
 
 def __getattr__(name: str) -> Any:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import sys
-import threading
 import warnings
 from typing import IO, TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfaceapi.errors import ImageError, InvalidType
+from npfaceapi.locks import ForkSafeLock
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -27,7 +27,7 @@ _SIXTEEN_BIT_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 _ALPHA_MODES = ("RGBA", "LA", "PA", "La", "RGBa")
 
 # Pillow reports a decompression bomb by a warning, and the filters that turn it into an error belong to the whole process.
-_open_lock = threading.Lock()
+_open_lock = ForkSafeLock()
 
 
 def buffer_to_image(buf: bytes | bytearray | memoryview) -> Image.Image:

@@ -84,8 +84,11 @@ def tensor_shapes(manifest: bytes, where: str) -> dict[str, tuple[int, ...]]:
 def _decode(entry: Mapping[str, Any], raw: Array) -> Array:
     quantization = entry.get("quantization")
     if quantization is not None:
-        values = raw.astype(np.float64) * quantization["scale"] + quantization["min"]
+        narrow = raw.dtype.kind == "u"  # few values, so each is computed once: the whole tensor in float64 would take much memory
+        levels = np.arange(np.iinfo(raw.dtype).max + 1, dtype=np.float64) if narrow else raw.astype(np.float64)
+        values = levels * quantization["scale"] + quantization["min"]
         decoded = np.floor(values + 0.5).astype(np.int32) if entry["dtype"] == "int32" else values.astype(np.float32)
+        decoded = decoded[raw] if narrow else decoded
     else:
         decoded = raw.astype({"float32": np.float32, "int32": np.int32, "bool": np.bool_}.get(entry["dtype"], raw.dtype))
     return np.asarray(decoded.reshape(entry["shape"]))

@@ -26,7 +26,7 @@ MODULES = sorted(
 )
 # Whoever stands in a line may import what stands in lines above it, and, in a folder, its neighbours.
 LAYERS = """
-    _version errors
+    _version errors locks
     markup plain_table
     feature_maps
     taps
@@ -179,7 +179,13 @@ def test_engines_know_the_graph_alone_and_kernels_nothing():
     for module in MODULES:
         ours = {name.partition(".")[2] for name, _ in imports_of(module)}
         if module.startswith("npfaceapi.engines"):
-            assert {name for name in ours if not name.startswith("engines")} <= {"errors", "graph", "ops", "plain_table"}, module
+            assert {name for name in ours if not name.startswith("engines")} <= {
+                "errors",
+                "graph",
+                "locks",
+                "ops",
+                "plain_table",
+            }, module
     below = tuple(f"npfaceapi.engines.numba.{part}" for part in ("jit", "kernels", "simd"))
     kernels = [module for module in MODULES if module.startswith(below[1:])]
     assert len(kernels) > 8

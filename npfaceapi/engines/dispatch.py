@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import importlib.util
 import os
-import threading
 import warnings
 import weakref
 from collections.abc import Callable, Mapping, Sequence
@@ -15,8 +14,10 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from npfaceapi.engines.usable_cpus import usable_cpus
 from npfaceapi.errors import BackendUnavailable, InvalidArgument
 from npfaceapi.graph import Graph, Node
+from npfaceapi.locks import ForkSafeLock
 
 __all__ = [
     "BackendStatus",
@@ -112,7 +113,7 @@ _BACKENDS = {
 
 #: Every `use_backend(...)` that was not entered as a `with` block, oldest first; the last holds for the process.
 _settings: list[tuple[weakref.ref[use_backend], str]] = []
-_settings_lock = threading.Lock()
+_settings_lock = ForkSafeLock()
 _scoped: ContextVar[str | None] = ContextVar("npfaceapi_backend", default=None)
 
 
@@ -229,20 +230,7 @@ def get_num_threads() -> int:
         return _num_threads
     text = os.environ.get("NPFACEAPI_NUM_THREADS")
     if not text:
-        return _usable_cpus()
+        return usable_cpus()
     if not text.isdecimal() or int(text) < 1:
         raise InvalidArgument(f"NPFACEAPI_NUM_THREADS: expected a whole number from 1 up, got {text!r}")
     return int(text)
-
-
-@functools.cache
-def _usable_cpus() -> int:
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:  # a container's limit: "quota period" in microseconds, or "max period"
-        with open("/sys/fs/cgroup/cpu.max", encoding="ascii") as file:
-            quota, period = file.read().split()
-        if quota != "max":
-            count = min(count, max(1, -(-int(quota) // int(period))))
-    except (OSError, ValueError):
-        pass
-    return count

@@ -18,7 +18,10 @@ __all__ = ["kernel_folder"]
 
 def _sources_hash(package: Path) -> str:
     digest = hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
+    sources = sorted(package.rglob("*.py"))
+    if not sources:  # in a zip, say: stale kernels could not be told from those of this version
+        raise FileNotFoundError(f"no sources in {package}")
+    for path in sources:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -50,6 +53,6 @@ def kernel_folder(package: Path) -> Path | None:
     """The folder for the kernels of an engine, whose sources lie in `package`; None if no folder can be written."""
     try:
         name = f"kernels-{_sources_hash(package)}"
-    except OSError:  # the package lies in a zip
+    except OSError:
         return None
     return next((folder for folder in _candidates(package, name) if _usable(folder)), None)

@@ -121,7 +121,7 @@ class MtcnnNet(NeuralNetwork):
     def _ready(self) -> _Loaded:
         return self._owner._part(self.root)
 
-    def _set(self, weights: Any, where: str) -> None:
+    def _set(self, weights: Any, where: str, *, ours: bool = False) -> None:
         raise InvalidArgument(
             f"{self._where()}: expected weights for all of MTCNN, got some for one network: load them into the Mtcnn"
         )

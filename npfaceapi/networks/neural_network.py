@@ -8,7 +8,6 @@ A network's own file states its definition, its input size, and what its raw out
 from __future__ import annotations
 
 import os
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
@@ -20,6 +19,7 @@ from npfaceapi.engines.reference import softmax
 from npfaceapi.errors import FetchError, InvalidArgument, InvalidType, WeightsError
 from npfaceapi.graph import Graph, Node, ParamTree, record
 from npfaceapi.image import NetInput, compute_reshaped_dimensions, to_net_input
+from npfaceapi.locks import ForkSafeLock
 from npfaceapi.taps import Taps
 from npfaceapi.weights import bundled_weights, bundled_weights_shapes, load_weight_map
 
@@ -71,7 +71,7 @@ class _Loaded:
     def __init__(self, tensors: dict[str, Array]) -> None:
         self.tensors = tensors
         self.programs: OrderedDict[tuple[Any, ...], dispatch.Program] = OrderedDict()
-        self.lock = threading.Lock()
+        self.lock = ForkSafeLock()
 
     def program(self, key: tuple[Any, ...], make: Callable[[], dispatch.Program]) -> dispatch.Program:
         with self.lock:
@@ -99,7 +99,7 @@ class NeuralNetwork:
     def __init__(self, *, bundled: bool = False) -> None:
         self._bundled = bundled
         self._loaded: _Loaded | None = None
-        self._lock = threading.RLock()
+        self._lock = ForkSafeLock()
         self._graphs: OrderedDict[tuple[int, ...], Graph] = OrderedDict()
 
     # ------------------------------------------------------------------ weights
@@ -163,10 +163,14 @@ class NeuralNetwork:
         raise WeightsError(f"{self._where()}: expected weights before use, got none: call net.load() for the bundled ones")
 
     def _load_bundled(self) -> None:
-        self._set(bundled_weights(self.model_name, self._used()), self.model_name)
+        self._set(bundled_weights(self.model_name, self._used()), self.model_name, ours=True)
 
-    def _set(self, weights: Mapping[str, Any], where: str) -> None:
-        """Check every tensor by name and shape, then take them over; on an error nothing changes."""
+    def _set(self, weights: Mapping[str, Any], where: str, *, ours: bool = False) -> None:
+        """Check every tensor by name and shape, then take them over; on an error nothing changes.
+
+        Copies are made unless the arrays are `ours`, just read from files: a caller's array can change later.
+        """
+        take = np.asarray if ours else np.array
         used, shapes = self._used(), self.shapes()
         tensors: dict[str, Array] = {}
         for name in shapes:
@@ -180,7 +184,7 @@ class NeuralNetwork:
             if given.shape != shapes[name]:
                 raise WeightsError(f"{where}: expected tensor {name} of shape {list(shapes[name])}, got {list(given.shape)}")
             with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinity, which is refused
-                tensor = np.array(given, np.float32, order="C")  # a copy: the caller's array can change later
+                tensor = take(given, np.float32, order="C")
             if not np.isfinite(tensor).all():
                 raise WeightsError(f"{where}: expected finite numbers in tensor {name}, got NaN or infinity")
             tensor.flags.writeable = False
@@ -234,7 +238,7 @@ class NeuralNetwork:
     def _load_files(self, uri: Any, name: str) -> None:
         if not isinstance(uri, (str, os.PathLike)):
             raise InvalidType(f"{self._where()}.{name}: expected a folder, a manifest or a URL, got {type(uri).__name__}")
-        self._set(load_weight_map(uri, self.model_name), str(os.fspath(uri)))
+        self._set(load_weight_map(uri, self.model_name), str(os.fspath(uri)), ours=True)
 
     def load_from_weight_map(self, weight_map: Mapping[str, Any]) -> None:
         """Load weights from a dict of name -> array, named as in the manifest."""

@@ -15,7 +15,6 @@ Compiled kernels are kept on disk, see engines/kernel_folder.py.
 from __future__ import annotations
 
 import functools
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,13 +25,14 @@ import numpy as np
 from numba import types
 
 from npfaceapi.engines.kernel_folder import kernel_folder
+from npfaceapi.locks import ForkSafeLock
 
 __all__ = ["Kernel", "cache_folder", "carray", "intrinsic", "jitted", "kernel"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}, "boundscheck": False}
-_decorating = threading.Lock()
+_compiling = ForkSafeLock()
 
 # Numba's annotations are those of the undecorated functions, which jitted code does not call as Python would
 _untyped: Any = numba
@@ -50,7 +50,7 @@ def _compile(decorator: Callable[..., Any], function: Callable[..., Any], **flag
     if folder is None:
         return decorator(**flags)(function)
     config: Any = numba.config
-    with _decorating:
+    with _compiling:
         before, config.CACHE_DIR = config.CACHE_DIR, str(folder)  # read while decorating; no argument says it
         try:
             return decorator(cache=True, **flags)(function)
@@ -78,12 +78,11 @@ class Kernel:
 
     def __init__(self, function: Callable[..., None], signature: Any) -> None:
         self._function, self._signature = function, signature
-        self._lock = threading.Lock()
         self._compiled: Any = None
 
     @property
     def address(self) -> int:
-        with self._lock:
+        with _compiling:
             if self._compiled is None:
                 self._compiled = _compile(functools.partial(numba.cfunc, self._signature), self._function, **_FLAGS)
         return int(self._compiled.address)

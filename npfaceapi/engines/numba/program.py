@@ -16,7 +16,7 @@ from npfaceapi.engines.numba.planner import Call, Layout, winograd_tile
 from npfaceapi.engines.numba.records import Records
 from npfaceapi.engines.numba.run import CHUNKS, COUNTER_BYTES, KERNEL, PARAMS, run_steps
 from npfaceapi.engines.numba.threads import claim_all, offer
-from npfaceapi.engines.numba.workspace import ALIGNMENT, Workspaces, round_up
+from npfaceapi.engines.numba.workspace import ALIGNMENT, round_up, workspaces
 from npfaceapi.engines.steps import Step, table_of_steps
 from npfaceapi.graph import Graph, Node
 
@@ -55,7 +55,6 @@ class NumbaProgram:
         self._kept: list[Array] = [*records.kept]
         self._table = np.array([self._row(call) for call in calls], np.int64).reshape(-1, 3)
         self._scratch, self._scratch_bytes = layout.scratch, round_up(records.scratch_bytes, ALIGNMENT)
-        self._workspaces: dict[int, Workspaces] = {}
 
     def _row(self, call: Call) -> list[int]:
         record = np.zeros(1, call.dtype)
@@ -79,17 +78,16 @@ class NumbaProgram:
         return results
 
     def _image(self, n: int, batch: Array, results: Sequence[Array], threads: int) -> None:
-        pool = self._pool(threads)
-        workspace = pool.take()
+        workspace = self._workspace(threads)
         self._set_slots(workspace, n, batch, results)
         if threads == 1:
             run_steps(self._table, workspace.ctypes.data, workspace.ctypes.data + self._scratch, 0)
         else:
             self._together(workspace, threads, (batch, results))
-        pool.give_back(workspace)
+        workspaces.give_back(workspace)
 
-    def _pool(self, threads: int) -> Workspaces:
-        return self._workspaces.setdefault(threads, Workspaces(self._scratch + threads * self._scratch_bytes))
+    def _workspace(self, threads: int) -> Array:
+        return workspaces.take(self._scratch + threads * self._scratch_bytes)
 
     def _set_slots(self, workspace: Array, n: int, batch: Array, results: Sequence[Array]) -> None:
         """Tell the first and the last calls where image number n and its results lie."""
@@ -123,7 +121,7 @@ class NumbaProgram:
         """
         batch = np.random.default_rng(0).uniform(0, 255, (1, *self._input.shape)).astype(np.float32)
         results = [np.empty((1, *node.shape), np.float32) for node in self.outputs]
-        workspace = self._pool(1).take()
+        workspace = self._workspace(1)
         self._set_slots(workspace, 0, batch, results)
         memory, scratch = workspace.ctypes.data, workspace.ctypes.data + self._scratch
 
@@ -135,7 +133,7 @@ class NumbaProgram:
 
         rows = [*zip(self._ends, self._ends[1:], strict=False)]
         times = [[time(0, 0), *(time(*row) for row in rows)] for _ in range(rounds + 1)][1:]
-        self._pool(1).give_back(workspace)
+        workspaces.give_back(workspace)
         call, *medians = np.median(times, axis=0)
         return [max(0.0, float(median - call)) * 1e6 for median in medians]
 

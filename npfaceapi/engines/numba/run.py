@@ -13,7 +13,7 @@ from typing import Any
 from numba import int64, types, uintp
 
 from npfaceapi.engines.numba.jit import jitted
-from npfaceapi.engines.numba.simd.atomics import atomic_add, atomic_load, call_kernel, pause, yield_thread
+from npfaceapi.engines.numba.simd.atomics import atomic_add, atomic_load, call_kernel, pause, sleep_thread, yield_thread
 
 __all__ = ["CHUNKS", "COUNTER_BYTES", "KERNEL", "PARAMS", "run_steps", "wait_for"]
 
@@ -31,8 +31,10 @@ def wait_for(counter: int, value: int) -> None:
         tries += 1
         if tries < 2000:
             pause()
-        else:
+        elif tries < 4000:
             yield_thread()
+        else:
+            sleep_thread(int64(50))
 
 
 @jitted(types.void(_table, _int, _int, _int))

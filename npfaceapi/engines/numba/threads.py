@@ -53,7 +53,7 @@ def offer(works: list[Callable[[], None]]) -> None:
 
 
 class _Claims:
-    """The numbers 0..total, each claimed by one of the threads that call `work`."""
+    """The numbers 0..total, each claimed by one of the threads that call `work`; after an error the rest is let be."""
 
     def __init__(self, function: Callable[[int], None], total: int) -> None:
         self._function, self._total, self._left = function, total, total
@@ -65,13 +65,17 @@ class _Claims:
     def work(self) -> None:
         while (number := next(self._next)) < self._total:
             try:
-                self._function(number)
+                if self._error is None:
+                    self._function(number)
             except BaseException as error:  # for the caller, who waits for all numbers
                 self._error = error
             with self._lock:
                 self._left -= 1
                 if not self._left:
                     self._done.set()
+
+    def abandon(self, error: BaseException) -> None:
+        self._error = error
 
     def result(self) -> None:
         self._done.wait()
@@ -80,8 +84,12 @@ class _Claims:
 
 
 def claim_all(function: Callable[[int], None], total: int, threads: int) -> None:
-    """Call `function(number)` for 0..total on so many threads; returns when all is done."""
+    """Call `function(number)` for 0..total on so many threads; returns when all is done, or at once if it is interrupted."""
     claims = _Claims(function, total)
-    offer([claims.work] * (min(threads, total) - 1))
-    claims.work()
-    claims.result()
+    try:
+        offer([claims.work] * (min(threads, total) - 1))
+        claims.work()
+        claims.result()
+    except BaseException as error:  # an interrupt, which can come at any point: the helpers shall not go on for nobody
+        claims.abandon(error)
+        raise

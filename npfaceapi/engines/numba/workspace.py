@@ -9,7 +9,6 @@ A workspace holds all values of one image on its way through the network:
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from npfaceapi.engines.numba.simd.target import LANES
+from npfaceapi.locks import ForkSafeLock
 
-__all__ = ["Image", "Workspaces", "place", "round_up"]
+__all__ = ["Image", "Workspaces", "place", "round_up", "workspaces"]
 
 Array = np.ndarray[Any, Any]
 
@@ -81,24 +81,38 @@ def place(images: Sequence[Image], start: int) -> int:
 
 
 class Workspaces:
-    """Workspaces of one size, kept for the next call; a call takes one, so that no two calls share one."""
+    """Memory for calls, shared by all programs: a call takes a block, so that no two calls share one, and gives it back.
 
-    KEPT = 4
+    No step relies on what it finds there, so a block serves any program that fits in.  Of those given back the last used are
+    kept, `kept_bytes` in all: neither many threads at once nor a photo of unusual size hold memory for ever.
+    """
 
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._free: list[Array] = []
-        self._lock = threading.Lock()
+    def __init__(self, kept_bytes: int) -> None:
+        self._kept_bytes = kept_bytes
+        self._free: list[Array] = []  # the last used last
+        self._lock = ForkSafeLock()
 
-    def take(self) -> Array:
+    def take(self, size: int) -> Array:
+        """At least so many bytes, aligned; of the free blocks the smallest that is large enough."""
         with self._lock:
-            if self._free:
-                return self._free.pop()
-        block = np.zeros(self._size + ALIGNMENT, np.uint8)
+            fitting = [i for i, block in enumerate(self._free) if block.nbytes >= size]
+            if fitting:
+                return self._free.pop(min(fitting, key=lambda i: (self._free[i].nbytes, -i)))
+        block = np.empty(size + ALIGNMENT, np.uint8)
         start = -block.ctypes.data % ALIGNMENT
-        return block[start : start + self._size]
+        return block[start : start + size]
 
-    def give_back(self, workspace: Array) -> None:
+    def give_back(self, block: Array) -> None:
         with self._lock:
-            if len(self._free) < self.KEPT:
-                self._free.append(workspace)
+            self._free.append(block)
+            while sum(kept.nbytes for kept in self._free) > self._kept_bytes:
+                self._free.pop(0)
+
+    @property
+    def free_bytes(self) -> int:
+        """How much is kept for the next calls."""
+        with self._lock:
+            return sum(block.nbytes for block in self._free)
+
+
+workspaces = Workspaces(128 * 2**20)

@@ -13,7 +13,7 @@ from numba.core import cgutils
 from npfaceapi.engines.numba.jit import intrinsic
 from npfaceapi.engines.numba.simd.emit import INT, INTS
 
-__all__ = ["atomic_add", "atomic_load", "atomic_swap", "call_kernel", "pause", "yield_thread"]
+__all__ = ["atomic_add", "atomic_load", "atomic_swap", "call_kernel", "pause", "sleep_thread", "yield_thread"]
 
 
 def _read_modify_write(operation: str) -> Any:
@@ -66,6 +66,20 @@ def yield_thread(context: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(), codegen
+
+
+@intrinsic
+def sleep_thread(context: Any, microseconds: Any) -> Any:
+    """Leave this processor idle for at least so long, so that the system moves a thread that waits elsewhere to it."""
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        if sys.platform != "win32":
+            kind = ir.FunctionType(ir.IntType(32), [ir.IntType(32)])
+            function = cgutils.get_or_insert_function(builder.module, kind, "usleep")
+            builder.call(function, [builder.trunc(values[0], ir.IntType(32))])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), codegen
 
 
 @intrinsic
