@@ -62,8 +62,9 @@ def color_scale(low: str = "0", high: str = "1") -> Markup:
     return element("p", f"Colours: {low} (dark blue) ", bar, f" {high} (yellow).")
 
 
-def scrolling_table(header: Sequence[object], rows: Sequence[Sequence[object]], right: Sequence[int], caption: str) -> Markup:
+def scrolling_table(
+    header: Sequence[object], rows: Sequence[Sequence[object]], right: Sequence[int], caption: str, class_: str = "scroll"
+) -> Markup:
     """A table that scrolls sideways where the window is narrow; with the keyboard too."""
-    return element(
-        "div", table(header, rows, right=right, caption=caption), class_="scroll", tabindex=0, role="region", aria_label=caption
-    )
+    content = table(header, rows, right=right, caption=caption)
+    return element("div", content, class_=class_, tabindex=0, role="region", aria_label=caption)

@@ -33,7 +33,7 @@ def network_section(report: NetworkReport) -> Markup:
         element(
             "details",
             element("summary", f"Table of the {len(report.layers)} layers"),
-            scrolling_table(header, rows, (3, 4), caption),
+            scrolling_table(header, rows, (3, 4), caption, "scroll layers"),
         ),
         _steps(report) if report.steps else None,
         element("details", element("summary", "Feature maps, layer by layer"), *sheets),
@@ -50,7 +50,7 @@ def _steps(report: NetworkReport) -> Markup:
     caption = f"Steps of {report.name} on the numba engine, {report.step_seconds * 1000:.2f} ms on one thread"
     header = ("step", "computes", "output", "MACs", "share of the time")
     title = f"Table of the {len(rows)} steps that the fast engine makes of them"
-    return element("details", element("summary", title), scrolling_table(header, rows, (3,), caption))
+    return element("details", element("summary", title), scrolling_table(header, rows, (3,), caption, "scroll layers"))
 
 
 def _share(seconds: float, whole: float) -> Markup:

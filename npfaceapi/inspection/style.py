@@ -29,9 +29,11 @@ main figure img { outline: 1px solid var(--line) }
 .stack > img + img { position: absolute; left: 0; top: 0; width: 100%; height: 100%; opacity: .62; image-rendering: pixelated }
 .scroll { overflow-x: auto; margin-block: .5rem }
 table { border-collapse: collapse; font-size: .88rem; font-variant-numeric: tabular-nums }
-caption { text-align: left; color: var(--soft); padding: .2rem 0 }
+caption { text-align: left; color: var(--soft); padding: .2rem 0; max-width: min(46rem, calc(100vw - 3.5rem)) }
 th, td { padding: .18rem .7rem .18rem 0; border-bottom: 1px solid var(--line); vertical-align: top }
 th { white-space: nowrap }
+.layers th[scope=row] { overflow-wrap: anywhere; min-width: 10rem; white-space: normal }
+.layers td:nth-of-type(1) { min-width: 13rem }
 details { margin: .35rem 0; border: 1px solid var(--line); border-radius: 6px; background: var(--raised) }
 summary { cursor: pointer; padding: .4rem .7rem; overflow-wrap: anywhere }
 details[open] > summary { border-bottom: 1px solid var(--line) }
