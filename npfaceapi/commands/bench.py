@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from npfaceapi.commands.photos import chosen_backend, with_progress
 from npfaceapi.commands.table import format_table
+from npfaceapi.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from npfaceapi.benchmark.section import Section
@@ -54,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--accuracy", action="store_true", help="errors from the float64 reference")
     parser.add_argument("--all", action="store_true", help=f"all of these, with {' and '.join(map(str, ALL_THREADS))} threads")
     parser.add_argument("--seconds", type=_seconds, default=1.5, metavar="S", help="for each network and engine (default: 1.5)")
+    parser.add_argument("--runs", type=_from_one_up, default=1, metavar="N", help="time networks so often, and give the medians")
     parser.add_argument(
         "--json", metavar="FILE", help="write the figures as a JSON list; - for standard output, instead of tables"
     )
@@ -63,6 +66,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from npfaceapi.export.files import write_whole
 
+    for option, place in (("--json", arguments.json), ("--markdown", arguments.markdown)):
+        if place not in (None, "-"):
+            _check_place(option, Path(place))  # now, not after minutes of measuring
     sections = []
     with chosen_backend(arguments.backend):
         for section in _sections(arguments):
@@ -77,6 +83,18 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.markdown is not None:
         write_whole(Path(arguments.markdown), _as_markdown(sections).encode())
     return 0
+
+
+def _check_place(option: str, place: Path) -> None:
+    reason = None
+    if place.is_dir():
+        reason = "a folder"
+    elif not place.absolute().parent.is_dir():
+        reason = "a folder that is not there"
+    elif not os.access(place if place.exists() else place.absolute().parent, os.W_OK):
+        reason = "a place that cannot be written"
+    if reason:
+        raise InvalidArgument(f"{option} {place}: expected a file to write to, got {reason}")
 
 
 def _sections(arguments: argparse.Namespace) -> Iterator[Section]:
@@ -108,7 +126,7 @@ def _on_gpu(arguments: argparse.Namespace, installed: list[str]) -> Iterator[Sec
     from npfaceapi.benchmark.entries import chosen_entries
     from npfaceapi.benchmark.gpu import BATCHES, measure_on_gpu
     from npfaceapi.engines.cuda.availability import is_simulated
-    from npfaceapi.errors import BackendUnavailable, InvalidArgument
+    from npfaceapi.errors import BackendUnavailable
 
     others = ("chain", "cold_start", "memory", "accuracy", "all")
     if arguments.against == "onnxruntime" or any(getattr(arguments, name) for name in others):
@@ -163,7 +181,7 @@ class _Networks:
     """Times the chosen networks, showing on a terminal which one is at work."""
 
     def __init__(self, arguments: argparse.Namespace, backend: str, against: str | None) -> None:
-        self._names, self._seconds = arguments.net, arguments.seconds
+        self._names, self._seconds, self._runs = arguments.net, arguments.seconds, arguments.runs
         self.backend, self.against = backend, against
 
     def entries(self, default: tuple[str, ...] = ()) -> list[Any]:
@@ -173,16 +191,21 @@ class _Networks:
 
     def __call__(self, threads: int, batch: int = 1) -> Section:
         from npfaceapi.benchmark.entries import FACE_NETS
-        from npfaceapi.benchmark.networks import measure_networks, networks_section
+        from npfaceapi.benchmark.networks import measure_networks, medians_of_runs, networks_section
 
         entries = self.entries(FACE_NETS if batch > 1 else ())
-        shown = with_progress([f"{e.name} {e.shape(batch)}, {threads} threads" for e in entries])
-        one_by_one = (entry for entry, _ in zip(entries, shown, strict=True))
-        records = measure_networks(
-            one_by_one, backend=self.backend, against=self.against, threads=threads, batch=batch, seconds=self._seconds
-        )
+        runs = []
+        for _ in range(self._runs):
+            shown = with_progress([f"{e.name} {e.shape(batch)}, {threads} threads" for e in entries])
+            one_by_one = (entry for entry, _ in zip(entries, shown, strict=True))
+            runs.append(
+                measure_networks(
+                    one_by_one, backend=self.backend, against=self.against, threads=threads, batch=batch, seconds=self._seconds
+                )
+            )
         options = f"--threads {threads}" + (f" --batch {batch}" if batch > 1 else "") + f" --against {self.against or 'none'}"
-        return _named(networks_section(records, self.backend, batch), options)
+        options += f" --runs {self._runs}" if self._runs > 1 else ""
+        return _named(networks_section(medians_of_runs(runs), self.backend, batch), options)
 
 
 def _named(section: Section, options: str) -> Section:
