@@ -15,6 +15,7 @@ import pytest
 from test_numba_kernels import assert_close, weights_for
 from test_numba_planner import SHAPES, network
 
+from npfaceapi import nets
 from npfaceapi.engines import dispatch
 from npfaceapi.engines.numba import plan
 from npfaceapi.engines.reference import ReferenceProgram
@@ -68,6 +69,23 @@ def test_same_bits_on_any_number_of_threads_and_from_call_to_call(program, threa
     for count in (1, 2, 3, 8, 2):
         threads(count)
         assert_same_bits(program(batch), expected)
+
+
+@pytest.mark.parametrize("N", [1, 4, 7])
+def test_same_bits_in_groups_that_share_the_reading_of_weights(graph, threads, N, monkeypatch):
+    program = plan(graph, weights_for(SHAPES), list(graph.outputs.values()))
+    batch = images(N, seed=3)
+    monkeypatch.setattr(program, "_group", 1)
+    expected = program(batch)
+    monkeypatch.setattr(program, "_group", 3)
+    for count in (1, 2, 3):
+        threads(count)
+        assert_same_bits(program(batch), expected)
+
+
+def test_groups_are_for_networks_whose_weights_outweigh_their_images():
+    assert nets.face_recognition_net.plan(backend="numba")._group > 1
+    assert nets.ssd_mobilenetv1.plan(backend="numba")._group == 1
 
 
 def test_same_bits_alone_and_in_a_batch(program):
@@ -131,6 +149,7 @@ import numpy as np
 sys.path[:0] = [{root!r}, {tests!r}]
 from test_numba_kernels import weights_for
 from test_numba_planner import SHAPES, network
+from npfaceapi import nets
 from npfaceapi.engines import dispatch
 from npfaceapi.engines.numba import jit, plan
 from npfaceapi.graph import record

@@ -24,6 +24,10 @@ __all__ = ["NumbaProgram", "plan"]
 
 Array = np.ndarray[Any, Any]
 
+#: A thread takes up to so many images of a batch through the network together, step by step, as long as their workspaces are
+#: at most a quarter of the weights: these, 22 MB for the recognition net, then come from far memory once for all of them.
+MOST_IN_GROUP = 4
+
 
 def _step(fused: Fused) -> Step:
     m = winograd_tile(fused)
@@ -55,6 +59,8 @@ class NumbaProgram:
         self._kept: list[Array] = [*records.kept]
         self._table = np.array([self._row(call) for call in calls], np.int64).reshape(-1, 3)
         self._scratch, self._scratch_bytes = layout.scratch, round_up(records.scratch_bytes, ALIGNMENT)
+        weights_bytes = sum(array.nbytes for array in records.kept)
+        self._group = max(1, min(MOST_IN_GROUP, weights_bytes // (4 * self._scratch)))
 
     def _row(self, call: Call) -> list[int]:
         record = np.zeros(1, call.dtype)
@@ -71,20 +77,23 @@ class NumbaProgram:
         N, threads = len(batch), dispatch.get_num_threads()
         results = [np.empty((N, *node.shape), np.float32) for node in self.outputs]
         whole = N - N % threads  # images that the threads take whole, each its own; the rest they share step by step
-        if threads > 1 and whole:
-            claim_all(lambda n: self._image(n, batch, results, 1), whole, threads)
-        for n in range(whole if threads > 1 else 0, N):
-            self._image(n, batch, results, threads)
+        if whole:
+            groups = min(whole, threads * -(-whole // (threads * self._group)))
+            bounds = [k * whole // groups for k in range(groups + 1)]
+            claim_all(lambda k: self._alone(range(bounds[k], bounds[k + 1]), batch, results), groups, threads)
+        for n in range(whole, N):
+            self._together(n, batch, results, threads)
         return results
 
-    def _image(self, n: int, batch: Array, results: Sequence[Array], threads: int) -> None:
-        workspace = self._workspace(threads)
-        self._set_slots(workspace, n, batch, results)
-        if threads == 1:
-            run_steps(self._table, workspace.ctypes.data, workspace.ctypes.data + self._scratch, 0)
-        else:
-            self._together(workspace, threads, (batch, results))
-        workspaces.give_back(workspace)
+    def _alone(self, numbers: Sequence[int], batch: Array, results: Sequence[Array]) -> None:
+        """A few images on this thread."""
+        taken = [self._workspace(1) for _ in numbers]
+        for n, workspace in zip(numbers, taken, strict=True):
+            self._set_slots(workspace, n, batch, results)
+        memories = np.array([workspace.ctypes.data for workspace in taken], np.int64)
+        run_steps(self._table, memories, taken[0].ctypes.data + self._scratch, 0)
+        for workspace in taken:
+            workspaces.give_back(workspace)
 
     def _workspace(self, threads: int) -> Array:
         return workspaces.take(self._scratch + threads * self._scratch_bytes)
@@ -96,18 +105,22 @@ class NumbaProgram:
         slots[0] = batch.ctypes.data + n * batch[0].nbytes
         slots[1:] = [r.ctypes.data + n * size for r, size in zip(results, sizes, strict=True)]
 
-    def _together(self, workspace: Array, threads: int, keep: tuple[Any, ...]) -> None:
-        """Step by step with helpers.  One that starts after all is done finds nothing to claim and touches nothing."""
+    def _together(self, n: int, batch: Array, results: Sequence[Array], threads: int) -> None:
+        """One image with helpers.  One that starts after all is done finds nothing to claim and touches nothing."""
+        workspace = self._workspace(threads)
+        self._set_slots(workspace, n, batch, results)
         counters = np.zeros(len(self._table) * COUNTER_BYTES // 8, np.int64)
-        held = (self, workspace, counters, keep)  # a helper may outlive this call, if it is interrupted
+        memory = np.array([workspace.ctypes.data])
+        held = (self, workspace, counters, memory, batch, results)  # a helper may outlive this call, if it is interrupted
 
         def member(k: int) -> None:
-            program, memory, counts, _ = held
-            own = memory.ctypes.data + program._scratch + k * program._scratch_bytes
-            run_steps(program._table, memory.ctypes.data, own, counts.ctypes.data)
+            program, _, counts, memories, *_ = held
+            own = memories[0] + program._scratch + k * program._scratch_bytes
+            run_steps(program._table, memories, own, counts.ctypes.data)
 
         offer([functools.partial(member, k) for k in range(1, threads)])
         member(0)
+        workspaces.give_back(workspace)
 
     def describe(self, *, timed: bool = True) -> str:
         """A table of the steps: what is computed together, the shape of the result, cost, and time on one thread here."""
@@ -123,12 +136,12 @@ class NumbaProgram:
         results = [np.empty((1, *node.shape), np.float32) for node in self.outputs]
         workspace = self._workspace(1)
         self._set_slots(workspace, 0, batch, results)
-        memory, scratch = workspace.ctypes.data, workspace.ctypes.data + self._scratch
+        memory = np.array([workspace.ctypes.data])
 
         def time(start: int, stop: int) -> float:
             table = self._table[start:stop]
             before = perf_counter()
-            run_steps(table, memory, scratch, 0)
+            run_steps(table, memory, memory[0] + self._scratch, 0)
             return perf_counter() - before
 
         rows = [*zip(self._ends, self._ends[1:], strict=False)]

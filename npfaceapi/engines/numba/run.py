@@ -1,7 +1,8 @@
-"""Running a program: one call without Python's lock takes an image through all steps.
+"""Running a program: one call without Python's lock takes an image, or a few, through all steps.
 
 A step is a row of the table: the kernel's address, its record's address, and in how many chunks it may be cut.  Alone, a
-thread runs each step whole.  In a team every thread walks through the same table: it claims chunks of the step from an atomic
+thread runs each step whole, for one image after the other: what the step reads of weights is then still in the caches.  In a
+team, with one image, every thread walks through the same table: it claims chunks of the step from an atomic
 counter until none is left, waits until all are done, and goes on to the next step.  A team-mate that comes late finds nothing
 to claim and costs nothing.
 """
@@ -20,7 +21,7 @@ __all__ = ["CHUNKS", "COUNTER_BYTES", "KERNEL", "PARAMS", "run_steps", "wait_for
 KERNEL, PARAMS, CHUNKS = range(3)  # columns of the table
 COUNTER_BYTES = 128  # a step's two counters, a cache line each
 
-_table, _int = types.int64[:, ::1], types.int64
+_table, _addresses, _int = types.int64[:, ::1], types.int64[::1], types.int64
 
 
 @jitted(types.void(_int, _int))
@@ -37,19 +38,20 @@ def wait_for(counter: int, value: int) -> None:
             sleep_thread(int64(50))
 
 
-@jitted(types.void(_table, _int, _int, _int))
-def run_steps(table: Any, memory: int, scratch: int, counters: int) -> None:
-    """All steps on the workspace at `memory`; `counters` is the address of the team's counters, or 0 for a thread alone."""
+@jitted(types.void(_table, _addresses, _int, _int))
+def run_steps(table: Any, memories: Any, scratch: int, counters: int) -> None:
+    """All steps on the workspaces at `memories`; `counters` is the address of the team's counters, or 0 for a thread alone."""
     for i in range(table.shape[0]):
         kernel, params, chunks = uintp(table[i, KERNEL]), table[i, PARAMS], table[i, CHUNKS]
         if counters == 0:
-            call_kernel(kernel, params, memory, scratch, int64(0), int64(1))
+            for memory in memories:
+                call_kernel(kernel, params, memory, scratch, int64(0), int64(1))
             continue
         claimed, done = counters + i * COUNTER_BYTES, counters + i * COUNTER_BYTES + COUNTER_BYTES // 2
         while True:
             chunk = atomic_add(uintp(claimed), int64(1))
             if chunk >= chunks:
                 break
-            call_kernel(kernel, params, memory, scratch, chunk, chunks)
+            call_kernel(kernel, params, memories[0], scratch, chunk, chunks)
             atomic_add(uintp(done), int64(1))
         wait_for(done, chunks)
