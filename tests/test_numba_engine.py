@@ -151,7 +151,7 @@ from test_numba_kernels import weights_for
 from test_numba_planner import SHAPES, network
 from npfaceapi import nets
 from npfaceapi.engines import dispatch
-from npfaceapi.engines.numba import jit, plan
+from npfaceapi.engines.numba import cache, plan
 from npfaceapi.graph import record
 
 dispatch.set_num_threads(2)
@@ -207,10 +207,10 @@ def mkdir(self, *args, **kwargs):
 Path.mkdir = mkdir
 import llvmlite.binding as llvm
 import numpy as np
-from npfaceapi.engines.numba import jit, plan
+from npfaceapi.engines.numba import cache, plan
 from npfaceapi import ops
 from npfaceapi.graph import record
-assert jit.cache_folder() is None
+assert cache.cache_folder() is None
 graph = record("t", lambda x, p: {{"y": ops.relu(x)}}, {{}}, (2, 2, 3))
 print(plan(graph, {{}}, list(graph.outputs.values()))(-np.ones((1, 2, 2, 3), np.float32))[0].max())
 """
@@ -220,10 +220,10 @@ print(plan(graph, {{}}, list(graph.outputs.values()))(-np.ones((1, 2, 2, 3), np.
 
 
 def test_a_folder_given_by_the_environment_is_used(tmp_path):
-    done = run_script("print(jit.cache_folder())", NUMBA_CACHE_DIR=str(tmp_path))
+    done = run_script("print(cache.cache_folder())", NUMBA_CACHE_DIR=str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert Path(done.stdout.strip()).parent == tmp_path
-    assert list(Path(done.stdout.strip()).rglob("*.nbi"))
+    assert list(Path(done.stdout.strip()).iterdir())
 
 
 def test_importing_the_package_does_not_import_numba():

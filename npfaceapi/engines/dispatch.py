@@ -54,11 +54,11 @@ def _numba_status() -> BackendStatus:
     if importlib.util.find_spec("numba") is None:
         return BackendStatus(False, "numba is not installed; pip install numba")
     try:
-        import numba
+        from npfaceapi.engines.numba.simd.target import NUMBA_VERSION  # it imports Numba unless that has worked here before
     except Exception as error:  # a NumPy that is too new, a broken LLVM: whatever stops the import
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         return BackendStatus(False, f"importing numba failed ({reason}); pip install --upgrade numba")
-    return BackendStatus(True, f"hand-written kernels, compiled by numba {numba.__version__}")
+    return BackendStatus(True, f"hand-written kernels, compiled by numba {NUMBA_VERSION}")
 
 
 def _prepare_reference(dtype: type[Any]) -> Callable[..., Program]:

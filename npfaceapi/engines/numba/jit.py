@@ -1,4 +1,4 @@
-"""How every kernel is compiled: the only place with Numba's flags and with the folder of compiled kernels.
+"""How every kernel is compiled: the only place with Numba's flags.
 
 Flags, and why:
 * nogil: other Python threads go on while a network runs; our own helper threads need it.  (A kernel that is called through
@@ -8,65 +8,122 @@ Flags, and why:
   of sums is allowed, so the same input gives the same bits, however the work is cut into ranges.
 * boundscheck off: kernels are called with what the planner laid out, which has checked all shapes.
 * no parallel=True: the default threading layer aborts the process when two Python threads call at once.
+* no _nrt (Numba's reference counts): arrays are views of memory that somebody else owns.
+* no wrappers: a kernel is called through its address, by other kernels or by ctypes, never as a Python function.
 
-Compiled kernels are kept on disk, see engines/kernel_folder.py.
+Numba itself is imported when the first kernel has to be compiled, which `cache.py` makes rare.  So what the kernels' files
+take from Numba is a `Later`, and a kernel is compiled from a copy of its function whose globals are the real things.
 """
 
 from __future__ import annotations
 
+import ctypes
 import functools
+import importlib
+import sys
 from collections.abc import Callable
-from pathlib import Path
+from types import FunctionType
 from typing import Any, TypeVar
 
-import numba
-import numba.extending
 import numpy as np
-from numba import types
 
-from npfaceapi.engines.kernel_folder import kernel_folder
+from npfaceapi.engines.numba import cache
 from npfaceapi.locks import ForkSafeLock
 
-__all__ = ["Kernel", "cache_folder", "carray", "intrinsic", "jitted", "kernel"]
+__all__ = [
+    "ADDRESS", "FLOAT32", "INT64", "Kernel", "Later", "cgutils", "compiled", "float32", "float64", "int64", "intrinsic", "jitted",
+    "kernel", "types", "uintp",
+]  # fmt: skip
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-_FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}, "boundscheck": False}
+_FLAGS: dict[str, Any] = {
+    "error_model": "numpy", "fastmath": {"contract"}, "boundscheck": False, "nogil": True,
+    "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False,
+}  # fmt: skip
+INT64, FLOAT32, ADDRESS = ctypes.c_int64, ctypes.c_float, ctypes.c_size_t  # what kernels take
+_AS_NUMBA = {INT64: "int64", FLOAT32: "float32", ADDRESS: "uintp"}
+_MAY_CALL = {"sched_yield", "usleep"}  # besides LLVM's own functions, which are those of libm; anything else may be Numba's
+
+_unused = (ctypes.c_int64 * 2)()
+_RESULT, _ERROR = ctypes.addressof(_unused), ctypes.addressof(_unused) + 8  # what a kernel returns, and what it raises
 _compiling = ForkSafeLock()
 
-# Numba's annotations are those of the undecorated functions, which jitted code does not call as Python would
-_untyped: Any = numba
-carray, intrinsic = _untyped.carray, _untyped.extending.intrinsic
+
+class Later:
+    """Something that is made when the first kernel that needs it is compiled."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make: Callable[[], Any] | None = make
+        self._value: Any = None
+
+    @property
+    def value(self) -> Any:
+        if self._make is not None:
+            self._value, self._make = self._make(), None
+        return self._value
 
 
-def cache_folder() -> Path | None:
-    """Where compiled kernels are kept; None if no folder can be written, and then every process compiles its own."""
-    return kernel_folder(Path(__file__).parent)
+def _from_numba(name: str) -> Any:
+    return Later(lambda: getattr(importlib.import_module("numba"), name))
 
 
-def _compile(decorator: Callable[..., Any], function: Callable[..., Any], **flags: Any) -> Any:
-    """`decorator(cache=…, **flags)(function)`, with the folder of compiled kernels if there is one."""
-    folder = cache_folder()
-    if folder is None:
-        return decorator(**flags)(function)
-    config: Any = numba.config
-    with _compiling:
-        before, config.CACHE_DIR = config.CACHE_DIR, str(folder)  # read while decorating; no argument says it
-        try:
-            return decorator(cache=True, **flags)(function)
-        except (RuntimeError, OSError):  # Numba cannot write where we just could
-            return decorator(**flags)(function)
-        finally:
-            config.CACHE_DIR = before
+float32, float64, int64, types, uintp = map(_from_numba, ("float32", "float64", "int64", "types", "uintp"))
+cgutils: Any = Later(lambda: importlib.import_module("numba.core.cgutils"))
+
+_scopes: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}  # a module's globals, and these with the real things
+_incomplete: list[int] = []
 
 
-def jitted(*signature: Any, exact: bool = False) -> Callable[[Function], Function]:
-    """Compile a function that other jitted code or Python calls; at once if a signature is given, else at its first call.
+def _bound(function: Callable[..., Any]) -> Any:
+    """A copy of the function, in the scope that `_complete` will fill."""
+    assert isinstance(function, FunctionType)
+    names = function.__globals__
+    if id(names) not in _scopes:
+        _scopes[id(names)] = names, {}
+        _incomplete.append(id(names))
+    scope = _scopes[id(names)][1]
+    return FunctionType(function.__code__, scope, function.__name__, function.__defaults__, function.__closure__)
+
+
+def _complete() -> None:
+    """Fill all scopes; functions in them add their own."""
+    while _incomplete:
+        names, scope = _scopes[_incomplete.pop()]
+        scope.update({name: value.value if isinstance(value, Later) else value for name, value in list(names.items())})
+
+
+def intrinsic(function: Callable[..., Any]) -> Any:
+    """Numba's intrinsic: a function that jitted code calls, given as what LLVM is to do."""
+
+    def make() -> Any:
+        from numba.extending import intrinsic as numbas
+
+        decorate: Any = numbas  # its annotations are those of an undecorated function
+        return decorate(_bound(function))
+
+    return Later(make)
+
+
+def jitted(*, exact: bool = False) -> Callable[[Function], Function]:
+    """A function that kernels call, compiled with them.
 
     `exact` code rounds after each operation, as NumPy does: no fused multiply-adds.
     """
-    flags = {**_FLAGS, "fastmath": False} if exact else _FLAGS
-    return lambda function: _compile(functools.partial(numba.njit, *signature), function, **flags, nogil=True)
+
+    def decorate(function: Any) -> Any:
+        return Later(lambda: _njit(function, exact))
+
+    return decorate
+
+
+def _njit(function: Callable[..., Any], exact: bool, *signature: Any) -> Any:
+    import numba
+
+    bound = _bound(function)
+    if signature:  # it is compiled at once
+        _complete()
+    return numba.njit(*signature, **{**_FLAGS, "fastmath": False} if exact else _FLAGS)(bound)
 
 
 class Kernel:
@@ -74,21 +131,70 @@ class Kernel:
 
     Linking it into every caller would compile it again each time.  The address is different in every process, so it stands
     in the tables that are built at run time, never in cached code.
+
+    A native function of Numba's takes two addresses before its own arguments: where its result goes, and where what it
+    raises.  Kernels have no result and raise nothing.
     """
 
-    def __init__(self, function: Callable[..., None], signature: Any) -> None:
-        self._function, self._signature = function, signature
-        self._compiled: Any = None
+    def __init__(self, function: Callable[..., None], *arguments: Any, exact: bool = False) -> None:
+        self._function, self._arguments, self._exact = function, arguments, exact
+        self._address = 0
+        self._call: Callable[..., Any] | None = None
+        self._name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
 
     @property
     def address(self) -> int:
-        with _compiling:
-            if self._compiled is None:
-                self._compiled = _compile(functools.partial(numba.cfunc, self._signature), self._function, **_FLAGS)
-        return int(self._compiled.address)
+        if not self._address:
+            with _compiling:
+                self._address = self._address or cache.load(self._name) or self._compile()
+        return self._address
+
+    def __call__(self, *arguments: Any) -> None:
+        """Call it from Python, with whole numbers and addresses; other threads go on meanwhile."""
+        if self._call is None:
+            kinds = [ADDRESS if isinstance(a, np.dtype) else a for a in self._arguments]
+            self._call = ctypes.CFUNCTYPE(ctypes.c_int32, ADDRESS, ADDRESS, *kinds)(self.address)
+        self._call(_RESULT, _ERROR, *arguments)
+
+    def _compile(self) -> int:
+        _announce()
+        from numba import from_dtype, types
+
+        def as_numba(argument: Any) -> Any:
+            return types.CPointer(from_dtype(argument)) if isinstance(argument, np.dtype) else getattr(types, _AS_NUMBA[argument])
+
+        signature = types.void(*map(as_numba, self._arguments))
+        dispatcher = _njit(self._function, self._exact, signature)
+        self._dispatcher = dispatcher  # owns the code
+        compiled = dispatcher.overloads[signature.args]
+        symbol, library = compiled.fndesc.mangled_name, compiled.library
+        if _stands_alone(library):
+            cache.keep(self._name, symbol, library.serialize_using_object_code()[2][0])
+        return int(library.get_pointer_to_function(symbol))
+
+
+def _stands_alone(library: Any) -> bool:
+    """Whether the code calls nothing that only a process with Numba has: LLVM ends the process if a name is not known."""
+    import llvmlite.binding as llvm
+
+    functions = llvm.parse_assembly(library.get_llvm_str()).functions
+    called = {f.name for f in functions if f.is_declaration and not f.name.startswith("llvm.")}
+    return called <= _MAY_CALL
 
 
 def kernel(params: np.dtype[Any]) -> Callable[[Callable[..., None]], Kernel]:
     """Make `function(params, memory, scratch, chunk, chunks)` a step's kernel; `params` points to a record of that dtype."""
-    record = types.CPointer(numba.from_dtype(params))
-    return lambda function: Kernel(function, types.void(record, types.int64, types.int64, types.int64, types.int64))
+    return lambda function: Kernel(function, params, INT64, INT64, INT64, INT64)
+
+
+def compiled(*arguments: Any, exact: bool = False) -> Callable[[Callable[..., None]], Kernel]:
+    """Make a function a kernel with these arguments, INT64, FLOAT32 or ADDRESS each."""
+    return lambda function: Kernel(function, *arguments, exact=exact)
+
+
+@functools.cache
+def _announce() -> None:
+    """Tell somebody who sits at a terminal why nothing happens for some seconds."""
+    if sys.stderr is not None and sys.stderr.isatty():
+        once = "once on this machine" if cache.cache_folder() is not None else "no folder can be written to keep them"
+        print(f"compiling kernels, {once}…", file=sys.stderr, flush=True)

@@ -14,7 +14,7 @@ from npfaceapi.engines import dispatch
 from npfaceapi.engines.fusion import Fused
 from npfaceapi.engines.numba.planner import Call, Layout, winograd_tile
 from npfaceapi.engines.numba.records import Records
-from npfaceapi.engines.numba.run import CHUNKS, COUNTER_BYTES, KERNEL, PARAMS, run_steps
+from npfaceapi.engines.numba.run import CHUNKS, COLUMNS, COUNTER_BYTES, KERNEL, PARAMS, run_steps
 from npfaceapi.engines.numba.threads import claim_all, offer
 from npfaceapi.engines.numba.workspace import ALIGNMENT, round_up, workspaces
 from npfaceapi.engines.steps import Step, table_of_steps
@@ -57,7 +57,7 @@ class NumbaProgram:
         self._ends = [*ends[:-1], len(calls)]  # the rows of step number i lie between numbers i and i + 1
         self._input = graph.input
         self._kept: list[Array] = [*records.kept]
-        self._table = np.array([self._row(call) for call in calls], np.int64).reshape(-1, 3)
+        self._table = np.array([self._row(call) for call in calls], np.int64).reshape(-1, COLUMNS)
         self._scratch, self._scratch_bytes = layout.scratch, round_up(records.scratch_bytes, ALIGNMENT)
         weights_bytes = sum(array.nbytes for array in records.kept)
         self._group = max(1, min(MOST_IN_GROUP, weights_bytes // (4 * self._scratch)))
@@ -67,7 +67,7 @@ class NumbaProgram:
         for name, value in call.values.items():
             record[name] = value
         self._kept.append(record)
-        row = [0, 0, 0]
+        row = [0] * COLUMNS
         row[KERNEL], row[PARAMS], row[CHUNKS] = call.kernel.address, record.ctypes.data, call.chunks
         return row
 
@@ -139,7 +139,7 @@ class NumbaProgram:
         memory = np.array([workspace.ctypes.data])
 
         def time(start: int, stop: int) -> float:
-            table = self._table[start:stop]
+            table, steps = self._table[start:stop].ctypes.data, stop - start
             before = perf_counter()
             run_steps(table, memory, memory[0] + self._scratch, 0)
             return perf_counter() - before

@@ -11,20 +11,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import int64, types, uintp
+import numpy as np
 
-from npfaceapi.engines.numba.jit import jitted
+from npfaceapi.engines.numba.jit import INT64, compiled, int64, jitted, uintp
+from npfaceapi.engines.numba.kernels.memory import integers
 from npfaceapi.engines.numba.simd.atomics import atomic_add, atomic_load, call_kernel, pause, sleep_thread, yield_thread
 
-__all__ = ["CHUNKS", "COUNTER_BYTES", "KERNEL", "PARAMS", "run_steps", "wait_for"]
+__all__ = ["CHUNKS", "COLUMNS", "COUNTER_BYTES", "KERNEL", "PARAMS", "run_steps"]
+
+Array = np.ndarray[Any, Any]
 
 KERNEL, PARAMS, CHUNKS = range(3)  # columns of the table
+COLUMNS = 3
 COUNTER_BYTES = 128  # a step's two counters, a cache line each
 
-_table, _addresses, _int = types.int64[:, ::1], types.int64[::1], types.int64
 
-
-@jitted(types.void(_int, _int))
+@jitted()
 def wait_for(counter: int, value: int) -> None:
     """Until the counter has reached the value; others may need this processor to get there."""
     tries = 0
@@ -38,20 +40,27 @@ def wait_for(counter: int, value: int) -> None:
             sleep_thread(int64(50))
 
 
-@jitted(types.void(_table, _addresses, _int, _int))
-def run_steps(table: Any, memories: Any, scratch: int, counters: int) -> None:
-    """All steps on the workspaces at `memories`; `counters` is the address of the team's counters, or 0 for a thread alone."""
-    for i in range(table.shape[0]):
-        kernel, params, chunks = uintp(table[i, KERNEL]), table[i, PARAMS], table[i, CHUNKS]
+@compiled(INT64, INT64, INT64, INT64, INT64, INT64)
+def run_table(table: int, steps: int, memories: int, images: int, scratch: int, counters: int) -> None:
+    """`run_steps` over addresses."""
+    workspaces = integers(memories, images)
+    for i in range(steps):
+        row = integers(table + i * COLUMNS * 8, COLUMNS)
+        kernel, params, chunks = uintp(row[KERNEL]), row[PARAMS], row[CHUNKS]
         if counters == 0:
-            for memory in memories:
-                call_kernel(kernel, params, memory, scratch, int64(0), int64(1))
+            for n in range(images):
+                call_kernel(kernel, params, workspaces[n], scratch, int64(0), int64(1))
             continue
         claimed, done = counters + i * COUNTER_BYTES, counters + i * COUNTER_BYTES + COUNTER_BYTES // 2
         while True:
             chunk = atomic_add(uintp(claimed), int64(1))
             if chunk >= chunks:
                 break
-            call_kernel(kernel, params, memories[0], scratch, chunk, chunks)
+            call_kernel(kernel, params, workspaces[0], scratch, chunk, chunks)
             atomic_add(uintp(done), int64(1))
         wait_for(done, chunks)
+
+
+def run_steps(table: Array, memories: Array, scratch: int, counters: int) -> None:
+    """All steps on the workspaces at `memories`; `counters` is the address of the team's counters, or 0 for a thread alone."""
+    run_table(table.ctypes.data, len(table), memories.ctypes.data, len(memories), scratch, counters)

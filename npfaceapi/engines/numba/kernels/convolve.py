@@ -15,11 +15,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import int64, uintp
 
-from npfaceapi.engines.numba.jit import carray, jitted, kernel
+from npfaceapi.engines.numba.jit import int64, jitted, kernel, uintp
 from npfaceapi.engines.numba.kernels.gemm import WIDE, call_gemm
-from npfaceapi.engines.numba.kernels.memory import chunk_range, floats
+from npfaceapi.engines.numba.kernels.memory import chunk_range, floats, record
 from npfaceapi.engines.numba.kernels.pool import max_pool_row
 from npfaceapi.engines.numba.simd.strip import make_depthwise_strip
 
@@ -101,7 +100,7 @@ def _depthwise_row(p: Any, x: int, out: int) -> None:
 
 @kernel(DEPTHWISE)
 def depthwise(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None:
-    p = carray(params, 1)[0]
+    p = record(params)
     start, stop = chunk_range(p.H, chunk, chunks)
     for h in range(start, stop):
         _depthwise_row(p, memory + p.x + h * p.stride * p.row * 4, memory + p.out + h * p.out_row * 4)
@@ -117,7 +116,7 @@ def _keep_rows(buffer: int, rows: int, last: int, row: int) -> None:
 
 @kernel(CONVOLVE)
 def convolve(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None:
-    p = carray(params, 1)[0]
+    p = record(params)
     h0, h1, n0, n1 = 0, p.out_H, 0, p.N
     if p.by_channels:
         whole = (p.N + WIDE - 1) // WIDE

@@ -11,10 +11,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import types, uintp
 
-from npfaceapi.engines.numba.jit import Kernel, intrinsic, jitted
+from npfaceapi.engines.numba.jit import ADDRESS, FLOAT32, INT64, Kernel, intrinsic, jitted, types, uintp
+from npfaceapi.engines.numba.simd.emit import call_address
 from npfaceapi.engines.numba.simd.prefetch import prefetch_lines
 from npfaceapi.engines.numba.simd.target import LANES, PANELS
 from npfaceapi.engines.numba.simd.tile import make_tile
@@ -23,9 +22,9 @@ __all__ = ["call_gemm", "gemm", "pack_weights"]
 
 Array = np.ndarray[Any, Any]
 
-_u, _i, _f = types.uintp, types.int64, types.float32
+_u, _i, _f = ADDRESS, INT64, FLOAT32
 # The tile's arguments, then: pixels from and to, channels from and to, pixels in a block, what is read next and its length.
-_SIGNATURE = types.void(_u, _u, _u, _i, _i, _i, _u, _u, _i, _i, _f, _u, _u, _u, _u, _i, _i, _i, _i, _i, _u, _i)
+_ARGUMENTS = (_u, _u, _u, _i, _i, _i, _u, _u, _i, _i, _f, _u, _u, _u, _u, _i, _i, _i, _i, _i, _u, _i)
 
 WIDE, NARROW = LANES * PANELS[0], LANES * PANELS[-1]
 MIDDLE = LANES * PANELS[1]  # the same as NARROW where there are two widths
@@ -94,7 +93,7 @@ def _gemm(
             n += width
 
 
-gemm = Kernel(_gemm, _SIGNATURE)
+gemm = Kernel(_gemm, *_ARGUMENTS)
 
 
 @intrinsic
@@ -102,13 +101,11 @@ def call_gemm(context: Any, address: Any, args: Any) -> Any:
     """Call `gemm` at that address with a tuple of its arguments."""
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        kind = ir.FunctionType(ir.VoidType(), [ir.FloatType() if a == _f else ir.IntType(64) for a in _SIGNATURE.args])
-        function = builder.inttoptr(values[0], kind.as_pointer())
-        builder.call(function, [builder.extract_value(values[1], k) for k in range(len(_SIGNATURE.args))])
+        call_address(builder, values[0], [builder.extract_value(values[1], k) for k in range(len(_ARGUMENTS))])
         return context.get_dummy_value()
 
-    tuple_of: Any = types.Tuple  # it has no annotations
-    return types.void(types.uintp, tuple_of(_SIGNATURE.args)), codegen
+    as_numba = {_u: types.uintp, _i: types.int64, _f: types.float32}
+    return types.void(types.uintp, types.Tuple([as_numba[a] for a in _ARGUMENTS])), codegen
 
 
 def pack_weights(weights: Array, N: int) -> Array:

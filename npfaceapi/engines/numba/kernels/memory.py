@@ -5,26 +5,43 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import types
 
-from npfaceapi.engines.numba.jit import carray, intrinsic, jitted, kernel
+from npfaceapi.engines.numba.jit import cgutils, intrinsic, jitted, kernel, types
 
-__all__ = ["HALO", "chunk_range", "floats", "zero_halo"]
+__all__ = ["HALO", "chunk_range", "doubles", "floats", "integers", "record", "zero_halo"]
 
 
 @intrinsic
-def _float_pointer(context: Any, address: Any) -> Any:
+def record(context: Any, params: Any) -> Any:
+    """The record that a kernel's first argument points to."""
+
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        return builder.inttoptr(values[0], ir.FloatType().as_pointer())
+        return builder.bitcast(values[0], context.get_value_type(signature.return_type))
 
-    return types.CPointer(types.float32)(types.int64), codegen
+    return params.dtype(params), codegen
 
 
-@jitted()
-def floats(address: int, count: int) -> Any:
-    """A float32 array [count] on the memory at that address."""
-    return carray(_float_pointer(address), (count,))
+def _view(dtype: str) -> Any:
+    """An intrinsic (address, count): an array [count] on the memory at that address."""
+
+    def typed(context: Any, address: Any, count: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            array = context.make_array(signature.return_type)(context, builder)
+            size = context.get_constant(types.intp, array_type.dtype.bitwidth // 8)
+            array.data = builder.inttoptr(values[0], context.get_data_type(array_type.dtype).as_pointer())
+            array.shape = cgutils.pack_array(builder, [values[1]])
+            array.strides = cgutils.pack_array(builder, [size])
+            array.itemsize, array.nitems = size, values[1]
+            array.meminfo = array.parent = context.get_constant_null(types.voidptr)
+            return array._getvalue()
+
+        array_type = types.Array(getattr(types, dtype), 1, "C")
+        return array_type(types.int64, types.int64), codegen
+
+    return intrinsic(typed)
+
+
+floats, doubles, integers = map(_view, ("float32", "float64", "int64"))
 
 
 @jitted()
@@ -40,7 +57,7 @@ HALO = np.dtype([(name, np.int64) for name in ("offset", "H", "W", "C", "top", "
 @kernel(HALO)
 def zero_halo(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None:
     """Buffers are recycled: before an image is written, its halo holds what another one left there."""
-    p = carray(params, 1)[0]
+    p = record(params)
     if chunk:
         return
     row = (p.left + p.W + p.right) * p.C

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import float32, uintp
 
-from npfaceapi.engines.numba.jit import carray, jitted, kernel
-from npfaceapi.engines.numba.kernels.memory import chunk_range, floats
+from npfaceapi.engines.numba.jit import float32, jitted, kernel, uintp
+from npfaceapi.engines.numba.kernels.memory import chunk_range, floats, record
 from npfaceapi.engines.numba.simd.strip import make_max_pool_strip, sum_window
 
 __all__ = ["POOL", "avg_pool", "max_pool", "max_pool_row"]
@@ -58,7 +57,9 @@ def max_pool_row(
             v += whole
             continue
         y = floats(target, C)
-        y[:] = floats(corner, C)
+        first = floats(corner, C)
+        for c in range(C):
+            y[c] = first[c]
         for i in range(i1 - i0):
             for j in range(j1 - j0):
                 a = floats(corner + (i * row + j * C) * 4, C)
@@ -69,7 +70,7 @@ def max_pool_row(
 
 @kernel(POOL)
 def max_pool(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None:
-    p = carray(params, 1)[0]
+    p = record(params)
     start, stop = chunk_range(p.H, chunk, chunks)
     for h in range(start, stop):
         out = memory + p.out + h * p.out_row * 4
@@ -79,7 +80,7 @@ def max_pool(params: Any, memory: int, scratch: int, chunk: int, chunks: int) ->
 @kernel(POOL)
 def avg_pool(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None:
     """Also the mean over an image: one window."""
-    p = carray(params, 1)[0]
+    p = record(params)
     start, stop = chunk_range(p.H, chunk, chunks)
     scale = float32(1 / (p.size_h * p.size_w))
     for h in range(start, stop):

@@ -14,10 +14,9 @@ import math
 from typing import Any
 
 from llvmlite import ir
-from numba import types
 
-from npfaceapi.engines.numba.jit import carray, intrinsic, jitted
-from npfaceapi.engines.numba.kernels.memory import floats
+from npfaceapi.engines.numba.jit import INT64, compiled, intrinsic, jitted, types
+from npfaceapi.engines.numba.kernels.memory import doubles, floats, integers
 
 __all__ = ["resize_rows"]
 
@@ -39,26 +38,6 @@ def _load(kind: Any, widen: str) -> Any:
 
 
 _byte, _float = _load(ir.IntType(8), "uitofp"), _load(ir.FloatType(), "fpext")
-
-
-def _numbers(kind: Any, scalar: Any) -> Any:
-    """A function that makes an array [count] of the memory at an address."""
-
-    @intrinsic
-    def pointer(context: Any, address: Any) -> Any:
-        def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            return builder.inttoptr(values[0], kind.as_pointer())
-
-        return types.CPointer(scalar)(types.int64), codegen
-
-    @jitted()
-    def numbers(address: int, count: int) -> Any:
-        return carray(pointer(address), (count,))
-
-    return numbers
-
-
-_integers, _doubles = _numbers(ir.IntType(64), types.int64), _numbers(ir.DoubleType(), types.float64)
 
 
 @jitted(exact=True)
@@ -101,7 +80,7 @@ def _blend_rows(a: Any, b: Any, fraction: float, rounded: int, out: Any) -> None
             out[k] = a[k] + (b[k] - a[k]) * fraction
 
 
-@jitted(types.void(*[types.int64] * 16), exact=True)
+@compiled(*[INT64] * 16, exact=True)
 def resize_rows(
     image: int, is_float: int, row: int, H: int, W: int, top: int, left: int, padded_H: int, padded_W: int,
     out: int, out_H: int, out_W: int, half_pixel: int, start: int, stop: int, memory: int,
@@ -113,8 +92,8 @@ def resize_rows(
     has room for 9 * out_W numbers of 8 bytes: which numbers of a row lie before and after each output column, how far it is
     from the first, and two rows with their columns blended.
     """
-    low, high, fractions = _integers(memory, out_W), _integers(memory + 8 * out_W, out_W), _doubles(memory + 16 * out_W, out_W)
-    rows = _doubles(memory + 24 * out_W, 6 * out_W).reshape(2, 3 * out_W)
+    low, high, fractions = integers(memory, out_W), integers(memory + 8 * out_W, out_W), doubles(memory + 16 * out_W, out_W)
+    rows = doubles(memory + 24 * out_W, 6 * out_W).reshape(2, 3 * out_W)
     for j in range(out_W):
         source = _source(j, padded_W, out_W, half_pixel)
         at = math.floor(source)

@@ -6,10 +6,9 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import float64, uintp
 
-from npfaceapi.engines.numba.jit import carray, jitted, kernel
-from npfaceapi.engines.numba.kernels.memory import chunk_range, floats
+from npfaceapi.engines.numba.jit import float64, jitted, kernel, uintp
+from npfaceapi.engines.numba.kernels.memory import chunk_range, floats, integers, record
 from npfaceapi.engines.numba.simd.strip import affine_strip, make_pair_strip
 from npfaceapi.engines.numba.simd.target import LANES
 
@@ -36,8 +35,8 @@ def _activate(y: Any, alpha: Any, highest: float) -> Any:
 
 @kernel(AFFINE)
 def affine(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None:
-    p = carray(params, 1)[0]
-    source = floats(memory + p.x, 2).view(np.int64)[0] if p.slot else memory + p.x
+    p = record(params)
+    source = integers(memory + p.x, 1)[0] if p.slot else memory + p.x
     n, highest = p.W * p.C, p.highest
     before, scale, after, alpha = floats(p.before, n), floats(p.scale, n), floats(p.after, n), floats(p.alpha, n)
     start, stop = chunk_range(p.H, chunk, chunks)
@@ -64,7 +63,7 @@ PAIR = np.dtype(
 
 @kernel(PAIR)
 def pair(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None:
-    p = carray(params, 1)[0]
+    p = record(params)
     n, highest = p.W * p.C, p.highest
     start, stop = chunk_range(p.H, chunk, chunks)
     for h in range(start, stop):
@@ -91,8 +90,8 @@ COPY = np.dtype(
 
 @kernel(COPY)
 def copy(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None:
-    p = carray(params, 1)[0]
-    target = floats(memory + p.out, 2).view(np.int64)[0] if p.slot else memory + p.out
+    p = record(params)
+    target = integers(memory + p.out, 1)[0] if p.slot else memory + p.out
     start, stop = chunk_range(p.H, chunk, chunks)
     in_row = p.out_W * p.out_C
     for h in range(start, stop):
@@ -122,7 +121,7 @@ PAD = np.dtype(
 
 @kernel(PAD)
 def pad(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None:
-    p = carray(params, 1)[0]
+    p = record(params)
     start, stop = chunk_range(p.H, chunk, chunks)
     for h in range(start, stop):
         y = floats(memory + p.out + h * p.out_row * 4, p.W * p.C)
@@ -141,7 +140,7 @@ PIXELWISE = np.dtype([(n, _int) for n in ("x", "row", "out", "out_row", "H", "W"
 @kernel(PIXELWISE)
 def sigmoid(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None:
     """Evaluated in float64, as face-api.js does."""
-    p = carray(params, 1)[0]
+    p = record(params)
     start, stop = chunk_range(p.H, chunk, chunks)
     for h in range(start, stop):
         x, y = floats(memory + p.x + h * p.row * 4, p.W * p.C), floats(memory + p.out + h * p.out_row * 4, p.W * p.C)
@@ -151,7 +150,7 @@ def sigmoid(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> 
 
 @kernel(PIXELWISE)
 def softmax(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None:
-    p = carray(params, 1)[0]
+    p = record(params)
     start, stop = chunk_range(p.H, chunk, chunks)
     for h in range(start, stop):
         for v in range(p.W):

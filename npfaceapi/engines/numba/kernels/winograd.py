@@ -8,11 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import float32, int64, uintp
 
-from npfaceapi.engines.numba.jit import carray, kernel
+from npfaceapi.engines.numba.jit import float32, int64, kernel, uintp
 from npfaceapi.engines.numba.kernels.gemm import call_gemm
-from npfaceapi.engines.numba.kernels.memory import chunk_range
+from npfaceapi.engines.numba.kernels.memory import chunk_range, record
 from npfaceapi.engines.numba.simd.winograd import make_input_transform, make_output_transform
 
 __all__ = ["WINOGRAD", "products", "tiles_in", "tiles_out"]
@@ -31,7 +30,7 @@ WINOGRAD = np.dtype([*((name, np.int64) for name in _NAMES), ("highest", np.floa
 
 @kernel(WINOGRAD)
 def tiles_in(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None:
-    p = carray(params, 1)[0]
+    p = record(params)
     tiles = p.tiles_h * p.tiles_w
     start, stop = chunk_range(tiles, chunk, chunks)
     for t in range(start, stop):
@@ -44,7 +43,7 @@ def tiles_in(params: Any, memory: int, scratch: int, chunk: int, chunks: int) ->
 
 @kernel(WINOGRAD)
 def products(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None:
-    p = carray(params, 1)[0]
+    p = record(params)
     tiles = p.tiles_h * p.tiles_w
     start, stop = chunk_range((p.m + 2) ** 2, chunk, chunks)
     for k in range(start, stop):
@@ -59,7 +58,7 @@ def products(params: Any, memory: int, scratch: int, chunk: int, chunks: int) ->
 
 @kernel(WINOGRAD)
 def tiles_out(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None:
-    p = carray(params, 1)[0]
+    p = record(params)
     tiles = p.tiles_h * p.tiles_w
     start, stop = chunk_range(tiles, chunk, chunks)
     for t in range(start, stop):

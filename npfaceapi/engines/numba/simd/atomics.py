@@ -7,11 +7,9 @@ import sys
 from typing import Any
 
 from llvmlite import ir
-from numba import types
-from numba.core import cgutils
 
-from npfaceapi.engines.numba.jit import intrinsic
-from npfaceapi.engines.numba.simd.emit import INT, INTS
+from npfaceapi.engines.numba.jit import intrinsic, types
+from npfaceapi.engines.numba.simd.emit import INTS, call_address
 
 __all__ = ["atomic_add", "atomic_load", "atomic_swap", "call_kernel", "pause", "sleep_thread", "yield_thread"]
 
@@ -42,14 +40,17 @@ def atomic_load(context: Any, address: Any) -> Any:
     return types.int64(types.uintp), codegen
 
 
+def _declared(module: Any, result: Any, name: str, *arguments: Any) -> Any:
+    return module.globals.get(name) or ir.Function(module, ir.FunctionType(result, arguments), name)
+
+
 @intrinsic
 def pause(context: Any) -> Any:
     """Tell the processor that this is a waiting loop; nothing where it has no such instruction."""
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         if platform.machine() in ("x86_64", "AMD64"):
-            nothing = ir.FunctionType(ir.VoidType(), [])
-            builder.call(cgutils.get_or_insert_function(builder.module, nothing, "llvm.x86.sse2.pause"), [])
+            builder.call(_declared(builder.module, ir.VoidType(), "llvm.x86.sse2.pause"), [])
         return context.get_dummy_value()
 
     return types.void(), codegen
@@ -61,8 +62,7 @@ def yield_thread(context: Any) -> Any:
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         if sys.platform != "win32":
-            kind = ir.FunctionType(ir.IntType(32), [])
-            builder.call(cgutils.get_or_insert_function(builder.module, kind, "sched_yield"), [])
+            builder.call(_declared(builder.module, ir.IntType(32), "sched_yield"), [])
         return context.get_dummy_value()
 
     return types.void(), codegen
@@ -74,8 +74,7 @@ def sleep_thread(context: Any, microseconds: Any) -> Any:
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         if sys.platform != "win32":
-            kind = ir.FunctionType(ir.IntType(32), [ir.IntType(32)])
-            function = cgutils.get_or_insert_function(builder.module, kind, "usleep")
+            function = _declared(builder.module, ir.IntType(32), "usleep", ir.IntType(32))
             builder.call(function, [builder.trunc(values[0], ir.IntType(32))])
         return context.get_dummy_value()
 
@@ -87,8 +86,7 @@ def call_kernel(context: Any, kernel: Any, params: Any, memory: Any, scratch: An
     """Call the kernel at that address: see `kernels/__init__.py` for what all kernels take."""
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        kind = ir.FunctionType(ir.VoidType(), [INT] * 5)
-        builder.call(builder.inttoptr(values[0], kind.as_pointer()), list(values[1:]))
+        call_address(builder, values[0], values[1:])
         return context.get_dummy_value()
 
     return types.void(types.uintp, *[types.int64] * 5), codegen

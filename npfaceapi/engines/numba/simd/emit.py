@@ -6,12 +6,23 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import ir
-from numba import types
 
-from npfaceapi.engines.numba.jit import intrinsic
+from npfaceapi.engines.numba.jit import Later
 from npfaceapi.engines.numba.simd.target import LANES
 
-__all__ = ["CLAMPED", "FLOAT", "FLOATS", "INT", "INTS", "SCALED", "SLOPED", "VECTOR", "Emitter", "address_intrinsic"]
+__all__ = [
+    "CLAMPED",
+    "FLOAT",
+    "FLOATS",
+    "INT",
+    "INTS",
+    "SCALED",
+    "SLOPED",
+    "VECTOR",
+    "Emitter",
+    "address_intrinsic",
+    "call_address",
+]
 
 Value = Any
 
@@ -170,8 +181,6 @@ def address_intrinsic(name: str, arguments: Sequence[Any], build: Callable[[Emit
 
     `arguments` are LLVM types; a pointer is passed as an unsigned integer, an address.
     """
-    as_numba = {FLOAT: types.float32, INT: types.intp}
-    signature = types.void(*(types.uintp if isinstance(a, ir.PointerType) else as_numba[a] for a in arguments))
 
     def function_in(module: Any) -> Any:
         symbol = f"npfaceapi_{name}_{LANES}"
@@ -192,6 +201,24 @@ def address_intrinsic(name: str, arguments: Sequence[Any], build: Callable[[Emit
 
     # Numba reads the number of arguments from the signature of the function, so it has to be spelled out
     names = ", ".join(f"a{k}" for k in range(len(arguments)))
-    scope: dict[str, Any] = {"typed": lambda: (signature, codegen)}
-    exec(f"def {name}(typing_context, {names}):\n    return typed()\n", scope)
-    return intrinsic(scope[name])
+
+    def make() -> Any:
+        from numba import types
+        from numba.extending import intrinsic
+
+        as_numba = {FLOAT: types.float32, INT: types.intp}
+        signature = types.void(*(types.uintp if isinstance(a, ir.PointerType) else as_numba[a] for a in arguments))
+        scope: dict[str, Any] = {"typed": lambda: (signature, codegen)}
+        exec(f"def {name}(typing_context, {names}):\n    return typed()\n", scope)
+        decorate: Any = intrinsic  # its annotations are those of an undecorated function
+        return decorate(scope[name])
+
+    return Later(make)
+
+
+def call_address(builder: Any, address: Value, values: Sequence[Value]) -> None:
+    """Call a `Kernel` at that address."""
+    with builder.goto_entry_block():  # what it returns and raises, which is nothing
+        unused = [builder.alloca(INT), builder.alloca(INT)]
+    kind = ir.FunctionType(_INT32, [INTS, INTS, *[v.type for v in values]])
+    builder.call(builder.inttoptr(address, kind.as_pointer()), [*unused, *values])

@@ -14,10 +14,14 @@ The widest panel of a matrix product is as many vectors as leave room for six ro
 
 from __future__ import annotations
 
-import llvmlite.binding as llvm
-from numba.core.registry import cpu_target
+import json
+from typing import Any
 
-__all__ = ["LANES", "PANELS", "REGISTERS"]
+import llvmlite.binding as llvm
+
+from npfaceapi.engines.numba import cache
+
+__all__ = ["LANES", "NUMBA_VERSION", "PANELS", "REGISTERS"]
 
 _PROBE = """
 declare <16 x float> @llvm.fma.v16f32(<16 x float>, <16 x float>, <16 x float>)
@@ -30,19 +34,38 @@ define void @probe(<16 x float>* %p) {
 """
 
 
-def _lanes_and_registers() -> tuple[int, int]:
+def _asked() -> dict[str, Any]:
+    """What the compiler says."""
+    import numba
+    from numba.core.registry import cpu_target
+
     triple, cpu, features = cpu_target.target_context.codegen().magic_tuple()
     machine = llvm.Target.from_triple(triple).create_target_machine(cpu=cpu, features=features, opt=2)
     probe = _PROBE if llvm.llvm_version_info[0] < 15 else _PROBE.replace("<16 x float>*", "ptr")
     assembly = machine.emit_assembly(llvm.parse_assembly(probe))
     if "zmm" in assembly and "fma" in assembly:
-        return 16, 32
-    if "ymm" in assembly and "vfma" in assembly:
-        return 8, 16
-    return 4, 32 if triple.startswith(("aarch64", "arm64")) else 16
+        lanes, registers = 16, 32
+    elif "ymm" in assembly and "vfma" in assembly:
+        lanes, registers = 8, 16
+    else:
+        lanes, registers = 4, 32 if triple.startswith(("aarch64", "arm64")) else 16
+    return {"numba": numba.__version__, "lanes": lanes, "registers": registers}
 
 
-LANES, REGISTERS = _lanes_and_registers()
+def _known() -> dict[str, Any]:
+    """What it once said here, else what it says."""
+    kept = cache.read("target")
+    if kept is not None:
+        return dict(json.loads(kept))
+    asked = _asked()
+    cache.write("target", json.dumps(asked).encode())
+    return asked
+
+
+_TARGET = _known()
+NUMBA_VERSION: str = _TARGET["numba"]
+LANES: int = _TARGET["lanes"]
+REGISTERS: int = _TARGET["registers"]
 
 #: Numbers of vectors of a panel of weights, the widest first.
 PANELS = (4, 2, 1) if REGISTERS == 32 else (2, 1)

@@ -1,0 +1,117 @@
+"""Compiled kernels on disk, and machine code from there made ready to be called, without Numba.
+
+Importing Numba and having it look at a function costs most of a second, so a process whose kernels are all on disk does
+neither: LLVM loads their machine code.  Kernels lie in a folder whose name is a hash of everything that they depend on, so
+that nothing stale is ever run:
+
+    the sources of this package                      (an upgrade)
+    the versions of Python, NumPy, Numba, llvmlite   (the compiler)
+    the processor's name and features                (a home folder that several machines share)
+    Numba's settings: NUMBA_CPU_NAME, NUMBA_OPT, ... and its settings file
+
+A file is a SHA-256 of the rest, the name of the function, and an object file.  It is written under another name and then
+renamed, so it is there whole or not at all; one that is damaged all the same is compiled anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import importlib.util
+import os
+import platform
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import llvmlite.binding as llvm
+import numpy as np
+
+from npfaceapi.engines.kernel_folder import kernel_folder, kernel_folders, trusted
+
+__all__ = ["cache_folder", "keep", "load", "read", "write"]
+
+_PACKAGE = Path(__file__).parent
+_NOT_IN_THE_CODE = ("NUMBA_CACHE_DIR", "NUMBA_NUM_THREADS", "NUMBA_CUDA", "NUMBA_ENABLE_CUDA")
+_DIGEST_BYTES = 32
+
+
+@functools.cache
+def _compiler() -> bytes:
+    """Whatever the code depends on besides the sources."""
+    known: list[Any] = [sys.version, np.__version__, llvmlite.__version__, llvm.get_process_triple(), llvm.get_host_cpu_name()]
+    known += sorted((k, v) for k, v in os.environ.items() if k.startswith("NUMBA_") and not k.startswith(_NOT_IN_THE_CODE))
+    with contextlib.suppress(RuntimeError):  # LLVM does not know them for every processor
+        known.append(llvm.get_host_cpu_features().flatten())
+    numba = importlib.util.find_spec("numba")
+    version = [Path(numba.origin).with_name("_version.py")] if numba is not None and numba.origin else []
+    for file in (*version, Path(".numba_config.yaml")):
+        with contextlib.suppress(OSError):
+            known.append(file.read_bytes())
+    return repr(known).encode()
+
+
+def cache_folder() -> Path | None:
+    """Where this process keeps what it compiles; None if no folder can be written, and then every process compiles its own."""
+    return kernel_folder(_PACKAGE, _compiler())
+
+
+def read(name: str) -> bytes | None:
+    """What is kept under that name, in any folder; None if there is nothing, or something damaged."""
+    for folder in kernel_folders(_PACKAGE, _compiler()):
+        with contextlib.suppress(OSError):
+            if trusted(folder):
+                data = (folder / name).read_bytes()
+                if hashlib.sha256(data[_DIGEST_BYTES:]).digest() == data[:_DIGEST_BYTES]:
+                    return data[_DIGEST_BYTES:]
+    return None
+
+
+def write(name: str, data: bytes) -> None:
+    """Keep that, if some folder can be written."""
+    folder = cache_folder()
+    if folder is None:
+        return
+    try:
+        handle, partial = tempfile.mkstemp(dir=folder, prefix=f".{name}-")
+        with os.fdopen(handle, "wb") as file:
+            file.write(hashlib.sha256(data).digest() + data)
+        os.chmod(partial, 0o644)
+        os.replace(partial, folder / name)
+    except OSError:  # a full disk: then without
+        with contextlib.suppress(OSError, UnboundLocalError):
+            os.unlink(partial)
+
+
+def keep(name: str, symbol: str, machine_code: bytes) -> None:
+    """Keep a kernel: an object file and the name of the function in it."""
+    write(name, symbol.encode() + b"\0" + machine_code)
+
+
+def load(name: str) -> int | None:
+    """The address of a kernel that was kept, now in memory; None if it was not."""
+    data = read(name)
+    if data is None:
+        return None
+    symbol, _, machine_code = data.partition(b"\0")
+    engine = _engine()
+    engine.add_object_file(llvm.ObjectFileRef.from_data(machine_code))
+    engine.finalize_object()
+    _engines.append(engine)
+    return int(engine.get_function_address(symbol.decode()))
+
+
+_engines: list[Any] = []  # for good: machine code lives as long as its engine
+
+
+def _engine() -> Any:
+    """LLVM's loader, set up as Numba sets up its own; one for each kernel, so that no name in one can mean another's."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    x86 = platform.machine().lower() in ("x86_64", "amd64", "i386", "i686")
+    target = llvm.Target.from_triple(llvm.get_process_triple())
+    machine = target.create_target_machine(reloc="static" if x86 else "default", codemodel="jitdefault", jit=True)
+    return llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
