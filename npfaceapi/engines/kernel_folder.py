@@ -36,9 +36,9 @@ def kernel_folders(package: Path, compiler: bytes = b"") -> tuple[Path, ...]:
     name = _name(package, compiler)
     if name is None:
         return ()
+    if os.environ.get("NUMBA_CACHE_DIR"):  # there and nowhere else, as Numba means it
+        return (Path(os.environ["NUMBA_CACHE_DIR"]) / name,)
     folders = [package / "__pycache__" / name]
-    if os.environ.get("NUMBA_CACHE_DIR"):
-        folders.insert(0, Path(os.environ["NUMBA_CACHE_DIR"]) / name)
     home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     if os.path.isabs(home):
         folders.append(Path(home) / "npfaceapi" / name)
