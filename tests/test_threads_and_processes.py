@@ -345,7 +345,7 @@ def test_a_busy_core_costs_no_more_than_its_share(threads):
 FIRST_USE = """
 import sys, tempfile
 import npfaceapi, numpy
-from npfaceapi.engines.numba.jit import cache_folder
+from npfaceapi.engines.numba.cache import cache_folder
 out = npfaceapi.nets.mtcnn.rnet.run_net(numpy.full((1, 24, 24, 3), 99, numpy.float32))
 print(cache_folder(), float(out["prob"].sum()))
 """
@@ -402,14 +402,14 @@ def test_neither_package_nor_home_can_be_written(read_only, tmp_path):
         assert float(total) == pytest.approx(1, abs=1e-6)
         assert done.stderr.count("\n") <= 1
         assert Path(folder).parent == temporary
-        assert list(Path(folder).rglob("*.nbi"))
+        assert (Path(folder) / "gemm._gemm").is_file()
 
 
 IN_A_ZIP = """
 import numpy
 from npfaceapi import nets, ops
 from npfaceapi.engines.numba import plan
-from npfaceapi.engines.numba.jit import cache_folder
+from npfaceapi.engines.numba.cache import cache_folder
 from npfaceapi.graph import record
 graph = record("t", lambda x, p: {"y": ops.relu(x)}, {}, (2, 2, 3))
 print(plan(graph, {}, list(graph.outputs.values()))(-numpy.ones((1, 2, 2, 3), numpy.float32))[0].max())
