@@ -115,7 +115,7 @@ class NumbaProgram:
 
         def member(k: int) -> None:
             program, _, counts, memories, *_ = held
-            own = memories[0] + program._scratch + k * program._scratch_bytes
+            own = int(memories[0]) + program._scratch + k * program._scratch_bytes
             run_steps(program._table, memories, own, counts.ctypes.data)
 
         offer([functools.partial(member, k) for k in range(1, threads)])
@@ -139,9 +139,9 @@ class NumbaProgram:
         memory = np.array([workspace.ctypes.data])
 
         def time(start: int, stop: int) -> float:
-            table, steps = self._table[start:stop].ctypes.data, stop - start
+            table = self._table[start:stop]
             before = perf_counter()
-            run_steps(table, memory, memory[0] + self._scratch, 0)
+            run_steps(table, memory, int(memory[0]) + self._scratch, 0)
             return perf_counter() - before
 
         rows = [*zip(self._ends, self._ends[1:], strict=False)]
