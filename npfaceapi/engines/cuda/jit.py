@@ -12,7 +12,8 @@ Indices: Numba lets a signed index count from the end, which costs a comparison 
 that neighbours are neighbours (four loads instead of one of 16 bytes).  `index(i)` says that i is not negative.  `quotient` and
 `remainder` divide numbers below 2**32, which a GPU does some three times faster than 64-bit ones.
 
-The CUDA simulator (NUMBA_ENABLE_CUDASIM=1) runs the same functions as plain Python; there the conversions do nothing.
+The CUDA simulator (NUMBA_ENABLE_CUDASIM=1) runs the same functions as plain Python; there the conversions do nothing but
+to refuse negative indices.
 """
 
 from __future__ import annotations
@@ -46,10 +47,18 @@ _TYPES = {
     "memory": float32[::1], "weights": float32[::1], "table": int32[::1], "photo": uint8[::1], "resized": float32[::1],
     "highest": float32, "lowest": float32, "scale": float32, "row_step": float64, "column_step": float64,
 }  # fmt: skip
-_unconverted: Callable[[Any], Any] = lambda i: i  # noqa: E731
-index: Any = _unconverted if SIMULATED else uint64
-short: Any = _unconverted if SIMULATED else int32
-_natural: Any = _unconverted if SIMULATED else uint32
+
+
+def _not_negative(i: Any) -> Any:
+    """In the simulator: an index that is not from 0 up would be that of another number without anybody noticing."""
+    if i < 0:
+        raise IndexError(f"expected an index from 0 up, got {i}")
+    return i
+
+
+index: Any = _not_negative if SIMULATED else uint64
+short: Any = (lambda i: i) if SIMULATED else int32
+_natural: Any = _not_negative if SIMULATED else uint32
 
 
 def device_function(function: Callable[..., Any]) -> Any:
