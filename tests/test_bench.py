@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 from npfaceapi import cli
-from npfaceapi.benchmark import networks, peers, processes
+from npfaceapi.benchmark import gpu, networks, peers, processes
 from npfaceapi.benchmark.chain import photo_of_three, run_chain
 from npfaceapi.benchmark.entries import ENTRIES, accuracy_inputs, chosen_entries, noise
 from npfaceapi.benchmark.networks import relative_error
 from npfaceapi.benchmark.timing import ROUNDS, time_blocks
 from npfaceapi.engines import dispatch
+from npfaceapi.errors import BackendUnavailable
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnx")
@@ -291,3 +292,79 @@ def test_every_network_is_right_on_torch():
             found = _Module(graph, net.tensors)(torch.from_numpy(batch).permute(0, 3, 1, 2))
         truth = list(net.run_net(batch, backend="reference64").values())
         assert relative_error([value.numpy() for value in found], truth) < 1e-5
+
+
+# ------------------------------------------------------------------ on a GPU
+
+
+def stand_in(factor=1.0, kind="launches"):
+    """An engine for `gpu.measure_on_gpu`: the reference, wrong by a factor."""
+
+    def engine(entry):
+        def call(batch):
+            return [y * np.float32(factor) for y in entry.net.run_net(batch, backend="reference").values()]
+
+        return gpu.GpuEngine(call, lambda batch, runs: [2.0 * len(batch)] * runs, lambda: kind)
+
+    return engine
+
+
+@pytest.fixture
+def on_gpu(monkeypatch):
+    """The cuda backend is there, with a stand-in for a GPU."""
+    status = dispatch.BackendStatus(True, "a stand-in for a GPU")
+    monkeypatch.setitem(dispatch._BACKENDS, "cuda", dispatch._BACKENDS["cuda"]._replace(status=lambda: status))
+    monkeypatch.setattr(gpu, "_ours", stand_in())
+    monkeypatch.setattr(gpu, "_torch", stand_in(kind="CUDA graph, NHWC"))
+    monkeypatch.setattr(gpu, "LEAST", 1)
+    monkeypatch.setattr(gpu, "BLOCKS", 1)
+
+
+SMALL = ("--backend", "cuda", "--net", "mtcnn_rnet", "--seconds", "0.01")
+
+
+def test_on_a_gpu_three_sizes_of_batch(run, on_gpu, tmp_path):
+    status, out, err = run(*SMALL, "--against", "torch", "--json", tmp_path / "a.json", "--markdown", tmp_path / "a.md")
+    assert (status, err) == (0, "")
+    assert out.count("on a stand-in for a GPU") == 3
+    records = json.loads((tmp_path / "a.json").read_text())
+    assert [record["input"] for record in records] == ["1x24x24x3", "8x24x24x3", "64x24x24x3"]
+    for N, record in zip((1, 8, 64), records, strict=True):
+        assert record["ours_gpu_ms_median"] == record["peer_gpu_ms_min"] == 2.0 * N
+        assert record["ours_call_ms_median"] > 0
+        assert 0 < record["max_rel_error"] < 1e-5
+        assert record["gflops"] == pytest.approx(2 * record["macs"] / (2.0 * N) / 1e6)
+    page = (tmp_path / "a.md").read_text()
+    assert "npfaceapi bench --backend cuda --batch 64 --against torch" in page
+    assert "CUDA graph, NHWC" in page
+
+
+def test_on_a_gpu_without_a_peer(run, on_gpu):
+    status, out, _ = run(*SMALL, "--batch", 2, "--against", "none", "--json", "-")
+    assert status == 0
+    (record,) = json.loads(out)
+    assert (record["peer"], record["peer_gpu_ms_median"], record["input"]) == (None, None, "2x24x24x3")
+
+
+def test_on_a_gpu_a_wrong_answer_is_not_timed_as_a_right_one(run, on_gpu, monkeypatch):
+    monkeypatch.setattr(gpu, "_ours", stand_in(1.0001))
+    status, out, err = run(*SMALL, "--batch", 1, "--against", "none")
+    assert status == 1
+    assert "mtcnn_rnet on cuda: expected an error of at most 1e-05, got 0.0001" in err
+    assert out == ""
+
+
+@pytest.mark.parametrize("wrong", [["--against", "onnxruntime"], ["--chain"], ["--memory"], ["--all"], ["--accuracy"]])
+def test_on_a_gpu_what_cannot_be_measured_is_refused(run, on_gpu, wrong):
+    status, _, err = run(*SMALL, *wrong)
+    assert status == 2
+    assert "expected --net, --batch, --seconds and --against torch or none with the cuda backend" in err
+
+
+def test_pytorch_without_cuda_is_refused(run, on_gpu, monkeypatch):
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        pytest.skip("PyTorch has CUDA here")
+    monkeypatch.undo()
+    with pytest.raises(BackendUnavailable, match="expected a PyTorch that sees the GPU"):
+        gpu._torch(ENTRIES[-1])

@@ -54,7 +54,8 @@ def ptx_of():
         def ptx(name):
             if name not in compiled:
                 kernel = KERNELS[name]
-                compiled[name] = cuda.compile_ptx(kernel.function, kernel.signature, cc=(8, 0))[0]
+                bounds = kernel.launch_bounds
+                compiled[name] = cuda.compile_ptx(kernel.function, kernel.signature, cc=(8, 0), launch_bounds=bounds)[0]
             return compiled[name]
 
         yield ptx
@@ -99,8 +100,8 @@ def test_a_kernel_compiles(ptx_of, name):
 @pytest.mark.parametrize("name", KERNELS)
 def test_a_kernel_fits_into_a_multiprocessor(report_of, name):
     registers, stack, shared = report_of(name)
-    threads = TILES[name.removeprefix("product ")][0].threads if name.startswith("product") else jit.THREADS
-    assert registers * threads <= REGISTERS
+    threads, together = KERNELS[name].launch_bounds or (jit.THREADS, 1)
+    assert registers * threads * together <= REGISTERS
     assert stack == 0
     assert shared <= 48 * 1024
 

@@ -9,10 +9,11 @@ import pytest
 from npfaceapi.conformance.golden import GoldenCases
 from npfaceapi.conformance.levels import LEVELS
 from npfaceapi.conformance.verification import verify_case
-from npfaceapi.engines.dispatch import use_backend
+from npfaceapi.engines.dispatch import available_backends, use_backend
 
 GOLDEN = GoldenCases()
-BACKENDS = ("numba", "reference", "reference64")
+CUDA = available_backends()["cuda"]  # the simulator would take years
+BACKENDS = ("numba", "reference", "reference64", *(("cuda",) if CUDA and "simulator" not in CUDA.detail else ()))
 let_off: Counter[str] = Counter()
 faces: Counter[str] = Counter()
 

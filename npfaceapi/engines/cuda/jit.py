@@ -112,9 +112,10 @@ class Launch(NamedTuple):
 
 
 class Kernel:
-    """A kernel, compiled on first need."""
+    """A kernel, compiled on first need; a multiprocessor is to hold `together` blocks of `threads` threads at once."""
 
-    def __init__(self, function: Callable[..., None]) -> None:
+    def __init__(self, function: Callable[..., None], threads: int | None = None, together: int = 1) -> None:
+        self.launch_bounds = None if threads is None else (threads, together)
         self.function = function
         self.arguments = tuple(inspect.signature(function).parameters)
         self.signature = types.void(*(_TYPES.get(name, int64) for name in self.arguments))
@@ -125,11 +126,11 @@ class Kernel:
             return _untyped.jit(self.function)
         with _kernels_kept_on_disk() as cache:
             try:
-                return _untyped.jit(self.signature, cache=cache, lto=False)(self.function)
+                return _untyped.jit(self.signature, cache=cache, lto=False, launch_bounds=self.launch_bounds)(self.function)
             except (RuntimeError, OSError):  # numba-cuda cannot write where we just could
                 if not cache:
                     raise
-                return _untyped.jit(self.signature, lto=False)(self.function)
+                return _untyped.jit(self.signature, lto=False, launch_bounds=self.launch_bounds)(self.function)
 
     def bound(self, launch: Launch, stream: Any, arrays: Mapping[str, Any]) -> Callable[[Any], None]:
         """The launch as a function of the array that the kernel's first argument names.

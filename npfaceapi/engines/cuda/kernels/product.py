@@ -30,6 +30,7 @@ from numba import cuda, float32, int32, int64
 from npfaceapi.engines.cuda.jit import (
     SHARED_ALIGNMENT,
     ZERO,
+    Kernel,
     device_function,
     fma,
     index,
@@ -95,7 +96,6 @@ def make_product(tile: Tile, BK: int = BK) -> Any:
 
     multiply = unrolled(one_input, BK)
 
-    @kernel
     def product(
         memory, weights, table, x, H, W, C, taps, w, slices, chain, share, M, Ho, Wo, Co, stride, top, left,
         constants, highest, out, residual, partial,
@@ -181,7 +181,8 @@ def make_product(tile: Tile, BK: int = BK) -> Any:
                             y += memory[index(residual + at + i * Co + j)]
                         memory[index(out + at + i * Co + j)] = activated(y, alpha, highest)
 
-    return product
+    # more blocks at once leave fewer registers to each thread, 128 to two and 64 to four, which the smaller tiles can do with
+    return Kernel(product, THREADS, 1 if SUMS > 16 else 2 if SUMS > 4 else 4)
 
 
 @kernel
