@@ -26,7 +26,8 @@ Array = np.ndarray[Any, Any]
 ALIGNMENT = 64  # numbers: 256 bytes
 
 #: What a fused step may be made of; `_check_fusion` refuses a step that says more than the kernels understand.
-_KNOWN = {"kind", "first", "nodes", "inputs", "constants", "activation", "residual", "params", "depthwise", "clamp"}
+#: `pool` is known in that `fuse` is not asked for it: a pool is a step of its own here.
+_KNOWN = {"kind", "first", "nodes", "inputs", "constants", "activation", "residual", "params", "depthwise", "clamp", "pool"}
 
 
 @dataclass
@@ -66,6 +67,7 @@ class Layout:
         self.between: dict[Node, Place] = {}
         self.steps: list[Fused] = []
         for step in fused:
+            assert step.pool is None
             if step.kind == "reshape":
                 self.places[step.node] = self.places[step.inputs[0]]
                 continue
