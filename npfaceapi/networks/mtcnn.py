@@ -192,7 +192,7 @@ class Mtcnn(NeuralNetwork):
     def to_batch(self, photos: Any) -> Array:
         raise InvalidArgument("Mtcnn: expected one of its networks: use mtcnn.pnet, mtcnn.rnet or mtcnn.onet")
 
-    def _run(self, batch: Any, nodes: Any, backend: str | None) -> list[Array]:
+    def _run(self, batch: Any, names: Any, backend: str | None) -> dict[str, Array]:
         raise InvalidArgument("Mtcnn: expected one of its networks: use mtcnn.pnet, mtcnn.rnet or mtcnn.onet")
 
     def detect_arrays(

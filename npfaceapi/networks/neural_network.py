@@ -70,10 +70,13 @@ class _Loaded:
 
     def __init__(self, tensors: dict[str, Array]) -> None:
         self.tensors = tensors
-        self.programs: OrderedDict[tuple[Any, ...], dispatch.Program] = OrderedDict()
+        self.programs: OrderedDict[tuple[Any, ...], tuple[dispatch.Program, tuple[str, ...]]] = OrderedDict()
         self.lock = ForkSafeLock()
 
-    def program(self, key: tuple[Any, ...], make: Callable[[], dispatch.Program]) -> dispatch.Program:
+    def program(
+        self, key: tuple[Any, ...], make: Callable[[], tuple[dispatch.Program, tuple[str, ...]]]
+    ) -> tuple[dispatch.Program, tuple[str, ...]]:
+        """A program and the names of what it gives, made if they are not there."""
         with self.lock:
             if key not in self.programs:
                 self.programs[key] = make()
@@ -313,22 +316,26 @@ class NeuralNetwork:
         """Photos as the network takes them: float32 [N,S,S,3] in 0..255, padded and resized, before any mean or scale."""
         return to_net_input(photos).to_batch_tensor(self.input_size, self.is_center_inputs)
 
-    def _run(self, batch: Any, nodes: Callable[[Graph], Sequence[Node]], backend: str | None) -> list[Array]:
+    def _run(self, batch: Any, names: Sequence[str] | None, backend: str | None) -> dict[str, Array]:
+        """The values of the named nodes (None: the raw outputs) for a batch."""
         batch = _as_array(batch)
         if batch.ndim != 4 or batch.shape[3] != 3:
             raise InvalidArgument(f"{self._where()}: expected a batch [N,H,W,3], got an array {list(batch.shape)}")
         if batch.dtype.kind not in "fiu":
             raise InvalidType(f"{self._where()}: expected a batch of numbers, got {batch.dtype}")
-        graph = self.graph(*batch.shape[1:3])
-        program = self._program(graph, tuple(nodes(graph)), backend)
-        values: list[Array] = program(np.ascontiguousarray(batch, np.float32))
-        return values
+        program, given = self._program(batch.shape[1:3], names, backend or dispatch.current_backend())
+        return dict(zip(given, program(np.ascontiguousarray(batch, np.float32)), strict=True))
 
-    def _program(self, graph: Graph, wanted: Sequence[Node], backend: str | None) -> Any:
-        name = backend or dispatch.current_backend()
+    def _program(self, size: tuple[int, int], names: Sequence[str] | None, backend: str) -> tuple[Any, tuple[str, ...]]:
+        """A small network takes less time than recording a graph would: whoever comes again only looks into a dict."""
         loaded = self._ready()
-        key = (name, graph.input.shape, tuple(node.name for node in wanted))
-        return loaded.program(key, lambda: dispatch.prepare(graph, loaded.tensors, wanted, name))
+
+        def make() -> tuple[dispatch.Program, tuple[str, ...]]:
+            graph = self.graph(*size)
+            wanted = graph.outputs if names is None else {name: graph.find(name) for name in names}
+            return dispatch.prepare(graph, loaded.tensors, list(wanted.values()), backend), tuple(wanted)
+
+        return loaded.program((backend, *size, None if names is None else tuple(names)), make)
 
     def plan(self, height: int | None = None, width: int | None = None, *, backend: str | None = None) -> Any:
         """What a backend made of the recorded graph: the very program that `run_net` calls.
@@ -359,7 +366,7 @@ class NeuralNetwork:
         """
         graph = self.graph(height, width)
         name = backend or dispatch.current_backend()
-        program = self._program(graph, tuple(graph.outputs.values()), name)
+        program, _ = self._program((graph.input.shape[0], graph.input.shape[1]), None, name)
         if not hasattr(program, "steps"):
             raise InvalidArgument(f"{self._where()}.plan: expected a backend that plans, numba or cuda, got {name!r}")
         return program
@@ -379,13 +386,7 @@ class NeuralNetwork:
         dict of str to ndarray
             float32 (float64 from `reference64`), by the names that the network's module states.
         """
-        outputs: list[str] = []
-
-        def nodes(graph: Graph) -> Sequence[Node]:
-            outputs.extend(graph.outputs)
-            return list(graph.outputs.values())
-
-        return dict(zip(outputs, self._run(batch, nodes, backend), strict=False))
+        return self._run(batch, None, backend)
 
     def taps(self, batch: Any, names: Sequence[str] | None = None, *, backend: str | None = None) -> Taps:
         """The values of nodes inside of the network.
@@ -403,15 +404,10 @@ class NeuralNetwork:
             A dict of str to ndarray, by the given names, each [N, ...]; a notebook shows it as pictures.
         """
         chosen = [names] if isinstance(names, str) else names
-
-        def nodes(graph: Graph) -> Sequence[Node]:
-            nonlocal chosen
-            if chosen is None:
-                chosen = [node.name for node in graph.nodes[1:]]
-            return [graph.find(name) for name in chosen]
-
-        values = self._run(batch, nodes, backend)
-        return Taps(self._where(), dict(zip(chosen or (), values, strict=True)))
+        if chosen is None:
+            shape = _as_array(batch).shape
+            chosen = [node.name for node in self.graph(*shape[1:3]).nodes[1:]] if len(shape) == 4 else []
+        return Taps(self._where(), self._run(batch, chosen, backend))
 
     def __repr__(self) -> str:
         return f"<{self._where()}: {'loaded' if self.is_loaded else 'not loaded yet' if self._bundled else 'no weights'}>"
