@@ -193,9 +193,6 @@ def _stage(
     *,
     regions: Callable[[Array], Array] = lambda regions: regions,
     finish: Callable[[Array], Array] = lambda boxes: boxes,
-    is_iou: bool = False,
-    strict: bool = False,
-    calibrated_first: bool = True,
     points: Callable[[Array], Array] = lambda points: points,
 ) -> Any:
     """Stages 1 to 3 with one step done otherwise."""
@@ -204,7 +201,7 @@ def _stage(
         a, given = question.attributes, question.inputs
         stage = a.get("stage", 0)
         if stage == 1:
-            threshold = np.nextafter(a["score_threshold"], 1) if strict else a["score_threshold"]
+            threshold = a["score_threshold"]
             candidates = [
                 mtcnn_stages.stage1_scale(
                     given[f"prob_{i}"].squeeze(0), regions(given[f"regions_{i}"].squeeze(0)), scale, threshold
@@ -216,7 +213,7 @@ def _stage(
             start = given["boxes"].astype(np.float64)
             boxes, scores = mtcnn_stages.stage2(start, given["prob"], regions(given["regions"]), a["score_threshold"])
         elif stage == 3:
-            return _stage3(question, regions, finish, is_iou, calibrated_first, points)
+            return _stage3(question, regions, finish, points)
         else:
             return None
         return {"boxes": finish(boxes).astype(int), "scores": scores}
@@ -224,13 +221,12 @@ def _stage(
     return run
 
 
-def _stage3(question: Question, regions: Any, finish: Any, is_iou: bool, calibrated_first: bool, points: Any) -> Answers:
+def _stage3(question: Question, regions: Any, finish: Any, points: Any) -> Answers:
     given = question.inputs
     start, scores = given["boxes"].astype(np.float64), given["prob"][:, 1].astype(np.float64)
     passed = np.flatnonzero(scores > question.attributes["score_threshold"])
     moved = mtcnn_stages.calibrate(start[passed], regions(given["regions"])[passed])
-    measured = moved if calibrated_first else start[passed]
-    kept = np.array(non_max_suppression(measured, scores[passed], 0.7, is_iou), int)
+    kept = np.array(non_max_suppression(moved, scores[passed], 0.7, False), int)
     boxes = moved[kept]
 
     def placed(relative: Array) -> Array:
@@ -291,8 +287,6 @@ DECODE_FAULTS = tuple(
          _suppression(lambda b, s, t, i: non_max_suppression(b, s, t, not i))),
         ("regions_y_first", "regions as (top, left, bottom, right)", _stage(regions=_y_first)),
         ("regions_missing", "boxes not corrected by the regions", _stage(regions=np.zeros_like)),
-        ("nms_other_area", "overlap measured by the union instead of the smaller box", _stage(is_iou=True)),
-        ("nms_before_correction", "boxes suppressed before they are corrected", _stage(calibrated_first=False)),
         ("points_interleaved", "points as x0, y0, x1, … instead of x0…x4, y0…y4", _stage(points=_interleaved)),
         ("off_by_one", "boxes one pixel larger", _stage(finish=lambda boxes: boxes + np.array([0, 0, 1, 1]))),
     )

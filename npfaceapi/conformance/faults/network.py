@@ -58,8 +58,8 @@ def zero_padded_pool(node: Node, new: New) -> Node | None:
 
 
 def floored_pool(node: Node, new: New) -> Node | None:
-    halves = node.op == "max_pool" and _window_of(node)[1] == 2
-    return again(node, new, padding="valid") if halves and _same_of(node) != (0, 0) else None
+    halves = node.op == "max_pool" and _window_of(node)[1] == 2 and node.attributes["padding"] == "same"
+    return again(node, new, padding="valid") if halves else None
 
 
 def skipped_pool(node: Node, new: New) -> Node | None:
