@@ -163,6 +163,18 @@ def test_a_fault_planted_in_pytorch_is_caught_and_named(fault):
 
 
 @needs_torch
+def test_a_fault_in_one_layer_is_named_with_its_layer():
+    def padded(port, node, inputs, p):
+        once = node.block.startswith("entry_flow/conv_in")
+        return (_conv_padded_symmetrically if once else TorchPort.conv2d)(port, node, inputs, p)
+
+    result = judged(PythonPort(planted(conv2d=padded)), ["taps/age_gender_net/noise"], diagnose=True).results[0]
+    assert result.first.name == "entry_flow/conv_in"
+    assert result.diagnosis[0].name == "symmetric_padding"
+    assert result.diagnosis[0].title.endswith("in entry_flow/conv_in alone")
+
+
+@needs_torch
 def test_the_first_diverging_layer_is_named():
     def spoilt(port, node, inputs, p):
         y = TorchPort.conv2d(port, node, inputs, p)
@@ -213,7 +225,7 @@ def test_orders_of_sums_are_orders_of_sums():
     graph = net.graph()
     nodes = list(graph.outputs.values())
     batch = np.floor(np.random.default_rng(1).uniform(0, 255, (2, 24, 24, 3))).astype(np.float32)
-    values = {name: found for name, found in evaluate(graph, net.tensors, nodes, batch, ("sequential", "pairwise", "blas"))}
+    values = dict(evaluate(graph, net.tensors, nodes, batch, ("sequential", "pairwise", "blas")))
     truth = net.run_net(batch, backend="reference64")
     for name, found in values.items():
         for value, exact in zip(found, truth.values(), strict=True):

@@ -452,6 +452,56 @@ def test_reports_are_written(tmp_path, capsys):
     assert json.loads(out)["port"] == "npfaceapi, backend numba"
 
 
+# ------------------------------------------------------------------ damaged golden cases
+
+
+@pytest.fixture
+def core(tmp_path):
+    source = GOLDEN.folder
+    shutil.copy(source / "cases.json", tmp_path)
+    shutil.copytree(source / "core", tmp_path / "core")
+    return tmp_path
+
+
+def spoil_cases(change):
+    def spoil(folder):
+        cases = json.loads((folder / "cases.json").read_text())
+        change(next(case for case in cases["cases"] if case["name"] == "raw/face_expression_net/astronaut"))
+        (folder / "cases.json").write_text(json.dumps(cases))
+
+    return spoil
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda folder: (folder / "core" / "core-shard1").write_bytes(b"12"),
+        lambda folder: (folder / "core" / "core-shard1").write_bytes(bytes((folder / "core" / "core-shard1").stat().st_size)),
+        lambda folder: (folder / "core" / "core-weights_manifest.json").write_text("[1]"),
+        lambda folder: (folder / "cases.json").write_text('{"cases": '),
+        spoil_cases(lambda case: case.update(inputs=5)),
+        spoil_cases(lambda case: case.update(inputs=["input/nothing"])),
+        spoil_cases(lambda case: case.update(level="deep")),
+        spoil_cases(lambda case: case.update(name=7)),
+        spoil_cases(lambda case: case.update(net="nothing")),
+        spoil_cases(lambda case: case.update(attributes={})),
+        spoil_cases(lambda case: case.update(attributes={"size": -3, "center": True})),
+        spoil_cases(lambda case: case.update(expected=[])),
+        spoil_cases(lambda case: case.update(expected=[{"kind": "raw"}])),
+        spoil_cases(lambda case: case["expected"][0].update(name="nothing")),
+        spoil_cases(lambda case: case["expected"][0].update(tensor="input/astronaut")),
+    ],
+)
+def test_damaged_golden_cases_are_one_line_and_never_a_pass(core, spoil, capsys):
+    spoil(core)
+    arguments = ["run", "--backend", "numba", "--golden", core, "--only", "raw/face_expression_net/astronaut"]
+    status, out, err = run(arguments, capsys)
+    assert status in (1, 2)
+    assert " 1 passed" not in out
+    lines = [line for line in (out + err).splitlines() if "expected" in line and not line.startswith("level")]
+    assert len(lines) == 1, out + err
+
+
 # ------------------------------------------------------------------ files of tensors
 
 

@@ -7,7 +7,7 @@ they were.  That is evidence as strong as a conformance test passed: hundreds of
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,8 +67,16 @@ class Diagnostician:
         self._done[key] = self._done.get(key, 0) + 1
         if self._done[key] > self._most:
             return []
+        matches = self._matches(expected, answers, self._faulty(case, question))
+        if not matches and case.level == "taps":
+            matches = self._in_one_layer(case, question, expected, answers)
+        return matches
+
+    def _matches(
+        self, expected: list[Expected], answers: Mapping[str, Any], tried: Iterable[tuple[Fault, dict[str, Any]]], where: str = ""
+    ) -> list[Match]:
         matches = []
-        for fault, faulty in self._faulty(case, question):
+        for fault, faulty in tried:
             measured = _compare(expected, answers, faulty)
             effect = _compare(expected, faulty, faulty)
             if measured is None or effect is None:
@@ -78,9 +86,27 @@ class Diagnostician:
             # the fault alone makes as large an error
             explains = effect[1] * 2 > before > after * 2 if np.isfinite(before) else np.isinf(effect[1])
             if near and explains and before > _ROUNDING:
-                matches.append((ratio, Match(fault.name, fault.title, before, after)))
+                matches.append((ratio, Match(fault.name, fault.title + where, before, after)))
         matches.sort(key=lambda pair: pair[0])
         return [match for _, match in matches]
+
+    def _in_one_layer(self, case: Case, question: Question, expected: list[Expected], answers: Mapping[str, Any]) -> list[Match]:
+        """The faults, each in the first diverging layer alone; judged by that layer and those before it."""
+        until: list[Expected] = []
+        for one in expected:
+            until.append(one)
+            theirs = np.asarray(answers.get(one.name))
+            if theirs.shape != one.shape or not ratios(theirs, one.value, one.bound)[0].max(initial=0) <= 1:
+                break
+
+        def tried() -> Iterator[tuple[Fault, dict[str, Any]]]:
+            for fault in FAULTS:
+                faulty = fault.in_block(case, question, np.float32, until[-1].name) if fault.in_block is not None else None
+                if faulty is not None:
+                    yield fault, faulty
+
+        with np.errstate(all="ignore"):
+            return self._matches(until, answers, tried(), f", in {until[-1].name} alone")
 
     def _faulty(self, case: Case, question: Question) -> list[tuple[Fault, dict[str, Any]]]:
         if self._case != case.name:

@@ -24,10 +24,15 @@ __all__ = ["chosen_cases", "run_case_on", "run_cases"]
 
 def chosen_cases(golden: GoldenCases, patterns: Sequence[str] = (), levels: Sequence[str] = ()) -> list[Case]:
     """The cases that can be judged here and match a pattern and a level, from the ground up."""
-    cases = [
-        case for case in golden.all_cases
-        if answerable(golden, case) and patterns_match(case.name, patterns) and (not levels or case.level in levels)
-    ]  # fmt: skip
+    try:
+        cases = [
+            case for case in golden.all_cases
+            if answerable(golden, case) and patterns_match(case.name, patterns) and (not levels or case.level in levels)
+        ]  # fmt: skip
+    except (AttributeError, TypeError) as error:
+        raise GoldenError(
+            f"{golden.folder}/cases.json: expected names, levels and lists of inputs, got {one_line(str(error))}"
+        ) from None
     unknown = {case.level for case in cases} - set(ORDER)
     if unknown:
         raise GoldenError(f"{golden.folder}/cases.json: expected levels out of {', '.join(ORDER)}, got {min(unknown)}")

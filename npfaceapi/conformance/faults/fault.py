@@ -37,12 +37,15 @@ class Fault:
         difference or no sense.
     levels : tuple of str
         Where it can show.
+    in_block : callable, optional
+        As `run`, with the name of a block as the fourth argument: the fault in that block alone.
     """
 
     name: str
     title: str
     run: Callable[[Case, Question, Any], Answers | None]
     levels: tuple[str, ...] = ("taps", "raw")
+    in_block: Callable[[Case, Question, Any, str], Answers | None] | None = None
 
 
 def network_fault(
@@ -56,7 +59,7 @@ def network_fault(
 ) -> Fault:
     """A fault of a whole network: one rewrite of its graph, weights, batch or outputs; the reference runs the rest."""
 
-    def run(case: Case, question: Question, dtype: Any) -> Answers | None:
+    def run(case: Case, question: Question, dtype: Any, block: str = "") -> Answers | None:
         if outputs is not None and case.level != "raw":
             return None
         parts = _recorded(case, question, batch)
@@ -64,13 +67,13 @@ def network_fault(
             return None
         recorded, tensors, given = parts
         if weights is not None:
-            changed = weights(recorded, tensors)
+            changed = {**tensors, **{key: w for key, w in weights(recorded, tensors).items() if _inside(key, block)}}
             if all(changed[key] is value for key, value in tensors.items()):
                 return None
             tensors = changed
         nodes = [recorded.find(one) for one in question.answers]
         if graph is not None:
-            rewritten = rewrite(recorded, graph)
+            rewritten = rewrite(recorded, lambda node, new: graph(node, new) if _inside(node.block, block) else None)
             if rewritten is None:
                 return None
             recorded, new = rewritten
@@ -85,7 +88,13 @@ def network_fault(
         otherwise = outputs(case, answers)
         return None if all(otherwise[one] is answers[one] for one in answers) else otherwise
 
-    return Fault(name, title, run, ("operations", "taps", "raw") if batch is None and outputs is None else ("taps", "raw"))
+    if batch is None and outputs is None:
+        return Fault(name, title, run, ("operations", "taps", "raw"), run)
+    return Fault(name, title, run)
+
+
+def _inside(path: str, block: str) -> bool:
+    return not block or path == block or path.startswith(f"{block}/")
 
 
 def _recorded(case: Case, question: Question, batch: Any) -> tuple[Graph, Weights, Array] | None:
