@@ -26,11 +26,10 @@ from conform_engines import OnnxPort, TorchPort
 GOLDEN = GoldenCases()
 FLOAT32 = GRADES["float32"]
 LEVELS = ("operations", "taps", "raw", "decode", "prepare", "chain")
-PLANTED = ("operations", "decode", "prepare", "chain", "taps/face_landmark_68_tiny", "taps/mtcnn_r", "raw/face_landmark_68_tiny",
-           "raw/age", "raw/face_rec", "raw/mtcnn", "raw/tiny_f")  # fmt: skip
-# Every network and level; not every picture.
-PATTERNS = ("operations/*", "taps/[afmst]*/noise*", "raw/[afst]*/astronaut*", "raw/[af]*/cut", "raw/mtcnn*/[ag]*", "decode/*",
-            "prepare/*", "chain/*/astronaut", "chain/*/group")  # fmt: skip
+PLANTED = ("operations", "decode/face", "decode/age", "prepare", "taps/mtcnn_r", "raw/mtcnn", "raw/face_landmark_68_t")
+# Every level, and networks of every kind; not every picture.
+PATTERNS = ("operations/*", "taps/ssd*/noise", "taps/face_[lr]*/noise", "taps/age*/noise", "raw/[afs]*/astronaut",
+            "raw/mtcnn*/astronaut_min_60*", "raw/tiny_face*/tiny*", "decode/[afst]*", "prepare/*", "chain/tiny_416/*")  # fmt: skip
 
 
 def of_port(port):

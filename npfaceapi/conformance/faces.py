@@ -191,7 +191,7 @@ def _near(box: Array, rect: tuple[int, ...], right: tuple[int, ...], band: float
 
 
 def _floors(value: float, band: float) -> set[int]:
-    return {math.floor(max(0.0, value - band)), math.floor(max(0.0, value + band))}
+    return set(range(math.floor(max(0.0, value - band)), math.floor(max(0.0, value + band)) + 1))
 
 
 def _near_dlib(points: Array, rect: tuple[int, ...], right: tuple[int, ...], band: float, picture: tuple[int, ...]) -> bool:

@@ -232,12 +232,13 @@ def _normalized(x: Array) -> Array:
 
 def heads_channels_first(case: Case, answers: Answers) -> Answers:
     """SSD's predictors reshaped as [C,H,W], as channels-first frameworks hold them."""
-    if case.net != "ssd_mobilenetv1" or case.attributes["size"] != 512:
+    if case.net != "ssd_mobilenetv1":
         return answers
     out: Answers = {}
     for name, value in answers.items():
-        parts, at = [], 0
-        for side, anchors in ((32, 3), (16, 6), (8, 6), (4, 6), (2, 6), (1, 6)):
+        parts, at, side = [], 0, -(-case.attributes["size"] // 8)
+        for anchors in (3, 6, 6, 6, 6, 6):
+            side = -(-side // 2)  # 32, 16, 8, 4, 2, 1 for an input of 512
             rows = side * side * anchors
             part = value[:, at : at + rows].reshape(len(value), side, side, -1)
             parts.append(part.transpose(0, 3, 1, 2).reshape(len(value), rows, -1))
