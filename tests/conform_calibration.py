@@ -29,7 +29,8 @@ LEVELS = ("operations", "taps", "raw", "decode", "prepare", "chain")
 PLANTED = ("operations", "decode/face", "decode/age", "prepare", "taps/mtcnn_r", "raw/mtcnn", "raw/face_landmark_68_t")
 # Every level, and networks of every kind; not every picture.
 PATTERNS = ("operations/*", "taps/ssd*/noise", "taps/face_[lr]*/noise", "taps/age*/noise", "raw/[afs]*/astronaut",
-            "raw/mtcnn*/astronaut_min_60*", "raw/tiny_face*/tiny*", "decode/[afst]*", "prepare/*", "chain/tiny_416/*")  # fmt: skip
+            "raw/mtcnn*/astronaut_min_60*", "raw/tiny_face*/tiny*", "decode/[afst]*", "prepare/*",
+            "chain/tiny_416/*")  # fmt: skip
 
 
 def of_port(port):
