@@ -114,14 +114,16 @@ def ssd_non_max_suppression(
     if corners.ndim != 2 or corners.shape[1] != 4:
         raise InvalidArgument(f"ssd_non_max_suppression: expected boxes [N,4], got {list(corners.shape)}")
     values = _as_scores("ssd_non_max_suppression", scores, len(corners))
+    candidates = np.flatnonzero(values > score_threshold)  # a few of the thousands
+    candidates = candidates[np.argsort(-values[candidates], kind="stable")]
+    corners = corners[candidates]
     edges = np.concatenate([np.minimum(corners[:, :2], corners[:, 2:]), np.maximum(corners[:, :2], corners[:, 2:])], axis=1)
     areas = (edges[:, 2] - edges[:, 0]) * (edges[:, 3] - edges[:, 1])
-    waiting = np.flatnonzero(values > score_threshold)
-    waiting = waiting[np.argsort(-values[waiting], kind="stable")]
+    waiting = np.arange(len(candidates))
     kept: list[int] = []
     while len(waiting) and len(kept) < max_output_size:
         best, waiting = waiting[0], waiting[1:]
-        kept.append(int(best))
+        kept.append(int(candidates[best]))
         overlaps = _overlaps(edges[best], areas[best], edges[waiting], areas[waiting], True)
         overlaps[(areas[waiting] <= 0) | (areas[best] <= 0)] = 0.0
         waiting = waiting[overlaps <= iou_threshold]

@@ -157,6 +157,19 @@ class NetInput:
         self._treat_as_batch_input = treat_as_batch_input
         self._input_size: int | None = None
 
+    @classmethod
+    def of_pixels(cls, images: Sequence[NDArray[Any]]) -> NetInput:
+        """A batch of images that were decoded before, or of crops of them; nothing is copied.
+
+        Parameters
+        ----------
+        images : sequence of ndarray
+            At least one, each [H,W,3], uint8 or float32, as `load_image` gives them; views will do.
+        """
+        net_input = cls.__new__(cls)
+        net_input._images, net_input._treat_as_batch_input, net_input._input_size = list(images), True, None
+        return net_input
+
     def __repr__(self) -> str:
         return f"NetInput(batch_size={self.batch_size}, input_dimensions={self.input_dimensions})"
 

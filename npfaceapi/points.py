@@ -40,6 +40,8 @@ PointLike = Any
 
 def is_number(value: object) -> bool:
     """Whether a value is a finite real number; True and False are none."""
+    if type(value) is float:  # nearly always: the checks below take ten times as long
+        return math.isfinite(value)
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         return False
     try:
@@ -70,7 +72,7 @@ def round_half_up(value: float) -> float:
 
 def field_of(thing: object, name: str) -> Any:
     """An item of a mapping, or an attribute of an object; None if it is not there."""
-    if isinstance(thing, Mapping):
+    if type(thing) is dict or isinstance(thing, Mapping):
         return thing.get(name)
     return getattr(thing, name, None)
 

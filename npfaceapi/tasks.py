@@ -31,8 +31,9 @@ Array = np.ndarray[Any, Any]
 FaceDetectionOptions = SsdMobilenetv1Options | TinyYolov2Options | MtcnnOptions
 AnyTask = TypeVar("AnyTask", bound="ComposableTask")
 
-#: How many crops a network sees at once; bounds the memory that a crowd takes.
-MAX_BATCH = 32
+#: How many crops and how many photos a network sees at once.  It runs once on all faces of a photo, of which SSD gives at most
+#: 100; the limits bound the memory that many photos of crowds take.
+MAX_BATCH, MAX_PHOTOS = 128, 8
 
 
 class ComposableTask:
@@ -85,7 +86,8 @@ class ComposableTask:
             detector = nets.tiny_yolov2
         else:
             detector = nets.mtcnn
-        return [detector.locate_faces(image, self.options) for image in images]
+        chunks = (NetInput.of_pixels(images[at : at + MAX_PHOTOS]) for at in range(0, len(images), MAX_PHOTOS))
+        return [faces for chunk in chunks for faces in detector.locate_faces(chunk, self.options)]
 
     def _results(self) -> tuple[list[Faces], bool]:
         """The faces of each photo, and whether a list of photos came in."""
@@ -181,14 +183,19 @@ class FaceInProgress:
 
     image: Array
     result: FaceResult
+    seen: tuple[Any, Any] = (None, None)  # the last box that was asked for, and its rectangle: two networks see the same
 
     def rect(self, box: Box | FaceDetection | None) -> tuple[int, int, int, int] | None:
         """x, y, width, height of a box in whole pixels; None if no pixel of the photo lies in it."""
-        if box is None:
-            return None
+        if box is not self.seen[0]:
+            self.seen = box, self._rect(box)
+        rectangle: tuple[int, int, int, int] | None = self.seen[1]
+        return rectangle
+
+    def _rect(self, box: Any) -> tuple[int, int, int, int] | None:
         H, W = self.image.shape[:2]
         try:
-            return crop_rect(box.for_size(W, H).box if isinstance(box, FaceDetection) else box, W, H)
+            return None if box is None else crop_rect(box.for_size(W, H).box if isinstance(box, FaceDetection) else box, W, H)
         except InvalidArgument:
             return None
 
@@ -212,13 +219,13 @@ class FaceInProgress:
 Rectangle = Callable[[FaceInProgress], "tuple[int, int, int, int] | None"]
 
 
-def _predict(faces: Sequence[FaceInProgress], rectangle: Rectangle, network: Callable[[list[Array]], Any]) -> Iterator[Any]:
+def _predict(faces: Sequence[FaceInProgress], rectangle: Rectangle, network: Callable[[NetInput], Any]) -> Iterator[Any]:
     """Pairs of face and prediction; a face whose crop holds no pixel is left out, so that its field stays None."""
     rects = [(face, rectangle(face)) for face in faces]
     pairs = [(face, face.image[r[1] : r[1] + r[3], r[0] : r[0] + r[2]]) for face, r in rects if r is not None]
     for at in range(0, len(pairs), MAX_BATCH):
         chunk = pairs[at : at + MAX_BATCH]
-        yield from zip([face for face, _ in chunk], network([pixels for _, pixels in chunk]), strict=True)
+        yield from zip([face for face, _ in chunk], network(NetInput.of_pixels([pixels for _, pixels in chunk])), strict=True)
 
 
 def _add_landmarks(faces: Sequence[FaceInProgress], network: Any) -> None:

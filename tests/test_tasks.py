@@ -13,6 +13,7 @@ import pytest
 import npfaceapi as faceapi
 from npfaceapi import nets, tasks
 from npfaceapi.errors import ImageNotFoundError, InvalidArgument, InvalidType, WeightsError
+from npfaceapi.networks.neural_network import NeuralNetwork
 from npfaceapi.results import FaceDetection, FaceResult
 
 ASTRONAUT = Path(__file__).resolve().parent.parent / "golden" / "images" / "astronaut.png"
@@ -224,17 +225,38 @@ def test_a_list_of_photos(photo, two_faces):
     assert singles[1].landmarks is not None
 
 
-def test_many_faces_in_small_batches(two_faces, monkeypatch):
-    expected = [face.to_json() for face in all_steps(two_faces).run()]
+def test_many_faces_in_small_batches(photo, two_faces, monkeypatch):
+    photos = [two_faces, photo, two_faces]
+    expected = [[face.to_json() for face in faces] for faces in all_steps(photos).run()]
     monkeypatch.setattr(tasks, "MAX_BATCH", 1)
-    assert [face.to_json() for face in all_steps(two_faces).run()] == expected
+    monkeypatch.setattr(tasks, "MAX_PHOTOS", 2)
+    assert [[face.to_json() for face in faces] for faces in all_steps(photos).run()] == expected
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_each_network_runs_once_on_all_faces(two_faces, monkeypatch, count):
+    runs = []
+    original = NeuralNetwork._run
+
+    def counted(net, batch, *arguments):
+        runs.append((type(net).__name__, len(batch)))
+        return original(net, batch, *arguments)
+
+    monkeypatch.setattr(NeuralNetwork, "_run", counted)
+    all_steps([two_faces] * count).run()
+    face_nets = ("FaceLandmark68Net", "FaceExpressionNet", "AgeGenderNet", "FaceRecognitionNet")
+    assert runs == [("TinyFaceDetector", count), *((name, 2 * count) for name in face_nets)]
+
+
+def test_a_crowd_as_large_as_ssd_finds_goes_through_at_once():
+    assert faceapi.SsdMobilenetv1Options().max_results <= tasks.MAX_BATCH
 
 
 def test_faces_without_a_pixel_keep_none(photo, monkeypatch):
     (real,) = nets.tiny_face_detector.locate_faces(photo, OPTIONS)
     outside = FaceDetection(0.9, faceapi.Rect(1.5, 0.2, 0.1, 0.1), (256, 256))
     thin = FaceDetection(0.8, faceapi.Rect(0.2, 0.2, 0.001, 0.1), (256, 256))
-    monkeypatch.setattr(nets.tiny_face_detector, "locate_faces", lambda *args: [outside, real, thin], raising=False)
+    monkeypatch.setattr(nets.tiny_face_detector, "locate_faces", lambda *args: [[outside, real, thin]], raising=False)
     faces = all_steps(photo).run()
     assert [face.detection.score for face in faces] == [0.9, real.score, 0.8]
     for face in (faces[0], faces[2]):
