@@ -29,7 +29,8 @@ from npfaceapi.graph import Node, ParamTree, block
 from npfaceapi.image import to_net_input
 from npfaceapi.landmarks import FaceLandmarks5
 from npfaceapi.networks import mtcnn_stages as stages
-from npfaceapi.networks.neural_network import NeuralNetwork, Shapes, _Loaded, one_or_list, options_or_default
+from npfaceapi.networks.loaded import Loaded
+from npfaceapi.networks.neural_network import NeuralNetwork, Shapes, one_or_list, options_or_default
 from npfaceapi.options import MtcnnOptions
 from npfaceapi.results import FaceDetection, FaceResult, extend_with_face_landmarks
 from npfaceapi.weights import bundled_weights_shapes
@@ -118,7 +119,7 @@ class MtcnnNet(NeuralNetwork):
             name: shape for name, shape in bundled_weights_shapes(self.model_name).items() if name.startswith(f"{self.root}/")
         }
 
-    def _ready(self) -> _Loaded:
+    def _ready(self) -> Loaded:
         return self._owner._part(self.root)
 
     def _set(self, weights: Any, where: str, *, ours: bool = False) -> None:
@@ -170,19 +171,19 @@ class Mtcnn(NeuralNetwork):
         self.pnet = MtcnnNet(self, "pnet", pnet, 12)
         self.rnet = MtcnnNet(self, "rnet", rnet, 24)
         self.onet = MtcnnNet(self, "onet", onet, 48)
-        self._parts: tuple[_Loaded, dict[str, _Loaded]] | None = None
+        self._parts: tuple[Loaded, dict[str, Loaded]] | None = None
 
     def _used(self) -> set[str]:
         return set(self.shapes())
 
-    def _part(self, root: str) -> _Loaded:
+    def _part(self, root: str) -> Loaded:
         whole = self._ready()
         with self._lock:
             if self._parts is None or self._parts[0] is not whole:
                 roots = {name.partition("/")[0] for name in whole.tensors}
                 self._parts = (
                     whole,
-                    {r: _Loaded({name: t for name, t in whole.tensors.items() if name.startswith(f"{r}/")}) for r in roots},
+                    {r: Loaded({name: t for name, t in whole.tensors.items() if name.startswith(f"{r}/")}) for r in roots},
                 )
             return self._parts[1][root]
 

@@ -20,6 +20,7 @@ from npfaceapi.errors import FetchError, InvalidArgument, InvalidType, WeightsEr
 from npfaceapi.graph import Graph, Node, ParamTree, record
 from npfaceapi.image import NetInput, compute_reshaped_dimensions, to_net_input
 from npfaceapi.locks import ForkSafeLock
+from npfaceapi.networks.loaded import MAX_PROGRAMS, Loaded, Made
 from npfaceapi.taps import Taps
 from npfaceapi.weights import bundled_weights, bundled_weights_shapes, load_weight_map
 
@@ -28,9 +29,6 @@ __all__ = ["NeuralNetwork", "Shapes", "one_or_list", "options_or_default", "resh
 Array = np.ndarray[Any, Any]
 Shapes = dict[str, tuple[int, ...]]
 T = TypeVar("T")
-
-#: How many (input shape, outputs, backend) combinations a network keeps ready; the pyramid of MTCNN needs some ten.
-MAX_PROGRAMS = 24
 
 
 def one_or_list(results: list[T], net_input: NetInput) -> T | list[T]:
@@ -65,27 +63,6 @@ def options_or_default(options: Any, cls: type[T], where: str) -> T:
     return options
 
 
-class _Loaded:
-    """The tensors of a network and the programs made from them; replaced as a whole when other weights are loaded."""
-
-    def __init__(self, tensors: dict[str, Array]) -> None:
-        self.tensors = tensors
-        self.programs: OrderedDict[tuple[Any, ...], tuple[dispatch.Program, tuple[str, ...]]] = OrderedDict()
-        self.lock = ForkSafeLock()
-
-    def program(
-        self, key: tuple[Any, ...], make: Callable[[], tuple[dispatch.Program, tuple[str, ...]]]
-    ) -> tuple[dispatch.Program, tuple[str, ...]]:
-        """A program and the names of what it gives, made if they are not there."""
-        with self.lock:
-            if key not in self.programs:
-                self.programs[key] = make()
-            self.programs.move_to_end(key)
-            while len(self.programs) > MAX_PROGRAMS:
-                self.programs.popitem(last=False)
-            return self.programs[key]
-
-
 class NeuralNetwork:
     """A network: weights, a recorded graph, and the levels `to_batch`, `run_net` and `forward`.
 
@@ -101,7 +78,7 @@ class NeuralNetwork:
 
     def __init__(self, *, bundled: bool = False) -> None:
         self._bundled = bundled
-        self._loaded: _Loaded | None = None
+        self._loaded: Loaded | None = None
         self._lock = ForkSafeLock()
         self._graphs: OrderedDict[tuple[int, ...], Graph] = OrderedDict()
 
@@ -152,7 +129,7 @@ class NeuralNetwork:
     def _where(self) -> str:
         return type(self).__name__
 
-    def _ready(self) -> _Loaded:
+    def _ready(self) -> Loaded:
         if self._loaded is None:
             if not self._bundled:
                 self._refuse_without_weights()
@@ -166,13 +143,17 @@ class NeuralNetwork:
         raise WeightsError(f"{self._where()}: expected weights before use, got none: call net.load() for the bundled ones")
 
     def _load_bundled(self) -> None:
-        self._set(bundled_weights(self.model_name, self._used()), self.model_name, ours=True)
+        self._loaded = Loaded(self._read_bundled(), self._read_bundled, self.decode_params)
+
+    def _read_bundled(self) -> dict[str, Array]:
+        return self._checked(bundled_weights(self.model_name, self._used()), self.model_name, ours=True)
 
     def _set(self, weights: Mapping[str, Any], where: str, *, ours: bool = False) -> None:
-        """Check every tensor by name and shape, then take them over; on an error nothing changes.
+        """Check every tensor by name and shape, then take them over; on an error nothing changes."""
+        self._loaded = Loaded(self._checked(weights, where, ours=ours), always=self.decode_params)
 
-        Copies are made unless the arrays are `ours`, just read from files: a caller's array can change later.
-        """
+    def _checked(self, weights: Mapping[str, Any], where: str, *, ours: bool) -> dict[str, Array]:
+        """Copies, unless the arrays are `ours`, just read from files: a caller's array can change later."""
         take = np.asarray if ours else np.array
         used, shapes = self._used(), self.shapes()
         tensors: dict[str, Array] = {}
@@ -197,7 +178,7 @@ class NeuralNetwork:
             raise WeightsError(
                 f"{where}: expected only the tensors of {self._where()}, got {extra[0]} as well ({len(extra)} extra)"
             )
-        self._loaded = _Loaded(tensors)
+        return tensors
 
     def load(self, weights: Any = None) -> None:
         """Load weights: the bundled ones, a flat float32 array, a `.weights` file, or what `load_from_uri` takes.
@@ -267,7 +248,8 @@ class NeuralNetwork:
 
     def serialize_params(self) -> Array:
         """All tensors as one flat float32 array, which `load` takes back."""
-        return np.concatenate([self.to_flat(name, self.tensors[name]) for name in self.flat_order()])
+        tensors = self.tensors
+        return np.concatenate([self.to_flat(name, tensors[name]) for name in self.flat_order()])
 
     def get_param_list(self) -> list[tuple[str, Array]]:
         """Pairs of name and tensor, in the manifest's order."""
@@ -326,14 +308,14 @@ class NeuralNetwork:
         program, given = self._program(batch.shape[1:3], names, backend or dispatch.current_backend())
         return dict(zip(given, program(np.ascontiguousarray(batch, np.float32)), strict=True))
 
-    def _program(self, size: tuple[int, int], names: Sequence[str] | None, backend: str) -> tuple[Any, tuple[str, ...]]:
+    def _program(self, size: tuple[int, int], names: Sequence[str] | None, backend: str) -> Made:
         """A small network takes less time than recording a graph would: whoever comes again only looks into a dict."""
         loaded = self._ready()
 
-        def make() -> tuple[dispatch.Program, tuple[str, ...]]:
+        def make(tensors: dict[str, Array]) -> Made:
             graph = self.graph(*size)
             wanted = graph.outputs if names is None else {name: graph.find(name) for name in names}
-            return dispatch.prepare(graph, loaded.tensors, list(wanted.values()), backend), tuple(wanted)
+            return dispatch.prepare(graph, tensors, list(wanted.values()), backend), tuple(wanted)
 
         return loaded.program((backend, *size, None if names is None else tuple(names)), make)
 

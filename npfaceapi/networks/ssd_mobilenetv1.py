@@ -177,7 +177,7 @@ class SsdMobilenetv1(NeuralNetwork):
     @property
     def priors(self) -> Array:
         """The anchors [5118,4] as (ymin, xmin, ymax, xmax), relative to the padded square."""
-        return np.asarray(self.tensors["Output/extra_dim"][0])
+        return np.asarray(self._ready().tensor("Output/extra_dim")[0])
 
     def forward_input(self, net_input: NetInput) -> dict[str, list[Array]]:
         """What face-api.js's `forwardInput` gives: decoded `boxes` [5118,4] and `scores` [5118] of each photo."""

@@ -1,0 +1,73 @@
+"""The weights of a network in memory, and the programs that backends made of them."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from npfaceapi.engines.dispatch import Program
+from npfaceapi.locks import ForkSafeLock
+
+__all__ = ["MAX_PROGRAMS", "Loaded", "Made"]
+
+Array = np.ndarray[Any, Any]
+Tensors = dict[str, Array]
+Made = tuple[Program, tuple[str, ...]]  # a program and the names of what it gives
+
+#: How many (input shape, outputs, backend) combinations a network keeps ready; the pyramid of MTCNN needs some ten.
+MAX_PROGRAMS = 24
+#: Tensors of more bytes are not kept beside the program made from them, which has them packed.
+KEPT_BYTES = 8_000_000
+
+
+class Loaded:
+    """The tensors of a network and the programs made from them; replaced as a whole when other weights are loaded.
+
+    Large tensors that can be read again are let go after the first program was made.  Who needs them after all, because he
+    asks for them or for another program, has them read again, and then they stay.
+
+    Parameters
+    ----------
+    tensors : dict of str to ndarray
+    read_again : callable, optional
+        Gives the same tensors once more.
+    always : sequence of str
+        Names of tensors that decoding needs with every call.
+    """
+
+    def __init__(self, tensors: Tensors, read_again: Callable[[], Tensors] | None = None, always: Sequence[str] = ()) -> None:
+        large = sum(tensor.nbytes for tensor in tensors.values()) > KEPT_BYTES
+        self._tensors: Tensors | None = tensors
+        self._read_again = read_again if large else None
+        self._always = {name: tensors[name] for name in always}
+        self.programs: OrderedDict[tuple[Any, ...], Made] = OrderedDict()
+        self._lock = ForkSafeLock()
+
+    @property
+    def tensors(self) -> Tensors:
+        """All tensors by name; from now on they stay."""
+        with self._lock:
+            if self._tensors is None:
+                assert self._read_again is not None
+                self._tensors = self._read_again()
+            self._read_again = None
+            return self._tensors
+
+    def tensor(self, name: str) -> Array:
+        """One tensor."""
+        return self._always[name] if name in self._always else self.tensors[name]
+
+    def program(self, key: tuple[Any, ...], make: Callable[[Tensors], Made]) -> Made:
+        """The program of that key, made of the tensors when it is first asked for."""
+        with self._lock:
+            if key not in self.programs:
+                self.programs[key] = make(self._tensors or self.tensors)
+                if self._read_again is not None:
+                    self._tensors = None
+            self.programs.move_to_end(key)
+            while len(self.programs) > MAX_PROGRAMS:
+                self.programs.popitem(last=False)
+            return self.programs[key]
