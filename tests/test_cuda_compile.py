@@ -121,3 +121,22 @@ def test_the_resizer_never_joins_a_product_and_a_sum(ptx_of):
     ptx = ptx_of("resize")
     assert "mul.rn.f64" in ptx
     assert "fma.rn.f64" not in ptx
+
+
+def test_the_backend_compiles_with_these_settings(ptx_of, monkeypatch):
+    """What the first launch does, up to the point where numba-cuda loads the kernel onto a GPU."""
+    from numba.cuda import codegen, dispatcher
+
+    gpu = types.SimpleNamespace(compute_capability=(8, 0))
+    monkeypatch.setattr(codegen, "devices", types.SimpleNamespace(get_context=lambda: types.SimpleNamespace(device=gpu)))
+    monkeypatch.setattr(dispatcher._Kernel, "bind", lambda self: None)
+    monkeypatch.setattr(jit, "kernel_folder", lambda package: None)
+    kernel = TILES["tall"][1]
+    kernel = jit.Kernel(kernel.function, *kernel.launch_bounds)
+    (compiled,) = kernel._compiled.overloads.values()
+    assert compiled.argument_types == kernel.signature.args
+    assert compiled.launch_bounds == kernel.launch_bounds
+    assert len(kernel.signature.args) == len(kernel.arguments)
+    with jit._no_warning_of_small_grids():  # for warnings are errors here
+        configured = kernel._compiled[(1, 2, 3), 256]
+    assert configured.griddim == (1, 2, 3)
