@@ -20,8 +20,8 @@ from npfaceapi.commands.photos import (
     expand_photos,
     with_progress,
 )
-from npfaceapi.commands.table import format_table
 from npfaceapi.errors import FetchError, InvalidArgument, InvalidType
+from npfaceapi.plain_table import format_table
 
 if TYPE_CHECKING:
     from npfaceapi.results import FaceResult

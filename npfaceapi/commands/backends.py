@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from npfaceapi.commands.table import format_table
+from npfaceapi.plain_table import format_table
 
 __all__ = ["add_arguments", "run"]
 

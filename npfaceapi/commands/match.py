@@ -17,8 +17,8 @@ from npfaceapi.commands.photos import (
     image_files,
     with_progress,
 )
-from npfaceapi.commands.table import format_table
 from npfaceapi.errors import FetchError, InvalidArgument, InvalidType
+from npfaceapi.plain_table import format_table
 
 __all__ = ["add_arguments", "run"]
 
