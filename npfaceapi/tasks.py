@@ -8,7 +8,6 @@ Source: face-api.js 0.22.2, `globalApi/`.
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -118,6 +117,8 @@ class ComposableTask:
         raise InvalidType("ComposableTask.run: expected a task of detect_all_faces or detect_single_face")
 
     def __await__(self) -> Generator[Any, None, Any]:
+        import asyncio  # slow to import, and needed here alone
+
         return asyncio.to_thread(self.run).__await__()
 
     def __bool__(self) -> bool:

@@ -242,7 +242,7 @@ def _winograd(records: Records, step: Fused, w: Array, m: int, x: Image, out: Im
     values = {
         "x": x.at(-1, -1), "row": x.row, "C": Ci, "m": m, "tiles_h": rows, "tiles_w": columns, "v": V.offset, "u": U.offset,
         "gemm": kg.gemm.address, "pixel": records.address(tiles * Ci, np.int64), "run": records.address(starts, np.int64),
-        "w": records.address(np.concatenate([kg.pack_weights(k, N) for k in transform_filters(w, m)])),
+        "w": records.address(kg.pack_weights(transform_filters(w, m), N)),
         "chains": len(starts) // chained, "runs": chained, "R": R, "identity": records.address(np.zeros(N)),
         "out_pixel": records.address(tiles * N, np.int64), "N": N, "constants": records.constants_of(step, N),
         "finish": records.finish_of(step), "highest": step.activation.highest, "out": out.at(), "out_row": out.row,

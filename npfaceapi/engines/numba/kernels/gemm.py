@@ -109,13 +109,12 @@ def call_gemm(context: Any, address: Any, args: Any) -> Any:
 
 
 def pack_weights(weights: Array, N: int) -> Array:
-    """Weights [K,Co] as panels for N >= Co channels, the missing ones zero."""
-    K, Co = weights.shape
-    full = np.zeros((K, N), np.float32)
-    full[:, :Co] = weights
-    panels, n = [], 0
+    """Weights [...,K,Co] as panels [...,K*N] for N >= Co channels, the missing ones zero."""
+    *many, K, Co = weights.shape
+    packed, n = np.zeros((*many, K * N), np.float32), 0
     while n < N:
         width = next(size * LANES for size in PANELS if N - n >= size * LANES)
-        panels.append(full[:, n : n + width].reshape(-1))
+        panel = packed[..., K * n : K * (n + width)].reshape(*many, K, width)  # a view
+        panel[..., : max(0, Co - n)] = weights[..., n : n + width]
         n += width
-    return np.concatenate(panels)
+    return packed
