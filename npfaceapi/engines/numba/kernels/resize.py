@@ -93,7 +93,7 @@ def resize_rows(
     from the first, and two rows with their columns blended.
     """
     low, high, fractions = integers(memory, out_W), integers(memory + 8 * out_W, out_W), doubles(memory + 16 * out_W, out_W)
-    rows = doubles(memory + 24 * out_W, 6 * out_W).reshape(2, 3 * out_W)
+    rows, width = memory + 24 * out_W, 3 * out_W
     for j in range(out_W):
         source = _source(j, padded_W, out_W, half_pixel)
         at = math.floor(source)
@@ -118,8 +118,10 @@ def resize_rows(
                 second = wanted
             else:
                 first = wanted
+            blended = doubles(rows + 8 * width * place, width)
             if wanted < 0:
-                rows[place] = 0
+                blended[:] = 0
             else:
-                _blend_columns(image + wanted * row, is_float, low, high, fractions, rows[place])
-        _blend_rows(rows[a], rows[b], source - at, half_pixel, floats(out + 12 * i * out_W, 3 * out_W))
+                _blend_columns(image + wanted * row, is_float, low, high, fractions, blended)
+        upper, lower = doubles(rows + 8 * width * a, width), doubles(rows + 8 * width * b, width)
+        _blend_rows(upper, lower, source - at, half_pixel, floats(out + 12 * i * out_W, width))
