@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -130,3 +132,16 @@ def test_small_tensors_and_those_of_ones_own_stay(reads, monkeypatch):
     own.taps(batch_for(own), ["dense0"])
     assert own._loaded._tensors is not None
     assert reads == ["face_landmark_68_tiny_model"]
+
+
+def test_a_fresh_process_resizes_without_numba():
+    """A kernel that calls Numba at run time could not be kept on disk: every process would compile it anew."""
+    source = """
+import sys
+import numpy as np
+from npfaceapi import resize_bilinear
+resize_bilinear(np.zeros((9, 9, 3), np.uint8), (5, 5))
+print("numba" in sys.modules)
+"""
+    outputs = [subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True) for _ in range(2)]
+    assert outputs[1].stdout == "False\n"
