@@ -12,7 +12,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from npfaceapi import cli, ops
-from npfaceapi.commands.show import NETS, _parts
+from npfaceapi.commands.networks import NETS, parts
 from npfaceapi.graph import block, record
 from npfaceapi.graph_pictures.folding import fold
 from npfaceapi.graph_pictures.layout import lay_out
@@ -25,7 +25,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def graphs_of(name):
-    return [part.graph() for part in _parts(name)]
+    return [part.graph() for part in parts(name)]
 
 
 @pytest.fixture

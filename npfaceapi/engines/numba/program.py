@@ -28,6 +28,8 @@ Array = np.ndarray[Any, Any]
 #: at most a quarter of the weights: these, 22 MB for the recognition net, then come from far memory once for all of them.
 MOST_IN_GROUP = 4
 
+WORTH_SHARING = 3_000_000  # multiply-adds of an image, 0.1 ms: with fewer, a helper comes too late
+
 
 def _step(fused: Fused) -> Step:
     m = winograd_tile(fused)
@@ -56,6 +58,8 @@ class NumbaProgram:
         calls += [records.store(k, node) for k, node in enumerate(self.outputs)]
         self._ends = [*ends[:-1], len(calls)]  # the rows of step number i lie between numbers i and i + 1
         self._input = graph.input
+        self._image_bytes = np.array([4 * math.prod(node.shape) for node in (graph.input, *self.outputs)])
+        self._small = sum(step.macs for step in self.steps) < WORTH_SHARING
         self._kept: list[Array] = [*records.kept]
         self._table = np.array([self._row(call) for call in calls], np.int64).reshape(-1, COLUMNS)
         self._scratch, self._scratch_bytes = layout.scratch, round_up(records.scratch_bytes, ALIGNMENT)
@@ -75,21 +79,24 @@ class NumbaProgram:
         """Values [N, …] of the outputs for a batch float32 [N,H,W,C]."""
         batch = np.ascontiguousarray(batch, np.float32)
         N, threads = len(batch), dispatch.get_num_threads()
-        results = [np.empty((N, *node.shape), np.float32) for node in self.outputs]
+        arrays = [batch, *(np.empty((N, *node.shape), np.float32) for node in self.outputs)]
+        addresses = np.array([array.ctypes.data for array in arrays])
+        if self._small and threads > N:
+            threads = 1
         whole = N - N % threads  # images that the threads take whole, each its own; the rest they share step by step
         if whole:
             groups = min(whole, threads * -(-whole // (threads * self._group)))
             bounds = [k * whole // groups for k in range(groups + 1)]
-            claim_all(lambda k: self._alone(range(bounds[k], bounds[k + 1]), batch, results), groups, threads)
+            claim_all(lambda k: self._alone(range(bounds[k], bounds[k + 1]), addresses), groups, threads)
         for n in range(whole, N):
-            self._together(n, batch, results, threads)
-        return results
+            self._together(n, addresses, arrays, threads)
+        return arrays[1:]
 
-    def _alone(self, numbers: Sequence[int], batch: Array, results: Sequence[Array]) -> None:
+    def _alone(self, numbers: Sequence[int], addresses: Array) -> None:
         """A few images on this thread."""
         taken = [self._workspace(1) for _ in numbers]
         for n, workspace in zip(numbers, taken, strict=True):
-            self._set_slots(workspace, n, batch, results)
+            self._set_slots(workspace, n, addresses)
         memories = np.array([workspace.ctypes.data for workspace in taken], np.int64)
         run_steps(self._table, memories, taken[0].ctypes.data + self._scratch, 0)
         for workspace in taken:
@@ -98,20 +105,17 @@ class NumbaProgram:
     def _workspace(self, threads: int) -> Array:
         return workspaces.take(self._scratch + threads * self._scratch_bytes)
 
-    def _set_slots(self, workspace: Array, n: int, batch: Array, results: Sequence[Array]) -> None:
-        """Tell the first and the last calls where image number n and its results lie."""
-        sizes = [math.prod(node.shape) * 4 for node in self.outputs]
-        slots = workspace[: 8 * (1 + len(results))].view(np.int64)
-        slots[0] = batch.ctypes.data + n * batch[0].nbytes
-        slots[1:] = [r.ctypes.data + n * size for r, size in zip(results, sizes, strict=True)]
+    def _set_slots(self, workspace: Array, n: int, addresses: Array) -> None:
+        """Tell the first and the last calls where image number n and its results lie, from where the caller's arrays begin."""
+        workspace[: addresses.nbytes].view(np.int64)[:] = addresses + n * self._image_bytes
 
-    def _together(self, n: int, batch: Array, results: Sequence[Array], threads: int) -> None:
+    def _together(self, n: int, addresses: Array, arrays: Sequence[Array], threads: int) -> None:
         """One image with helpers.  One that starts after all is done finds nothing to claim and touches nothing."""
         workspace = self._workspace(threads)
-        self._set_slots(workspace, n, batch, results)
+        self._set_slots(workspace, n, addresses)
         counters = np.zeros(len(self._table) * COUNTER_BYTES // 8, np.int64)
         memory = np.array([workspace.ctypes.data])
-        held = (self, workspace, counters, memory, batch, results)  # a helper may outlive this call, if it is interrupted
+        held = (self, workspace, counters, memory, arrays)  # a helper may outlive this call, if it is interrupted
 
         def member(k: int) -> None:
             program, _, counts, memories, *_ = held
@@ -133,9 +137,9 @@ class NumbaProgram:
         of an empty table is subtracted.  Copying the image in counts to the first step, copying results out to the last.
         """
         batch = np.random.default_rng(0).uniform(0, 255, (1, *self._input.shape)).astype(np.float32)
-        results = [np.empty((1, *node.shape), np.float32) for node in self.outputs]
+        arrays = [batch, *(np.empty((1, *node.shape), np.float32) for node in self.outputs)]
         workspace = self._workspace(1)
-        self._set_slots(workspace, 0, batch, results)
+        self._set_slots(workspace, 0, np.array([array.ctypes.data for array in arrays]))
         memory = np.array([workspace.ctypes.data])
 
         def time(start: int, stop: int) -> float:

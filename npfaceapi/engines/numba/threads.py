@@ -85,6 +85,10 @@ class _Claims:
 
 def claim_all(function: Callable[[int], None], total: int, threads: int) -> None:
     """Call `function(number)` for 0..total on so many threads; returns when all is done, or at once if it is interrupted."""
+    if threads == 1 or total == 1:
+        for number in range(total):
+            function(number)
+        return
     claims = _Claims(function, total)
     try:
         offer([claims.work] * (min(threads, total) - 1))
