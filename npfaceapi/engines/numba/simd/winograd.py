@@ -1,8 +1,8 @@
 """Winograd's convolution F(m x m, 3 x 3): the transformations of a tile, a vector of channels at a time.
 
-m x m outputs of a 3 x 3 filter depend on (m+2) x (m+2) inputs.  Read as polynomials, a convolution is a product, and a product
-of degree m+1 is known from its values at m+2 points, one of them infinity.  With the matrices of evaluation (B', G) and of
-interpolation (A') (Cook and Toom; Lavin and Gray, arXiv:1509.09308)
+m x m outputs of a 3 x 3 filter depend on (m+2) x (m+2) inputs.  A product of polynomials of degree m+1 is known from its values
+at m+2 points, one of them infinity: g * y = B [(G g) * (A y)], where G and A evaluate and B interpolates.  A filter slid over
+an image is that product transposed (Cook and Toom; Lavin and Gray, arXiv:1509.09308):
 
     Y = A' [ (G w G') * (B' x B) ] A,      * element by element, summed over input channels
 
