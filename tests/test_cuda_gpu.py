@@ -107,6 +107,33 @@ def test_many_threads():
     assert not any(worker.is_alive() for worker in workers)
 
 
+def test_recording_beside_a_thread_that_uses_the_default_stream():
+    from numba import cuda
+
+    net, done, failures = faceapi.nets.face_landmark_68_tiny_net, threading.Event(), []
+
+    def work():
+        try:
+            values = np.ones(1000, np.float32)
+            while not done.is_set():
+                assert cuda.to_device(values).copy_to_host().sum() == 1000
+        except BaseException as error:
+            failures.append(error)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        for N in range(1, 20):
+            program = program_of(net)
+            for _ in range(2):
+                program(batch_of(N))
+            assert program.is_recorded
+    finally:
+        done.set()
+        worker.join(timeout=60)
+    assert not failures
+
+
 SCRIPT = """
 import os, sys
 sys.path[:0] = [{root!r}]

@@ -16,6 +16,9 @@ def tiny(monkeypatch):
     use_tile(monkeypatch, "tiny")
 
 
+BELOW_ZERO = {"mean": -0.0, "variance": 1.0, "offset": -0.0, "scale": -1.0}  # of a batch norm that turns 0.0 into -0.0
+
+
 def pointwise(x, p):
     return ops.conv2d(x, p["filters"], p["bias"])
 
@@ -96,6 +99,18 @@ def test_shared_chains_give_the_same_bits(monkeypatch, tiny, share):
     (shared,), _ = run_both(forward, (2, 2, 30), shapes, N=2)
     assert shared.tobytes() == alone.tobytes()
     assert_close(shared, expected)
+
+
+def test_shared_chains_keep_the_sign_of_zero(monkeypatch, tiny):
+    weights = {"f": np.zeros((1, 1, 2 * CHAIN, 3), np.float32), **{k: np.float32([v] * 3) for k, v in BELOW_ZERO.items()}}
+
+    def forward(x, p):
+        return ops.batch_norm(ops.conv2d(x, p["f"]), **{k: p[k] for k in BELOW_ZERO}, epsilon=0.001)
+
+    for share in (2, 1):
+        monkeypatch.setattr(launches, "choose_tile", lambda M, Co, chains, processors, share=share: ("small", share))
+        (y,), _ = run_both(forward, (1, 2, 2 * CHAIN), {k: w.shape for k, w in weights.items()}, weights=weights)
+        assert np.signbit(y).all()
 
 
 def test_every_tile_gives_the_same_bits(monkeypatch):

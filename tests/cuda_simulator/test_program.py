@@ -148,6 +148,16 @@ def test_out_of_memory_halves_the_batch_and_then_is_a_clear_error(fresh, monkeyp
     assert_same_bits(program(batch), expected)  # and it goes on afterwards
 
 
+def test_what_32_bits_cannot_address_is_refused(fresh, monkeypatch):
+    program, batch = plan(GRAPH, WEIGHTS, OUTPUTS), images(3)
+    expected = program(batch)
+    monkeypatch.setattr(program_module, "MOST_ADDRESSED", 2 * program._layout.size - 1)
+    assert_same_bits(program(batch), expected)  # one by one
+    monkeypatch.setattr(program_module, "MOST_ADDRESSED", program._layout.size - 1)
+    with pytest.raises(DeviceError, match="use smaller images"):
+        program(batch)
+
+
 def test_a_lost_gpu_is_a_clear_error(monkeypatch):
     program = plan(GRAPH, WEIGHTS, OUTPUTS)
 

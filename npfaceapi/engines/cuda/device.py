@@ -20,7 +20,7 @@ from numba import cuda
 
 from npfaceapi.engines.cuda.availability import check_process, note_process
 from npfaceapi.engines.cuda.jit import SIMULATED
-from npfaceapi.engines.cuda.recording import Recording, record
+from npfaceapi.engines.cuda.recording import Recording, checked, record
 from npfaceapi.errors import DeviceError
 
 __all__ = ["Device", "OutOfMemory", "device", "lock"]
@@ -29,6 +29,7 @@ Array = np.ndarray[Any, Any]
 
 MOST_NUMBERS = 1 << 30  # of the shared memory, 4 GiB: larger batches go in parts (and offsets stay below 2**31)
 SHARE_OF_FREE_MEMORY = 0.8
+_OF_THE_DRIVER = ("CudaAPIError", "CudaDriverError", "CudaSupportError", "CUDAError", "RuntimeError")  # names of errors
 
 lock = threading.RLock()
 _device: Device | None = None
@@ -53,7 +54,7 @@ class Device:
     def __init__(self) -> None:
         with translated_errors():
             gpu = cuda.get_current_device()
-            self.stream: Any = cuda.stream()
+            self.stream: Any = _own_stream()
             self.processors = 4 if SIMULATED else int(gpu.MULTIPROCESSOR_COUNT)
             self.memory: Any = None
         self.generation = 0
@@ -78,6 +79,7 @@ class Device:
             self.stream.synchronize()
             self.memory = None  # first give the old one back
             self.generation += 1
+            _free_now()
             self.memory = cuda.device_array(numbers, np.float32, stream=self.stream)
 
     def upload(self, values: Array) -> Any:
@@ -93,11 +95,11 @@ class Device:
             return None
         try:
             return record(launch_all, self.stream)
-        except RuntimeError as error:
+        except Exception as error:  # the driver's, numba-cuda's and cuda.core's have no class in common
             if "OUT_OF_MEMORY" in str(error):
                 raise
             self._records = False
-            return None
+            return None  # and if the GPU is lost, the launches that follow say so
 
 
 def device() -> Device:
@@ -114,6 +116,28 @@ def device() -> Device:
         return _device
 
 
+def _own_stream() -> Any:
+    """A stream that nothing ties to the default stream.
+
+    numba-cuda's own streams are tied to it: while one of them is in capture, CUDA refuses whatever another thread, perhaps of
+    another library, does on the default stream, and spoils the capture.
+    """
+    if SIMULATED:
+        return cuda.stream()
+    from cuda.bindings import driver
+
+    cuda.current_context()
+    (stream,) = checked(driver.cuStreamCreate(driver.CUstream_flags.CU_STREAM_NON_BLOCKING.value))
+    return cuda.external_stream(int(stream))
+
+
+def _free_now() -> None:
+    """numba-cuda keeps memory that nobody needs any more until it is a fifth of the GPU's: let it go."""
+    pending: Any = None if SIMULATED else getattr(cuda.current_context().memory_manager, "deallocations", None)
+    if pending is not None:  # another memory manager may have none
+        pending.clear()
+
+
 @contextmanager
 def translated_errors() -> Iterator[None]:
     """What numba-cuda and the driver raise, as a `DeviceError` in one line."""
@@ -125,7 +149,7 @@ def translated_errors() -> Iterator[None]:
         text = str(error)
         if "OUT_OF_MEMORY" in text:
             raise OutOfMemory(f"cuda: expected room on the GPU, got: {text}; free some, or use a smaller batch") from None
-        if type(error).__name__ in ("CudaAPIError", "CudaSupportError", "CUDAError", "RuntimeError") and "CUDA" in text.upper():
+        if type(error).__name__ in _OF_THE_DRIVER and "CUDA" in text.upper():
             raise DeviceError(
                 f"cuda: expected the GPU to answer, got: {text}; this process may have lost it: start a new one"
             ) from error

@@ -20,6 +20,7 @@ __all__ = ["CudaProgram", "plan"]
 
 Array = np.ndarray[Any, Any]
 
+MOST_ADDRESSED = (1 << 31) - 1  # numbers of a call: the kernels divide by 32-bit numbers and keep some offsets in them
 MOST_SEQUENCES = 8  # batch sizes whose launches a program keeps
 
 
@@ -143,8 +144,11 @@ class CudaProgram:
 
     def ready(self, gpu: Device, N: int) -> _Sequence:
         """The launches for N images, with memory and weights in place."""
-        scratch = max((needed(N, gpu.processors) for needed in self._scratch), default=0)
-        gpu.reserve(N * self._layout.size + scratch)
+        scratch = max((numbers(N, gpu.processors) for numbers in self._scratch), default=0)
+        needed = N * self._layout.size + scratch
+        if needed > MOST_ADDRESSED:
+            raise OutOfMemory(f"cuda: expected at most {MOST_ADDRESSED} numbers for a call, got {needed}; use smaller images")
+        gpu.reserve(needed)
         if self._uploaded is None:
             self._uploaded = {"weights": gpu.upload(self._constants), "table": gpu.upload(self._table)}
         if N not in self._sequences:

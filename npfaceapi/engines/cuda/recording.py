@@ -4,8 +4,9 @@ Launching a kernel from Python costs tens of microseconds, a kernel of a small l
 network, a batch of one would wait for Python nearly all the time.  While a stream is in capture, the launches that go into it
 are not run but noted; the graph of them is started with one call, which costs about as much as ONE launch.
 
-Made with `cuda.bindings`, on which numba-cuda depends.  Capture is `RELAXED`: other threads, and the release of memory that
-Python's collector may cause, do not disturb it, and what we issue ourselves is launches alone.
+Made with `cuda.bindings`, on which numba-cuda depends.  Capture is `RELAXED`, so that the release of memory that Python's
+collector may cause is allowed, the stream is not tied to the default stream, which others may use meanwhile, and what we issue
+ourselves is launches alone.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["Recording", "record"]
+__all__ = ["Recording", "checked", "record"]
 
 
 class Recording:
@@ -27,7 +28,7 @@ class Recording:
     def replay(self) -> None:
         from cuda.bindings import driver
 
-        _checked(driver.cuGraphLaunch(self._executable, self._stream))
+        checked(driver.cuGraphLaunch(self._executable, self._stream))
 
     def close(self) -> None:
         """Give back what the driver holds."""
@@ -47,7 +48,7 @@ def record(launch_all: Callable[[], None], stream: Any) -> Recording:
     from cuda.bindings import driver
 
     raw = driver.CUstream(int(stream.handle))
-    _checked(driver.cuStreamBeginCapture(raw, driver.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_RELAXED))
+    checked(driver.cuStreamBeginCapture(raw, driver.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_RELAXED))
     try:
         launch_all()
     except BaseException:  # an interrupt too: the stream must leave the capture
@@ -55,15 +56,15 @@ def record(launch_all: Callable[[], None], stream: Any) -> Recording:
         if code == driver.CUresult.CUDA_SUCCESS:
             driver.cuGraphDestroy(graph)
         raise
-    (graph,) = _checked(driver.cuStreamEndCapture(raw))
+    (graph,) = checked(driver.cuStreamEndCapture(raw))
     try:
-        (executable,) = _checked(driver.cuGraphInstantiate(graph, 0))
+        (executable,) = checked(driver.cuGraphInstantiate(graph, 0))
     finally:
         driver.cuGraphDestroy(graph)
     return Recording(executable, raw)
 
 
-def _checked(answer: tuple[Any, ...]) -> tuple[Any, ...]:
+def checked(answer: tuple[Any, ...]) -> tuple[Any, ...]:
     """The values of a driver's answer, whose first says how it went."""
     from cuda.bindings import driver
 

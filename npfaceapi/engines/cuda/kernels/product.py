@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
 from numba import cuda, float32, int32, int64
 
 from npfaceapi.engines.cuda.jit import (
@@ -46,6 +47,7 @@ __all__ = ["BK", "CHAIN", "NOWHERE", "Tile", "add_chains", "make_product"]
 
 BK = 16  # inputs of a slice
 CHAIN = 4 * BK  # inputs of a chain
+NOTHING = np.float32(-0.0)  # what added to any number leaves it as it is; 0.0 would turn -0.0 into itself
 NOWHERE = -(1 << 24)  # a row that lies in no image, whatever the tap
 
 
@@ -193,5 +195,5 @@ def add_chains(memory, weights, partial, chains, size, Co, constants, highest, o
         total = ZERO
         for c in range(chains):
             total += memory[index(partial + c * size + i)]
-        added = memory[index(residual + i)] if residual >= 0 else ZERO
+        added = memory[index(residual + i)] if residual >= 0 else NOTHING
         memory[index(out + i)] = finished(total, weights, constants + remainder(i, Co), Co, added, highest)

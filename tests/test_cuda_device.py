@@ -1,0 +1,87 @@
+"""What the cuda backend asks of NVIDIA's driver, with stand-ins for it: the stream, the memory, what a failed recording means."""
+
+from __future__ import annotations
+
+import types
+
+import pytest
+
+pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
+driver = pytest.importorskip("cuda.bindings.driver")
+
+from npfaceapi.engines.cuda import device  # noqa: E402
+from npfaceapi.errors import DeviceError  # noqa: E402
+
+pytestmark = pytest.mark.skipif(device.SIMULATED, reason="the simulator has no driver")
+
+
+class CUDAError(Exception):
+    """As cuda.core's: no RuntimeError."""
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """A device whose frees are pending, as numba-cuda keeps them; `gpu.log` tells what happened in which order."""
+    gpu = object.__new__(device.Device)
+    gpu.memory, gpu.generation, gpu._records, gpu.log = types.SimpleNamespace(size=10), 0, True, []
+    gpu.stream = types.SimpleNamespace(synchronize=lambda: gpu.log.append("wait"))
+    pending = types.SimpleNamespace(clear=lambda: gpu.log.append(f"free, holding {gpu.numbers}"))
+    manager = types.SimpleNamespace(deallocations=pending)
+
+    def device_array(numbers, dtype, stream):
+        gpu.log.append("allocate")
+        return types.SimpleNamespace(size=numbers)
+
+    monkeypatch.setattr(device.cuda, "current_context", lambda: types.SimpleNamespace(memory_manager=manager))
+    monkeypatch.setattr(device.cuda, "device_array", device_array)
+    return gpu
+
+
+def test_old_memory_is_freed_before_the_new_is_allocated(gpu):
+    gpu.reserve(20)
+    assert gpu.log == ["wait", "free, holding 0", "allocate"]
+    assert gpu.numbers == 20
+    gpu.reserve(15)
+    assert len(gpu.log) == 3
+
+
+def test_the_stream_is_not_tied_to_the_default_stream(gpu, monkeypatch):
+    asked = []
+
+    def create(flags):
+        asked.append(flags)
+        return driver.CUresult.CUDA_SUCCESS, driver.CUstream(4711)
+
+    monkeypatch.setattr(driver, "cuStreamCreate", create)
+    monkeypatch.setattr(device.cuda, "external_stream", lambda handle: ("stream", handle))
+    assert device._own_stream() == ("stream", 4711)
+    assert asked == [int(driver.CUstream_flags.CU_STREAM_NON_BLOCKING)]
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, CUDAError])
+def test_what_cannot_be_recorded_is_launched(gpu, monkeypatch, kind):
+    def record(launch_all, stream):
+        raise kind("CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED")
+
+    monkeypatch.setattr(device, "record", record)
+    assert gpu.record(lambda: None) is None
+    monkeypatch.setattr(device, "record", lambda launch_all, stream: "a recording")
+    assert gpu.record(lambda: None) is None  # and is not tried again
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, CUDAError])
+def test_a_recording_without_room_is_out_of_memory(gpu, monkeypatch, kind):
+    def record(launch_all, stream):
+        raise kind("CUDA_ERROR_OUT_OF_MEMORY")
+
+    monkeypatch.setattr(device, "record", record)
+    with pytest.raises(device.OutOfMemory), device.translated_errors():
+        gpu.record(lambda: None)
+
+
+def test_every_error_of_numba_cuda_and_the_driver_becomes_ours():
+    from numba.cuda.cudadrv.driver import CudaAPIError, CudaDriverError
+
+    for error in (CudaAPIError(700, "CUDA_ERROR_ILLEGAL_ADDRESS"), CudaDriverError("CUDA initialized before forking")):
+        with pytest.raises(DeviceError, match="expected the GPU to answer"), device.translated_errors():
+            raise error
