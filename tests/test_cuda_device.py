@@ -23,7 +23,8 @@ class CUDAError(Exception):
 def gpu(monkeypatch):
     """A device whose frees are pending, as numba-cuda keeps them; `gpu.log` tells what happened in which order."""
     gpu = object.__new__(device.Device)
-    gpu.memory, gpu.generation, gpu._records, gpu.log = types.SimpleNamespace(size=10), 0, True, []
+    gpu.memory, gpu.generation, gpu._failures, gpu.log = types.SimpleNamespace(size=10), 0, 0, []
+    gpu.number, gpu.current = 1, types.SimpleNamespace(id=1)
     gpu.stream = types.SimpleNamespace(synchronize=lambda: gpu.log.append("wait"))
     pending = types.SimpleNamespace(clear=lambda: gpu.log.append(f"free, holding {gpu.numbers}"))
     manager = types.SimpleNamespace(deallocations=pending)
@@ -32,7 +33,7 @@ def gpu(monkeypatch):
         gpu.log.append("allocate")
         return types.SimpleNamespace(size=numbers)
 
-    monkeypatch.setattr(device.cuda, "current_context", lambda: types.SimpleNamespace(memory_manager=manager))
+    monkeypatch.setattr(device.cuda, "current_context", lambda: types.SimpleNamespace(memory_manager=manager, device=gpu.current))
     monkeypatch.setattr(device.cuda, "device_array", device_array)
     return gpu
 
@@ -64,9 +65,21 @@ def test_what_cannot_be_recorded_is_launched(gpu, monkeypatch, kind):
         raise kind("CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED")
 
     monkeypatch.setattr(device, "record", record)
-    assert gpu.record(lambda: None) is None
-    monkeypatch.setattr(device, "record", lambda launch_all, stream: "a recording")
+    works = lambda launch_all, stream: "a recording"  # noqa: E731
+    for _ in range(device.MOST_FAILURES):
+        monkeypatch.setattr(device, "record", works)
+        assert gpu.record(lambda: None) == "a recording"
+        monkeypatch.setattr(device, "record", record)
+        assert gpu.record(lambda: None) is None
+    monkeypatch.setattr(device, "record", works)
     assert gpu.record(lambda: None) is None  # and is not tried again
+
+
+def test_a_thread_on_another_gpu_is_told_so(gpu):
+    device._check_thread(gpu)
+    gpu.current.id = 0
+    with pytest.raises(DeviceError, match="whose current GPU is number 1, as with the first call, got 0"):
+        device._check_thread(gpu)
 
 
 @pytest.mark.parametrize("kind", [RuntimeError, CUDAError])

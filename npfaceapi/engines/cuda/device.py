@@ -29,6 +29,7 @@ Array = np.ndarray[Any, Any]
 
 MOST_NUMBERS = 1 << 30  # of the shared memory, 4 GiB: larger batches go in parts (and offsets stay below 2**31)
 SHARE_OF_FREE_MEMORY = 0.8
+MOST_FAILURES = 3  # to record: one may be somebody else's doing, who waits for the whole GPU at that moment
 _OF_THE_DRIVER = ("CudaAPIError", "CudaDriverError", "CudaSupportError", "CUDAError", "RuntimeError")  # names of errors
 
 lock = threading.RLock()
@@ -44,6 +45,8 @@ class Device:
 
     Attributes
     ----------
+    number : int
+        Of the GPU: that which was current at the first call.
     stream : numba-cuda's stream
     processors : int
         How many multiprocessors the GPU has.
@@ -54,11 +57,12 @@ class Device:
     def __init__(self) -> None:
         with translated_errors():
             gpu = cuda.get_current_device()
+            self.number = 0 if SIMULATED else int(gpu.id)
             self.stream: Any = _own_stream()
             self.processors = 4 if SIMULATED else int(gpu.MULTIPROCESSOR_COUNT)
             self.memory: Any = None
         self.generation = 0
-        self._records = not SIMULATED
+        self._failures = MOST_FAILURES if SIMULATED else 0
 
     @property
     def numbers(self) -> int:
@@ -91,14 +95,14 @@ class Device:
 
     def record(self, launch_all: Callable[[], None]) -> Recording | None:
         """The launches as a recording, or None where the driver cannot make one: then they are launched one by one."""
-        if not self._records:
+        if self._failures >= MOST_FAILURES:
             return None
         try:
             return record(launch_all, self.stream)
         except Exception as error:  # the driver's, numba-cuda's and cuda.core's have no class in common
             if "OUT_OF_MEMORY" in str(error):
                 raise
-            self._records = False
+            self._failures += 1
             return None  # and if the GPU is lost, the launches that follow say so
 
 
@@ -112,8 +116,17 @@ def device() -> Device:
         if _device is None:
             _device = Device()
         if not SIMULATED:
-            cuda.current_context()  # also for a thread that has none yet
+            _check_thread(_device)
         return _device
+
+
+def _check_thread(gpu: Device) -> None:
+    """Give a thread that has no context the GPU's; raise if it has that of another GPU."""
+    with translated_errors():
+        number = cuda.current_context().device.id
+    if number != gpu.number:
+        expected = f"a thread whose current GPU is number {gpu.number}, as with the first call"
+        raise DeviceError(f"cuda: expected {expected}, got {number}")
 
 
 def _own_stream() -> Any:
