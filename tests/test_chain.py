@@ -23,10 +23,10 @@ from npfaceapi.weights import load_weight_map
 
 @pytest.fixture
 def one_thread():
-    before = dispatch.get_num_threads()
+    before = dispatch._num_threads
     dispatch.set_num_threads(1)
     yield
-    dispatch.set_num_threads(before)
+    dispatch._num_threads = before
 
 
 def test_what_surrounds_the_networks_takes_less_than_15_percent(one_thread, monkeypatch):

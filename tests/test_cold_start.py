@@ -112,7 +112,8 @@ print("numba" in sys.modules)
 
 
 def test_other_sources_or_another_compiler_never_use_stale_kernels(kept, tmp_path):
-    place, probability = kept
+    place, probability = tmp_path / "kernels", kept[1]
+    shutil.copytree(kept[0], place)
     copy = tmp_path / "upgraded"
     shutil.copytree(ROOT / "npfaceapi", copy / "npfaceapi", ignore=shutil.ignore_patterns("__pycache__", "_data"))
     (copy / "weights").symlink_to(ROOT / "weights")

@@ -37,14 +37,16 @@ def ptx_of():
     """Compiles a kernel for compute capability 8.0, as numba-cuda would if such a GPU were here."""
     if jit.SIMULATED:
         pytest.skip("the simulator compiles nothing")
+    from cuda.bindings import nvrtc
     from numba import cuda
     from numba.cuda import compiler, dispatcher
     from numba.cuda.cudadrv import nvvm
 
     try:
         nvvm.NVVM()
+        nvrtc.nvrtcGetNumSupportedArchs()
     except Exception as error:
-        pytest.skip(f"NVVM is missing (pip install 'npfaceapi[cuda13]'): {str(error).splitlines()[0]}")
+        pytest.skip(f"NVIDIA's compilers are missing (pip install 'npfaceapi[cuda13]'): {str(error).splitlines()[0]}")
     compiled: dict[str, str] = {}
     device = types.SimpleNamespace(compute_capability=(8, 0))  # device functions are compiled for the current GPU
     with pytest.MonkeyPatch.context() as patch:

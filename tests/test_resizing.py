@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from npfaceapi.engines import dispatch
-from npfaceapi.engines.dispatch import get_num_threads, set_num_threads, use_backend
+from npfaceapi.engines.dispatch import set_num_threads, use_backend
 from npfaceapi.engines.numba import resizing
 from npfaceapi.networks.mtcnn_stages import patches, pyramid_image
 from npfaceapi.resampling import resize_bilinear, resize_half_pixel, to_batch_tensor
@@ -21,10 +21,10 @@ SIDES = (1, 2, 3, 7, 16, 33, 64)
 
 @pytest.fixture(autouse=True)
 def threads():
-    before = get_num_threads()
+    before = dispatch._num_threads
     set_num_threads(2)
     yield
-    set_num_threads(before)
+    dispatch._num_threads = before
 
 
 @pytest.fixture

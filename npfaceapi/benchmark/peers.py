@@ -34,12 +34,12 @@ class Runner(NamedTuple):
 @contextmanager
 def numbers_of_threads(n: int) -> Iterator[None]:
     """Our own number of threads, for a `with` block."""
-    before = dispatch.get_num_threads()
+    before = dispatch._num_threads  # None: as the environment says
     dispatch.set_num_threads(n)
     try:
         yield
     finally:
-        dispatch.set_num_threads(before)
+        dispatch._num_threads = before
 
 
 def ours(net: NeuralNetwork, backend: str) -> Runner:
