@@ -54,5 +54,5 @@ def test_the_notebook_is_small_and_its_links_lead_somewhere():
     cells = json.loads(text)["cells"]
     prose = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
     assert problems_of(prose, DOCS) == []
-    assert not re.search(r"/home/|/root/|/tmp/|/Users/", text)
+    assert not re.search(r"/(home|root|tmp|Users)/", text)
     assert Path(DOCS / "reading-path.ipynb").name in (DOCS / "README.md").read_text("utf-8")
