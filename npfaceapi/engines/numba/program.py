@@ -56,6 +56,7 @@ class NumbaProgram:
             calls += records.of(step)
             ends.append(len(calls))
         calls += [records.store(k, node) for k, node in enumerate(self.outputs)]
+        calls = records.place_weights(calls)
         self._ends = [*ends[:-1], len(calls)]  # the rows of step number i lie between numbers i and i + 1
         self._input = graph.input
         self._image_bytes = np.array([4 * math.prod(node.shape) for node in (graph.input, *self.outputs)])

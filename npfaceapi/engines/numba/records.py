@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from npfaceapi.engines.numba.kernels import pool as kp
 from npfaceapi.engines.numba.kernels import rows as kr
 from npfaceapi.engines.numba.kernels import winograd as kw
 from npfaceapi.engines.numba.planner import Call, Layout, Window, pixels_of, tiles_of, window_of, winograd_tile
-from npfaceapi.engines.numba.simd.emit import CLAMPED, SCALED, SLOPED
+from npfaceapi.engines.numba.simd.emit import CLAMPED, LIMITED, SCALED, SLOPED
 from npfaceapi.engines.numba.simd.target import LANES
 from npfaceapi.engines.numba.simd.winograd import transform_filters
 from npfaceapi.engines.numba.workspace import ALIGNMENT, Image, round_up
@@ -49,12 +49,34 @@ class Records:
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self.kept: list[Array] = []
+        self._packed: list[Array] = []
+        self._packed_bytes = 0
         self.scratch_bytes = 64
 
     def address(self, values: Array, dtype: Any = np.float32) -> int:
         """The address of a constant."""
         self.kept.append(np.ascontiguousarray(values, dtype))
         return int(self.kept[-1].ctypes.data)
+
+    def weights(self, packed: Array) -> int:
+        """Where packed weights will lie in the block that `place_weights` makes, in bytes from its start."""
+        offset = self._packed_bytes
+        self._packed.append(packed)
+        self._packed_bytes += round_up(packed.nbytes, ALIGNMENT)
+        return offset
+
+    def place_weights(self, calls: Sequence[Call]) -> list[Call]:
+        """All packed weights in one block, in the order in which the calls read them: see kernels/gemm.py for why."""
+        block = np.empty(self._packed_bytes + ALIGNMENT, np.uint8)
+        block = block[-block.ctypes.data % ALIGNMENT :]
+        self.kept.append(block)
+        offset, start = 0, block.ctypes.data
+        for packed in self._packed:
+            block[offset : offset + packed.nbytes] = packed.reshape(-1).view(np.uint8)
+            offset += round_up(packed.nbytes, ALIGNMENT)
+        self._packed.clear()
+        placed = [{**call.values, "w": start + call.values["w"]} if "w" in call.values else call.values for call in calls]
+        return [call._replace(values=values) for call, values in zip(calls, placed, strict=True)]
 
     def row_of(self, values: Array, image: Image) -> int:
         """The address of one number for each float of a row of the image, from one a channel."""
@@ -75,8 +97,10 @@ class Records:
         scale, after, alpha = step.constants.scale, step.constants.after, step.activation.alpha
         finish = SCALED if (scale != 1).any() or after.any() else 0
         if not alpha.any():
-            return finish | CLAMPED
-        return finish | SLOPED if (alpha != 1).any() or np.isfinite(step.activation.highest) else finish
+            finish |= CLAMPED
+        elif (alpha != 1).any():
+            finish |= SLOPED
+        return finish | LIMITED if np.isfinite(step.activation.highest) else finish
 
     def of(self, step: Fused) -> list[Call]:
         """The calls of a step."""
@@ -148,7 +172,7 @@ class Records:
         out_pixels = self.address(out.pixels(H, W) if step.pool is None else np.arange(H * W) * N, np.int64)
         return {
             "gemm": kg.gemm.address, "pixel": self.address(pixels, np.int64), "run": self.address(starts, np.int64),
-            "chains": len(starts) // chained, "runs": chained, "R": R, "w": self.address(kg.pack_weights(w, N)),
+            "chains": len(starts) // chained, "runs": chained, "R": R, "w": self.weights(kg.pack_weights(w, N)),
             "constants": self.constants_of(step, N), "finish": self.finish_of(step), "highest": step.activation.highest,
             "N": N, "out": out.offset, "out_pixel": out_pixels, "residual": -1 if residual is None else residual.offset,
             "residual_pixel": out_pixels if residual is None else self.address(residual.pixels(H, W), np.int64), "H": H, "W": W,
@@ -242,7 +266,7 @@ def _winograd(records: Records, step: Fused, w: Array, m: int, x: Image, out: Im
     values = {
         "x": x.at(-1, -1), "row": x.row, "C": Ci, "m": m, "tiles_h": rows, "tiles_w": columns, "v": V.offset, "u": U.offset,
         "gemm": kg.gemm.address, "pixel": records.address(tiles * Ci, np.int64), "run": records.address(starts, np.int64),
-        "w": records.address(kg.pack_weights(transform_filters(w, m), N)),
+        "w": records.weights(kg.pack_weights(transform_filters(w, m), N)),
         "chains": len(starts) // chained, "runs": chained, "R": R, "identity": records.address(np.zeros(N)),
         "out_pixel": records.address(tiles * N, np.int64), "N": N, "constants": records.constants_of(step, N),
         "finish": records.finish_of(step), "highest": step.activation.highest, "out": out.at(), "out_row": out.row,

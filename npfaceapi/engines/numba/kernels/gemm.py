@@ -14,9 +14,8 @@ import numpy as np
 
 from npfaceapi.engines.numba.jit import ADDRESS, FLOAT32, INT64, Kernel, intrinsic, jitted, types, uintp
 from npfaceapi.engines.numba.simd.emit import call_address
-from npfaceapi.engines.numba.simd.prefetch import prefetch_lines
 from npfaceapi.engines.numba.simd.target import LANES, PANELS
-from npfaceapi.engines.numba.simd.tile import make_tile
+from npfaceapi.engines.numba.simd.tile import LINE, make_tile
 
 __all__ = ["call_gemm", "gemm", "pack_weights"]
 
@@ -41,6 +40,12 @@ def _rows_of_tile(left: int, block: int, tall: int, short: int) -> int:
     return short if block >= short else 1
 
 
+@jitted()
+def _in_lines(floats: int, parts: int) -> int:
+    """What each of so many parts takes of so many floats, in whole cache lines."""
+    return (floats + parts * LINE - 1) // (parts * LINE) * LINE
+
+
 def _gemm(
     x: int, pixel: int, run: int, chains: int, runs: int, R: int, w: int, constants: int, N: int, finish: int, highest: float,
     out: int, out_pixel: int, residual: int, residual_pixel: int, m0: int, m1: int, n0: int, n1: int, block: int,
@@ -48,7 +53,8 @@ def _gemm(
 ) -> None:  # fmt: skip
     """Pixels m0..m1 and channels n0..n1 (whole panels), `block` pixels at a time; `residual` 0 means none.
 
-    With every panel of the first block a share of the `ahead_floats` at `ahead` is asked for, to be read next.
+    The `ahead_floats` at `ahead` are read next: each panel of the first block asks for a share of them, and every panel for
+    the weights that follow its own.  Behind the last panel lie those of the next step.
     """
     K = chains * runs * R
     share = ahead_floats * WIDE // max(n1 - n0, WIDE)
@@ -56,20 +62,21 @@ def _gemm(
         last = min(m1, first + block)
         n = n0
         while n < n1:
-            if share > 0 and first == m0:
-                prefetch_lines(ahead + uintp((n - n0) // WIDE * share * 4), share)
             skip = uintp(n * 4)
             panel, constants_n, out_n = w + skip * uintp(K), constants + skip, out + skip
             residual_n = residual + skip if residual != 0 else uintp(0)
-            m = first
             width = WIDE if n1 - n >= WIDE else MIDDLE if n1 - n >= MIDDLE else NARROW
             tall, short = (6, 4) if width == WIDE else (12, 4) if width == MIDDLE else (12, 1)
+            next_w, next_x = panel + uintp(K * width * 4), ahead + uintp((n - n0) // WIDE * share * 4)
+            all_chains = (last - first + tall - 1) // tall * chains
+            share_w, share_x = _in_lines(K * width, all_chains), _in_lines(share if first == m0 else 0, all_chains)
+            m = first
             while m < last:
                 size = _rows_of_tile(last - m, last - first, tall, short)
                 t = uintp(max(min(m, last - size), first) * 8)
                 args = (
                     x, pixel + t, run, chains, runs, R, panel, constants_n, N, finish, highest,
-                    out_n, out_pixel + t, residual_n, residual_pixel + t,
+                    out_n, out_pixel + t, residual_n, residual_pixel + t, next_w, share_w, next_x, share_x,
                 )  # fmt: skip
                 if width == WIDE:
                     if size == 6:
@@ -90,6 +97,8 @@ def _gemm(
                 else:
                     narrow1(*args)
                 m += size
+                next_w += uintp(share_w * chains * 4)
+                next_x += uintp(share_x * chains * 4)
             n += width
 
 

@@ -16,6 +16,7 @@ __all__ = [
     "FLOATS",
     "INT",
     "INTS",
+    "LIMITED",
     "SCALED",
     "SLOPED",
     "VECTOR",
@@ -31,8 +32,8 @@ FLOATS, INTS = FLOAT.as_pointer(), INT.as_pointer()
 VECTOR = ir.VectorType(FLOAT, LANES)
 _INT32, _INT8 = ir.IntType(32), ir.IntType(8)
 
-#: What `Emitter.finish` does to a sum: a scale (or `after`) that is not idle; relu or relu6; any other activation.
-SCALED, CLAMPED, SLOPED = 1, 2, 4
+#: What `Emitter.finish` does to a sum: a scale (or `after`) that is not idle; relu or relu6; any other slope; a limit from above.
+SCALED, CLAMPED, SLOPED, LIMITED = 1, 2, 4, 8
 
 
 class Emitter:
@@ -86,15 +87,13 @@ class Emitter:
         """x < y ? x : y; y where one of them is NaN."""
         return self.builder.select(self.builder.fcmp_ordered("<", x, y), x, y)
 
-    def clamp(self, x: Value, highest: Value) -> Value:
-        """min(max(x, 0), highest).  NaN stays NaN, by the order of operands."""
-        return self.smaller(highest, self.larger(self.zero, x))
+    def sloped(self, x: Value, alpha: Value) -> Value:
+        """max(x, 0) + alpha * min(x, 0); alpha 1: x itself, 0: relu.  NaN stays NaN, by the order of operands."""
+        return self.fma(self.smaller(self.zero, x), alpha, self.larger(self.zero, x))
 
     def activate(self, x: Value, alpha: Value, highest: Value) -> Value:
-        """min(max(x, 0) + alpha * min(x, 0), highest); alpha 1: x itself, 0: relu.  NaN stays NaN, by the order of operands."""
-        positive = self.larger(self.zero, x)
-        negative = self.smaller(self.zero, x)
-        return self.smaller(highest, self.fma(negative, alpha, positive))
+        """`sloped`, at most `highest`."""
+        return self.smaller(highest, self.sloped(x, alpha))
 
     def when(self, condition: Value, values: Sequence[Value], body: Callable[[Sequence[Value]], Sequence[Value]]) -> list[Value]:
         """`body(values)` where the condition holds, else the values as they are."""
@@ -129,13 +128,14 @@ class Emitter:
         gives it for sum number i.
         """
         b = self.builder
-        n, limit = range(len(sums)), self.splat(highest)
+        n = range(len(sums))
         ys = [b.fadd(sums[i], table(0, i)) for i in n]
         ys = self.when(self.flag(finish, SCALED), ys, lambda y: [self.fma(y[i], table(1, i), table(2, i)) for i in n])
         if residual is not None:
             ys = self.when(residual[0], ys, lambda y: [b.fadd(y[i], residual[1](i)) for i in n])
-        ys = self.when(self.flag(finish, CLAMPED), ys, lambda y: [self.clamp(y[i], limit) for i in n])
-        return self.when(self.flag(finish, SLOPED), ys, lambda y: [self.activate(y[i], table(3, i), limit) for i in n])
+        ys = self.when(self.flag(finish, CLAMPED), ys, lambda y: [self.larger(self.zero, y[i]) for i in n])
+        ys = self.when(self.flag(finish, SLOPED), ys, lambda y: [self.sloped(y[i], table(3, i)) for i in n])
+        return self.when(self.flag(finish, LIMITED), ys, lambda y: [self.smaller(self.splat(highest), y[i]) for i in n])
 
     def prefetch(self, pointer: Value) -> None:
         """Ask for a cache line to be brought into the second-level cache."""
@@ -174,6 +174,25 @@ class Emitter:
         b.branch(head)
         b.position_at_end(after)
         return phis
+
+    def repeat(
+        self, times: Value, carried: Sequence[Value], body: Callable[[Value, list[Value]], Sequence[Value]]
+    ) -> list[Value]:
+        """`loop` from 0 for times >= 1: without a test before the first round, what the body makes last is still in registers."""
+        b = self.builder
+        before, inside, after = b.block, *(self.function.append_basic_block(name) for name in ("inside", "after"))
+        b.branch(inside)
+        b.position_at_end(inside)
+        phis = [b.phi(value.type) for value in (times, *carried)]
+        for phi, value in zip(phis, (self.const(0), *carried), strict=True):
+            phi.add_incoming(value, before)
+        new = list(body(phis[0], phis[1:]))
+        following = b.add(phis[0], self.const(1))
+        for phi, value in zip(phis, (following, *new[: len(carried)]), strict=True):
+            phi.add_incoming(value, b.block)
+        b.cbranch(b.icmp_signed("<", following, times), inside, after)
+        b.position_at_end(after)
+        return new
 
 
 def address_intrinsic(name: str, arguments: Sequence[Any], build: Callable[[Emitter], None]) -> Any:

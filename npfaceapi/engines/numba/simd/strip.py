@@ -92,10 +92,16 @@ def _build_affine(e: Emitter) -> None:
 affine_strip = address_intrinsic("affine", [FLOATS, INT, FLOATS, FLOATS, FLOATS, FLOATS, FLOAT, FLOATS], _build_affine)
 
 
-def _larger_or_nan(e: Emitter, best: Any, x: Any) -> Any:
-    """The larger of both; NaN if one of them is."""
+def _largest_or_nan(e: Emitter, values: list[Any]) -> Any:
+    """The largest; NaN if one of them is.  One comparison tells it of two values."""
     b = e.builder
-    return b.select(b.or_(b.fcmp_ordered(">", x, best), b.fcmp_unordered("uno", x, x)), x, best)
+    best, pairs = values[0], [(x, y) for x, y in zip(values[::2], [*values[1::2], values[0]], strict=False)]
+    for x in values[1:]:
+        best = e.larger(best, x)
+    lost = b.fcmp_unordered("uno", *pairs[0])
+    for pair in pairs[1:]:
+        lost = b.or_(lost, b.fcmp_unordered("uno", *pair))
+    return b.select(lost, e.vector(float("nan")), best)
 
 
 def make_max_pool_strip(SIZE: int) -> Any:
@@ -113,10 +119,7 @@ def make_max_pool_strip(SIZE: int) -> Any:
             window = [e.at(corner, b.add(b.mul(row, e.const(i)), b.mul(C, e.const(j)))) for i in range(SIZE) for j in range(SIZE)]
 
             def channels(c: Any, _: list[Any]) -> list[Any]:
-                best = e.load(e.at(window[0], c))
-                for p in window[1:]:
-                    best = _larger_or_nan(e, best, e.load(e.at(p, c)))
-                e.store(best, e.at(target, c))
+                e.store(_largest_or_nan(e, [e.load(e.at(p, c)) for p in window]), e.at(target, c))
                 return []
 
             e.loop(e.const(0), C, LANES, [], channels)

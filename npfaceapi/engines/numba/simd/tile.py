@@ -15,6 +15,11 @@ Accuracy: the error of a sum in float32 grows with the length of the chain of ad
 The bias comes last, for a sum that starts at a large bias loses the digits of its small products; and a batch norm's scale is
 not folded into the weights, which would round each of them once more: on a blank photo those roundings do not cancel.
 The order of additions depends on the layer alone, never on the tile's shape, so any cut of the work gives the same bits.
+
+Waiting: a tile computes from what lies in the near caches, and meanwhile the way to far memory would be idle.  So with each
+chain, some 400 cycles of work, it asks for a few cache lines of what will be read later: the weights of the next panel and
+the inputs of the next band.  More at once would stop the processor, which keeps track of some 20 lines under way; and its own
+foresight sees a row of addresses only once somebody walks along it.  Measured with AVX2: recognition 16 %, SSD 20 % faster.
 """
 
 from __future__ import annotations
@@ -24,11 +29,16 @@ from typing import Any
 from npfaceapi.engines.numba.simd.emit import FLOAT, FLOATS, INT, INTS, Emitter, address_intrinsic
 from npfaceapi.engines.numba.simd.target import LANES
 
-__all__ = ["make_tile"]
+__all__ = ["LINE", "make_tile"]
 
-# x, pixel, run, chains, runs, R, w, constants, N, finish, highest, out, out_pixel, residual (0: none), residual_pixel;
+LINE = 16  # floats of a cache line
+
+# x, pixel, run, chains, runs, R, w, constants, N, finish, highest, out, out_pixel, residual (0: none), residual_pixel,
+# and twice: what is read later, how many floats of it to ask for with each chain.
 # constants is [4,N]: before, scale, after, alpha; `finish` as in emit.py
-_ARGUMENTS = [FLOATS, INTS, INTS, INT, INT, INT, FLOATS, FLOATS, INT, INT, FLOAT, FLOATS, INTS, FLOATS, INTS]
+_ARGUMENTS = [
+    FLOATS, INTS, INTS, INT, INT, INT, FLOATS, FLOATS, INT, INT, FLOAT, FLOATS, INTS, FLOATS, INTS, FLOATS, INT, FLOATS, INT,
+]  # fmt: skip
 
 
 def make_tile(ROWS: int, PANEL: int) -> Any:
@@ -36,13 +46,14 @@ def make_tile(ROWS: int, PANEL: int) -> Any:
 
     def build(e: Emitter) -> None:
         x, pixel, run, chains, runs, R, w = e.function.args[:7]
+        b = e.builder
         pixels = [e.at(x, e.load_int(pixel, m)) for m in range(ROWS)]
 
         def one_input(r: Any, carried: list[Any], rows: list[Any]) -> list[Any]:
             weights, acc = carried[0], carried[1:]
             vectors = [e.load(e.at(weights, v * LANES)) for v in range(PANEL)]
             for m in range(ROWS):
-                broadcast = e.splat(e.builder.load(e.at(rows[m], r)))
+                broadcast = e.splat(b.load(e.at(rows[m], r)))
                 for v in range(PANEL):
                     acc[m * PANEL + v] = e.fma(broadcast, vectors[v], acc[m * PANEL + v])
             return [e.at(weights, PANEL * LANES), *acc]
@@ -50,21 +61,36 @@ def make_tile(ROWS: int, PANEL: int) -> Any:
         def one_run(t: Any, carried: list[Any]) -> list[Any]:
             offset = e.load_int(run, t)
             rows = [e.at(p, offset) for p in pixels]
-            return e.loop(e.const(0), R, 1, carried, lambda r, c: one_input(r, c, rows))
+            return e.repeat(R, carried, lambda r, c: one_input(r, c, rows))
 
-        def one_chain(first: Any, carried: list[Any]) -> list[Any]:
-            last = e.builder.add(first, runs)
-            weights, *chain = e.loop(first, last, 1, [carried[1], *[e.zero] * (ROWS * PANEL)], one_run)
-            added = [e.builder.fadd(a, b) for a, b in zip(carried[2:], chain, strict=True)]
-            return [last, weights, *added]
+        def one_chain(c: Any, carried: list[Any]) -> list[Any]:
+            for ahead, share in (e.function.args[15:17], e.function.args[17:19]):
+                _prefetch(e, e.at(ahead, b.mul(c, share)), share)
+            first, zeros = b.mul(c, runs), [e.zero] * (ROWS * PANEL)
+            weights, *sums = e.repeat(runs, [carried[0], *zeros], lambda t, s: one_run(b.add(first, t), s))
+            kept = [e.at(totals, k * LANES) for k in range(ROWS * PANEL)]
+            add = lambda s: [b.fadd(e.load(k), v) for k, v in zip(kept, s, strict=True)]  # noqa: E731
+            sums = e.when(b.icmp_signed(">", c, e.const(0)), sums, add)
+            with b.if_then(b.icmp_signed("<", c, b.sub(chains, e.const(1)))):
+                for k, v in zip(kept, sums, strict=True):
+                    e.store(v, k)
+            return [weights, *sums]
 
-        def chain_number(_: Any, carried: list[Any]) -> list[Any]:
-            return one_chain(carried[0], carried)
-
-        _, _, *sums = e.loop(e.const(0), chains, 1, [e.const(0), w, *[e.zero] * (ROWS * PANEL)], chain_number)
+        totals = b.alloca(FLOAT, e.const(ROWS * PANEL * LANES))  # of the chains before; most layers with few channels have one
+        _, *sums = e.repeat(chains, [w], one_chain)
         _store(e, sums, ROWS, PANEL)
 
     return address_intrinsic(f"tile_{ROWS}x{PANEL}", _ARGUMENTS, build)
+
+
+def _prefetch(e: Emitter, pointer: Any, floats: Any) -> None:
+    """Every cache line of so many floats."""
+
+    def line(i: Any, _: list[Any]) -> list[Any]:
+        e.prefetch(e.at(pointer, i))
+        return []
+
+    e.loop(e.const(0), floats, LINE, [], line)
 
 
 def _store(e: Emitter, sums: list[Any], ROWS: int, PANEL: int) -> None:
