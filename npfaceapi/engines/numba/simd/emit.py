@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 Value = Any
+Body = Callable[[Value, list[Value]], Sequence[Value]]  # of a loop: (number of the round, what is carried) to what is carried on
 
 FLOAT, INT = ir.FloatType(), ir.IntType(64)
 FLOATS, INTS = FLOAT.as_pointer(), INT.as_pointer()
@@ -150,7 +151,7 @@ class Emitter:
         stop: Value,
         step: int,
         carried: Sequence[Value],
-        body: Callable[[Value, list[Value]], Sequence[Value]],
+        body: Body,
     ) -> list[Value]:
         """`for i in range(start, stop, step): carried = body(i, carried)`; returns what is carried at the end."""
         b = self.builder
