@@ -142,11 +142,15 @@ class Kernel:
         self._call: Callable[..., Any] | None = None
         self._name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
 
-    @property
-    def address(self) -> int:
+    def prepare(self) -> None:
+        """Have it compiled, or loaded if it was compiled before."""
         if not self._address:
             with _compiling:
                 self._address = self._address or cache.load(self._name) or self._compile()
+
+    @property
+    def address(self) -> int:
+        self.prepare()
         return self._address
 
     def __call__(self, *arguments: Any) -> None:

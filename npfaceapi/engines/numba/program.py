@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Mapping, Sequence
 from time import perf_counter
@@ -14,8 +13,8 @@ from npfaceapi.engines import dispatch
 from npfaceapi.engines.fusion import Fused
 from npfaceapi.engines.numba.planner import Call, Layout, winograd_tile
 from npfaceapi.engines.numba.records import Records
-from npfaceapi.engines.numba.run import CHUNKS, COLUMNS, COUNTER_BYTES, KERNEL, PARAMS, run_steps
-from npfaceapi.engines.numba.threads import claim_all, offer
+from npfaceapi.engines.numba.run import CHUNKS, COLUMNS, KERNEL, PARAMS, Order, make_ready, run_steps
+from npfaceapi.engines.numba.threads import claim_all, run_together
 from npfaceapi.engines.numba.workspace import ALIGNMENT, round_up, workspaces
 from npfaceapi.engines.steps import Step, table_of_steps
 from npfaceapi.graph import Graph, Node
@@ -58,6 +57,7 @@ class NumbaProgram:
         calls += [records.store(k, node) for k, node in enumerate(self.outputs)]
         calls = records.place_weights(calls)
         self._ends = [*ends[:-1], len(calls)]  # the rows of step number i lie between numbers i and i + 1
+        make_ready()
         self._input = graph.input
         self._image_bytes = np.array([4 * math.prod(node.shape) for node in (graph.input, *self.outputs)])
         self._small = sum(step.macs for step in self.steps) < WORTH_SHARING
@@ -99,7 +99,7 @@ class NumbaProgram:
         for n, workspace in zip(numbers, taken, strict=True):
             self._set_slots(workspace, n, addresses)
         memories = np.array([workspace.ctypes.data for workspace in taken], np.int64)
-        run_steps(self._table, memories, taken[0].ctypes.data + self._scratch, 0)
+        run_steps(self._table, memories, taken[0].ctypes.data + self._scratch)
         for workspace in taken:
             workspaces.give_back(workspace)
 
@@ -114,17 +114,8 @@ class NumbaProgram:
         """One image with helpers.  One that starts after all is done finds nothing to claim and touches nothing."""
         workspace = self._workspace(threads)
         self._set_slots(workspace, n, addresses)
-        counters = np.zeros(len(self._table) * COUNTER_BYTES // 8, np.int64)
-        memory = np.array([workspace.ctypes.data])
-        held = (self, workspace, counters, memory, arrays)  # a helper may outlive this call, if it is interrupted
-
-        def member(k: int) -> None:
-            program, _, counts, memories, *_ = held
-            own = int(memories[0]) + program._scratch + k * program._scratch_bytes
-            run_steps(program._table, memories, own, counts.ctypes.data)
-
-        offer([functools.partial(member, k) for k in range(1, threads)])
-        member(0)
+        memory, held = workspace.ctypes.data, (self, workspace, arrays)
+        run_together(Order(self._table, memory, memory + self._scratch, self._scratch_bytes, threads, held))
         workspaces.give_back(workspace)
 
     def describe(self, *, timed: bool = True) -> str:
@@ -146,7 +137,7 @@ class NumbaProgram:
         def time(start: int, stop: int) -> float:
             table = self._table[start:stop]
             before = perf_counter()
-            run_steps(table, memory, int(memory[0]) + self._scratch, 0)
+            run_steps(table, memory, int(memory[0]) + self._scratch)
             return perf_counter() - before
 
         rows = [*zip(self._ends, self._ends[1:], strict=False)]

@@ -28,8 +28,7 @@ __all__ = ["Records"]
 Array = np.ndarray[Any, Any]
 
 CHAIN = 64  # the longest chain of additions, about: see simd/tile.py
-CHUNK_WORK = 400_000  # multiply-adds worth a chunk of their own, some 10 microseconds
-MAX_CHUNKS = 16
+CHUNK_WORK = 100_000  # multiply-adds worth a chunk of their own, 1 to 3 microseconds
 BAND_BYTES = 128 * 1024  # a band's depthwise result, in the second-level cache with room for weights and inputs
 BLOCK_BYTES = 192 * 1024  # inputs of a block of pixels
 FEW_PIXELS = 48  # with fewer, threads share the channels
@@ -148,7 +147,7 @@ class Records:
 
     @staticmethod
     def _chunks(work: int, most: int) -> int:
-        return max(1, min(work // CHUNK_WORK, most, MAX_CHUNKS))
+        return max(1, min(work // CHUNK_WORK, most))
 
     # ------------------------------------------------------------------ convolutions
 
@@ -239,7 +238,7 @@ def _plain(records: Records, step: Fused, w: Array, x: Image, window: Window, ou
     most = -(-values["N"] // kg.WIDE) if by_channels else out.H
     values |= records.banded(step, out, values["N"], 0)
     values |= {"x": x.offset, "dw": 0, "block": block, "by_channels": by_channels, "C": 0, "row": 0, "stride": 1}
-    return Call(kc.convolve, kc.CONVOLVE, values, records._chunks(H * W * w.size, most))
+    return Call(kc.convolve, kc.CONVOLVE, values, records._chunks(max(H * W, 16) * w.size, most))
 
 
 def _separable(records: Records, step: Fused, w: Array, x: Image, out: Image) -> Call:
@@ -275,9 +274,9 @@ def _winograd(records: Records, step: Fused, w: Array, m: int, x: Image, out: Im
     }  # fmt: skip
     work = (m + 2) ** 2 * rows * columns * Ci * N
     return [
-        Call(kw.tiles_in, kw.WINOGRAD, values, records._chunks(V.bytes, rows * columns)),
+        Call(kw.tiles_in, kw.WINOGRAD, values, records._chunks(V.bytes * 8, rows * columns)),
         Call(kw.products, kw.WINOGRAD, values, records._chunks(work, (m + 2) ** 2)),
-        Call(kw.tiles_out, kw.WINOGRAD, values, records._chunks(U.bytes, rows * columns)),
+        Call(kw.tiles_out, kw.WINOGRAD, values, records._chunks(U.bytes * 8, rows * columns)),
     ]
 
 

@@ -1,10 +1,15 @@
 """Running a program: one call without Python's lock takes an image, or a few, through all steps.
 
 A step is a row of the table: the kernel's address, its record's address, and in how many chunks it may be cut.  Alone, a
-thread runs each step whole, for one image after the other: what the step reads of weights is then still in the caches.  In a
-team, with one image, every thread walks through the same table: it claims chunks of the step from an atomic
-counter until none is left, waits until all are done, and goes on to the next step.  A team-mate that comes late finds nothing
-to claim and costs nothing.
+thread runs each step whole, for one image after the other: what the step reads of weights is then still in the caches.
+
+In a team, with one image, every thread walks through the same table: it claims chunks of the step from an atomic counter
+until none is left, waits until all are done, and goes on to the next step.  A team-mate that comes late finds nothing to claim
+and costs nothing.
+
+Many networks take less than half a millisecond, and to wake a sleeping thread takes a tenth.  So a helper that has done its
+part waits awake for the next call, for about as long as such a call: it watches its box, a number, where a caller leaves the
+address of an order.
 """
 
 from __future__ import annotations
@@ -15,19 +20,35 @@ import numpy as np
 
 from npfaceapi.engines.numba.jit import INT64, compiled, int64, jitted, uintp
 from npfaceapi.engines.numba.kernels.memory import integers
-from npfaceapi.engines.numba.simd.atomics import atomic_add, atomic_load, call_kernel, pause, sleep_thread, yield_thread
+from npfaceapi.engines.numba.simd.atomics import (
+    atomic_add,
+    atomic_load,
+    atomic_replace,
+    call_kernel,
+    pause,
+    sleep_thread,
+    yield_thread,
+)  # fmt: skip
 
-__all__ = ["CHUNKS", "COLUMNS", "COUNTER_BYTES", "KERNEL", "PARAMS", "run_steps"]
+__all__ = ["ASLEEP", "AWAKE", "BOX", "CHUNKS", "COLUMNS", "KERNEL", "PARAMS", "Order", "make_ready", "run_steps", "wait_in_box"]
 
 Array = np.ndarray[Any, Any]
 
 KERNEL, PARAMS, CHUNKS = range(3)  # columns of the table
 COLUMNS = 3
-COUNTER_BYTES = 128  # a step's two counters, a cache line each
+LINE = 16  # whole numbers of two cache lines, which processors fetch together
+
+BOX = LINE  # whole numbers of a box; the first is the address of an order, or one of:
+ASLEEP, AWAKE = 0, 1
+PATIENCE = 20_000  # looks into the box without finding an order, about half a millisecond
+
+# An order: what it takes to take part in a call; how many joined; how many were called through their boxes, and left since.
+# Then two counters for each step, chunks claimed and chunks done, each in a LINE of its own.
+TABLE, STEPS, MEMORY, SCRATCH, SCRATCH_BYTES, THREADS, JOINED, CALLED, LEFT = range(9)
 
 
 @jitted()
-def wait_for(counter: int, value: int) -> None:
+def _wait_for(counter: int, value: int) -> None:
     """Until the counter has reached the value; others may need this processor to get there."""
     tries = 0
     while atomic_load(uintp(counter)) < value:
@@ -40,27 +61,107 @@ def wait_for(counter: int, value: int) -> None:
             sleep_thread(int64(50))
 
 
-@compiled(INT64, INT64, INT64, INT64, INT64, INT64)
-def run_table(table: int, steps: int, memories: int, images: int, scratch: int, counters: int) -> None:
-    """`run_steps` over addresses."""
+@compiled(INT64, INT64, INT64, INT64, INT64)
+def run_alone(table: int, steps: int, memories: int, images: int, scratch: int) -> None:
+    """All steps for the workspaces at `memories`."""
     workspaces = integers(memories, images)
     for i in range(steps):
         row = integers(table + i * COLUMNS * 8, COLUMNS)
-        kernel, params, chunks = uintp(row[KERNEL]), row[PARAMS], row[CHUNKS]
-        if counters == 0:
-            for n in range(images):
-                call_kernel(kernel, params, workspaces[n], scratch, int64(0), int64(1))
-            continue
-        claimed, done = counters + i * COUNTER_BYTES, counters + i * COUNTER_BYTES + COUNTER_BYTES // 2
+        for n in range(images):
+            call_kernel(uintp(row[KERNEL]), row[PARAMS], workspaces[n], scratch, int64(0), int64(1))
+
+
+@jitted()
+def _join(address: int) -> None:
+    """A thread's part in the order at that address."""
+    order = integers(address, LINE)
+    member = atomic_add(uintp(address + JOINED * 8), int64(1))
+    if member >= order[THREADS]:
+        return
+    memory, scratch, threads = order[MEMORY], order[SCRATCH] + member * order[SCRATCH_BYTES], order[THREADS]
+    for i in range(order[STEPS]):
+        row = integers(order[TABLE] + i * COLUMNS * 8, COLUMNS)
+        kernel, params, chunks = uintp(row[KERNEL]), row[PARAMS], min(row[CHUNKS], threads)
+        claimed, done = address + (1 + 2 * i) * LINE * 8, address + (2 + 2 * i) * LINE * 8
         while True:
             chunk = atomic_add(uintp(claimed), int64(1))
             if chunk >= chunks:
                 break
-            call_kernel(kernel, params, workspaces[0], scratch, chunk, chunks)
+            call_kernel(kernel, params, memory, scratch, chunk, chunks)
             atomic_add(uintp(done), int64(1))
-        wait_for(done, chunks)
+        _wait_for(done, chunks)
 
 
-def run_steps(table: Array, memories: Array, scratch: int, counters: int) -> None:
-    """All steps on the workspaces at `memories`; `counters` is the address of the team's counters, or 0 for a thread alone."""
-    run_table(table.ctypes.data, len(table), memories.ctypes.data, len(memories), scratch, counters)
+@compiled(INT64, INT64, INT64)
+def take_part(order: int, boxes: int, count: int) -> None:
+    """A thread's part in an order; the leader has `boxes`, and first calls as many helpers who are awake as are wanted."""
+    if boxes != 0:
+        wanted, called = integers(order, LINE)[THREADS] - 1, 0
+        for k in range(count):
+            if called < wanted and atomic_replace(uintp(boxes + k * BOX * 8), int64(AWAKE), order) == AWAKE:
+                called += 1
+        integers(order, LINE)[CALLED] = called
+    _join(order)
+
+
+@compiled(INT64)
+def wait_in_box(box: int) -> None:
+    """Follow the orders in the box until none came for a while."""
+    tries = 0
+    atomic_replace(uintp(box), int64(ASLEEP), int64(AWAKE))
+    while True:
+        order = atomic_load(uintp(box))
+        if order == AWAKE:
+            tries += 1
+            if tries < PATIENCE:
+                if tries % 16:
+                    pause()
+                else:
+                    yield_thread()  # perhaps the caller itself waits for this processor
+            elif atomic_replace(uintp(box), int64(AWAKE), int64(ASLEEP)) == AWAKE:
+                break
+        else:
+            _join(order)
+            atomic_add(uintp(order + LEFT * 8), int64(1))
+            atomic_replace(uintp(box), order, int64(AWAKE))
+            tries = 0
+
+
+def make_ready() -> None:
+    """Have all this compiled now rather than in the first call that needs it."""
+    for kernel in (run_alone, take_part, wait_in_box):
+        kernel.prepare()
+
+
+def run_steps(table: Array, memories: Array, scratch: int) -> None:
+    """All steps on this thread, for the workspaces at `memories`."""
+    run_alone(table.ctypes.data, len(table), memories.ctypes.data, len(memories), scratch)
+
+
+class Order:
+    """A call that threads share: all steps on one workspace.
+
+    `held` is what the addresses in it belong to: a helper may outlive a call that is interrupted.
+    """
+
+    def __init__(self, table: Array, memory: int, scratch: int, scratch_bytes: int, threads: int, held: object) -> None:
+        self.threads = threads
+        self._table, self._held = table, held
+        self._numbers = np.zeros((1 + 2 * len(table)) * LINE, np.int64)
+        self._numbers[TABLE:JOINED] = (table.ctypes.data, len(table), memory, scratch, scratch_bytes, threads)
+        self._numbers[CALLED] = threads
+        self._address = int(self._numbers.ctypes.data)
+
+    def lead(self, boxes: Array) -> None:
+        """Do the call, with those helpers who wait in their boxes."""
+        take_part(self._address, boxes.ctypes.data, len(boxes))
+        self._held = None  # whoever comes now finds nothing to do
+
+    def join(self) -> None:
+        """Do a part of the call, if something is left."""
+        take_part(self._address, 0, 0)
+
+    @property
+    def followed(self) -> bool:
+        """Whether a helper who is called through its box may look at this."""
+        return bool(self._numbers[LEFT] < self._numbers[CALLED])

@@ -11,23 +11,28 @@ from llvmlite import ir
 from npfaceapi.engines.numba.jit import intrinsic, types
 from npfaceapi.engines.numba.simd.emit import INTS, call_address
 
-__all__ = ["atomic_add", "atomic_load", "atomic_swap", "call_kernel", "pause", "sleep_thread", "yield_thread"]
+__all__ = ["atomic_add", "atomic_load", "atomic_replace", "call_kernel", "pause", "sleep_thread", "yield_thread"]
 
 
-def _read_modify_write(operation: str) -> Any:
-    def typed(context: Any, address: Any, value: Any) -> Any:
-        def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            return builder.atomic_rmw(operation, builder.inttoptr(values[0], INTS), values[1], "seq_cst")
+@intrinsic
+def atomic_add(context: Any, address: Any, value: Any) -> Any:
+    """What the int64 at that address was before the value was added to it."""
 
-        return types.int64(types.uintp, types.int64), codegen
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.atomic_rmw("add", builder.inttoptr(values[0], INTS), values[1], "seq_cst")
 
-    return intrinsic(typed)
+    return types.int64(types.uintp, types.int64), codegen
 
 
-#: (address, value) -> what the int64 there was before value was added to it.
-atomic_add = _read_modify_write("add")
-#: (address, value) -> what the int64 there was before value replaced it.
-atomic_swap = _read_modify_write("xchg")
+@intrinsic
+def atomic_replace(context: Any, address: Any, expected: Any, value: Any) -> Any:
+    """What the int64 at that address was; if it was what is expected, the value has replaced it."""
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        pair = builder.cmpxchg(builder.inttoptr(values[0], INTS), values[1], values[2], "seq_cst", "seq_cst")
+        return builder.extract_value(pair, 0)
+
+    return types.int64(types.uintp, types.int64, types.int64), codegen
 
 
 @intrinsic
