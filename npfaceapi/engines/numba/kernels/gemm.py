@@ -15,7 +15,7 @@ import numpy as np
 from npfaceapi.engines.numba.jit import ADDRESS, FLOAT32, INT64, Kernel, intrinsic, jitted, types, uintp
 from npfaceapi.engines.numba.simd.emit import call_address
 from npfaceapi.engines.numba.simd.target import LANES, PANELS
-from npfaceapi.engines.numba.simd.tile import LINE, make_tile
+from npfaceapi.engines.numba.simd.tile import LINE, MOST_WITH_INPUT, make_tile
 
 __all__ = ["call_gemm", "gemm", "pack_weights"]
 
@@ -27,6 +27,8 @@ _ARGUMENTS = (_u, _u, _u, _i, _i, _i, _u, _u, _i, _i, _f, _u, _u, _u, _u, _i, _i
 
 WIDE, NARROW = LANES * PANELS[0], LANES * PANELS[-1]
 MIDDLE = LANES * PANELS[1]  # the same as NARROW where there are two widths
+FEW_TILES = 8  # of the widest panel; with so few, the next panel's weights are asked for input by input
+
 wide6, wide4, wide1 = (make_tile(rows, PANELS[0]) for rows in (6, 4, 1))
 middle12, middle4, middle1 = (make_tile(rows, PANELS[1]) for rows in (12, 4, 1))
 narrow12, narrow1 = (make_tile(rows, PANELS[-1]) for rows in (12, 1))
@@ -67,16 +69,18 @@ def _gemm(
             residual_n = residual + skip if residual != 0 else uintp(0)
             width = WIDE if n1 - n >= WIDE else MIDDLE if n1 - n >= MIDDLE else NARROW
             tall, short = (6, 4) if width == WIDE else (12, 4) if width == MIDDLE else (12, 1)
-            next_w, next_x = panel + uintp(K * width * 4), ahead + uintp((n - n0) // WIDE * share * 4)
-            all_chains = (last - first + tall - 1) // tall * chains
-            share_w, share_x = _in_lines(K * width, all_chains), _in_lines(share if first == m0 else 0, all_chains)
+            tiles = (last - first + tall - 1) // tall
+            next_x, share_x = ahead + uintp((n - n0) // WIDE * share * 4), _in_lines(share if first == m0 else 0, tiles * chains)
+            next_w, share_w, with_input = panel + uintp(K * width * 4), _in_lines(K * width, tiles * chains), 0
+            if width == WIDE and tiles <= FEW_TILES:
+                share_w, with_input = 0, min((width + tiles - 1) // tiles, MOST_WITH_INPUT * LINE)
             m = first
             while m < last:
                 size = _rows_of_tile(last - m, last - first, tall, short)
                 t = uintp(max(min(m, last - size), first) * 8)
                 args = (
                     x, pixel + t, run, chains, runs, R, panel, constants_n, N, finish, highest,
-                    out_n, out_pixel + t, residual_n, residual_pixel + t, next_w, share_w, next_x, share_x,
+                    out_n, out_pixel + t, residual_n, residual_pixel + t, next_x, share_x, next_w, share_w, with_input,
                 )  # fmt: skip
                 if width == WIDE:
                     if size == 6:
@@ -97,8 +101,8 @@ def _gemm(
                 else:
                     narrow1(*args)
                 m += size
-                next_w += uintp(share_w * chains * 4)
                 next_x += uintp(share_x * chains * 4)
+                next_w += uintp((share_w * chains + with_input * K) * 4)
             n += width
 
 

@@ -111,6 +111,23 @@ class Emitter:
             phis.append(phi)
         return phis
 
+    def choose(
+        self, condition: Value, then: Callable[[], Sequence[Value]], otherwise: Callable[[], Sequence[Value]]
+    ) -> list[Value]:
+        """What one of the two gives."""
+        b = self.builder
+        ends = []
+        with b.if_else(condition) as branches:
+            for branch, body in zip(branches, (then, otherwise), strict=True):
+                with branch:
+                    ends.append((body(), b.block))
+        phis = []
+        for k, value in enumerate(ends[0][0]):
+            phis.append(b.phi(value.type))
+            for values, block in ends:
+                phis[-1].add_incoming(values[k], block)
+        return phis
+
     def flag(self, flags: Value, flag: int) -> Value:
         """Whether that bit is set."""
         return self.builder.icmp_signed("!=", self.builder.and_(flags, self.const(flag)), self.const(0))

@@ -20,6 +20,8 @@ Waiting: a tile computes from what lies in the near caches, and meanwhile the wa
 chain, some 400 cycles of work, it asks for a few cache lines of what will be read later: the weights of the next panel and
 the inputs of the next band.  More at once would stop the processor, which keeps track of some 20 lines under way; and its own
 foresight sees a row of addresses only once somebody walks along it.  Measured with AVX2: recognition 16 %, SSD 20 % faster.
+Where an image has few pixels, the next panel comes so soon that even a chain's share is too much at once: then each input
+asks for a line or two.  Measured with AVX-512: recognition 9 % faster.
 """
 
 from __future__ import annotations
@@ -27,17 +29,19 @@ from __future__ import annotations
 from typing import Any
 
 from npfaceapi.engines.numba.simd.emit import FLOAT, FLOATS, INT, INTS, Emitter, address_intrinsic
-from npfaceapi.engines.numba.simd.target import LANES
+from npfaceapi.engines.numba.simd.target import LANES, PANELS
 
-__all__ = ["LINE", "make_tile"]
+__all__ = ["LINE", "MOST_WITH_INPUT", "make_tile"]
 
 LINE = 16  # floats of a cache line
+MOST_WITH_INPUT = max(1, PANELS[0] * LANES // LINE // 2)  # cache lines, half of what the widest panel has for an input
 
 # x, pixel, run, chains, runs, R, w, constants, N, finish, highest, out, out_pixel, residual (0: none), residual_pixel,
-# and twice: what is read later, how many floats of it to ask for with each chain.
+# inputs that are read later and how many floats of them to ask for with each chain, the same of weights, and how many floats
+# of weights to ask for with each input instead (widest panel only).
 # constants is [4,N]: before, scale, after, alpha; `finish` as in emit.py
 _ARGUMENTS = [
-    FLOATS, INTS, INTS, INT, INT, INT, FLOATS, FLOATS, INT, INT, FLOAT, FLOATS, INTS, FLOATS, INTS, FLOATS, INT, FLOATS, INT,
+    FLOATS, INTS, INTS, INT, INT, INT, FLOATS, FLOATS, INT, INT, FLOAT, FLOATS, INTS, FLOATS, INTS, FLOATS, INT, FLOATS, INT, INT,
 ]  # fmt: skip
 
 
@@ -46,6 +50,7 @@ def make_tile(ROWS: int, PANEL: int) -> Any:
 
     def build(e: Emitter) -> None:
         x, pixel, run, chains, runs, R, w = e.function.args[:7]
+        inputs, share_of_inputs, following, share_of_weights, with_input = e.function.args[15:]
         b = e.builder
         pixels = [e.at(x, e.load_int(pixel, m)) for m in range(ROWS)]
 
@@ -61,23 +66,38 @@ def make_tile(ROWS: int, PANEL: int) -> Any:
         def one_run(t: Any, carried: list[Any]) -> list[Any]:
             offset = e.load_int(run, t)
             rows = [e.at(p, offset) for p in pixels]
-            return e.repeat(R, carried, lambda r, c: one_input(r, c, rows))
+            soon, *others = carried
+
+            def alone() -> list[Any]:
+                return [soon, *e.repeat(R, others, lambda r, c: one_input(r, c, rows))]
+
+            def asking() -> list[Any]:
+                def body(r: Any, c: list[Any]) -> list[Any]:
+                    for line in range(MOST_WITH_INPUT):
+                        e.prefetch(e.at(c[0], line * LINE))
+                    return [e.at(c[0], with_input), *one_input(r, c[1:], rows)]
+
+                return e.repeat(R, carried, body)
+
+            return e.choose(b.icmp_signed(">", with_input, e.const(0)), asking, alone) if PANELS[0] == PANEL else alone()
 
         def one_chain(c: Any, carried: list[Any]) -> list[Any]:
-            for ahead, share in (e.function.args[15:17], e.function.args[17:19]):
-                _prefetch(e, e.at(ahead, b.mul(c, share)), share)
+            soon, weights = carried[:2]
+            _prefetch(e, e.at(inputs, b.mul(c, share_of_inputs)), share_of_inputs)
+            _prefetch(e, soon, share_of_weights)
             first, zeros = b.mul(c, runs), [e.zero] * (ROWS * PANEL)
-            weights, *sums = e.repeat(runs, [carried[0], *zeros], lambda t, s: one_run(b.add(first, t), s))
+            soon = e.at(soon, share_of_weights)
+            soon, weights, *sums = e.repeat(runs, [soon, weights, *zeros], lambda t, s: one_run(b.add(first, t), s))
             kept = [e.at(totals, k * LANES) for k in range(ROWS * PANEL)]
             add = lambda s: [b.fadd(e.load(k), v) for k, v in zip(kept, s, strict=True)]  # noqa: E731
             sums = e.when(b.icmp_signed(">", c, e.const(0)), sums, add)
             with b.if_then(b.icmp_signed("<", c, b.sub(chains, e.const(1)))):
                 for k, v in zip(kept, sums, strict=True):
                     e.store(v, k)
-            return [weights, *sums]
+            return [soon, weights, *sums]
 
         totals = b.alloca(FLOAT, e.const(ROWS * PANEL * LANES))  # of the chains before; most layers with few channels have one
-        _, *sums = e.repeat(chains, [w], one_chain)
+        _, _, *sums = e.repeat(chains, [following, w], one_chain)
         _store(e, sums, ROWS, PANEL)
 
     return address_intrinsic(f"tile_{ROWS}x{PANEL}", _ARGUMENTS, build)
