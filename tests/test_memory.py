@@ -14,7 +14,7 @@ from npfaceapi.benchmark.processes import memory_section
 from npfaceapi.conformance.synthetic import synthetic
 from npfaceapi.engines import dispatch
 from npfaceapi.engines.numba import program
-from npfaceapi.engines.numba.workspace import ALIGNMENT, Workspaces, workspaces
+from npfaceapi.engines.numba.workspace import ALIGNMENT, Block, Workspaces, workspaces
 from npfaceapi.networks.neural_network import MAX_PROGRAMS
 
 CALLS = int(os.environ.get("NPFACEAPI_STRESS_CALLS", "500"))  # 2000 for the long version
@@ -40,7 +40,7 @@ class Poisoned(Workspaces):
 
     def take(self, size):
         block = super().take(size)
-        block[:] = self.fill
+        block.array[:] = self.fill
         return block
 
 
@@ -61,16 +61,16 @@ def test_no_step_relies_on_what_it_finds_in_its_memory(name, threads, monkeypatc
 def test_blocks_are_kept_up_to_a_limit_and_fit():
     pool = Workspaces(1000)
     first, second = pool.take(300), pool.take(500)
-    assert first.ctypes.data % ALIGNMENT == second.ctypes.data % ALIGNMENT == 0
+    assert first.address % ALIGNMENT == second.address % ALIGNMENT == 0
     pool.give_back(first)
     pool.give_back(second)
     assert pool.take(200) is first  # the smallest that is large enough
     assert pool.take(200) is second
     assert pool.free_bytes == 0
     for size in (400, 500, 600):
-        pool.give_back(np.empty(size, np.uint8))
+        pool.give_back(Block(size))
     assert pool.free_bytes == 600  # the last used
-    pool.give_back(np.empty(2000, np.uint8))
+    pool.give_back(Block(2000))
     assert pool.free_bytes == 0
 
 

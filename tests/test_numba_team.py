@@ -12,12 +12,12 @@ from test_numba_engine import assert_same_bits, graph, images, program, threads 
 
 from npfaceapi.engines.dispatch import usable_cpus
 from npfaceapi.engines.numba import threads as team
-from npfaceapi.engines.numba.run import ASLEEP, AWAKE, BOX, CALLED, COLUMNS, JOINED, LEFT, Order, wait_in_box
+from npfaceapi.engines.numba.run import ASLEEP, AWAKE, BOX, CALLED, COLUMNS, JOINED, LEFT, Order, Table, wait_in_box
 
 
 def order(number_of_threads=2):
     """An order of no steps."""
-    return Order(np.zeros((0, COLUMNS), np.int64), 0, 0, 0, number_of_threads, None)
+    return Order(Table(np.zeros((0, COLUMNS), np.int64)), 0, 0, 0, number_of_threads, None)
 
 
 def until(condition, seconds=10):
@@ -99,7 +99,7 @@ def test_an_order_holds_what_it_needs_until_it_is_done():
         pass
 
     thing = Thing()
-    own = Order(np.zeros((0, COLUMNS), np.int64), 0, 0, 0, 2, thing)
+    own = Order(Table(np.zeros((0, COLUMNS), np.int64)), 0, 0, 0, 2, thing)
     assert own.followed  # it may be led at any moment
     assert own._held is thing
     own.lead(np.full((0, BOX), ASLEEP))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 from collections.abc import Mapping, Sequence
 from time import perf_counter
@@ -13,9 +14,9 @@ from npfaceapi.engines import dispatch
 from npfaceapi.engines.fusion import Fused
 from npfaceapi.engines.numba.planner import Call, Layout, winograd_tile
 from npfaceapi.engines.numba.records import Records
-from npfaceapi.engines.numba.run import CHUNKS, COLUMNS, KERNEL, PARAMS, Order, make_ready, run_steps
+from npfaceapi.engines.numba.run import CHUNKS, COLUMNS, KERNEL, PARAMS, Order, Table, make_ready, run_steps
 from npfaceapi.engines.numba.threads import claim_all, run_together
-from npfaceapi.engines.numba.workspace import ALIGNMENT, round_up, workspaces
+from npfaceapi.engines.numba.workspace import ALIGNMENT, Block, address_of, round_up, workspaces
 from npfaceapi.engines.steps import Step, table_of_steps
 from npfaceapi.graph import Graph, Node
 
@@ -59,10 +60,11 @@ class NumbaProgram:
         self._ends = [*ends[:-1], len(calls)]  # the rows of step number i lie between numbers i and i + 1
         make_ready()
         self._input = graph.input
-        self._image_bytes = np.array([4 * math.prod(node.shape) for node in (graph.input, *self.outputs)])
+        self._image_bytes = [4 * math.prod(node.shape) for node in (graph.input, *self.outputs)]
+        self._slots = ctypes.c_int64 * len(self._image_bytes)
         self._small = sum(step.macs for step in self.steps) < WORTH_SHARING
         self._kept: list[Array] = [*records.kept]
-        self._table = np.array([self._row(call) for call in calls], np.int64).reshape(-1, COLUMNS)
+        self._table = Table(np.array([self._row(call) for call in calls], np.int64).reshape(-1, COLUMNS))
         self._scratch, self._scratch_bytes = layout.scratch, round_up(records.scratch_bytes, ALIGNMENT)
         weights_bytes = sum(array.nbytes for array in records.kept)
         self._group = max(1, min(MOST_IN_GROUP, weights_bytes // (4 * self._scratch)))
@@ -80,12 +82,16 @@ class NumbaProgram:
         """Values [N, …] of the outputs for a batch float32 [N,H,W,C]."""
         batch = np.ascontiguousarray(batch, np.float32)
         N, threads = len(batch), dispatch.get_num_threads()
-        arrays = [batch, *(np.empty((N, *node.shape), np.float32) for node in self.outputs)]
-        addresses = np.array([array.ctypes.data for array in arrays])
+        arrays = [batch, *[np.empty((N, *node.shape), np.float32) for node in self.outputs]]
+        if N == 0:
+            return arrays[1:]
+        addresses = [address_of(array) for array in arrays]
         if self._small and threads > N:
             threads = 1
         whole = N - N % threads  # images that the threads take whole, each its own; the rest they share step by step
-        if whole:
+        if threads == 1 and whole <= self._group:
+            self._alone(range(whole), addresses)
+        elif whole:
             groups = min(whole, threads * -(-whole // (threads * self._group)))
             bounds = [k * whole // groups for k in range(groups + 1)]
             claim_all(lambda k: self._alone(range(bounds[k], bounds[k + 1]), addresses), groups, threads)
@@ -93,28 +99,28 @@ class NumbaProgram:
             self._together(n, addresses, arrays, threads)
         return arrays[1:]
 
-    def _alone(self, numbers: Sequence[int], addresses: Array) -> None:
+    def _alone(self, numbers: Sequence[int], addresses: Sequence[int]) -> None:
         """A few images on this thread."""
         taken = [self._workspace(1) for _ in numbers]
         for n, workspace in zip(numbers, taken, strict=True):
             self._set_slots(workspace, n, addresses)
-        memories = np.array([workspace.ctypes.data for workspace in taken], np.int64)
-        run_steps(self._table, memories, taken[0].ctypes.data + self._scratch)
+        run_steps(self._table, [workspace.address for workspace in taken], taken[0].address + self._scratch)
         for workspace in taken:
             workspaces.give_back(workspace)
 
-    def _workspace(self, threads: int) -> Array:
+    def _workspace(self, threads: int) -> Block:
         return workspaces.take(self._scratch + threads * self._scratch_bytes)
 
-    def _set_slots(self, workspace: Array, n: int, addresses: Array) -> None:
+    def _set_slots(self, workspace: Block, n: int, addresses: Sequence[int]) -> None:
         """Tell the first and the last calls where image number n and its results lie, from where the caller's arrays begin."""
-        workspace[: addresses.nbytes].view(np.int64)[:] = addresses + n * self._image_bytes
+        slots = [start + n * size for start, size in zip(addresses, self._image_bytes, strict=True)]
+        self._slots.from_address(workspace.address)[:] = slots  # type: ignore[assignment]
 
-    def _together(self, n: int, addresses: Array, arrays: Sequence[Array], threads: int) -> None:
+    def _together(self, n: int, addresses: Sequence[int], arrays: Sequence[Array], threads: int) -> None:
         """One image with helpers.  One that starts after all is done finds nothing to claim and touches nothing."""
         workspace = self._workspace(threads)
         self._set_slots(workspace, n, addresses)
-        memory, held = workspace.ctypes.data, (self, workspace, arrays)
+        memory, held = workspace.address, (self, workspace, arrays)
         run_together(Order(self._table, memory, memory + self._scratch, self._scratch_bytes, threads, held))
         workspaces.give_back(workspace)
 
@@ -131,13 +137,13 @@ class NumbaProgram:
         batch = np.random.default_rng(0).uniform(0, 255, (1, *self._input.shape)).astype(np.float32)
         arrays = [batch, *(np.empty((1, *node.shape), np.float32) for node in self.outputs)]
         workspace = self._workspace(1)
-        self._set_slots(workspace, 0, np.array([array.ctypes.data for array in arrays]))
-        memory = np.array([workspace.ctypes.data])
+        self._set_slots(workspace, 0, [array.ctypes.data for array in arrays])
+        memory = workspace.address
 
         def time(start: int, stop: int) -> float:
-            table = self._table[start:stop]
+            table = self._table.part(start, stop)
             before = perf_counter()
-            run_steps(table, memory, int(memory[0]) + self._scratch)
+            run_steps(table, [memory], memory + self._scratch)
             return perf_counter() - before
 
         rows = [*zip(self._ends, self._ends[1:], strict=False)]

@@ -14,6 +14,8 @@ address of an order.
 
 from __future__ import annotations
 
+import ctypes
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -30,7 +32,20 @@ from npfaceapi.engines.numba.simd.atomics import (
     yield_thread,
 )  # fmt: skip
 
-__all__ = ["ASLEEP", "AWAKE", "BOX", "CHUNKS", "COLUMNS", "KERNEL", "PARAMS", "Order", "make_ready", "run_steps", "wait_in_box"]
+__all__ = [
+    "ASLEEP",
+    "AWAKE",
+    "BOX",
+    "CHUNKS",
+    "COLUMNS",
+    "KERNEL",
+    "PARAMS",
+    "Order",
+    "Table",
+    "make_ready",
+    "run_steps",
+    "wait_in_box",
+]
 
 Array = np.ndarray[Any, Any]
 
@@ -133,9 +148,23 @@ def make_ready() -> None:
         kernel.prepare()
 
 
-def run_steps(table: Array, memories: Array, scratch: int) -> None:
-    """All steps on this thread, for the workspaces at `memories`."""
-    run_alone(table.ctypes.data, len(table), memories.ctypes.data, len(memories), scratch)
+class Table:
+    """Rows [steps,COLUMNS] of int64, and where they lie."""
+
+    def __init__(self, rows: Array) -> None:
+        self.rows, self.address = rows, int(rows.ctypes.data)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def part(self, start: int, stop: int) -> Table:
+        return Table(self.rows[start:stop])
+
+
+def run_steps(table: Table, memories: Sequence[int], scratch: int) -> None:
+    """All steps on this thread, for the workspaces at these addresses."""
+    array = (ctypes.c_int64 * len(memories))(*memories)
+    run_alone(table.address, len(table.rows), ctypes.addressof(array), len(memories), scratch)
 
 
 class Order:
@@ -144,11 +173,11 @@ class Order:
     `held` is what the addresses in it belong to: a helper may outlive a call that is interrupted.
     """
 
-    def __init__(self, table: Array, memory: int, scratch: int, scratch_bytes: int, threads: int, held: object) -> None:
+    def __init__(self, table: Table, memory: int, scratch: int, scratch_bytes: int, threads: int, held: object) -> None:
         self.threads = threads
         self._table, self._held = table, held
         self._numbers = np.zeros((1 + 2 * len(table)) * LINE, np.int64)
-        self._numbers[TABLE:JOINED] = (table.ctypes.data, len(table), memory, scratch, scratch_bytes, threads)
+        self._numbers[TABLE:JOINED] = (table.address, len(table), memory, scratch, scratch_bytes, threads)
         self._numbers[CALLED] = threads
         self._address = int(self._numbers.ctypes.data)
 
