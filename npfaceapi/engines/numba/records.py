@@ -27,9 +27,10 @@ __all__ = ["Records"]
 
 Array = np.ndarray[Any, Any]
 
-CHAIN = 64  # the longest chain of additions, about: see simd/tile.py
+CHAIN = 64  # the usual length of a chain of additions: see simd/tile.py
+LONGEST_CHAIN = 150
 CHUNK_WORK = 100_000  # multiply-adds worth a chunk of their own, 1 to 3 microseconds
-BAND_BYTES = 128 * 1024  # a band's depthwise result, in the second-level cache with room for weights and inputs
+BAND_BYTES = 256 * 1024  # what lies between the parts of a band, in the second-level cache
 BLOCK_BYTES = 192 * 1024  # inputs of a block of pixels
 FEW_PIXELS = 48  # with fewer, threads share the channels
 
@@ -206,7 +207,10 @@ def _chains(starts: Array, R: int) -> tuple[Array, int, int]:
     if length < CHAIN // 8:  # no good divisor: leave the runs whole
         length = R
     starts = (starts[:, None] + np.arange(0, R, length)).reshape(-1)
-    chained = max((n for n in range(1, len(starts) + 1) if len(starts) % n == 0 and n * length <= CHAIN), default=1)
+    divisors = [n for n in range(1, len(starts) + 1) if len(starts) % n == 0]
+    chained = max(n for n in divisors if n == 1 or n * length <= CHAIN)
+    if chained * length < CHAIN // 2:  # adding up so many short chains costs more than a longer one errs
+        chained = max(n for n in divisors if n == chained or n * length <= LONGEST_CHAIN)
     return starts, length, chained
 
 
@@ -216,6 +220,12 @@ def _runs(x: Image, w: Array) -> tuple[Array, int]:
     if x.cp == Ci:
         return np.arange(KH) * x.row, KW * Ci
     return (np.arange(KH)[:, None] * x.row + np.arange(KW) * x.cp).reshape(-1), Ci
+
+
+def _met(outputs: int, size: int, taps: int, stride: int, before: int) -> tuple[int, int]:
+    """From which to which tap a filter meets the image, not only its padding: the middle one alone if that is one pixel."""
+    met = [t for t in range(taps) if any(0 <= h * stride + t - before < size for h in range(outputs))]
+    return met[0], met[-1] + 1
 
 
 def _convolution(records: Records, step: Fused, out: Image) -> list[Call]:
@@ -229,7 +239,9 @@ def _convolution(records: Records, step: Fused, out: Image) -> list[Call]:
 
 def _plain(records: Records, step: Fused, w: Array, x: Image, window: Window, out: Image) -> Call:
     H, W = pixels_of(step.first.shape)[:2]
-    top, _, left, _ = window.halo
+    top, left = window.halo[::2]
+    (i0, i1), (j0, j1) = _met(H, x.H, window.KH, window.stride, top), _met(W, x.W, window.KW, window.stride, left)
+    w, top, left = w[i0:i1, j0:j1], top - i0, left - j0
     rows = (np.arange(H)[:, None] * window.stride + x.halo[0] - top) * x.row
     pixels = (rows + (np.arange(W) * window.stride + x.halo[2] - left) * x.cp).reshape(-1)
     values = records.product(step, w.reshape(-1, w.shape[3]), _runs(x, w), pixels, out)
@@ -334,7 +346,7 @@ def _pad(records: Records, step: Fused, out: Image) -> list[Call]:
         "x": x.at(), "row": x.row, "x_C": x.cp, "x_H": x.H, "x_W": x.W, "real_C": x.C, **before,
         "out": out.at(), "out_row": out.row, "H": out.H, "W": out.W, "C": out.cp,
     }  # fmt: skip
-    return [Call(kr.pad, kr.PAD, values)]
+    return [Call(kr.pad, kr.PAD, values, records._chunks(out.H * out.W * out.cp * 8, out.H))]
 
 
 def _pixelwise(records: Records, step: Fused, out: Image) -> list[Call]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from npfaceapi.engines.numba.jit import float64, jitted, kernel, uintp
 from npfaceapi.engines.numba.kernels.memory import chunk_range, floats, integers, record
-from npfaceapi.engines.numba.simd.strip import affine_strip, make_pair_strip
+from npfaceapi.engines.numba.simd.strip import affine_strip, copy_strip, make_pair_strip
 from npfaceapi.engines.numba.simd.target import LANES
 
 __all__ = ["AFFINE", "COPY", "PAD", "PAIR", "PIXELWISE", "affine", "copy", "pad", "pair", "sigmoid", "softmax"]
@@ -127,10 +127,14 @@ def pad(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None
         y = floats(memory + p.out + h * p.out_row * 4, p.W * p.C)
         y[:] = 0
         if p.top <= h < p.top + p.x_H:
-            x = floats(memory + p.x + (h - p.top) * p.row * 4, p.x_W * p.x_C)
             for v in range(p.x_W):
+                x, at = memory + p.x + ((h - p.top) * p.row + v * p.x_C) * 4, (p.left + v) * p.C + p.first
+                if p.real_C >= LANES:
+                    copy_strip(uintp(x), p.real_C, uintp(memory + p.out + (h * p.out_row + at) * 4))
+                    continue
+                pixel = floats(x, p.real_C)
                 for c in range(p.real_C):
-                    y[(p.left + v) * p.C + p.first + c] = x[v * p.x_C + c]
+                    y[at + c] = pixel[c]
 
 
 #: A function of each pixel's `real_C` numbers.

@@ -13,7 +13,7 @@ from typing import Any
 from npfaceapi.engines.numba.simd.emit import FLOAT, FLOATS, INT, Emitter, address_intrinsic
 from npfaceapi.engines.numba.simd.target import LANES
 
-__all__ = ["affine_strip", "make_depthwise_strip", "make_max_pool_strip", "make_pair_strip", "sum_window"]
+__all__ = ["affine_strip", "copy_strip", "make_depthwise_strip", "make_max_pool_strip", "make_pair_strip", "sum_window"]
 
 
 def make_depthwise_strip(PIXELS: int, STRIDE: int) -> Any:
@@ -58,6 +58,15 @@ def _over_floats(e: Emitter, n: Any, body: Callable[[Any], None]) -> None:
         return []
 
     e.loop(e.const(0), n, LANES, [], one)
+
+
+def _build_copy(e: Emitter) -> None:
+    x, n, out = e.function.args
+    _over_floats(e, n, lambda i: e.store(e.load(e.at(x, i)), e.at(out, i)))
+
+
+#: Intrinsic (x, n, out): out = x for n >= LANES floats.
+copy_strip = address_intrinsic("copy", [FLOATS, INT, FLOATS], _build_copy)
 
 
 def make_pair_strip(operation: str) -> Any:
