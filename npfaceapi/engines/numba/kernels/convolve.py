@@ -25,6 +25,7 @@ from npfaceapi.engines.numba.simd.strip import make_depthwise_strip
 __all__ = ["CONVOLVE", "DEPTHWISE", "convolve", "depthwise"]
 
 one_1, four_1, one_2, four_2 = (make_depthwise_strip(pixels, stride) for stride in (1, 2) for pixels in (1, 4))
+two_rows = make_depthwise_strip(4, 1, ROWS=2)
 
 _DEPTHWISE = [
     ("x", np.int64),  # offset of the first window's corner
@@ -76,34 +77,39 @@ CONVOLVE = np.dtype(
 
 
 @jitted()
-def _depthwise_row(p: Any, x: int, out: int) -> None:
-    """One row of p.W outputs."""
-    v = 0
-    wide = p.W >= 4
-    while v < p.W:
-        at = min(v, p.W - 4) if wide else v
-        args = (
-            uintp(x + at * p.stride * p.C * 4), p.row, p.C, uintp(p.dw), uintp(p.dw_constants), p.dw_finish,
-            p.dw_highest, p.dw_lowest, uintp(out + at * p.C * 4),
-        )  # fmt: skip
-        if p.stride == 1:
-            if wide:
-                four_1(*args)
+def _depthwise_rows(p: Any, x: int, rows: int, out: int, out_row: int) -> None:
+    """Rows of p.W outputs; two at a time share the inputs between them."""
+    wide, r = p.W >= 4, 0
+    while r < rows:
+        pair = wide and p.stride == 1 and r + 2 <= rows
+        v = 0
+        while v < p.W:
+            at = min(v, p.W - 4) if wide else v
+            args = (
+                uintp(x + (r * p.row + at * p.C) * p.stride * 4), p.row, p.C, uintp(p.dw), uintp(p.dw_constants), p.dw_finish,
+                p.dw_highest, p.dw_lowest, uintp(out + (r * out_row + at * p.C) * 4), out_row,
+            )  # fmt: skip
+            if pair:
+                two_rows(*args)
+            elif p.stride == 1:
+                if wide:
+                    four_1(*args)
+                else:
+                    one_1(*args)
+            elif wide:
+                four_2(*args)
             else:
-                one_1(*args)
-        elif wide:
-            four_2(*args)
-        else:
-            one_2(*args)
-        v += 4 if wide else 1
+                one_2(*args)
+            v += 4 if wide else 1
+        r += 2 if pair else 1
 
 
 @kernel(DEPTHWISE)
 def depthwise(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None:
     p = record(params)
     start, stop = chunk_range(p.H, chunk, chunks)
-    for h in range(start, stop):
-        _depthwise_row(p, memory + p.x + h * p.stride * p.row * 4, memory + p.out + h * p.out_row * 4)
+    x, out = memory + p.x + start * p.stride * p.row * 4, memory + p.out + start * p.out_row * 4
+    _depthwise_rows(p, x, stop - start, out, p.out_row)
 
 
 @jitted()
@@ -139,8 +145,7 @@ def convolve(params: Any, memory: int, scratch: int, chunk: int, chunks: int) ->
             out, out_pixel = buffer + kept * p.W * p.N * 4, uintp(p.out_pixel)
         x, pixel, ahead, ahead_floats = uintp(memory + p.x), uintp(p.pixel + first * p.W * 8), int64(0), int64(0)
         if p.dw != 0:
-            for r in range(first, last):
-                _depthwise_row(p, memory + p.x + r * p.stride * p.row * 4, scratch + (r - first) * p.W * p.C * 4)
+            _depthwise_rows(p, memory + p.x + first * p.stride * p.row * 4, last - first, scratch, p.W * p.C)
             x, pixel = uintp(scratch), uintp(p.pixel)
             ahead = memory + p.x + (last * p.stride + 3 - p.stride) * p.row * 4  # what the next band reads and this one did not
             ahead_floats = min(last - first, p.H - last) * p.stride * p.row

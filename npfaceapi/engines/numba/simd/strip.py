@@ -2,6 +2,7 @@
 
 Depthwise: PIXELS neighbouring outputs share their inputs.  For each of the 3 rows the (PIXELS-1)*STRIDE+3 columns are loaded
 once, and each meets the 3 weights of the row: at stride 1 and 4 outputs, 6 + 3 loads for 12 multiply-adds instead of 24.
+Two rows of outputs share two of their four rows of inputs, which come from the second-level cache where an image is wide.
 The inputs can be clamped from below on load: that is the relu of a producer whose plain value somebody else needs.
 """
 
@@ -16,37 +17,43 @@ from npfaceapi.engines.numba.simd.target import LANES
 __all__ = ["affine_strip", "copy_strip", "make_depthwise_strip", "make_max_pool_strip", "make_pair_strip", "sum_window"]
 
 
-def make_depthwise_strip(PIXELS: int, STRIDE: int) -> Any:
-    """Intrinsic (x, row, C, w, constants, finish, highest, lowest_input, out): PIXELS outputs side by side, all C channels.
+def make_depthwise_strip(PIXELS: int, STRIDE: int, ROWS: int = 1) -> Any:
+    """Intrinsic (x, row, C, w, constants, finish, highest, lowest_input, out, out_row): ROWS x PIXELS outputs, all C channels.
 
-    `row` is the distance of image rows in floats, w is [9,C], `constants` is [4,C] as for the tile; `out` takes the pixels one
-    after the other.
+    `row` and `out_row` are the distances of image rows in floats, w is [9,C], `constants` is [4,C] as for the tile.
     """
+    COLUMNS = (PIXELS - 1) * STRIDE + 3
 
     def build(e: Emitter) -> None:
-        x, row, C, w, constants, finish, highest, lowest, out = e.function.args
+        x, row, C, w, constants, finish, highest, lowest, out, out_row = e.function.args
         b = e.builder
         floor = e.splat(lowest)
-        rows = [x, e.at(x, row), e.at(x, b.mul(row, e.const(2)))]
-        columns = [b.mul(C, e.const(k)) for k in range(max((PIXELS - 1) * STRIDE + 3, 9))]
+        rows = [e.at(x, b.mul(row, e.const(i))) for i in range((ROWS - 1) * STRIDE + 3)]
+        targets = [e.at(out, b.mul(out_row, e.const(k))) for k in range(ROWS)]
+        columns = [b.mul(C, e.const(k)) for k in range(max(COLUMNS, 9))]
 
         def channels(c: Any, _: list[Any]) -> list[Any]:
-            sums = [e.zero] * PIXELS
-            for i in range(3):
-                here = e.at(rows[i], c)
-                inputs = [e.larger(floor, e.load(e.at(here, columns[k]))) for k in range((PIXELS - 1) * STRIDE + 3)]
-                for j in range(3):
-                    weight = e.load(e.at(e.at(w, columns[i * 3 + j]), c))
-                    sums = [e.fma(inputs[p * STRIDE + j], weight, s) for p, s in enumerate(sums)]
-            here, target = e.at(constants, c), e.at(out, c)
-            ys = e.finish(sums, finish, lambda k, _: e.load(e.at(here, columns[k])), highest)
-            for p in range(PIXELS):
-                e.store(ys[p], e.at(target, columns[p]))
+            weights = [e.load(e.at(e.at(w, columns[k]), c)) for k in range(9)]
+            sums = [[e.zero] * PIXELS for _ in range(ROWS)]
+            for i, start in enumerate(rows):
+                here = e.at(start, c)
+                inputs = [e.larger(floor, e.load(e.at(here, columns[k]))) for k in range(COLUMNS)]
+                for k in range(ROWS):
+                    if 0 <= (tap := i - k * STRIDE) < 3:
+                        for j in range(3):
+                            weight = weights[tap * 3 + j]
+                            sums[k] = [e.fma(inputs[p * STRIDE + j], weight, s) for p, s in enumerate(sums[k])]
+            here = e.at(constants, c)
+            ys = e.finish([s for r in sums for s in r], finish, lambda k, _: e.load(e.at(here, columns[k])), highest)
+            for k, target in enumerate(targets):
+                for p in range(PIXELS):
+                    e.store(ys[k * PIXELS + p], e.at(e.at(target, c), columns[p]))
             return []
 
         e.loop(e.const(0), C, LANES, [], channels)
 
-    return address_intrinsic(f"depthwise_{PIXELS}_{STRIDE}", [FLOATS, INT, INT, FLOATS, FLOATS, INT, FLOAT, FLOAT, FLOATS], build)
+    arguments = [FLOATS, INT, INT, FLOATS, FLOATS, INT, FLOAT, FLOAT, FLOATS, INT]
+    return address_intrinsic(f"depthwise_{ROWS}x{PIXELS}_{STRIDE}", arguments, build)
 
 
 def _over_floats(e: Emitter, n: Any, body: Callable[[Any], None]) -> None:
