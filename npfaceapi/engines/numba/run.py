@@ -30,7 +30,7 @@ from npfaceapi.engines.numba.simd.atomics import (
     pause,
     sleep_thread,
     yield_thread,
-)  # fmt: skip
+)
 
 __all__ = [
     "ASLEEP",

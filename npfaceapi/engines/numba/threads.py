@@ -40,6 +40,8 @@ class _Helpers:
         self._work: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._boxes = np.full((MOST_BOXES, BOX), ASLEEP)
+        # Never freed: a helper may still look into its box while the interpreter takes itself down.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._boxes))
         self._orders: list[Order] = []  # that a helper may still look at
 
     def _serve(self, boxes: Array) -> None:
@@ -62,14 +64,15 @@ class _Helpers:
         for work in works:
             self._work.put(work)
 
-    def follow(self, order: Order) -> None:
-        """Lead an order, with those helpers who are awake and as many of the others as it wants."""
+    def lead(self, order: Order) -> None:
+        """Do a call with those helpers who are awake, and with as many of the others as it wants besides."""
         with self._lock:
             self._orders = [*(o for o in self._orders if o.followed), order]
-        asleep = order.threads - 1 - np.count_nonzero(self._boxes[:, 0] == AWAKE)
+        boxes = self._boxes[: len(self._threads)]
+        asleep = order.threads - 1 - np.count_nonzero(boxes[:, 0] == AWAKE)
         if asleep > 0:
             self.offer([order.join] * asleep)
-        order.lead(self._boxes[: len(self._threads)])
+        order.lead(boxes)
 
 
 def _keep_away(helpers: Sequence[threading.Thread]) -> None:
@@ -82,8 +85,9 @@ def _keep_away(helpers: Sequence[threading.Thread]) -> None:
         return
     try:
         others = os.sched_getaffinity(0) - {_this_processor()}
-        for helper in helpers if others else ():
-            os.sched_setaffinity(helper.native_id or 0, others)
+        for helper in helpers:
+            if others and helper.native_id:
+                os.sched_setaffinity(helper.native_id, others)
     except OSError:  # a sandbox may forbid it
         pass
 
@@ -95,7 +99,7 @@ if hasattr(os, "register_at_fork"):
 
 def run_together(order: Order) -> None:
     """Run one image's call with helpers."""
-    _helpers.follow(order)
+    _helpers.lead(order)
 
 
 class _Claims:
