@@ -93,6 +93,15 @@ def test_conv2d_by_tiles_with_bias_sum_and_activation(size):
     check(forward, (*size, 32), {**filters, "bias": (32,)}, N=3, tolerance=WINOGRAD_TOLERANCE)
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("size", [(1, 1), (1, 2), (2, 1)])
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_conv2d_whose_taps_meet_only_padding(kernel, size, stride):
+    """Also all of them: a filter of one tap over an image of one pixel, padded by one, two pixels on."""
+    shapes = {"filters": (kernel, kernel, 8, 20), "bias": (20,)}
+    check(lambda x, p: ops.conv2d(x, p["filters"], p["bias"], stride=stride, padding=1), (*size, 8), shapes)
+
+
 def test_conv2d_1x1_with_many_channels():
     check(lambda x, p: ops.conv2d(x, p["filters"]), (3, 5, 1030), {"filters": (1, 1, 1030, 70)})
 
@@ -191,8 +200,10 @@ def test_sigmoid_and_softmax_of_huge_numbers():
         assert y.max() <= 1
 
 
-def test_pad():
-    check(lambda x, p: ops.pad(x, rows=(1, 2), columns=(0, 3), channels=(2, 5)), (4, 5, 7))
+@pytest.mark.parametrize("C", [7, 16, 19, 32])
+@pytest.mark.parametrize("channels", [(0, 0), (2, 5), (0, 32)])
+def test_pad(C, channels):
+    check(lambda x, p: ops.pad(x, rows=(1, 2), columns=(1, 3), channels=channels), (4, 5, C))
 
 
 def test_concat_and_reshape():

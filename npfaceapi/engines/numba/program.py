@@ -90,17 +90,17 @@ class NumbaProgram:
             threads = 1
         whole = N - N % threads  # images that the threads take whole, each its own; the rest they share step by step
         if threads == 1 and whole <= self._group:
-            self._alone(range(whole), addresses)
+            self._alone(range(whole), addresses, arrays)
         elif whole:
             groups = min(whole, threads * -(-whole // (threads * self._group)))
             bounds = [k * whole // groups for k in range(groups + 1)]
-            claim_all(lambda k: self._alone(range(bounds[k], bounds[k + 1]), addresses), groups, threads)
+            claim_all(lambda k: self._alone(range(bounds[k], bounds[k + 1]), addresses, arrays), groups, threads)
         for n in range(whole, N):
             self._together(n, addresses, arrays, threads)
         return arrays[1:]
 
-    def _alone(self, numbers: Sequence[int], addresses: Sequence[int]) -> None:
-        """A few images on this thread."""
+    def _alone(self, numbers: Sequence[int], addresses: Sequence[int], arrays: Sequence[Array]) -> None:
+        """A few images on this thread; `arrays` lie at the addresses, and live until it is done, whatever the caller does."""
         taken = [self._workspace(1) for _ in numbers]
         for n, workspace in zip(numbers, taken, strict=True):
             self._set_slots(workspace, n, addresses)

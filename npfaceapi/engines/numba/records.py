@@ -28,7 +28,7 @@ __all__ = ["Records"]
 Array = np.ndarray[Any, Any]
 
 CHAIN = 64  # the usual length of a chain of additions: see simd/tile.py
-LONGEST_CHAIN = 150
+LONGEST_CHAIN = 150  # where the usual length does not fit; the recognition net's error stays below that of ONNX Runtime
 CHUNK_WORK = 100_000  # multiply-adds worth a chunk of their own, 1 to 3 microseconds
 BAND_BYTES = 256 * 1024  # what lies between the parts of a band, in the second-level cache
 BLOCK_BYTES = 192 * 1024  # inputs of a block of pixels
@@ -225,7 +225,7 @@ def _runs(x: Image, w: Array) -> tuple[Array, int]:
 def _met(outputs: int, size: int, taps: int, stride: int, before: int) -> tuple[int, int]:
     """From which to which tap a filter meets the image, not only its padding: the middle one alone if that is one pixel."""
     met = [t for t in range(taps) if any(0 <= h * stride + t - before < size for h in range(outputs))]
-    return met[0], met[-1] + 1
+    return (met[0], met[-1] + 1) if met else (0, 1)
 
 
 def _convolution(records: Records, step: Fused, out: Image) -> list[Call]:
@@ -250,7 +250,8 @@ def _plain(records: Records, step: Fused, w: Array, x: Image, window: Window, ou
     most = -(-values["N"] // kg.WIDE) if by_channels else out.H
     values |= records.banded(step, out, values["N"], 0)
     values |= {"x": x.offset, "dw": 0, "block": block, "by_channels": by_channels, "C": 0, "row": 0, "stride": 1}
-    return Call(kc.convolve, kc.CONVOLVE, values, records._chunks(max(H * W, 16) * w.size, most))
+    work = max(H * W, 16) * w.size  # with fewer pixels, reading the weights takes as long
+    return Call(kc.convolve, kc.CONVOLVE, values, records._chunks(work, most))
 
 
 def _separable(records: Records, step: Fused, w: Array, x: Image, out: Image) -> Call:

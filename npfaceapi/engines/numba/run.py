@@ -8,8 +8,8 @@ until none is left, waits until all are done, and goes on to the next step.  A t
 and costs nothing.
 
 Many networks take less than half a millisecond, and to wake a sleeping thread takes a tenth.  So a helper that has done its
-part waits awake for the next call, for about as long as such a call: it watches its box, a number, where a caller leaves the
-address of an order.
+part waits awake for the next call, for about as long as such a call: it watches its box, where a caller leaves the address of
+an order.
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ KERNEL, PARAMS, CHUNKS = range(3)  # columns of the table
 COLUMNS = 3
 LINE = 16  # whole numbers of two cache lines, which processors fetch together
 
-BOX = LINE  # whole numbers of a box; the first is the address of an order, or one of:
+BOX = LINE  # whole numbers of a box: the address of an order, ASLEEP or AWAKE; and whether its helper is wanted elsewhere
 ASLEEP, AWAKE = 0, 1
-PATIENCE = 20_000  # looks into the box without finding an order, about half a millisecond
+PATIENCE = 20_000  # looks into the box without finding an order: half a millisecond where it was measured
 
-# An order: what it takes to take part in a call; how many joined; how many were called through their boxes, and left since.
-# Then two counters for each step, chunks claimed and chunks done, each in a LINE of its own.
+# An order: what it takes to take part in a call; how many helpers joined; how many were called through their boxes (-1: nobody
+# yet), and left since.  Then two counters for each step, chunks claimed and chunks done, each in a LINE of its own.
 TABLE, STEPS, MEMORY, SCRATCH, SCRATCH_BYTES, THREADS, JOINED, CALLED, LEFT = range(9)
 
 
@@ -87,12 +87,9 @@ def run_alone(table: int, steps: int, memories: int, images: int, scratch: int) 
 
 
 @jitted()
-def _join(address: int) -> None:
-    """A thread's part in the order at that address."""
+def _walk(address: int, member: int) -> None:
+    """Do what is left of the order at that address, as its member of that number: 0 leads."""
     order = integers(address, LINE)
-    member = atomic_add(uintp(address + JOINED * 8), int64(1))
-    if member >= order[THREADS]:
-        return
     memory, scratch, threads = order[MEMORY], order[SCRATCH] + member * order[SCRATCH_BYTES], order[THREADS]
     for i in range(order[STEPS]):
         row = integers(order[TABLE] + i * COLUMNS * 8, COLUMNS)
@@ -107,39 +104,48 @@ def _join(address: int) -> None:
         _wait_for(done, chunks)
 
 
+@jitted()
+def _join(address: int) -> None:
+    """A helper's part; the last to come may find that there is no scratch memory left for him."""
+    member = atomic_add(uintp(address + JOINED * 8), int64(1)) + 1
+    if member < integers(address, LINE)[THREADS]:
+        _walk(address, member)
+
+
 @compiled(INT64, INT64, INT64)
 def take_part(order: int, boxes: int, count: int) -> None:
     """A thread's part in an order; the leader has `boxes`, and first calls as many helpers who are awake as are wanted."""
-    if boxes != 0:
-        wanted, called = integers(order, LINE)[THREADS] - 1, 0
-        for k in range(count):
-            if called < wanted and atomic_replace(uintp(boxes + k * BOX * 8), int64(AWAKE), order) == AWAKE:
-                called += 1
-        integers(order, LINE)[CALLED] = called
-    _join(order)
+    if boxes == 0:
+        _join(order)
+        return
+    wanted, called = integers(order, LINE)[THREADS] - 1, 0
+    for k in range(count):
+        if called < wanted and atomic_replace(uintp(boxes + k * BOX * 8), int64(AWAKE), order) == AWAKE:
+            called += 1
+    integers(order, LINE)[CALLED] = called
+    _walk(order, 0)
 
 
 @compiled(INT64)
 def wait_in_box(box: int) -> None:
-    """Follow the orders in the box until none came for a while."""
+    """Follow the orders in the box until none came for a while, or the helper is wanted elsewhere."""
     tries = 0
     atomic_replace(uintp(box), int64(ASLEEP), int64(AWAKE))
     while True:
         order = atomic_load(uintp(box))
-        if order == AWAKE:
-            tries += 1
-            if tries < PATIENCE:
-                if tries % 16:
-                    pause()
-                else:
-                    yield_thread()  # perhaps the caller itself waits for this processor
-            elif atomic_replace(uintp(box), int64(AWAKE), int64(ASLEEP)) == AWAKE:
-                break
-        else:
+        if order != AWAKE:
             _join(order)
             atomic_add(uintp(order + LEFT * 8), int64(1))
             atomic_replace(uintp(box), order, int64(AWAKE))
             tries = 0
+        elif tries < PATIENCE and atomic_load(uintp(box + 8)) == 0:
+            tries += 1
+            if tries % 16:
+                pause()
+            else:
+                yield_thread()  # perhaps the caller itself waits for this processor
+        elif atomic_replace(uintp(box), int64(AWAKE), int64(ASLEEP)) == AWAKE:
+            break
 
 
 def make_ready() -> None:
@@ -170,7 +176,8 @@ def run_steps(table: Table, memories: Sequence[int], scratch: int) -> None:
 class Order:
     """A call that threads share: all steps on one workspace.
 
-    `held` is what the addresses in it belong to: a helper may outlive a call that is interrupted.
+    `held` is what the addresses in it belong to: a helper may outlive a call that is interrupted.  The order itself has to
+    live while it is `followed`.
     """
 
     def __init__(self, table: Table, memory: int, scratch: int, scratch_bytes: int, threads: int, held: object) -> None:
@@ -178,7 +185,7 @@ class Order:
         self._table, self._held = table, held
         self._numbers = np.zeros((1 + 2 * len(table)) * LINE, np.int64)
         self._numbers[TABLE:JOINED] = (table.address, len(table), memory, scratch, scratch_bytes, threads)
-        self._numbers[CALLED] = threads
+        self._numbers[CALLED] = -1
         self._address = int(self._numbers.ctypes.data)
 
     def lead(self, boxes: Array) -> None:
@@ -190,7 +197,13 @@ class Order:
         """Do a part of the call, if something is left."""
         take_part(self._address, 0, 0)
 
+    def abandon(self) -> None:
+        """After an interrupt: if the call has not begun, nobody shall begin it."""
+        if self._numbers[CALLED] < 0:
+            self._numbers[THREADS] = self._numbers[CALLED] = 0
+
     @property
     def followed(self) -> bool:
         """Whether a helper who is called through its box may look at this."""
-        return bool(self._numbers[LEFT] < self._numbers[CALLED])
+        called = self._numbers[CALLED]
+        return bool(called < 0 or self._numbers[LEFT] < called)

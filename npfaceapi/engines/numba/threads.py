@@ -10,23 +10,26 @@ without the system (see `run.py`).
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import itertools
 import os
 import threading
+import time
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
 
-from npfaceapi.engines.numba.run import ASLEEP, AWAKE, BOX, Order, wait_in_box
+from npfaceapi.engines.numba.run import ASLEEP, BOX, Order, wait_in_box
 
 __all__ = ["claim_all", "run_together"]
 
 Array = np.ndarray[Any, Any]
 
 MOST_BOXES = 64  # further helpers have none, and sleep at once
+FEW_PROCESSORS = 16
 _this_processor = getattr(ctypes.CDLL(None), "sched_getcpu", None) if hasattr(os, "sched_setaffinity") else None
 
 
@@ -36,65 +39,95 @@ class _Helpers:
 
     def forget(self) -> None:
         """A forked child has none of its parent's threads: begin anew."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._work: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._threads: list[threading.Thread] = []
-        self._boxes = np.full((MOST_BOXES, BOX), ASLEEP)
-        # Never freed: a helper may still look into its box while the interpreter takes itself down.
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._boxes))
+        self._serving = 0
+        self._boxes = np.zeros((MOST_BOXES, BOX), np.int64)
         self._orders: list[Order] = []  # that a helper may still look at
+        self._kept_away: tuple[int, set[int]] = (0, set())
 
-    def _serve(self, boxes: Array) -> None:
+    @property
+    def boxes(self) -> Array:
+        """Those that are in use."""
+        return self._boxes[: self._serving]
+
+    def _serve(self) -> None:
+        with self._lock:
+            box = self._boxes[self._serving : self._serving + 1]
+            self._serving += 1
         queue = self._work
         while True:
             work = queue.get()
             work()
             del work  # else the arrays of the last call would live on while we wait
-            if len(boxes) and queue.empty():
-                wait_in_box(boxes.ctypes.data)
+            if len(box):
+                box[0, 1] = 0  # before the look at the queue: `offer` does these in the other order
+                if queue.empty():
+                    wait_in_box(box.ctypes.data)
 
     def offer(self, works: Sequence[Callable[[], None]]) -> None:
-        """Have each of these functions called by a helper, sooner or later; they must not raise."""
+        """Have each of these functions called by a helper, sooner or later or never; they must not raise."""
         with self._lock:
-            while (count := len(self._threads)) < len(works):
-                own = (self._boxes[count : count + 1],)
-                self._threads.append(threading.Thread(target=self._serve, args=own, name=f"npfaceapi-{count}", daemon=True))
-                self._threads[-1].start()
-            _keep_away(self._threads[: len(works)])
-        for work in works:
+            while len(self._threads) < len(works):
+                thread = threading.Thread(target=self._serve, name=f"npfaceapi-{len(self._threads)}", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError:  # the system allows no more
+                    break
+                self._threads.append(thread)
+            self._keep_away()
+        for work in works[: len(self._threads)]:
             self._work.put(work)
+        self.boxes[:, 1] = 1
+
+    def _keep_away(self) -> None:
+        """Let helpers not run on the caller's processor, where there are few.
+
+        Linux in a virtual machine takes the other, sleeping processors for busy ones: it would wake a helper where the caller
+        runs, and move it away only milliseconds later.
+        """
+        if _this_processor is None:
+            return
+        try:
+            allowed = os.sched_getaffinity(0)
+            others = allowed - {_this_processor()}
+            if not others or len(allowed) > FEW_PROCESSORS or (len(self._threads), others) == self._kept_away:
+                return
+            self._kept_away = len(self._threads), others
+            for thread in self._threads:
+                if thread.native_id:
+                    os.sched_setaffinity(thread.native_id, others)
+        except OSError:  # a sandbox may forbid it
+            pass
 
     def lead(self, order: Order) -> None:
-        """Do a call with those helpers who are awake, and with as many of the others as it wants besides."""
-        with self._lock:
-            self._orders = [*(o for o in self._orders if o.followed), order]
-        boxes = self._boxes[: len(self._threads)]
-        asleep = order.threads - 1 - np.count_nonzero(boxes[:, 0] == AWAKE)
-        if asleep > 0:
-            self.offer([order.join] * asleep)
-        order.lead(boxes)
+        """Do a call with those helpers who are awake, and with as many of those asleep as it wants besides."""
+        try:
+            with self._lock:
+                for old in [old for old in self._orders if not old.followed]:
+                    self._orders.remove(old)
+                self._orders.append(order)
+            asleep = order.threads - 1 - np.count_nonzero(self.boxes[:, 0] != ASLEEP)
+            if asleep > 0:
+                self.offer([order.join] * asleep)
+            order.lead(self.boxes)
+        except BaseException:
+            order.abandon()
+            raise
 
-
-def _keep_away(helpers: Sequence[threading.Thread]) -> None:
-    """Let helpers not run on the caller's processor.
-
-    Linux in a virtual machine takes the other, sleeping processors for busy ones: it would wake a helper where the caller
-    runs, and move it away only milliseconds later.
-    """
-    if _this_processor is None:
-        return
-    try:
-        others = os.sched_getaffinity(0) - {_this_processor()}
-        for helper in helpers:
-            if others and helper.native_id:
-                os.sched_setaffinity(helper.native_id, others)
-    except OSError:  # a sandbox may forbid it
-        pass
+    def dismiss(self) -> None:
+        """Have all helpers leave their boxes, which are about to be freed."""
+        end = time.monotonic() + 0.1
+        while (self.boxes[:, 0] != ASLEEP).any() and time.monotonic() < end:
+            self.boxes[:, 1] = 1
+            time.sleep(0.0001)
 
 
 _helpers = _Helpers()
+atexit.register(lambda: _helpers.dismiss())
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_helpers.forget)
+    os.register_at_fork(after_in_child=lambda: _helpers.forget())
 
 
 def run_together(order: Order) -> None:

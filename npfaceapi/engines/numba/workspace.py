@@ -110,7 +110,6 @@ class Workspaces:
     def __init__(self, kept_bytes: int) -> None:
         self._kept_bytes = kept_bytes
         self._free: list[Block] = []  # the last used last
-        self._free_bytes = 0
         self._lock = ForkSafeLock()
 
     def take(self, size: int) -> Block:
@@ -121,22 +120,20 @@ class Workspaces:
                 fitting = [i for i, block in enumerate(self._free) if block.nbytes >= size]
                 chosen = min(fitting, key=lambda i: (self._free[i].nbytes, -i)) if fitting else -1
             if chosen >= 0:
-                block = self._free.pop(chosen)
-                self._free_bytes -= block.nbytes
-                return block
+                return self._free.pop(chosen)
         return Block(size)
 
     def give_back(self, block: Block) -> None:
         with self._lock:
             self._free.append(block)
-            self._free_bytes += block.nbytes
-            while self._free_bytes > self._kept_bytes:
-                self._free_bytes -= self._free.pop(0).nbytes
+            while sum(free.nbytes for free in self._free) > self._kept_bytes:
+                self._free.pop(0)
 
     @property
     def free_bytes(self) -> int:
         """How much is kept for the next calls."""
-        return self._free_bytes
+        with self._lock:
+            return sum(block.nbytes for block in self._free)
 
 
 workspaces = Workspaces(128 * 2**20)

@@ -11,7 +11,7 @@ loop loads PANEL vectors of weights, and for each of the ROWS pixels broadcasts 
 vectors 12 multiply-adds for 8 loads, where the processor can do 2 of the former and 2 or 3 of the latter a cycle.
 
 Accuracy: the error of a sum in float32 grows with the length of the chain of additions.  The runs are cut into `chains` of
-`runs` each (the planner keeps a chain at some 64 numbers); each chain is summed from zero, and the chains are added up.
+`runs` each (the planner keeps a chain at some 64 numbers, 150 at most); each is summed from zero, and their sums are added up.
 The bias comes last, for a sum that starts at a large bias loses the digits of its small products; and a batch norm's scale is
 not folded into the weights, which would round each of them once more: on a blank photo those roundings do not cancel.
 The order of additions depends on the layer alone, never on the tile's shape, so any cut of the work gives the same bits.
