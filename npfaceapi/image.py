@@ -147,6 +147,8 @@ class NetInput:
     [(40, 60, 3)]
     """
 
+    _kept: tuple[tuple[int, bool], NDArray[np.float32]] | None = None
+
     def __init__(self, inputs: Sequence[Photo], treat_as_batch_input: bool = False) -> None:
         if not isinstance(inputs, (list, tuple)):
             raise InvalidType(f"NetInput: expected a list of photos, got {type(inputs).__name__}")
@@ -156,18 +158,22 @@ class NetInput:
         self._images = [load_image(photo, "photo" if single else f"photos[{index}]") for index, photo in enumerate(inputs)]
         self._treat_as_batch_input = treat_as_batch_input
         self._input_size: int | None = None
+        self._keeps_batch = False
 
     @classmethod
-    def of_pixels(cls, images: Sequence[NDArray[Any]]) -> NetInput:
+    def of_pixels(cls, images: Sequence[NDArray[Any]], *, keep_batch: bool = False) -> NetInput:
         """A batch of images that were decoded before, or of crops of them; nothing is copied.
 
         Parameters
         ----------
         images : sequence of ndarray
             At least one, each [H,W,3], uint8 or float32, as `load_image` gives them; views will do.
+        keep_batch : bool
+            Whether `to_batch_tensor` keeps what it made, read-only, for the next network that asks for the same.
         """
         net_input = cls.__new__(cls)
         net_input._images, net_input._treat_as_batch_input, net_input._input_size = list(images), True, None
+        net_input._keeps_batch = keep_batch
         return net_input
 
     def __repr__(self) -> str:
@@ -229,9 +235,15 @@ class NetInput:
 
     def to_batch_tensor(self, input_size: int, is_center_inputs: bool = True) -> NDArray[np.float32]:
         """All photos padded to squares and resized: float32 `[N,input_size,input_size,3]` in 0..255."""
-        batch = to_batch_tensor(self._images, input_size, is_center_inputs)
-        self._input_size = input_size
-        return batch
+        asked = input_size, is_center_inputs
+        if self._kept is None or self._kept[0] != asked:
+            batch = to_batch_tensor(self._images, input_size, is_center_inputs)
+            self._input_size = input_size
+            if not self._keeps_batch:
+                return batch
+            batch.flags.writeable = False
+            self._kept = asked, batch
+        return self._kept[1]
 
 
 def to_net_input(inputs: Photo | Sequence[Photo] | NetInput) -> NetInput:

@@ -98,9 +98,9 @@ class ComposableTask:
         ]
         if not self.steps:
             return photos, net_input.is_batch_input
-        faces = [
+        faces = FacesInProgress(
             FaceInProgress(net_input.image_tensors[i], FaceResult(d)) for i, detections in enumerate(photos) for d in detections
-        ]
+        )
         for step in self.steps:
             _STEPS[step](faces)
         results = iter(face.result for face in faces)
@@ -184,7 +184,7 @@ class FaceInProgress:
 
     image: Array
     result: FaceResult
-    seen: tuple[Any, Any] = (None, None)  # the last box that was asked for, and its rectangle: two networks see the same
+    seen: tuple[Any, Any] = (None, None)  # the last box that was asked for, and its rectangle
 
     def rect(self, box: Box | FaceDetection | None) -> tuple[int, int, int, int] | None:
         """x, y, width, height of a box in whole pixels; None if no pixel of the photo lies in it."""
@@ -220,36 +220,56 @@ class FaceInProgress:
 Rectangle = Callable[[FaceInProgress], "tuple[int, int, int, int] | None"]
 
 
-def _predict(faces: Sequence[FaceInProgress], rectangle: Rectangle, network: Callable[[NetInput], Any]) -> Iterator[Any]:
-    """Pairs of face and prediction; a face whose crop holds no pixel is left out, so that its field stays None."""
-    rects = [(face, rectangle(face)) for face in faces]
-    pairs = [(face, face.image[r[1] : r[1] + r[3], r[0] : r[0] + r[2]]) for face, r in rects if r is not None]
-    for at in range(0, len(pairs), MAX_BATCH):
-        chunk = pairs[at : at + MAX_BATCH]
-        yield from zip([face for face, _ in chunk], network(NetInput.of_pixels([pixels for _, pixels in chunk])), strict=True)
+class FacesInProgress(list[FaceInProgress]):
+    """All faces of all photos; what was cut out of the photos for one network is kept for the next, which often sees the same."""
+
+    _rects: Sequence[Any] = ()
+    _chunks: Sequence[tuple[list[FaceInProgress], NetInput]] = ()
+
+    def cut(self, rectangle: Rectangle) -> Sequence[tuple[list[FaceInProgress], NetInput]]:
+        """Faces and their crops, at most `MAX_BATCH` each; a face whose crop holds no pixel is left out."""
+        rects = [rectangle(face) for face in self]
+        if rects != self._rects:
+            pairs = [(face, r) for face, r in zip(self, rects, strict=True) if r is not None]
+            chunks = [pairs[at : at + MAX_BATCH] for at in range(0, len(pairs), MAX_BATCH)]
+            self._chunks = [
+                (
+                    [face for face, _ in chunk],
+                    NetInput.of_pixels([f.image[y : y + h, x : x + w] for f, (x, y, w, h) in chunk], keep_batch=len(chunks) == 1),
+                )
+                for chunk in chunks
+            ]
+            self._rects = rects
+        return self._chunks
 
 
-def _add_landmarks(faces: Sequence[FaceInProgress], network: Any) -> None:
+def _predict(faces: FacesInProgress, rectangle: Rectangle, network: Callable[[NetInput], Any]) -> Iterator[Any]:
+    """Pairs of face and prediction; the field of a face that is left out stays None."""
+    for chunk, crops in faces.cut(rectangle):
+        yield from zip(chunk, network(crops), strict=True)
+
+
+def _add_landmarks(faces: FacesInProgress, network: Any) -> None:
     for face, landmarks in _predict(faces, FaceInProgress.detection_rect, network.detect_landmarks):
         face.result = extend_with_face_landmarks(face.result, landmarks)
 
 
-def _add_expressions(faces: Sequence[FaceInProgress]) -> None:
+def _add_expressions(faces: FacesInProgress) -> None:
     for face, expressions in _predict(faces, FaceInProgress.aligned_rect, nets.face_expression_net.predict_expressions):
         face.result = dataclasses.replace(face.result, expressions=expressions)
 
 
-def _add_age_and_gender(faces: Sequence[FaceInProgress]) -> None:
+def _add_age_and_gender(faces: FacesInProgress) -> None:
     for face, p in _predict(faces, FaceInProgress.aligned_rect, nets.age_gender_net.predict_age_and_gender):
         face.result = dataclasses.replace(face.result, age=p.age, gender=p.gender, gender_probability=p.gender_probability)
 
 
-def _add_descriptors(faces: Sequence[FaceInProgress]) -> None:
+def _add_descriptors(faces: FacesInProgress) -> None:
     for face, descriptor in _predict(faces, FaceInProgress.descriptor_rect, nets.face_recognition_net.compute_face_descriptor):
         face.result = dataclasses.replace(face.result, descriptor=descriptor)
 
 
-_STEPS: dict[str, Callable[[Sequence[FaceInProgress]], None]] = {
+_STEPS: dict[str, Callable[[FacesInProgress], None]] = {
     "face_landmarks": lambda faces: _add_landmarks(faces, nets.face_landmark_68_net),
     "face_landmarks(use_tiny_landmark_net=True)": lambda faces: _add_landmarks(faces, nets.face_landmark_68_tiny_net),
     "face_expressions": _add_expressions,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import npfaceapi as faceapi
-from npfaceapi import nets, tasks
+from npfaceapi import image, nets, tasks
 from npfaceapi.errors import ImageNotFoundError, InvalidArgument, InvalidType, WeightsError
 from npfaceapi.networks.neural_network import NeuralNetwork
 from npfaceapi.results import FaceDetection, FaceResult
@@ -246,6 +246,32 @@ def test_each_network_runs_once_on_all_faces(two_faces, monkeypatch, count):
     all_steps([two_faces] * count).run()
     face_nets = ("FaceLandmark68Net", "FaceExpressionNet", "AgeGenderNet", "FaceRecognitionNet")
     assert runs == [("TinyFaceDetector", count), *((name, 2 * count) for name in face_nets)]
+
+
+def test_networks_that_see_the_same_share_the_resized_crops(two_faces, monkeypatch):
+    made = []
+    original = image.to_batch_tensor
+
+    def counted(images, size, *arguments):
+        made.append((len(images), size))
+        return original(images, size, *arguments)
+
+    monkeypatch.setattr(image, "to_batch_tensor", counted)
+    all_steps(two_faces).run()
+    assert made == [(1, 224), (2, 112), (2, 112), (2, 150)]  # photo; crops of the detections; aligned, for two networks; dlib's
+
+
+def test_a_batch_that_is_kept_cannot_be_changed(photo):
+    kept, own = (faceapi.NetInput.of_pixels([photo], keep_batch=keep) for keep in (True, False))
+    batch = kept.to_batch_tensor(112)
+    assert kept.to_batch_tensor(112) is batch
+    with pytest.raises(ValueError, match="read-only"):
+        batch[:] = 0
+    assert kept.to_batch_tensor(112, False) is not batch
+    assert kept.to_batch_tensor(64).shape == (1, 64, 64, 3)
+    assert kept.input_size == 64
+    own.to_batch_tensor(112)[:] = 0
+    assert own.to_batch_tensor(112).any()
 
 
 def test_a_crowd_as_large_as_ssd_finds_goes_through_at_once():
