@@ -99,21 +99,17 @@ def test_what_lies_far_out_of_the_photo_is_zero():
     assert columns[0].all()
 
 
-@pytest.mark.parametrize("size", [(700, 900), (512, 512), (1, 100_000), (100_000, 1)])
+@pytest.mark.parametrize("size", [(700, 900), (512, 512), (100, 100), (1, 100_000), (100_000, 1)])
 def test_large_photos_are_shared_among_threads(size, monkeypatch):
-    used = set()
-    original = resizing.resize_rows
-    monkeypatch.setattr(resizing, "resize_rows", lambda *a: (used.add(threading.get_ident()), original(*a)))
     set_num_threads(1)
     alone = both(resize_bilinear, photo(640, 960), size)
-    assert used == {threading.get_ident()}
-    calls = []
-    monkeypatch.setattr(resizing, "claim_all", lambda f, n, t: (calls.append((n, t)), [f(k) for k in reversed(range(n))]))
-    for n in (2, 3, 5):
+    shared = []
+    original = resizing.run_together
+    monkeypatch.setattr(resizing, "run_together", lambda order: (shared.append(order.threads), original(order)))
+    for n in (1, 2, 3, 5):
         set_num_threads(n)
         assert_same_bits(resize_bilinear(photo(640, 960), size), alone)
-    assert [threads for _, threads in calls] == ([2, 3, 5] if size[0] * size[1] > 2 * resizing.PIECE_PIXELS else [])
-    assert all(pieces > 2 for pieces, _ in calls)
+    assert shared == ([2, 3, 5] if size[0] * size[1] >= resizing.WORTH_SHARING else [])
 
 
 def test_threads_do_not_disturb_each_other():

@@ -186,9 +186,9 @@ def _stands_alone(library: Any) -> bool:
     return called <= _MAY_CALL
 
 
-def kernel(params: np.dtype[Any]) -> Callable[[Callable[..., None]], Kernel]:
+def kernel(params: np.dtype[Any], *, exact: bool = False) -> Callable[[Callable[..., None]], Kernel]:
     """Make `function(params, memory, scratch, chunk, chunks)` a step's kernel; `params` points to a record of that dtype."""
-    return lambda function: Kernel(function, params, INT64, INT64, INT64, INT64)
+    return lambda function: Kernel(function, params, INT64, INT64, INT64, INT64, exact=exact)
 
 
 def compiled(*arguments: Any, exact: bool = False) -> Callable[[Callable[..., None]], Kernel]:

@@ -1,22 +1,23 @@
-"""Resizing on the kernel of `kernels/resize.py`: photos of a batch, and rows of large photos, are shared among threads."""
+"""Resizing on the kernel of `kernels/resize.py`: a step for each photo, run like those of a network."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from npfaceapi.engines import dispatch
-from npfaceapi.engines.numba.kernels.resize import resize_rows
-from npfaceapi.engines.numba.threads import claim_all
+from npfaceapi.engines.numba.kernels.resize import RESIZE, resize, scratch_bytes
+from npfaceapi.engines.numba.run import Order, Table, run_steps
+from npfaceapi.engines.numba.threads import run_together
+from npfaceapi.engines.numba.workspace import ALIGNMENT, address_of, round_up, workspaces
 
 __all__ = ["resize_in_squares"]
 
 Array = np.ndarray[Any, Any]
 
-PIECE_PIXELS = 1 << 15  # of the output: some 100 microseconds, less is not worth another thread
+WORTH_SHARING = 20_000  # pixels of the output, some 100 microseconds
 
 
 def resize_in_squares(
@@ -34,29 +35,25 @@ def resize_in_squares(
         By half-pixel centres, rounded half up to whole numbers.
     """
     images = [_whole_pixels(image) for image in images]
-    pieces = []
-    for number, out in enumerate(outs):
-        count = max(1, out.shape[0] * out.shape[1] // PIECE_PIXELS)
-        edges = [out.shape[0] * k // count for k in range(count + 1)]
-        pieces += [(number, start, stop) for start, stop in itertools.pairwise(edges)]
-
-    def resize(piece: int) -> None:
-        number, start, stop = pieces[piece]
-        image, out, (top, left, height, width) = images[number], outs[number], places[number]
-        H, W, _ = image.shape
-        n = out.shape[1]
-        memory = np.empty(9 * n)
-        resize_rows(
+    records = np.zeros(len(images), RESIZE)
+    for k, (image, (top, left, height, width), out) in enumerate(zip(images, places, outs, strict=True)):
+        (H, W, _), (h, w, _) = image.shape, out.shape
+        start, stop = max(0, (top - 2) * h // height), min(h, (top + H + 2) * h // height + 1)  # all that meet the image
+        records[k] = (
             image.ctypes.data, image.dtype == np.float32, image.strides[0], H, W, top, left, height, width,
-            out.ctypes.data, len(out), n, half_pixel, start, stop, memory.ctypes.data,
+            address_of(out), h, w, half_pixel, start, stop,
         )  # fmt: skip
-
-    threads = dispatch.get_num_threads()
-    if threads > 1 and sum(out.size for out in outs) > 6 * PIECE_PIXELS:
-        claim_all(resize, len(pieces), threads)
+    first, threads = address_of(records), dispatch.get_num_threads()
+    rows = [(resize.address, first + k * RESIZE.itemsize, out.shape[0]) for k, out in enumerate(outs)]
+    table, scratch = Table(np.array(rows, np.int64)), round_up(max(scratch_bytes(out.shape[1]) for out in outs), ALIGNMENT)
+    if sum(out.shape[0] * out.shape[1] for out in outs) < WORTH_SHARING:
+        threads = 1
+    block = workspaces.take(threads * scratch)
+    if threads == 1:
+        run_steps(table, [0], block.address)
     else:
-        for piece in range(len(pieces)):
-            resize(piece)
+        run_together(Order(table, 0, block.address, scratch, threads, (images, outs, records, block)))
+    workspaces.give_back(block)
 
 
 def _whole_pixels(image: Array) -> Array:

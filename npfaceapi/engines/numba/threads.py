@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from npfaceapi.engines.numba.run import ASLEEP, BOX, Order, wait_in_box
+from npfaceapi.engines.numba.run import ASLEEP, BOX, Order, make_ready, wait_in_box
 
 __all__ = ["claim_all", "run_together"]
 
@@ -68,6 +68,7 @@ class _Helpers:
 
     def offer(self, works: Sequence[Callable[[], None]]) -> None:
         """Have each of these functions called by a helper, sooner or later or never; they must not raise."""
+        make_ready()  # else a helper would compile, in the midst of other work
         with self._lock:
             while len(self._threads) < len(works):
                 thread = threading.Thread(target=self._serve, name=f"npfaceapi-{len(self._threads)}", daemon=True)

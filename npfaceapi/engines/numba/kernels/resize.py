@@ -13,12 +13,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 
-from npfaceapi.engines.numba.jit import INT64, compiled, intrinsic, jitted, types
-from npfaceapi.engines.numba.kernels.memory import doubles, floats, integers
+from npfaceapi.engines.numba.jit import intrinsic, jitted, kernel, types
+from npfaceapi.engines.numba.kernels.memory import chunk_range, doubles, floats, integers, record
 
-__all__ = ["resize_rows"]
+__all__ = ["RESIZE", "resize", "scratch_bytes"]
 
 OUTSIDE = -1
 
@@ -80,20 +81,34 @@ def _blend_rows(a: Any, b: Any, fraction: float, rounded: int, out: Any) -> None
             out[k] = a[k] + (b[k] - a[k]) * fraction
 
 
-@compiled(*[INT64] * 16, exact=True)
-def resize_rows(
-    image: int, is_float: int, row: int, H: int, W: int, top: int, left: int, padded_H: int, padded_W: int,
-    out: int, out_H: int, out_W: int, half_pixel: int, start: int, stop: int, memory: int,
-) -> None:  # fmt: skip
-    """Rows `start` to `stop` of a photo resized to out_H x out_W; those that lie in the padding alone are left as they are.
+#: A photo of H x W pixels at address `image`, uint8 or (`is_float`) float32, with `row` bytes from one row to the next, stands at
+#: (top, left) of padded_H x padded_W pixels of zeros.  `out` is the address of float32 [out_H,out_W,3], whose rows `start` to
+#: `stop` are computed; those that lie in the padding alone are left as they are.  `half_pixel`: sampled by half-pixel centres,
+#: and rounded half up.
+RESIZE = np.dtype(
+    [
+        (name, np.int64)
+        for name in (
+            "image", "is_float", "row", "H", "W", "top", "left", "padded_H", "padded_W",
+            "out", "out_H", "out_W", "half_pixel", "start", "stop",
+        )
+    ]
+)  # fmt: skip
 
-    The photo of H x W pixels, uint8 or float32, with `row` bytes from one row to the next, stands at (top, left) of
-    padded_H x padded_W pixels of zeros.  `out` is float32; for half-pixel centres the numbers are rounded half up.  `memory`
-    has room for 9 * out_W numbers of 8 bytes: which numbers of a row lie before and after each output column, how far it is
-    from the first, and two rows with their columns blended.
-    """
-    low, high, fractions = integers(memory, out_W), integers(memory + 8 * out_W, out_W), doubles(memory + 16 * out_W, out_W)
-    rows, width = memory + 24 * out_W, 3 * out_W
+
+def scratch_bytes(out_W: int) -> int:
+    """Which numbers of a row lie before and after each output column, how far it is from the first, and two blended rows."""
+    return 9 * out_W * 8
+
+
+@kernel(RESIZE, exact=True)
+def resize(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None:
+    p = record(params)
+    image, is_float, row, H, W, top, left = p.image, p.is_float, p.row, p.H, p.W, p.top, p.left
+    padded_H, padded_W, out, out_H, out_W, half_pixel = p.padded_H, p.padded_W, p.out, p.out_H, p.out_W, p.half_pixel
+    start, stop = chunk_range(p.stop - p.start, chunk, chunks)
+    low, high, fractions = integers(scratch, out_W), integers(scratch + 8 * out_W, out_W), doubles(scratch + 16 * out_W, out_W)
+    rows, width = scratch + 24 * out_W, 3 * out_W
     for j in range(out_W):
         source = _source(j, padded_W, out_W, half_pixel)
         at = math.floor(source)
@@ -101,7 +116,7 @@ def resize_rows(
         low[j] = 3 * _inside(at, left, W)  # outside: below 0
         high[j] = 3 * _inside(at + (at < source and at < padded_W - 1), left, W)
     first = second = -2  # which rows of the photo are in `rows`
-    for i in range(start, stop):
+    for i in range(p.start + start, p.start + stop):
         source = _source(i, padded_H, out_H, half_pixel)
         at = math.floor(source)
         above = _inside(at, top, H)
