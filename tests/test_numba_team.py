@@ -90,10 +90,17 @@ def test_a_helper_leaves_its_box_where_it_is_wanted_elsewhere(helpers):
             done.clear()
             helpers.offer([done.set])
             assert done.wait(10)
-        assert helpers._work.qsize() < 50
+        assert helpers._work.qsize() <= 3
     finally:
         stop.set()
         leader.join()
+
+
+def test_helpers_who_find_no_time_are_not_offered_more_and_more(helpers, monkeypatch):
+    monkeypatch.setattr(helpers, "_serve", lambda: None)
+    for _ in range(100):
+        helpers.lead(order())
+    assert helpers._work.qsize() <= 3
 
 
 @pytest.mark.skipif(usable_cpus() < 2, reason="no processor on which a helper could stay awake")
