@@ -110,9 +110,8 @@ class _Helpers:
                     self._orders.remove(old)
                 self._orders.append(order)
             asleep = order.threads - 1 - np.count_nonzero(self.boxes[:, 0] != ASLEEP)
-            if asleep > 0 and self._work.qsize() <= len(
-                self._threads
-            ):  # else they find no time for what they were offered before
+            starved = self._work.qsize() > len(self._threads)  # they find no time for what they were offered before
+            if asleep > 0 and not starved:
                 self.offer([order.join] * asleep)
             order.lead(self.boxes)
         except BaseException:
