@@ -235,15 +235,15 @@ class NetInput:
 
     def to_batch_tensor(self, input_size: int, is_center_inputs: bool = True) -> NDArray[np.float32]:
         """All photos padded to squares and resized: float32 `[N,input_size,input_size,3]` in 0..255."""
-        asked = input_size, is_center_inputs
-        if self._kept is None or self._kept[0] != asked:
-            batch = to_batch_tensor(self._images, input_size, is_center_inputs)
-            self._input_size = input_size
-            if not self._keeps_batch:
-                return batch
+        asked, kept = (input_size, is_center_inputs), self._kept
+        if kept is not None and kept[0] == asked:
+            return kept[1]
+        batch = to_batch_tensor(self._images, input_size, is_center_inputs)
+        if self._keeps_batch:
             batch.flags.writeable = False
             self._kept = asked, batch
-        return self._kept[1]
+        self._input_size = input_size
+        return batch
 
 
 def to_net_input(inputs: Photo | Sequence[Photo] | NetInput) -> NetInput:

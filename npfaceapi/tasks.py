@@ -9,7 +9,6 @@ Source: face-api.js 0.22.2, `globalApi/`.
 from __future__ import annotations
 
 import dataclasses
-import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -20,6 +19,7 @@ from npfaceapi.detection import seen_in
 from npfaceapi.errors import InvalidArgument, InvalidType
 from npfaceapi.geometry import Box
 from npfaceapi.image import NetInput, crop_rect, to_net_input
+from npfaceapi.locks import ForkSafeLock
 from npfaceapi.options import MtcnnOptions, SsdMobilenetv1Options, TinyFaceDetectorOptions, TinyYolov2Options
 from npfaceapi.photo_source import PhotoSource
 from npfaceapi.results import FaceDetection, FaceResult, Faces, extend_with_face_landmarks
@@ -133,7 +133,7 @@ class DetectAllFacesTask(ComposableTask):
 
     def __init__(self, photo: Any, options: FaceDetectionOptions | None = None, steps: tuple[str, ...] = ()) -> None:
         super().__init__(photo, options, steps)
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
         self._kept: list[Any] | None = None
 
     def with_face_descriptors(self) -> DetectAllFacesTask:

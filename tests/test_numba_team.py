@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -100,7 +101,26 @@ def test_helpers_who_find_no_time_are_not_offered_more_and_more(helpers, monkeyp
     monkeypatch.setattr(helpers, "_serve", lambda: None)
     for _ in range(100):
         helpers.lead(order())
+        team.claim_all(lambda number: None, 2, 2)
     assert helpers._work.qsize() <= 3
+
+
+def test_work_that_nobody_takes_holds_nothing(helpers, monkeypatch):
+    monkeypatch.setattr(helpers, "_serve", lambda: None)
+    held = np.zeros(3)
+    alive = weakref.ref(held)
+    team.claim_all(lambda number, held=held: None, 2, 2)
+    del held
+    assert helpers._work.qsize() == 1
+    assert alive() is None
+
+
+def test_an_order_that_is_abandoned_is_joined_by_nobody():
+    own = order(3)
+    own.abandon()
+    own.join()
+    assert own._numbers[JOINED] == 1
+    assert not own.followed
 
 
 @pytest.mark.skipif(usable_cpus() < 2, reason="no processor on which a helper could stay awake")

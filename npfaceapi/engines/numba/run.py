@@ -87,10 +87,10 @@ def run_alone(table: int, steps: int, memories: int, images: int, scratch: int) 
 
 
 @jitted()
-def _walk(address: int, member: int) -> None:
+def _walk(address: int, member: int, threads: int) -> None:
     """Do what is left of the order at that address, as its member of that number: 0 leads."""
     order = integers(address, LINE)
-    memory, scratch, threads = order[MEMORY], order[SCRATCH] + member * order[SCRATCH_BYTES], order[THREADS]
+    memory, scratch = order[MEMORY], order[SCRATCH] + member * order[SCRATCH_BYTES]
     for i in range(order[STEPS]):
         row = integers(order[TABLE] + i * COLUMNS * 8, COLUMNS)
         kernel, params, chunks = uintp(row[KERNEL]), row[PARAMS], min(row[CHUNKS], threads)
@@ -108,8 +108,9 @@ def _walk(address: int, member: int) -> None:
 def _join(address: int) -> None:
     """A helper's part; the last to come may find that there is no scratch memory left for him."""
     member = atomic_add(uintp(address + JOINED * 8), int64(1)) + 1
-    if member < integers(address, LINE)[THREADS]:
-        _walk(address, member)
+    threads = atomic_load(uintp(address + THREADS * 8))  # once: an order that is abandoned has none
+    if member < threads:
+        _walk(address, member, threads)
 
 
 @compiled(INT64, INT64, INT64)
@@ -118,12 +119,12 @@ def take_part(order: int, boxes: int, count: int) -> None:
     if boxes == 0:
         _join(order)
         return
-    wanted, called = integers(order, LINE)[THREADS] - 1, 0
+    threads, called = integers(order, LINE)[THREADS], 0
     for k in range(count):
-        if called < wanted and atomic_replace(uintp(boxes + k * BOX * 8), int64(AWAKE), order) == AWAKE:
+        if called < threads - 1 and atomic_replace(uintp(boxes + k * BOX * 8), int64(AWAKE), order) == AWAKE:
             called += 1
     integers(order, LINE)[CALLED] = called
-    _walk(order, 0)
+    _walk(order, 0, threads)
 
 
 @compiled(INT64)
@@ -198,7 +199,7 @@ class Order:
         take_part(self._address, 0, 0)
 
     def abandon(self) -> None:
-        """After an interrupt: if the call has not begun, nobody shall begin it."""
+        """If the call has not begun, because of an interrupt, nobody shall begin it."""
         if self._numbers[CALLED] < 0:
             self._numbers[THREADS] = self._numbers[CALLED] = 0
 

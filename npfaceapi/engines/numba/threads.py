@@ -11,6 +11,7 @@ without the system (see `run.py`).
 from __future__ import annotations
 
 import atexit
+import contextlib
 import ctypes
 import itertools
 import os
@@ -68,6 +69,8 @@ class _Helpers:
 
     def offer(self, works: Sequence[Callable[[], None]]) -> None:
         """Have each of these functions called by a helper, sooner or later or never; they must not raise."""
+        if self._work.qsize() > len(self._threads):  # helpers find no time for what they were offered before
+            return
         make_ready()  # else a helper would compile, in the midst of other work
         with self._lock:
             while len(self._threads) < len(works):
@@ -107,16 +110,15 @@ class _Helpers:
         try:
             with self._lock:
                 for old in [old for old in self._orders if not old.followed]:
-                    self._orders.remove(old)
+                    with contextlib.suppress(ValueError):  # a signal handler has removed it meanwhile
+                        self._orders.remove(old)
                 self._orders.append(order)
             asleep = order.threads - 1 - np.count_nonzero(self.boxes[:, 0] != ASLEEP)
-            starved = self._work.qsize() > len(self._threads)  # they find no time for what they were offered before
-            if asleep > 0 and not starved:
+            if asleep > 0:
                 self.offer([order.join] * asleep)
             order.lead(self.boxes)
-        except BaseException:
+        finally:
             order.abandon()
-            raise
 
     def dismiss(self) -> None:
         """Have all helpers leave their boxes, which are about to be freed."""
@@ -162,6 +164,10 @@ class _Claims:
     def abandon(self, error: BaseException) -> None:
         self._error = error
 
+    def release(self) -> None:
+        """Let go of what the function holds: this may lie in the queue for long."""
+        self._function = _nothing
+
     def result(self) -> None:
         self._done.wait()
         if self._error is not None:
@@ -182,3 +188,9 @@ def claim_all(function: Callable[[int], None], total: int, threads: int) -> None
     except BaseException as error:  # an interrupt, which can come at any point: the helpers shall not go on for nobody
         claims.abandon(error)
         raise
+    finally:
+        claims.release()
+
+
+def _nothing(number: int) -> None:
+    pass

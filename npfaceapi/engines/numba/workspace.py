@@ -9,6 +9,7 @@ A workspace holds all values of one image on its way through the network:
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -113,21 +114,23 @@ class Workspaces:
         self._lock = ForkSafeLock()
 
     def take(self, size: int) -> Block:
-        """At least so many bytes; of the free blocks the smallest that is large enough."""
+        """At least so many bytes; of the free blocks the smallest that is large enough, of equal ones the last used."""
         with self._lock:
-            chosen = len(self._free) - 1
-            if chosen >= 0 and self._free[chosen].nbytes != size:  # the last is the right one in every loop over one network
-                fitting = [i for i, block in enumerate(self._free) if block.nbytes >= size]
-                chosen = min(fitting, key=lambda i: (self._free[i].nbytes, -i)) if fitting else -1
-            if chosen >= 0:
-                return self._free.pop(chosen)
+            best: Block | None = None
+            for block in self._free:
+                if block.nbytes >= size and (best is None or block.nbytes <= best.nbytes):
+                    best = block
+            if best is not None:
+                with contextlib.suppress(ValueError):  # a signal handler has taken it meanwhile
+                    self._free.remove(best)
+                    return best
         return Block(size)
 
     def give_back(self, block: Block) -> None:
         with self._lock:
             self._free.append(block)
             while sum(free.nbytes for free in self._free) > self._kept_bytes:
-                self._free.pop(0)
+                del self._free[:1]
 
     @property
     def free_bytes(self) -> int:
