@@ -89,8 +89,7 @@ def test_a_helper_leaves_its_box_where_it_is_wanted_elsewhere(helpers):
     try:
         for _ in range(50):
             done.clear()
-            helpers.offer([done.set])
-            assert done.wait(10)
+            until(lambda: helpers.offer([done.set]) or done.wait(0.01))  # an offer counts for nothing while others wait
         assert helpers._work.qsize() <= 3
     finally:
         stop.set()
