@@ -265,6 +265,15 @@ def test_more_helpers_than_boxes(helpers, monkeypatch):
     until(lambda: not own.followed)
 
 
+@pytest.mark.skipif(usable_cpus() < 2, reason="no processor on which a helper could stay awake")
+def test_helpers_who_are_dismissed_leave_their_boxes(helpers):
+    for _ in range(10):
+        helpers.offer([lambda: None])
+        until(lambda: (helpers.boxes[:, 0] == AWAKE).any() or helpers.offer([lambda: None]))
+        helpers.dismiss()
+        assert (helpers.boxes[:, 0] == ASLEEP).all()
+
+
 EXIT = """
 import numpy as np
 import npfaceapi
@@ -274,6 +283,6 @@ for _ in range(3):
 """
 
 
-def test_helpers_are_out_of_their_boxes_before_the_interpreter_ends():
+def test_the_interpreter_ends_well_right_after_a_call():
     for _ in range(5):
         subprocess.run([sys.executable, "-c", EXIT], check=True)
