@@ -98,18 +98,7 @@ class Emitter:
 
     def when(self, condition: Value, values: Sequence[Value], body: Callable[[Sequence[Value]], Sequence[Value]]) -> list[Value]:
         """`body(values)` where the condition holds, else the values as they are."""
-        b = self.builder
-        before = b.block
-        with b.if_then(condition):
-            changed = body(values)
-            inside = b.block
-        phis = []
-        for old, new in zip(values, changed, strict=True):
-            phi = b.phi(old.type)
-            phi.add_incoming(old, before)
-            phi.add_incoming(new, inside)
-            phis.append(phi)
-        return phis
+        return self.choose(condition, lambda: list(body(values)), lambda: list(values))
 
     def choose(
         self, condition: Value, then: Callable[[], Sequence[Value]], otherwise: Callable[[], Sequence[Value]]
