@@ -11,6 +11,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -52,12 +53,20 @@ LAYER_OF = {name: i for i, line in enumerate(LAYERS.split("\n")) for name in lin
 
 
 def run_python(source):
-    """What a fresh interpreter prints."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", source], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
-    )
+    """What a fresh interpreter prints, where our own warnings are errors."""
+    source = f"import warnings; warnings.filterwarnings('error', module='npfaceapi')\n{source}"
+    done = subprocess.run([sys.executable, "-c", source], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+@pytest.mark.parametrize("module", ["npfaceapi.networks.mtcnn", "tests.conftest", "test_package"])
+@pytest.mark.parametrize("category", [DeprecationWarning, RuntimeWarning, UserWarning])
+def test_our_own_warnings_are_errors_and_those_of_others_are_not(module, category):
+    with pytest.raises(category):
+        warnings.warn_explicit("of our own", category, "file", 1, module)
+    with pytest.warns(category):
+        warnings.warn_explicit("of a third party", category, "file", 1, "numba.cuda.np.npdatetime_helpers")
 
 
 # ------------------------------------------------------------------ public names
