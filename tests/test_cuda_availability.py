@@ -38,7 +38,7 @@ class Driver:
         return CODES.CUDA_SUCCESS, number
 
     def cuDeviceGetName(self, length, gpu):
-        return CODES.CUDA_SUCCESS, b"NVIDIA H200\0\0"
+        return CODES.CUDA_SUCCESS, b"NVIDIA H200\0\0   "  # as cuda-bindings gives it
 
     def cuDeviceGetAttribute(self, attribute, gpu):
         return CODES.CUDA_SUCCESS, self.capability[int("MINOR" in attribute.name)]
@@ -48,7 +48,8 @@ class Driver:
 def status(monkeypatch):
     def status(driver, bindings=13, nvvm=None):
         import cuda.bindings
-        from numba.cuda.cudadrv import nvvm as library
+
+        from npfaceapi.engines.cuda.toolchain import nvvm as library
 
         monkeypatch.setattr(availability, "_used_in", [])
         monkeypatch.setattr(availability, "is_simulated", lambda: False)

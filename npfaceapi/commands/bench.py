@@ -123,16 +123,23 @@ def _sections(arguments: argparse.Namespace) -> Iterator[Section]:
 
 
 def _on_gpu(arguments: argparse.Namespace, installed: list[str]) -> Iterator[Section]:
+    from npfaceapi.benchmark.chain import chain_section
     from npfaceapi.benchmark.entries import chosen_entries
     from npfaceapi.benchmark.gpu import BATCHES, measure_on_gpu
     from npfaceapi.engines.cuda.availability import is_simulated
+    from npfaceapi.engines.dispatch import get_num_threads
     from npfaceapi.errors import BackendUnavailable
 
-    others = ("chain", "cold_start", "memory", "accuracy", "all")
+    others = ("cold_start", "memory", "accuracy", "all")
     if arguments.against == "onnxruntime" or any(getattr(arguments, name) for name in others):
-        raise InvalidArgument("expected --net, --batch, --seconds and --against torch or none with the cuda backend, got others")
+        expected = "--net, --batch, --chain, --seconds and --against torch or none"
+        raise InvalidArgument(f"expected {expected} with the cuda backend, got others")
     if is_simulated():
         raise BackendUnavailable("expected a GPU, got the CUDA simulator, whose times say nothing")
+    if arguments.chain:
+        threads = arguments.threads or get_num_threads()
+        yield _named(chain_section("cuda", threads, arguments.seconds), "--backend cuda --chain")
+        return
     against = arguments.against or ("torch" if "torch" in installed else "none")
     batches = (arguments.batch,) if arguments.batch else BATCHES
     entries = chosen_entries(arguments.net)

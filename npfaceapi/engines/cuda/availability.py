@@ -8,26 +8,37 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from importlib.metadata import version
 from typing import Any
 
 from npfaceapi.errors import BackendUnavailable
 
-__all__ = ["check_process", "is_simulated", "note_process", "status"]
+__all__ = ["check_process", "chosen_package", "is_simulated", "note_process", "status"]
 
 INSTALL = 'pip install "npfaceapi[cuda]"'
 FORKED = (
     "cuda: expected the process that first used the GPU, got one forked from it, which CUDA cannot serve; start it with"
     " multiprocessing's 'spawn' or 'forkserver', or choose another backend there"
 )
+PACKAGES = {"numba-cuda": "numba_cuda", "numba-cuda-mlir": "numba_cuda_mlir"}  # by preference, and what they are to an import
+CHOICE = "NPFACEAPI_CUDA_PACKAGE"
 _used_in: list[int] = []  # the process that has initialized the driver
+
+
+def chosen_package() -> str | None:
+    """The package that compiles the kernels, out of `PACKAGES`: what NPFACEAPI_CUDA_PACKAGE names, else the first installed."""
+    wanted = os.environ.get(CHOICE) or None
+    if wanted is not None and wanted not in PACKAGES:
+        raise BackendUnavailable(f"cuda: expected {CHOICE} to be one of {', '.join(PACKAGES)}, got {wanted!r}")
+    names = PACKAGES if wanted is None else [wanted]
+    return next((name for name in names if importlib.util.find_spec(PACKAGES[name])), None)
 
 
 def is_simulated() -> bool:
     """Whether numba-cuda's simulator stands in for a GPU."""
-    from numba.cuda.core import config
+    from npfaceapi.engines.cuda.toolchain import SIMULATED
 
-    settings: Any = config
-    return bool(settings.ENABLE_CUDASIM)
+    return SIMULATED
 
 
 def check_process() -> None:
@@ -44,15 +55,21 @@ def note_process() -> None:
 
 def status() -> tuple[bool, str]:
     """(whether the kernels can run here, what runs them or what is missing)."""
-    if importlib.util.find_spec("numba_cuda") is None:
+    try:
+        package = chosen_package()
+    except BackendUnavailable as error:
+        return False, str(error).removeprefix("cuda: ")
+    if package is None:
+        wanted = os.environ.get(CHOICE)
+        if wanted:
+            return False, f"{wanted}, which {CHOICE} names, is not installed; pip install {wanted}"
         return False, f"numba-cuda is not installed; {INSTALL}, with [cuda13] for CUDA 13 alone"
     try:
-        from numba import cuda
-        from numba.cuda.cudadrv import nvvm
+        from npfaceapi.engines.cuda.toolchain import nvvm
     except Exception as error:  # a version that does not fit: whatever stops the import
-        return False, f"importing numba-cuda failed ({_first_line(error)}); {INSTALL}"
+        return False, f"importing {package} failed ({_first_line(error)}); {INSTALL}"
     if is_simulated():
-        return True, f"numba-cuda {_version()}: the CUDA simulator, without a GPU, for tests alone"
+        return True, f"{package} {version(package)}: the CUDA simulator, without a GPU, for tests alone"
     found, what = _find_gpu()
     if not found:
         return False, what
@@ -60,8 +77,7 @@ def status() -> tuple[bool, str]:
         nvvm.NVVM()
     except Exception as error:
         return False, f"NVIDIA's compiler library nvvm is missing ({_first_line(error)}); {INSTALL}"
-    del cuda
-    return True, f"numba-cuda {_version()} on {what}"
+    return True, f"{package} {version(package)} on {what}"
 
 
 def _find_gpu() -> tuple[bool, str]:
@@ -80,19 +96,18 @@ def _find_gpu() -> tuple[bool, str]:
         return False, "the NVIDIA driver sees no GPU (is CUDA_VISIBLE_DEVICES set, or the container without GPUs?)"
     if code != driver.CUresult.CUDA_SUCCESS:
         return False, f"the NVIDIA driver does not start: {code.name}"
-    _, version = driver.cuDriverGetVersion()
+    _, known = driver.cuDriverGetVersion()
     code, count = driver.cuDeviceGetCount()
     if code != driver.CUresult.CUDA_SUCCESS or count < 1:
         return False, "the NVIDIA driver sees no GPU"
     _, gpu = driver.cuDeviceGet(0)
     _, name = driver.cuDeviceGetName(128, gpu)
     major, minor = (_attribute(driver, gpu, f"COMPUTE_CAPABILITY_{part}") for part in ("MAJOR", "MINOR"))
-    card = (
-        f"{name.decode(errors='replace').rstrip(chr(0))} (compute capability {major}.{minor}, driver for CUDA {_dotted(version)})"
-    )
+    model = name.decode(errors="replace").partition("\0")[0]
+    card = f"{model} (compute capability {major}.{minor}, driver for CUDA {_dotted(known)})"
     needed = _bindings_major()
-    if version // 1000 < needed:
-        older = f'pip install "npfaceapi[cuda{version // 1000}]"' if version // 1000 == 12 else "update the driver"
+    if known // 1000 < needed:
+        older = f'pip install "npfaceapi[cuda{known // 1000}]"' if known // 1000 == 12 else "update the driver"
         return False, f"{card}: the driver is too old for the CUDA {needed} packages installed; {older}"
     if (major, minor) < ((7, 5) if needed >= 13 else (5, 0)):
         return False, f"{card}: the GPU is too old for CUDA {needed}" + (
@@ -106,20 +121,12 @@ def _attribute(driver: Any, gpu: Any, name: str) -> int:
     return int(value)
 
 
-def _dotted(version: int) -> str:
-    return f"{version // 1000}.{version % 1000 // 10}"
+def _dotted(known: int) -> str:
+    return f"{known // 1000}.{known % 1000 // 10}"
 
 
 def _bindings_major() -> int:
-    from importlib.metadata import version
-
     return int(version("cuda-bindings").partition(".")[0])
-
-
-def _version() -> str:
-    from importlib.metadata import version
-
-    return version("numba-cuda")
 
 
 def _first_line(error: Exception) -> str:

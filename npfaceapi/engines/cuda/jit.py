@@ -26,9 +26,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import cuda, float32, float64, int32, int64, types, uint8, uint32, uint64
 
-from npfaceapi.engines.cuda.availability import is_simulated
+from npfaceapi.engines.cuda.toolchain import SIMULATED, cuda, float32, float64, int32, int64, types, uint8, uint32, uint64
 from npfaceapi.engines.kernel_folder import kernel_folder
 
 __all__ = [
@@ -36,8 +35,6 @@ __all__ = [
     "product_rn", "quotient", "remainder", "short", "sum_rn", "unrolled",
 ]  # fmt: skip
 
-_untyped: Any = cuda  # mypy sees the simulator's functions
-SIMULATED = is_simulated()
 SHARED_ALIGNMENT = None if SIMULATED else 16  # the simulator refuses to hear of it
 ZERO = np.float32(0)
 LOWEST = np.float32(-np.inf)
@@ -63,7 +60,7 @@ _natural: Any = _not_negative if SIMULATED else uint32
 
 def device_function(function: Callable[..., Any]) -> Any:
     """A function that kernels call.  One that uses `cuda` must stand in the file of its kernel, or the simulator misses it."""
-    return function if SIMULATED else _untyped.jit(device=True, forceinline=True, lto=False)(function)
+    return function if SIMULATED else cuda.jit(device=True, forceinline=True, lto=False)(function)
 
 
 @device_function
@@ -82,22 +79,23 @@ def remainder(a: Any, b: Any) -> Any:
 if SIMULATED:
     fma, product_rn, sum_rn = (lambda a, b, c: a * b + c), (lambda a, b: a * b), (lambda a, b: a + b)
 else:
-    fma, product_rn, sum_rn = (getattr(_untyped.libdevice, name) for name in ("fmaf_rn", "dmul_rn", "dadd_rn"))
+    fma, product_rn, sum_rn = (getattr(cuda.libdevice, name) for name in ("fmaf_rn", "dmul_rn", "dadd_rn"))
 
 
 def unrolled(body: Any, count: int) -> Any:
     """The device function that calls body(k, …), body(k + 1, …), … `count` times, a power of two, without a loop.
 
     The compiler unrolls only short loops by itself, and in a loop it does not see that addresses are multiples of 16 bytes.
+    The arguments are those of a product's step, spelled out, for numba-cuda-mlir inlines no call with `*`.
     """
     if count == 1:
         return body
     half, at = unrolled(body, count // 2), count // 2
 
     @device_function
-    def twice(k: Any, *rest: Any) -> None:
-        half(k, *rest)
-        half(k + at, *rest)
+    def twice(k: Any, a_slices: Any, a_from: Any, b_slices: Any, b_from: Any, acc: Any) -> None:
+        half(k, a_slices, a_from, b_slices, b_from, acc)
+        half(k + at, a_slices, a_from, b_slices, b_from, acc)
 
     return twice
 
@@ -123,14 +121,14 @@ class Kernel:
     @functools.cached_property
     def _compiled(self) -> Any:
         if SIMULATED:
-            return _untyped.jit(self.function)
+            return cuda.jit(self.function)
         with _kernels_kept_on_disk() as cache:
             try:
-                return _untyped.jit(self.signature, cache=cache, lto=False, launch_bounds=self.launch_bounds)(self.function)
+                return cuda.jit(self.signature, cache=cache, lto=False, launch_bounds=self.launch_bounds)(self.function)
             except (RuntimeError, OSError):  # numba-cuda cannot write where we just could
                 if not cache:
                     raise
-                return _untyped.jit(self.signature, lto=False, launch_bounds=self.launch_bounds)(self.function)
+                return cuda.jit(self.signature, lto=False, launch_bounds=self.launch_bounds)(self.function)
 
     def bound(self, launch: Launch, stream: Any, arrays: Mapping[str, Any]) -> Callable[[Any], None]:
         """The launch as a function of the array that the kernel's first argument names.
@@ -153,7 +151,7 @@ def kernel(function: Callable[..., None]) -> Kernel:
 @contextmanager
 def _setting(name: str, value: Any) -> Iterator[None]:
     """One of numba-cuda's settings for a moment; no argument says it."""
-    from numba.cuda.core import config as settings
+    from npfaceapi.engines.cuda.toolchain import config as settings
 
     before = getattr(settings, name)
     setattr(settings, name, value)

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numba import cuda
 
 from npfaceapi.engines.cuda.device import Device, OutOfMemory, device, lock, translated_errors
 from npfaceapi.engines.cuda.launches import Launches
 from npfaceapi.engines.cuda.layout import Layout
 from npfaceapi.engines.cuda.recording import Recording
+from npfaceapi.engines.cuda.toolchain import cuda
 from npfaceapi.engines.steps import Step, table_of_steps
 from npfaceapi.graph import Graph, Node
 
@@ -25,10 +25,10 @@ MOST_SEQUENCES = 8  # batch sizes whose launches a program keeps
 
 
 class _Sequence:
-    """The launches for one number of images; the second run records them."""
+    """The launches for one number of images, which need so many numbers of memory; the second run records them."""
 
-    def __init__(self, launches: list[Callable[[Any], None]]) -> None:
-        self.launches = launches
+    def __init__(self, launches: list[Callable[[Any], None]], needed: int) -> None:
+        self.launches, self.needed = launches, needed
         self.runs = 0
         self.recording: Recording | None = None
         self.generation = 0  # of the memory whose addresses the recording holds
@@ -80,8 +80,7 @@ class CudaProgram:
             return results
         gpu = device()
         with lock:
-            most = self.images_at_once(gpu)
-            start = 0
+            most, start = self.images_at_once(gpu, len(batch)), 0
             while start < len(batch):
                 rest = len(batch) - start
                 part = -(-rest // -(-rest // most))  # as few parts as fit, of one size
@@ -99,7 +98,7 @@ class CudaProgram:
         gpu, took = device(), []
         batch = np.ascontiguousarray(batch, np.float32)
         with lock, translated_errors():
-            most = self.images_at_once(gpu)
+            most = self.images_at_once(gpu, len(batch))
             for _ in range(runs):
                 total = 0.0
                 for first in range(0, len(batch), most):
@@ -118,8 +117,10 @@ class CudaProgram:
         """Whether the launches of the batch size used last are replayed as one CUDA graph."""
         return bool(self._sequences) and next(reversed(self._sequences.values())).recording is not None
 
-    def images_at_once(self, gpu: Device) -> int:
-        """How many images the GPU's memory holds; larger batches go in parts."""
+    def images_at_once(self, gpu: Device, N: int) -> int:
+        """How many of N images the GPU's memory holds at once; larger batches go in parts."""
+        if N * self._layout.size <= gpu.numbers:  # asking the driver what is free costs more than a small network
+            return N
         return max(1, gpu.most_numbers() // self._layout.size)
 
     def launches(self, N: int, processors: int) -> list[Any]:
@@ -127,37 +128,36 @@ class CudaProgram:
         return [launch for make in self._makes for launch in make(N, processors)]
 
     def _run(self, gpu: Device, batch: Array, results: Sequence[Array]) -> None:
-        N = len(batch)
         with translated_errors():
             self._loaded(gpu, batch).run(gpu)
             for node, result in zip(self.outputs, results, strict=True):
-                start = self._layout.places[node].offset * N
-                gpu.memory[start : start + result.size].copy_to_host(result.reshape(-1), stream=gpu.stream)
+                gpu.read(self._layout.places[node].offset * len(batch), result)
             gpu.stream.synchronize()
 
     def _loaded(self, gpu: Device, batch: Array) -> _Sequence:
         """The launches for a batch, which is uploaded."""
         sequence = self.ready(gpu, len(batch))
-        source = self._layout.places[self._layout.input].offset * len(batch)
-        gpu.memory[source : source + batch.size].copy_to_device(batch.reshape(-1), stream=gpu.stream)
+        gpu.write(self._layout.places[self._layout.input].offset * len(batch), batch)
         return sequence
 
     def ready(self, gpu: Device, N: int) -> _Sequence:
         """The launches for N images, with memory and weights in place."""
-        scratch = max((numbers(N, gpu.processors) for numbers in self._scratch), default=0)
-        needed = N * self._layout.size + scratch
-        if needed > MOST_ADDRESSED:
-            raise OutOfMemory(f"cuda: expected at most {MOST_ADDRESSED} numbers for a call, got {needed}; use smaller images")
-        gpu.reserve(needed)
-        if self._uploaded is None:
-            self._uploaded = {"weights": gpu.upload(self._constants), "table": gpu.upload(self._table)}
-        if N not in self._sequences:
+        sequence = self._sequences.get(N)
+        if sequence is None:
+            scratch = max((numbers(N, gpu.processors) for numbers in self._scratch), default=0)
+            needed = N * self._layout.size + scratch
+            if needed > MOST_ADDRESSED:
+                raise OutOfMemory(f"cuda: expected at most {MOST_ADDRESSED} numbers for a call, got {needed}; use smaller images")
+            gpu.reserve(needed)
+            if self._uploaded is None:
+                self._uploaded = {"weights": gpu.upload(self._constants), "table": gpu.upload(self._table)}
             launches = [launch.kernel.bound(launch, gpu.stream, self._uploaded) for launch in self.launches(N, gpu.processors)]
-            self._sequences[N] = _Sequence(launches)
+            sequence = self._sequences[N] = _Sequence(launches, needed)
+        gpu.reserve(sequence.needed)
         self._sequences.move_to_end(N)
         while len(self._sequences) > MOST_SEQUENCES:
             self._sequences.popitem(last=False)
-        return self._sequences[N]
+        return sequence
 
     def describe(self) -> str:
         """A table of the steps: what is computed together, the shape of the result, multiply-accumulates for one image."""

@@ -11,8 +11,8 @@ ourselves is launches alone.
 
 from __future__ import annotations
 
-import contextlib
 import os
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -39,7 +39,7 @@ class Recording:
             driver.cuGraphExecDestroy(executable)
 
     def __del__(self) -> None:
-        with contextlib.suppress(Exception):  # when Python ends, modules may be gone
+        if self._executable is not None and sys is not None and not sys.is_finalizing():  # else the driver's module may be gone
             self.close()
 
 

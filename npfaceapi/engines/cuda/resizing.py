@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import cuda
 
 from npfaceapi.engines.cuda.device import device, lock, translated_errors
 from npfaceapi.engines.cuda.jit import THREADS, Launch
 from npfaceapi.engines.cuda.kernels.resizing import resize
+from npfaceapi.engines.cuda.toolchain import cuda
 from npfaceapi.errors import InvalidArgument
 
 __all__ = ["resize_bilinear"]

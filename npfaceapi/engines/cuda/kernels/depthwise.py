@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import cuda
-
 from npfaceapi.engines.cuda.jit import ZERO, fma, index, kernel, quotient
 from npfaceapi.engines.cuda.kernels.store import finished
+from npfaceapi.engines.cuda.toolchain import cuda
 
 __all__ = ["make_depthwise"]
 

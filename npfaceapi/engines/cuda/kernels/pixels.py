@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import math
 
-from numba import cuda, float32, float64
-
 from npfaceapi.engines.cuda.jit import LOWEST, ZERO, index, kernel, quotient, remainder
 from npfaceapi.engines.cuda.kernels.store import activated, finished
+from npfaceapi.engines.cuda.toolchain import cuda, float32, float64
 
 __all__ = ["affine", "avg_pool", "copy", "max_pool", "pad", "pairs", "sigmoid", "softmax"]
 

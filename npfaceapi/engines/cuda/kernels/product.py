@@ -26,7 +26,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import cuda, float32, int32, int64
 
 from npfaceapi.engines.cuda.jit import (
     SHARED_ALIGNMENT,
@@ -42,6 +41,7 @@ from npfaceapi.engines.cuda.jit import (
     unrolled,
 )
 from npfaceapi.engines.cuda.kernels.store import activated, finished
+from npfaceapi.engines.cuda.toolchain import cuda, float32, int32, int64
 
 __all__ = ["BK", "CHAIN", "NOWHERE", "Tile", "add_chains", "make_product"]
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from numba import cuda, float32, float64, int64
-
 from npfaceapi.engines.cuda.jit import device_function, index, kernel, product_rn, quotient, sum_rn
+from npfaceapi.engines.cuda.toolchain import cuda, float32, float64, int64
 
 __all__ = ["resize"]
 

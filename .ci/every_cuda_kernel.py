@@ -1,0 +1,51 @@
+"""Launches every kernel of the cuda backend at least once, on small work, for compute-sanitizer; fails if one was left out.
+
+    compute-sanitizer --tool memcheck python3 .ci/every_cuda_kernel.py
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import npfaceapi as faceapi
+from npfaceapi.cli import main
+from npfaceapi.engines.cuda import jit
+from npfaceapi.engines.cuda.kernels import pixels, product, resizing
+from npfaceapi.engines.cuda.launches import DEPTHWISE, TILES
+from npfaceapi.engines.cuda.resizing import resize_bilinear
+
+KERNELS = {
+    **{f"product {name}": kernel for name, (_, kernel) in TILES.items()},
+    **{f"depthwise {side}": kernel for side, kernel in DEPTHWISE.items()},
+    **pixels.pairs,
+    **{
+        name: kernel
+        for module in (pixels, product, resizing)
+        for name, kernel in vars(module).items()
+        if isinstance(kernel, jit.Kernel)
+    },
+}
+output = io.StringIO()
+with contextlib.redirect_stdout(output):
+    status = main(["verify", "--backend", "cuda", "--only", "operations/*"])
+print(output.getvalue().splitlines()[-1])
+rng = np.random.default_rng(0)
+for name, size, batches in (
+    ("face_landmark_68_tiny_net", 112, (1, 3, 40)),
+    ("face_recognition_net", 150, (1, 4)),
+    ("age_gender_net", 112, (2,)),
+    ("ssd_mobilenetv1", 512, (1,)),
+):
+    for N in batches:
+        getattr(faceapi.nets, name).run_net(rng.uniform(0, 255, (N, size, size, 3)).astype(np.float32), backend="cuda")
+resize_bilinear(rng.integers(0, 256, (31, 47, 3), np.uint8), (40, 33))
+left_out = [name for name, kernel in KERNELS.items() if "_compiled" not in vars(kernel)]
+print(f"{len(KERNELS) - len(left_out)} of {len(KERNELS)} kernels were launched", *left_out)
+sys.exit(1 if status or left_out else 0)
