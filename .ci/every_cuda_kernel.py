@@ -1,6 +1,6 @@
 """Launches every kernel of the cuda backend at least once, on small work, for compute-sanitizer; fails if one was left out.
 
-    compute-sanitizer --tool memcheck python3 .ci/every_cuda_kernel.py
+compute-sanitizer --tool memcheck python3 .ci/every_cuda_kernel.py
 """
 
 from __future__ import annotations
@@ -17,17 +17,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import npfaceapi as faceapi
 from npfaceapi.cli import main
 from npfaceapi.engines.cuda import jit
-from npfaceapi.engines.cuda.kernels import pixels, product, resizing
-from npfaceapi.engines.cuda.launches import DEPTHWISE, TILES
+from npfaceapi.engines.cuda.kernels import depthwise, pixels, product, resizing
+from npfaceapi.engines.cuda.launches import DEPTHWISE, NARROW, TILES
 from npfaceapi.engines.cuda.resizing import resize_bilinear
 
 KERNELS = {
-    **{f"product {name}": kernel for name, (_, kernel) in TILES.items()},
-    **{f"depthwise {side}": kernel for side, kernel in DEPTHWISE.items()},
+    **{f"product {name}": kernel for name, (_, kernel, _) in TILES.items()},
+    **{f"pointwise product {name}": kernel for name, (_, _, kernel) in TILES.items()},
+    **{f"narrow {group}": kernel for group, kernel in NARROW.items()},
+    **{f"depthwise stride {stride}, {rows}x{columns}": kernel for (stride, rows, columns), kernel in DEPTHWISE.items()},
+    **{f"max_pool {side}": kernel for side, kernel in pixels.max_pools.items()},
     **pixels.pairs,
     **{
         name: kernel
-        for module in (pixels, product, resizing)
+        for module in (depthwise, pixels, product, resizing)
         for name, kernel in vars(module).items()
         if isinstance(kernel, jit.Kernel)
     },

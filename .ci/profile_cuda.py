@@ -1,6 +1,6 @@
 """Launches a network's kernels once between the profiler's marks, after one call that compiles and loads them.
 
-    ncu --clock-control none --profile-from-start off --csv --page raw --metrics … python3 .ci/profile_cuda.py NET BATCH
+ncu --clock-control none --profile-from-start off --csv --page raw --metrics … python3 .ci/profile_cuda.py NET BATCH
 """
 
 from __future__ import annotations

@@ -14,15 +14,18 @@ import pytest
 numba_cuda = pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
 
 from npfaceapi.engines.cuda import jit  # noqa: E402
-from npfaceapi.engines.cuda.kernels import pixels, product, resizing  # noqa: E402
-from npfaceapi.engines.cuda.launches import DEPTHWISE, TILES  # noqa: E402
+from npfaceapi.engines.cuda.kernels import depthwise, pixels, product, resizing  # noqa: E402
+from npfaceapi.engines.cuda.launches import DEPTHWISE, NARROW, TILES  # noqa: E402
 
 KERNELS = {
-    **{f"product {name}": kernel for name, (_, kernel) in TILES.items()},
-    **{f"depthwise {side}": kernel for side, kernel in DEPTHWISE.items()},
+    **{f"product {name}": kernel for name, (_, kernel, _) in TILES.items()},
+    **{f"pointwise product {name}": kernel for name, (_, _, kernel) in TILES.items()},
+    **{f"narrow {group}": kernel for group, kernel in NARROW.items()},
+    **{f"depthwise stride {stride}, {rows}x{columns}": kernel for (stride, rows, columns), kernel in DEPTHWISE.items()},
+    **{f"max_pool {side}": kernel for side, kernel in pixels.max_pools.items()},
     **{
         name: kernel
-        for module in (pixels, product, resizing)
+        for module in (depthwise, pixels, product, resizing)
         for name, kernel in vars(module).items()
         if isinstance(kernel, jit.Kernel)
     },
@@ -109,13 +112,14 @@ def test_a_kernel_fits_into_a_multiprocessor(report_of, name):
 
 
 @pytest.mark.parametrize("tile", TILES)
-def test_a_product_reads_shared_memory_in_vectors_and_fuses_every_step(ptx_of, tile):
-    ptx = ptx_of(f"product {tile}")
+@pytest.mark.parametrize("kind", ["product", "pointwise product"])
+def test_a_product_reads_shared_memory_in_vectors_and_fuses_every_step(ptx_of, kind, tile):
+    ptx = ptx_of(f"{kind} {tile}")
     TM, TN = TILES[tile][0][:2]
     assert len(re.findall(r"fma\.rn\.f32", ptx)) >= product.BK * TM * TN
     assert not re.search(r"ld\.shared\.f32", ptx)
     assert len(re.findall(r"ld\.shared\.v[24]\.f32", ptx)) == product.BK * (TM // min(TM, 4) + TN // min(TN, 4))
-    assert len(re.findall(r"bar\.sync", ptx)) == 1
+    assert len(re.findall(r"bar\.sync", ptx)) == (1 if kind == "pointwise product" else 2)
 
 
 def test_the_resizer_never_joins_a_product_and_a_sum(ptx_of):

@@ -31,7 +31,8 @@ def one_shared_array_a_block():
         caller = sys._getframe(1)
         place = caller.f_code.co_filename, caller.f_lineno  # which is how the simulator tells arrays apart
         with lock:
-            return self._allocations.setdefault(place, np.full(shape, np.nan, np.float32))
+            kind = np.dtype(str(dtype))
+            return self._allocations.setdefault(place, np.full(shape, np.nan if kind == np.float32 else 1 << 30, kind))
 
     FakeCUDAShared.array = one_by_one
     yield

@@ -23,6 +23,13 @@ def small_blocks(monkeypatch):
     use_tile(monkeypatch, "tiny")
 
 
+@pytest.fixture(params=[0, 1 << 30], ids=["as if the GPU were full", "as if it were empty"])
+def either_group(request, monkeypatch):
+    """A thread of a depthwise convolution takes many results, or one."""
+    monkeypatch.setattr(launches, "ENOUGH_THREADS", request.param)
+
+
+@pytest.mark.usefixtures("either_group")
 @pytest.mark.parametrize("padding", ["same", "valid", 1])
 @pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize("kernel", [2, 3])
@@ -38,6 +45,7 @@ def test_depthwise_conv2d_oblong():
     check(lambda x, p: ops.depthwise_conv2d(x, p["filters"]), (5, 4, 3), {"filters": (1, 3, 3, 1)})
 
 
+@pytest.mark.usefixtures("either_group")
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize(("size", "C", "Co"), [((1, 1), 3, 5), ((5, 4), 7, 17)])
 def test_depthwise_then_pointwise(size, C, Co, stride):

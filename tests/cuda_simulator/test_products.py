@@ -130,6 +130,61 @@ def test_the_comparison_of_bits_can_fail(monkeypatch, tiny):
     assert run_both(pointwise, (1, 4, 2 * CHAIN), shapes)[0][0].tobytes() != before.tobytes()
 
 
+@pytest.fixture
+def narrow(monkeypatch):
+    """Let convolutions with few channels run on the kernels for them, however small; yields how many did."""
+    used = []
+    monkeypatch.setattr(launches, "ENOUGH_THREADS", 0)
+    for group, kernel in launches.NARROW.items():
+
+        class Noted(type(kernel)):
+            def bound(self, *arguments):
+                used.append(self)
+                return super().bound(*arguments)
+
+        monkeypatch.setitem(launches.NARROW, group, Noted(kernel.function))
+    return used
+
+
+@pytest.mark.parametrize("padding", ["same", "valid", 1])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize(("KH", "KW", "Ci", "Co"), [(3, 3, 3, 5), (5, 5, 2, 17), (1, 3, 64, 2), (1, 1, 1, 1)])
+def test_narrow_windows_have_the_bits_of_a_product(narrow, tiny, monkeypatch, KH, KW, Ci, Co, stride, padding):
+    def forward(x, p):
+        return ops.relu6(ops.conv2d(x, p["filters"], p["bias"], stride=stride, padding=padding))
+
+    shapes = {"filters": (KH, KW, Ci, Co), "bias": (Co,)}
+    (y,) = check(forward, (7, 6, Ci), shapes, N=2)
+    assert len(narrow) == 1
+    monkeypatch.setattr(launches, "ENOUGH_THREADS", 1 << 30)
+    assert run_both(forward, (7, 6, Ci), shapes, N=2)[0][0].tobytes() == y.tobytes()
+    assert len(narrow) == 1
+
+
+@pytest.mark.parametrize("Co", [1, 15, 16, 17, 31, 32])
+@pytest.mark.parametrize("pixels", [1, 127, 129])
+def test_edges_of_a_narrow_block(narrow, pixels, Co):
+    check(pointwise, (1, pixels, 5), {"filters": (1, 1, 5, Co), "bias": (Co,)})
+    assert len(narrow) == 1
+
+
+@pytest.mark.parametrize("Ci", [CHAIN - 1, CHAIN, CHAIN + 1, 2 * CHAIN, 3 * CHAIN])
+def test_chains_of_a_narrow_convolution(narrow, tiny, monkeypatch, Ci):
+    shapes = {"filters": (1, 1, Ci, 5), "bias": (5,)}
+    (y,) = check(pointwise, (1, 3, Ci), shapes)
+    monkeypatch.setattr(launches, "ENOUGH_THREADS", 1 << 30)
+    assert run_both(pointwise, (1, 3, Ci), shapes)[0][0].tobytes() == y.tobytes()
+    assert len(narrow) == 1
+
+
+def test_what_is_not_narrow(narrow, tiny):
+    check(pointwise, (1, 3, 5), {"filters": (1, 1, 5, 33), "bias": (33,)})
+    check(pointwise, (1, 2, 3 * CHAIN + 1), {"filters": (1, 1, 3 * CHAIN + 1, 3), "bias": (3,)})
+    shapes = {"filters": (3, 3, 4, 4), "bias": (4,)}
+    check(lambda x, p: ops.add(ops.conv2d(x, p["filters"], p["bias"]), x), (3, 3, 4), shapes)
+    assert not narrow
+
+
 def test_tiles_and_shares_are_chosen_to_fill_the_gpu():
     H200 = 132
     assert launches.choose_tile(16, 256, 36, H200) == ("small", 3)  # 8 blocks of 36 chains: 12 shares of 3

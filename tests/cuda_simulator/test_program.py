@@ -153,6 +153,7 @@ def test_what_32_bits_cannot_address_is_refused(fresh, monkeypatch):
     expected = program(batch)
     monkeypatch.setattr(program_module, "MOST_ADDRESSED", 2 * program._layout.size - 1)
     assert_same_bits(program(batch), expected)  # one by one
+    program._sequences.clear()
     monkeypatch.setattr(program_module, "MOST_ADDRESSED", program._layout.size - 1)
     with pytest.raises(DeviceError, match="use smaller images"):
         program(batch)

@@ -12,7 +12,7 @@ from collections import defaultdict
 
 import numpy as np
 import pytest
-from numba import cuda
+from numba import cuda, float32
 from numba.cuda.simulator import kernel as simulator
 from numba.cuda.simulator.kernelapi import FakeCUDAShared
 from simulated import TINY, check, use_tile
@@ -29,7 +29,7 @@ class Watched:
     accesses = 0
 
     def __init__(self, shape, dtype):
-        self.values = np.full(shape, np.nan, dtype)
+        self.values = np.full(shape, np.nan if dtype == np.float32 else 0, dtype)
         self.written: set[int] = set()
         self.writers = defaultdict(set)
         self.readers = defaultdict(set)
@@ -69,7 +69,7 @@ def watched(monkeypatch):
             mine = threading.current_thread()
             mine.arrays = getattr(mine, "arrays", 0) + 1  # every thread asks for the same arrays in the same order
             if mine.arrays not in size:
-                size[mine.arrays] = Watched(shape, np.float32)
+                size[mine.arrays] = Watched(shape, np.dtype(str(dtype)))
             return size[mine.arrays]
 
     def syncthreads(self):
@@ -96,6 +96,13 @@ def test_no_races_in_the_product(monkeypatch, watched, tile):
     assert watched.found == []
 
 
+def test_no_races_in_a_narrow_convolution(monkeypatch, watched):
+    monkeypatch.setattr(launches, "ENOUGH_THREADS", 0)
+    check(lambda x, p: ops.conv2d(x, p["filters"], p["bias"]), (5, 4, 9), {"filters": (3, 3, 9, 18), "bias": (18,)})
+    assert watched.accesses > 10_000
+    assert watched.found == []
+
+
 def test_no_races_in_shared_chains(monkeypatch, watched):
     use_tile(monkeypatch, "tiny")
     monkeypatch.setattr(launches, "choose_tile", lambda M, Co, chains, processors: ("small", 1))
@@ -115,7 +122,7 @@ def test_a_missing_barrier_is_found(monkeypatch, watched):
 def test_numbers_that_were_never_written_are_found(watched):
     @cuda.jit
     def careless(out):
-        shared = cuda.shared.array(4, np.float32)
+        shared = cuda.shared.array(4, float32)
         if cuda.threadIdx.x > 0:
             shared[cuda.threadIdx.x] = 1
         cuda.syncthreads()
@@ -126,4 +133,5 @@ def test_numbers_that_were_never_written_are_found(watched):
 
 
 def test_the_watched_kernel_is_the_real_one():
-    assert product.make_product(TINY).arguments == launches.TILES["wide"][1].arguments
+    for made, real in zip((False, True), launches.TILES["wide"][1:], strict=True):
+        assert product.make_product(TINY, POINTWISE=made).arguments == real.arguments

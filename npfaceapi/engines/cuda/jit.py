@@ -32,7 +32,7 @@ from npfaceapi.engines.kernel_folder import kernel_folder
 
 __all__ = [
     "LOWEST", "SHARED_ALIGNMENT", "SIMULATED", "THREADS", "ZERO", "Kernel", "Launch", "device_function", "fma", "index", "kernel",
-    "product_rn", "quotient", "remainder", "short", "sum_rn", "unrolled",
+    "product_rn", "quotient", "remainder", "short", "sum_rn", "unrolled", "within",
 ]  # fmt: skip
 
 SHARED_ALIGNMENT = None if SIMULATED else 16  # the simulator refuses to hear of it
@@ -73,6 +73,20 @@ def quotient(a: Any, b: Any) -> Any:
 def remainder(a: Any, b: Any) -> Any:
     """a % b of two numbers from 0 to 2**31 - 1."""
     return short(_natural(a) % _natural(b))
+
+
+if SIMULATED:
+
+    def within(i: Any, n: Any) -> Any:
+        """Whether 0 <= i < n, for n below 2**31."""
+        return 0 <= i < n
+
+else:
+
+    @device_function
+    def within(i: Any, n: Any) -> Any:
+        """Whether 0 <= i < n, for n below 2**31: one comparison, in which a negative number is a large one."""
+        return uint32(i) < uint32(n)
 
 
 # `fma` is a * b + c with one rounding (in the simulator two); the others are float64 and never joined to a multiply-add

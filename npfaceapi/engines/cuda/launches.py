@@ -14,7 +14,9 @@ import numpy as np
 
 from npfaceapi.engines.cuda.jit import THREADS, Kernel, Launch
 from npfaceapi.engines.cuda.kernels import pixels as kp
-from npfaceapi.engines.cuda.kernels.depthwise import make_depthwise
+from npfaceapi.engines.cuda.kernels.depthwise import depthwise, make_depthwise_strip
+from npfaceapi.engines.cuda.kernels.narrow import LONGEST, make_narrow
+from npfaceapi.engines.cuda.kernels.narrow import THREADS as NARROW_THREADS
 from npfaceapi.engines.cuda.kernels.product import BK, CHAIN, NOWHERE, Tile, add_chains, make_product
 from npfaceapi.engines.cuda.layout import Layout, Place
 from npfaceapi.engines.fusion import Fused
@@ -22,7 +24,7 @@ from npfaceapi.errors import BackendUnavailable
 from npfaceapi.graph import Node
 from npfaceapi.ops import window_padding
 
-__all__ = ["DEPTHWISE", "TILES", "Launches", "Make"]
+__all__ = ["DEPTHWISE", "NARROW", "TILES", "Launches", "Make"]
 
 Array = np.ndarray[Any, Any]
 
@@ -30,8 +32,8 @@ Array = np.ndarray[Any, Any]
 Make = Callable[[int, int], list[Launch]]
 
 #: From the largest to the smallest; `tall` is for few channels.
-TILES: dict[str, tuple[Tile, Kernel]] = {
-    name: (tile, make_product(tile))
+TILES: dict[str, tuple[Tile, Kernel, Kernel]] = {
+    name: (tile, make_product(tile), make_product(tile, POINTWISE=True))
     for name, tile in {
         "wide": Tile(8, 4, 16, 16),  # 128 pixels x 64 channels
         "square": Tile(4, 4, 16, 16),  # 64 x 64
@@ -39,7 +41,10 @@ TILES: dict[str, tuple[Tile, Kernel]] = {
         "small": Tile(2, 2, 16, 16),  # 32 x 32
     }.items()
 }
-DEPTHWISE = {side: make_depthwise(side) for side in (3, 0)}
+NARROW = {group: make_narrow(group) for group in (16, 32)}
+#: By the stride, and the rows and columns of results that a thread computes, the largest first.
+DEPTHWISE = {(stride, *group): make_depthwise_strip(stride, *group) for stride in (1, 2) for group in ((2, 4), (1, 1))}
+ENOUGH_THREADS = 512  # for each multiprocessor: with fewer, a thread takes less
 NO_RESIDUAL = -1
 
 
@@ -133,20 +138,29 @@ class Launches:
         pixels = window["Ho"] * window["Wo"]
         out, residual = self.at(step.node), NO_RESIDUAL if step.residual is None else self.at(step.residual)
         end = self.layout.size
+        is_pointwise = KH * KW == 1 and window["stride"] == 1 and (window["Ho"], window["Wo"]) == (H, W)
+        narrow = next((g for g in NARROW if Co <= g and slices * BK <= LONGEST and residual < 0), None)
         values = {
             "H": H, "W": W, "C": C, "taps": self.taps(KH, KW, W, C), "w": self.constant(padded), "slices": slices,
-            "chain": chain, "Co": Co, "constants": self.constants_of(step, Co),
+            "inputs": KH * KW * C, "chain": chain, "Co": Co, "constants": self.constants_of(step, Co),
             "highest": np.float32(step.activation.highest), **window,
         }  # fmt: skip
 
         def shared(N: int, processors: int) -> tuple[str, int, bool]:
             name, share = choose_tile(N * pixels, Co, chains, processors)
-            return name, share, share < chains
+            return name, share, share < chains and not is_narrow(N, processors)
+
+        def is_narrow(N: int, processors: int) -> bool:
+            return narrow is not None and N * pixels >= processors * ENOUGH_THREADS
 
         def make(N: int, processors: int) -> list[Launch]:
-            name, share, is_shared = shared(N, processors)
-            tile, kernel = TILES[name]
             M = N * pixels
+            if narrow is not None and is_narrow(N, processors):
+                grid = (-(-M // NARROW_THREADS), -(-Co // narrow))
+                return [Launch(NARROW[narrow], grid, NARROW_THREADS, {**values, "x": N * source, "M": M, "out": N * out})]
+            name, share, is_shared = shared(N, processors)
+            tile, general, pointwise = TILES[name]
+            kernel = pointwise if is_pointwise else general
             ends = {"out": N * out, "residual": residual if residual < 0 else N * residual}
             partial = N * end if is_shared else -1
             grid = (-(-M // tile.BM), -(-Co // tile.BN), -(-chains // share))
@@ -164,13 +178,26 @@ class Launches:
         H, W, C = _image(step.first.inputs[0].shape)
         filters = step.params["filters"]
         KH, KW = filters.shape[:2]
-        kernel = DEPTHWISE[3 if (KH, KW) == (3, 3) else 0]
+        window = _window(step, KH, KW)
+        stride, Ho, Wo = window["stride"], window["Ho"], window["Wo"]
         values = {
-            "H": H, "W": W, "C": C, "filters": self.constant(filters), "KH": KH, "KW": KW, **_window(step, KH, KW),
+            "H": H, "W": W, "C": C, "filters": self.constant(filters), "KH": KH, "KW": KW, **window,
             "lowest": np.float32(0 if step.clamp else -np.inf), "constants": self.constants_of(step, C),
             "highest": np.float32(step.activation.highest),
         }  # fmt: skip
-        return lambda N, _: [each(kernel, N * place.size, {**values, "x": N * source, "out": N * place.offset})]
+
+        def make(N: int, processors: int) -> list[Launch]:
+            ends = {**values, "x": N * source, "out": N * place.offset}
+            if (KH, KW) != (3, 3) or stride > 2:
+                return [each(depthwise, N * place.size, ends)]
+            for rows, columns in ((2, 4), (1, 1)):
+                bands, strips = -(-Ho // rows), -(-Wo // columns)
+                size = N * bands * strips * C
+                if size >= processors * ENOUGH_THREADS:
+                    break
+            return [each(DEPTHWISE[stride, rows, columns], size, {**ends, "bands": bands, "strips": strips})]
+
+        return make
 
 
 def each(kernel: Kernel, size: int, values: dict[str, Any]) -> Launch:
@@ -235,7 +262,7 @@ def _pool(launches: Launches, step: Fused) -> Make:
     H, W, _ = _image(step.inputs[0].shape)
     side_h, side_w = (H, W) if step.kind == "mean" else (step.first.attributes["size"],) * 2
     window = {"Ho": 1, "Wo": 1, "stride": 1, "top": 0, "left": 0} if step.kind == "mean" else _window(step, side_h, side_w)
-    kernel = kp.max_pool if step.kind == "max_pool" else kp.avg_pool
+    kernel = kp.avg_pool if step.kind != "max_pool" else kp.max_pools.get(side_h if side_h == side_w else 0, kp.max_pools[0])
     return _simple(launches, step, kernel, False, H=H, W=W, side_h=side_h, side_w=side_w, **window)
 
 

@@ -7,12 +7,13 @@ stores are whole rows of memory.  Grid: `size` / threads, where `size` counts th
 from __future__ import annotations
 
 import math
+from typing import Any
 
-from npfaceapi.engines.cuda.jit import LOWEST, ZERO, index, kernel, quotient, remainder
+from npfaceapi.engines.cuda.jit import LOWEST, ZERO, index, kernel, quotient, remainder, within
 from npfaceapi.engines.cuda.kernels.store import activated, finished
 from npfaceapi.engines.cuda.toolchain import cuda, float32, float64
 
-__all__ = ["affine", "avg_pool", "copy", "max_pool", "pad", "pairs", "sigmoid", "softmax"]
+__all__ = ["affine", "avg_pool", "copy", "max_pools", "pad", "pairs", "sigmoid", "softmax"]
 
 
 @kernel
@@ -46,23 +47,31 @@ def _make_pair(operation):
 pairs = {name: _make_pair(k) for k, name in enumerate(("add", "subtract", "multiply", "divide"))}
 
 
-@kernel
-def max_pool(memory, x, H, W, C, side_h, side_w, size, Ho, Wo, stride, top, left, out):
-    """The largest number of a window, or NaN if it holds one; what lies outside of the image does not count."""
-    i = cuda.grid(1)
-    if i < size:
-        pixel = quotient(i, C)
-        q = quotient(pixel, Wo)
-        n = quotient(q, Ho)
-        h0, v0 = (q - n * Ho) * stride - top, (pixel - q * Wo) * stride - left
-        h, v, h1, v1 = max(h0, 0), max(v0, 0), min(h0 + side_h, H), min(v0 + side_w, W)
-        at = x + n * H * W * C + i - pixel * C
-        best = LOWEST
-        for j in range(h, h1):
-            for k in range(v, v1):
-                value = memory[index(at + (j * W + k) * C)]
-                best = value if value > best or value != value else best
-        memory[index(out + i)] = best
+def make_max_pool(SIDE: int) -> Any:
+    """The kernel for windows of SIDE x SIDE, or, if that is 0, of any size."""
+
+    @kernel
+    def max_pool(memory, x, H, W, C, side_h, side_w, size, Ho, Wo, stride, top, left, out):
+        """The largest number of a window, or NaN if it holds one; what lies outside of the image does not count."""
+        i = cuda.grid(1)
+        if i < size:
+            pixel = quotient(i, C)
+            q = quotient(pixel, Wo)
+            n = quotient(q, Ho)
+            h, v = (q - n * Ho) * stride - top, (pixel - q * Wo) * stride - left
+            at = x + ((n * H + h) * W + v) * C + i - pixel * C
+            best = LOWEST
+            for j in range(SIDE if SIDE > 0 else side_h):
+                for k in range(SIDE if SIDE > 0 else side_w):
+                    if within(h + j, H) and within(v + k, W):
+                        value = memory[index(at + (j * W + k) * C)]
+                        best = value if value > best or value != value else best
+            memory[index(out + i)] = best
+
+    return max_pool
+
+
+max_pools = {side: make_max_pool(side) for side in (2, 3, 0)}
 
 
 @kernel

@@ -39,6 +39,7 @@ from npfaceapi.engines.cuda.jit import (
     remainder,
     short,
     unrolled,
+    within,
 )
 from npfaceapi.engines.cuda.kernels.store import activated, finished
 from npfaceapi.engines.cuda.toolchain import cuda, float32, int32, int64
@@ -72,8 +73,11 @@ class Tile(NamedTuple):
         return self.TN * self.PN
 
 
-def make_product(tile: Tile, BK: int = BK) -> Any:
-    """The kernel for a tile; grid: (tiles of pixels, tiles of channels, shares of the chains)."""
+def make_product(tile: Tile, POINTWISE: bool = False) -> Any:
+    """The kernel for a tile; grid: (tiles of pixels, tiles of channels, shares of the chains).
+
+    If POINTWISE, it is for windows of one pixel without stride or padding, and looks nothing up.
+    """
     TM, TN, PN = tile.TM, tile.TN, tile.PN
     BM, BN, THREADS = tile.BM, tile.BN, tile.threads
     A_EACH, A_STEP = BM * BK // THREADS, THREADS // BK
@@ -81,6 +85,7 @@ def make_product(tile: Tile, BK: int = BK) -> Any:
     ROW = BM + 4  # of the slice of x in shared memory: 4 more keep 16-byte alignment and spread the banks
     A_SIZE, B_SIZE, SUMS = BK * ROW, BK * BN, TM * TN
     A_BOTH, B_BOTH = 2 * A_SIZE, 2 * B_SIZE
+    LOOKED_UP = 1 if POINTWISE else BM
     assert A_EACH * A_STEP == BM  # every thread brings in as much as every other
     assert B_EACH * B_STEP == BK
 
@@ -104,9 +109,9 @@ def make_product(tile: Tile, BK: int = BK) -> Any:
     ):  # fmt: skip
         a_slices = cuda.shared.array(A_BOTH, float32, SHARED_ALIGNMENT)
         b_slices = cuda.shared.array(B_BOTH, float32, SHARED_ALIGNMENT)
-        rows = cuda.local.array(A_EACH, int32)
-        columns = cuda.local.array(A_EACH, int32)
-        pixels = cuda.local.array(A_EACH, int32)
+        rows = cuda.shared.array(LOOKED_UP, int32)  # in registers they would leave room for one block only
+        columns = cuda.shared.array(LOOKED_UP, int32)
+        pixels = cuda.shared.array(LOOKED_UP, int32)
         a_next = cuda.local.array(A_EACH, float32)
         b_next = cuda.local.array(B_EACH, float32)
         acc = cuda.local.array(SUMS, float32)
@@ -119,15 +124,18 @@ def make_product(tile: Tile, BK: int = BK) -> Any:
         # what this thread brings in of every slice: input a_k of the pixels a_m, a_m + A_STEP, ...; weights of channel b_o
         a_k, a_m = thread % BK, thread // BK
         b_k, b_o = thread // BN, thread % BN
-        for i in range(A_EACH):
-            m = first_m + a_m + i * A_STEP
+        a_at, a_real = x + (first_m + a_m) * C + first * BK + a_k, M - first_m - a_m
+        if not POINTWISE and thread < BM:
+            m = first_m + thread
             n = quotient(m, Ho * Wo)
             r = m - n * (Ho * Wo)
             h = quotient(r, Wo)
             v = r - h * Wo
-            rows[i] = h * stride - top if m < M else NOWHERE
-            columns[i] = v * stride - left
-            pixels[i] = ((n * H + h * stride - top) * W + v * stride - left) * C
+            rows[index(thread)] = h * stride - top if m < M else NOWHERE
+            columns[index(thread)] = v * stride - left
+            pixels[index(thread)] = ((n * H + h * stride - top) * W + v * stride - left) * C
+        if not POINTWISE:
+            cuda.syncthreads()
         b_at = w + (first * BK + b_k) * Co + first_o + b_o
         b_real = first_o + b_o < Co
 
@@ -139,12 +147,19 @@ def make_product(tile: Tile, BK: int = BK) -> Any:
 
         for s in range(first, last + 1):
             if s < last:  # bring the next slice into registers
-                k = taps + 3 * (s * BK + a_k)
-                row, column, offset = table[index(k)], table[index(k + 1)], table[index(k + 2)]
-                for i in range(A_EACH):
-                    h, v = short(rows[i] + row), short(columns[i] + column)
-                    inside = h >= 0 and h < H and v >= 0 and v < W
-                    a_next[i] = memory[index(x + pixels[i] + offset)] if inside else ZERO
+                if POINTWISE:
+                    is_channel = s * BK + a_k < C
+                    for i in range(A_EACH):
+                        inside = is_channel and i * A_STEP < a_real
+                        a_next[i] = memory[index(a_at + i * A_STEP * C)] if inside else ZERO
+                    a_at += BK
+                else:
+                    k = taps + 3 * (s * BK + a_k)
+                    row, column, offset = table[index(k)], table[index(k + 1)], table[index(k + 2)]
+                    for i in range(A_EACH):
+                        m = a_m + i * A_STEP
+                        inside = within(short(rows[index(m)] + row), H) and within(short(columns[index(m)] + column), W)
+                        a_next[i] = memory[index(x + pixels[index(m)] + offset)] if inside else ZERO
                 for i in range(B_EACH):
                     b_next[i] = weights[index(b_at + i * B_STEP * Co)] if b_real else ZERO
                 b_at += BK * Co
@@ -183,8 +198,7 @@ def make_product(tile: Tile, BK: int = BK) -> Any:
                             y += memory[index(residual + at + i * Co + j)]
                         memory[index(out + at + i * Co + j)] = activated(y, alpha, highest)
 
-    # more blocks at once leave fewer registers to each thread, 128 to two and 64 to four, which the smaller tiles can do with
-    return Kernel(product, THREADS, 1 if SUMS > 16 else 2 if SUMS > 4 else 4)
+    return Kernel(product, THREADS, 2 if SUMS > 4 else 4)  # blocks at once, which leave 128 or 64 registers to each thread
 
 
 @kernel
