@@ -14,18 +14,17 @@ import pytest
 numba_cuda = pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
 
 from npfaceapi.engines.cuda import jit  # noqa: E402
-from npfaceapi.engines.cuda.kernels import depthwise, pixels, product, resizing  # noqa: E402
-from npfaceapi.engines.cuda.launches import DEPTHWISE, NARROW, TILES  # noqa: E402
+from npfaceapi.engines.cuda.kernels import depthwise, narrow, pixels, product, resizing  # noqa: E402
+from npfaceapi.engines.cuda.launches import DEPTHWISE, POINTWISE, PRODUCTS, TILES  # noqa: E402
 
 KERNELS = {
-    **{f"product {name}": kernel for name, (_, kernel, _) in TILES.items()},
-    **{f"pointwise product {name}": kernel for name, (_, _, kernel) in TILES.items()},
-    **{f"narrow {group}": kernel for group, kernel in NARROW.items()},
+    **{f"product {name}": kernel for name, kernel in PRODUCTS.items()},
+    **{f"pointwise product {name}": kernel for name, kernel in POINTWISE.items()},
     **{f"depthwise stride {stride}, {rows}x{columns}": kernel for (stride, rows, columns), kernel in DEPTHWISE.items()},
     **{f"max_pool {side}": kernel for side, kernel in pixels.max_pools.items()},
     **{
         name: kernel
-        for module in (depthwise, pixels, product, resizing)
+        for module in (depthwise, narrow, pixels, product, resizing)
         for name, kernel in vars(module).items()
         if isinstance(kernel, jit.Kernel)
     },
@@ -111,15 +110,14 @@ def test_a_kernel_fits_into_a_multiprocessor(report_of, name):
     assert shared <= 48 * 1024
 
 
-@pytest.mark.parametrize("tile", TILES)
-@pytest.mark.parametrize("kind", ["product", "pointwise product"])
-def test_a_product_reads_shared_memory_in_vectors_and_fuses_every_step(ptx_of, kind, tile):
-    ptx = ptx_of(f"{kind} {tile}")
-    TM, TN = TILES[tile][0][:2]
+@pytest.mark.parametrize("name", [name for name in KERNELS if "product " in name])
+def test_a_product_reads_shared_memory_in_vectors_and_fuses_every_step(ptx_of, name):
+    ptx = ptx_of(name)
+    TM, TN = TILES[name.split()[-1]][:2]
     assert len(re.findall(r"fma\.rn\.f32", ptx)) >= product.BK * TM * TN
     assert not re.search(r"ld\.shared\.f32", ptx)
     assert len(re.findall(r"ld\.shared\.v[24]\.f32", ptx)) == product.BK * (TM // min(TM, 4) + TN // min(TN, 4))
-    assert len(re.findall(r"bar\.sync", ptx)) == (1 if kind == "pointwise product" else 2)
+    assert len(re.findall(r"bar\.sync", ptx)) == 1
 
 
 def test_the_resizer_never_joins_a_product_and_a_sum(ptx_of):
@@ -137,7 +135,7 @@ def test_the_backend_compiles_with_these_settings(ptx_of, monkeypatch):
     monkeypatch.setattr(codegen, "devices", types.SimpleNamespace(get_context=lambda: types.SimpleNamespace(device=gpu)))
     monkeypatch.setattr(dispatcher._Kernel, "bind", lambda self: None)
     monkeypatch.setattr(jit, "kernel_folder", lambda package: None)
-    kernel = TILES["tall"][1]
+    kernel = PRODUCTS["tall"]
     kernel = jit.Kernel(kernel.function, *kernel.launch_bounds)
     (compiled,) = kernel._compiled.overloads.values()
     assert compiled.argument_types == kernel.signature.args

@@ -16,7 +16,7 @@ from npfaceapi.graph import record
 assert SIMULATED
 TOLERANCE = 2e-6  # of the largest value, as for the other backends
 TINY = Tile(4, 4, 4, 4)  # 16 x 16 sums on 16 threads: the simulator's threads are slow to start
-TINY_PRODUCTS = make_product(TINY), make_product(TINY, POINTWISE=True)
+TINY_PRODUCT, TINY_POINTWISE = make_product(TINY), make_product(TINY, POINTWISE=True)
 
 
 def weights_for(shapes, seed=0):
@@ -31,8 +31,12 @@ def weights_for(shapes, seed=0):
 
 def use_tile(monkeypatch, name):
     """Let every product run on one tile: one of the real ones by name, or `tiny`."""
-    chosen = (TINY, *TINY_PRODUCTS) if name == "tiny" else launches.TILES[name]
-    monkeypatch.setattr(launches, "TILES", dict.fromkeys(launches.TILES, chosen))
+    tile, product, pointwise = TINY, TINY_PRODUCT, TINY_POINTWISE
+    if name != "tiny":
+        tile, product, pointwise = launches.TILES[name], launches.PRODUCTS.get(name), launches.POINTWISE[name]
+    names = launches.TILES
+    for table, chosen in (("TILES", tile), ("PRODUCTS", product), ("POINTWISE", pointwise)):
+        monkeypatch.setattr(launches, table, dict.fromkeys(names, chosen))
 
 
 def assert_close(actual, expected, tolerance=TOLERANCE):

@@ -8,6 +8,7 @@ from simulated import assert_close, check, run_both, use_tile, weights_for
 
 from npfaceapi import ops
 from npfaceapi.engines.cuda import launches
+from npfaceapi.engines.cuda.kernels import narrow as kernels
 from npfaceapi.engines.cuda.kernels.product import BK, CHAIN
 
 
@@ -93,9 +94,9 @@ def test_shared_chains_give_the_same_bits(monkeypatch, tiny, share):
         return ops.relu(ops.add(ops.conv2d(x, p["filters"], p["bias"]), x))
 
     shapes = {"filters": (3, 3, 30, 30), "bias": (30,)}
-    monkeypatch.setattr(launches, "choose_tile", lambda M, Co, chains, processors: ("small", chains))
+    monkeypatch.setattr(launches, "choose_tile", lambda M, Co, chains, *_: ("small", chains))
     (alone,), (expected,) = run_both(forward, (2, 2, 30), shapes, N=2)
-    monkeypatch.setattr(launches, "choose_tile", lambda M, Co, chains, processors: ("small", share))
+    monkeypatch.setattr(launches, "choose_tile", lambda M, Co, chains, *_: ("small", share))
     (shared,), _ = run_both(forward, (2, 2, 30), shapes, N=2)
     assert shared.tobytes() == alone.tobytes()
     assert_close(shared, expected)
@@ -108,7 +109,7 @@ def test_shared_chains_keep_the_sign_of_zero(monkeypatch, tiny):
         return ops.batch_norm(ops.conv2d(x, p["f"]), **{k: p[k] for k in BELOW_ZERO}, epsilon=0.001)
 
     for share in (2, 1):
-        monkeypatch.setattr(launches, "choose_tile", lambda M, Co, chains, processors, share=share: ("small", share))
+        monkeypatch.setattr(launches, "choose_tile", lambda *_, share=share: ("small", share))
         (y,), _ = run_both(forward, (1, 2, 2 * CHAIN), {k: w.shape for k, w in weights.items()}, weights=weights)
         assert np.signbit(y).all()
 
@@ -135,20 +136,19 @@ def narrow(monkeypatch):
     """Let convolutions with few channels run on the kernels for them, however small; yields how many did."""
     used = []
     monkeypatch.setattr(launches, "ENOUGH_THREADS", 0)
-    for group, kernel in launches.NARROW.items():
 
-        class Noted(type(kernel)):
-            def bound(self, *arguments):
-                used.append(self)
-                return super().bound(*arguments)
+    class Noted(type(kernels.narrow)):
+        def bound(self, *arguments):
+            used.append(self)
+            return super().bound(*arguments)
 
-        monkeypatch.setitem(launches.NARROW, group, Noted(kernel.function))
+    monkeypatch.setattr(kernels, "narrow", Noted(kernels._narrow))
     return used
 
 
 @pytest.mark.parametrize("padding", ["same", "valid", 1])
 @pytest.mark.parametrize("stride", [1, 2, 3])
-@pytest.mark.parametrize(("KH", "KW", "Ci", "Co"), [(3, 3, 3, 5), (5, 5, 2, 17), (1, 3, 64, 2), (1, 1, 1, 1)])
+@pytest.mark.parametrize(("KH", "KW", "Ci", "Co"), [(3, 3, 3, 8), (5, 5, 2, 17), (1, 3, 21, 9), (1, 1, 1, 32)])
 def test_narrow_windows_have_the_bits_of_a_product(narrow, tiny, monkeypatch, KH, KW, Ci, Co, stride, padding):
     def forward(x, p):
         return ops.relu6(ops.conv2d(x, p["filters"], p["bias"], stride=stride, padding=padding))
@@ -161,16 +161,16 @@ def test_narrow_windows_have_the_bits_of_a_product(narrow, tiny, monkeypatch, KH
     assert len(narrow) == 1
 
 
-@pytest.mark.parametrize("Co", [1, 15, 16, 17, 31, 32])
-@pytest.mark.parametrize("pixels", [1, 127, 129])
+@pytest.mark.parametrize("Co", [8, 15, 16, 17, 31, 32])
+@pytest.mark.parametrize("pixels", [1, 127, 129, 257])
 def test_edges_of_a_narrow_block(narrow, pixels, Co):
     check(pointwise, (1, pixels, 5), {"filters": (1, 1, 5, Co), "bias": (Co,)})
     assert len(narrow) == 1
 
 
-@pytest.mark.parametrize("Ci", [CHAIN - 1, CHAIN, CHAIN + 1, 2 * CHAIN, 3 * CHAIN])
-def test_chains_of_a_narrow_convolution(narrow, tiny, monkeypatch, Ci):
-    shapes = {"filters": (1, 1, Ci, 5), "bias": (5,)}
+@pytest.mark.parametrize("Ci", [CHAIN - 1, CHAIN])
+def test_the_longest_narrow_convolution(narrow, tiny, monkeypatch, Ci):
+    shapes = {"filters": (1, 1, Ci, 9), "bias": (9,)}
     (y,) = check(pointwise, (1, 3, Ci), shapes)
     monkeypatch.setattr(launches, "ENOUGH_THREADS", 1 << 30)
     assert run_both(pointwise, (1, 3, Ci), shapes)[0][0].tobytes() == y.tobytes()
@@ -178,16 +178,17 @@ def test_chains_of_a_narrow_convolution(narrow, tiny, monkeypatch, Ci):
 
 
 def test_what_is_not_narrow(narrow, tiny):
-    check(pointwise, (1, 3, 5), {"filters": (1, 1, 5, 33), "bias": (33,)})
-    check(pointwise, (1, 2, 3 * CHAIN + 1), {"filters": (1, 1, 3 * CHAIN + 1, 3), "bias": (3,)})
-    shapes = {"filters": (3, 3, 4, 4), "bias": (4,)}
-    check(lambda x, p: ops.add(ops.conv2d(x, p["filters"], p["bias"]), x), (3, 3, 4), shapes)
+    for Co in (7, 33):
+        check(pointwise, (1, 3, 5), {"filters": (1, 1, 5, Co), "bias": (Co,)})
+    check(pointwise, (1, 2, CHAIN + 1), {"filters": (1, 1, CHAIN + 1, 9), "bias": (9,)})
+    shapes = {"filters": (1, 1, 9, 9), "bias": (9,)}
+    check(lambda x, p: ops.add(ops.conv2d(x, p["filters"], p["bias"]), x), (3, 3, 9), shapes)
     assert not narrow
 
 
 def test_tiles_and_shares_are_chosen_to_fill_the_gpu():
     H200 = 132
-    assert launches.choose_tile(16, 256, 36, H200) == ("small", 3)  # 8 blocks of 36 chains: 12 shares of 3
+    assert launches.choose_tile(16, 256, 36, H200) == ("small", 1)  # 8 blocks would be lacking: 36 shares
     assert launches.choose_tile(1, 128, 4, H200) == ("small", 1)
     assert launches.choose_tile(64 * 35 * 35, 32, 5, H200) == ("tall", 5)
     assert launches.choose_tile(56 * 56 * 64, 64, 1, H200) == ("wide", 1)
@@ -198,7 +199,7 @@ def test_tiles_and_shares_are_chosen_to_fill_the_gpu():
                 name, share = launches.choose_tile(M, Co, chains, H200)
                 assert 1 <= share <= chains
                 assert (-(-chains // share) - 1) * share < chains  # no block without work
-                assert -(-Co // launches.TILES[name][0].BN) <= 65535
+                assert -(-Co // launches.TILES[name].BN) <= 65535
 
 
 def test_a_wrong_result_is_noticed():

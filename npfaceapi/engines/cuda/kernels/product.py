@@ -85,7 +85,7 @@ def make_product(tile: Tile, POINTWISE: bool = False) -> Any:
     ROW = BM + 4  # of the slice of x in shared memory: 4 more keep 16-byte alignment and spread the banks
     A_SIZE, B_SIZE, SUMS = BK * ROW, BK * BN, TM * TN
     A_BOTH, B_BOTH = 2 * A_SIZE, 2 * B_SIZE
-    LOOKED_UP = 1 if POINTWISE else BM
+    LOOKED_UP = 1 if POINTWISE else A_EACH
     assert A_EACH * A_STEP == BM  # every thread brings in as much as every other
     assert B_EACH * B_STEP == BK
 
@@ -109,9 +109,9 @@ def make_product(tile: Tile, POINTWISE: bool = False) -> Any:
     ):  # fmt: skip
         a_slices = cuda.shared.array(A_BOTH, float32, SHARED_ALIGNMENT)
         b_slices = cuda.shared.array(B_BOTH, float32, SHARED_ALIGNMENT)
-        rows = cuda.shared.array(LOOKED_UP, int32)  # in registers they would leave room for one block only
-        columns = cuda.shared.array(LOOKED_UP, int32)
-        pixels = cuda.shared.array(LOOKED_UP, int32)
+        rows = cuda.local.array(LOOKED_UP, int32)
+        columns = cuda.local.array(LOOKED_UP, int32)
+        pixels = cuda.local.array(LOOKED_UP, int32)
         a_next = cuda.local.array(A_EACH, float32)
         b_next = cuda.local.array(B_EACH, float32)
         acc = cuda.local.array(SUMS, float32)
@@ -125,17 +125,15 @@ def make_product(tile: Tile, POINTWISE: bool = False) -> Any:
         a_k, a_m = thread % BK, thread // BK
         b_k, b_o = thread // BN, thread % BN
         a_at, a_real = x + (first_m + a_m) * C + first * BK + a_k, M - first_m - a_m
-        if not POINTWISE and thread < BM:
-            m = first_m + thread
+        for i in range(0 if POINTWISE else A_EACH):
+            m = first_m + a_m + i * A_STEP
             n = quotient(m, Ho * Wo)
             r = m - n * (Ho * Wo)
             h = quotient(r, Wo)
             v = r - h * Wo
-            rows[index(thread)] = h * stride - top if m < M else NOWHERE
-            columns[index(thread)] = v * stride - left
-            pixels[index(thread)] = ((n * H + h * stride - top) * W + v * stride - left) * C
-        if not POINTWISE:
-            cuda.syncthreads()
+            rows[i] = h * stride - top if m < M else NOWHERE
+            columns[i] = v * stride - left
+            pixels[i] = ((n * H + h * stride - top) * W + v * stride - left) * C
         b_at = w + (first * BK + b_k) * Co + first_o + b_o
         b_real = first_o + b_o < Co
 
@@ -157,9 +155,8 @@ def make_product(tile: Tile, POINTWISE: bool = False) -> Any:
                     k = taps + 3 * (s * BK + a_k)
                     row, column, offset = table[index(k)], table[index(k + 1)], table[index(k + 2)]
                     for i in range(A_EACH):
-                        m = a_m + i * A_STEP
-                        inside = within(short(rows[index(m)] + row), H) and within(short(columns[index(m)] + column), W)
-                        a_next[i] = memory[index(x + pixels[index(m)] + offset)] if inside else ZERO
+                        inside = within(short(rows[i] + row), H) and within(short(columns[i] + column), W)
+                        a_next[i] = memory[index(x + pixels[i] + offset)] if inside else ZERO
                 for i in range(B_EACH):
                     b_next[i] = weights[index(b_at + i * B_STEP * Co)] if b_real else ZERO
                 b_at += BK * Co
