@@ -15,11 +15,14 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import npfaceapi as faceapi
+from npfaceapi import ops
 from npfaceapi.cli import main
 from npfaceapi.engines.cuda import jit
 from npfaceapi.engines.cuda.kernels import depthwise, narrow, pixels, product, resizing
 from npfaceapi.engines.cuda.launches import DEPTHWISE, POINTWISE, PRODUCTS
+from npfaceapi.engines.cuda.program import plan
 from npfaceapi.engines.cuda.resizing import resize_bilinear
+from npfaceapi.graph import record
 
 KERNELS = {
     **{f"product {name}": kernel for name, kernel in PRODUCTS.items()},
@@ -34,6 +37,13 @@ KERNELS = {
         if isinstance(kernel, jit.Kernel)
     },
 }
+
+
+def rest(x, p):
+    y = ops.depthwise_conv2d(x, p["filters"])
+    return {"y": ops.divide(y, x), "z": ops.max_pool(y, 4, stride=1)}
+
+
 output = io.StringIO()
 with contextlib.redirect_stdout(output):
     status = main(["verify", "--backend", "cuda", "--only", "operations/*"])
@@ -47,6 +57,9 @@ for name, size, batches in (
 ):
     for N in batches:
         getattr(faceapi.nets, name).run_net(rng.uniform(0, 255, (N, size, size, 3)).astype(np.float32), backend="cuda")
+graph = record("rest", rest, {"filters": (1, 3, 5, 1)}, (9, 7, 5))  # what no network and no golden case asks for
+weights = {"filters": rng.standard_normal((1, 3, 5, 1)).astype(np.float32)}
+plan(graph, weights, list(graph.outputs.values()))(rng.standard_normal((3, 9, 7, 5)).astype(np.float32))
 resize_bilinear(rng.integers(0, 256, (31, 47, 3), np.uint8), (40, 33))
 left_out = [name for name, kernel in KERNELS.items() if "_compiled" not in vars(kernel)]
 print(f"{len(KERNELS) - len(left_out)} of {len(KERNELS)} kernels were launched", *left_out)
