@@ -17,26 +17,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import npfaceapi as faceapi
 from npfaceapi import ops
 from npfaceapi.cli import main
-from npfaceapi.engines.cuda import jit
-from npfaceapi.engines.cuda.kernels import depthwise, narrow, pixels, product, resizing
-from npfaceapi.engines.cuda.launches import DEPTHWISE, POINTWISE, PRODUCTS
+from npfaceapi.engines.cuda.launches import every_kernel
 from npfaceapi.engines.cuda.program import plan
 from npfaceapi.engines.cuda.resizing import resize_bilinear
 from npfaceapi.graph import record
 
-KERNELS = {
-    **{f"product {name}": kernel for name, kernel in PRODUCTS.items()},
-    **{f"pointwise product {name}": kernel for name, kernel in POINTWISE.items()},
-    **{f"depthwise stride {stride}, {rows}x{columns}": kernel for (stride, rows, columns), kernel in DEPTHWISE.items()},
-    **{f"max_pool {side}": kernel for side, kernel in pixels.max_pools.items()},
-    **pixels.pairs,
-    **{
-        name: kernel
-        for module in (depthwise, narrow, pixels, product, resizing)
-        for name, kernel in vars(module).items()
-        if isinstance(kernel, jit.Kernel)
-    },
-}
+KERNELS = every_kernel()
 
 
 def rest(x, p):

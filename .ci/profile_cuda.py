@@ -1,6 +1,8 @@
 """Launches a network's kernels once between the profiler's marks, after one call that compiles and loads them.
 
-ncu --clock-control none --profile-from-start off --csv --page raw --metrics … python3 .ci/profile_cuda.py NET BATCH
+M=gpu__time_duration.sum,smsp__issue_active.avg.pct_of_peak_sustained_active
+M=$M,sm__inst_executed_pipe_fma.avg.pct_of_peak_sustained_active,dram__throughput.avg.pct_of_peak_sustained_elapsed
+ncu --clock-control none --profile-from-start off --csv --page raw --metrics $M python3 .ci/profile_cuda.py NET BATCH
 """
 
 from __future__ import annotations

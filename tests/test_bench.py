@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from npfaceapi import cli
-from npfaceapi.benchmark import gpu, networks, peers, processes
+from npfaceapi.benchmark import chain, gpu, networks, peers, processes
 from npfaceapi.benchmark.chain import photo_of_three, run_chain
 from npfaceapi.benchmark.entries import ENTRIES, accuracy_inputs, chosen_entries, noise
 from npfaceapi.benchmark.networks import relative_error
+from npfaceapi.benchmark.section import Section
 from npfaceapi.benchmark.timing import ROUNDS, time_blocks
 from npfaceapi.engines import dispatch
 from npfaceapi.errors import BackendUnavailable
@@ -354,11 +355,20 @@ def test_on_a_gpu_a_wrong_answer_is_not_timed_as_a_right_one(run, on_gpu, monkey
     assert out == ""
 
 
-@pytest.mark.parametrize("wrong", [["--against", "onnxruntime"], ["--chain"], ["--memory"], ["--all"], ["--accuracy"]])
+def test_on_a_gpu_the_chain(run, on_gpu, monkeypatch):
+    monkeypatch.setattr(
+        chain, "chain_section", lambda backend, threads, seconds: Section(f"The chain on {backend}", "", ["", "ms"])
+    )
+    status, out, _ = run(*SMALL, "--chain")
+    assert status == 0
+    assert out.startswith("The chain on cuda\n")
+
+
+@pytest.mark.parametrize("wrong", [["--against", "onnxruntime"], ["--memory"], ["--all"], ["--accuracy"]])
 def test_on_a_gpu_what_cannot_be_measured_is_refused(run, on_gpu, wrong):
     status, _, err = run(*SMALL, *wrong)
     assert status == 2
-    assert "expected --net, --batch, --seconds and --against torch or none with the cuda backend" in err
+    assert "expected --net, --batch, --chain, --seconds and --against torch or none with the cuda backend" in err
 
 
 def test_pytorch_without_cuda_is_refused(run, on_gpu, monkeypatch):

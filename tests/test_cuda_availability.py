@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import types
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
@@ -97,6 +100,39 @@ def test_without_the_package(monkeypatch):
         False,
         'numba-cuda is not installed; pip install "npfaceapi[cuda]", with [cuda13] for CUDA 13 alone',
     )
+
+
+def test_the_package_that_compiles_can_be_chosen(monkeypatch):
+    installed = {"numba_cuda", "numba_cuda_mlir"}
+    monkeypatch.setattr(availability.importlib.util, "find_spec", lambda name: name if name in installed else None)
+    monkeypatch.delenv("NPFACEAPI_CUDA_PACKAGE", raising=False)
+    assert availability.chosen_package() == "numba-cuda"
+    monkeypatch.setenv("NPFACEAPI_CUDA_PACKAGE", "numba-cuda-mlir")
+    assert availability.chosen_package() == "numba-cuda-mlir"
+    installed.remove("numba_cuda_mlir")
+    assert availability.chosen_package() is None
+    needed = "numba-cuda-mlir, which NPFACEAPI_CUDA_PACKAGE names, is not installed; pip install numba-cuda-mlir"
+    assert availability.status() == (False, needed)
+    monkeypatch.setenv("NPFACEAPI_CUDA_PACKAGE", "cupy")
+    expected = "expected NPFACEAPI_CUDA_PACKAGE to be one of numba-cuda, numba-cuda-mlir, got 'cupy'"
+    assert availability.status() == (False, expected)
+    monkeypatch.delenv("NPFACEAPI_CUDA_PACKAGE")
+    installed.symmetric_difference_update({"numba_cuda", "numba_cuda_mlir"})
+    assert availability.chosen_package() == "numba-cuda-mlir"
+
+
+def test_numpy_is_left_as_it_was():
+    """numba-cuda names `numpy.row_stack`, which NumPy 2.5 no longer has."""
+    import npfaceapi.engines.cuda.toolchain  # noqa: F401
+
+    assert hasattr(np, "row_stack") == (tuple(map(int, np.__version__.split(".")[:2])) < (2, 5))
+
+
+def test_only_one_module_imports_numba_cuda():
+    folder = Path(availability.__file__).parent
+    found = [p.name for p in folder.rglob("*.py") if re.search(r"^\s*(from|import) numba", p.read_text(), re.M)]
+    assert found == []  # toolchain.py imports by name
+    assert "numba.cuda" in (folder / "toolchain.py").read_text()
 
 
 def test_a_forked_process_is_told_so(status, monkeypatch):

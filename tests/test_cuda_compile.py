@@ -14,22 +14,10 @@ import pytest
 numba_cuda = pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
 
 from npfaceapi.engines.cuda import jit  # noqa: E402
-from npfaceapi.engines.cuda.kernels import depthwise, narrow, pixels, product, resizing  # noqa: E402
-from npfaceapi.engines.cuda.launches import DEPTHWISE, POINTWISE, PRODUCTS, TILES  # noqa: E402
+from npfaceapi.engines.cuda.kernels import product  # noqa: E402
+from npfaceapi.engines.cuda.launches import PRODUCTS, TILES, every_kernel  # noqa: E402
 
-KERNELS = {
-    **{f"product {name}": kernel for name, kernel in PRODUCTS.items()},
-    **{f"pointwise product {name}": kernel for name, kernel in POINTWISE.items()},
-    **{f"depthwise stride {stride}, {rows}x{columns}": kernel for (stride, rows, columns), kernel in DEPTHWISE.items()},
-    **{f"max_pool {side}": kernel for side, kernel in pixels.max_pools.items()},
-    **{
-        name: kernel
-        for module in (depthwise, narrow, pixels, product, resizing)
-        for name, kernel in vars(module).items()
-        if isinstance(kernel, jit.Kernel)
-    },
-    **pixels.pairs,
-}  # fmt: skip
+KERNELS = every_kernel()
 REGISTERS = 65536  # of a multiprocessor, since compute capability 3.0
 ENTRY = re.compile(r"\.visible \.entry (\w+)\(")
 
@@ -144,3 +132,11 @@ def test_the_backend_compiles_with_these_settings(ptx_of, monkeypatch):
     with jit._no_warning_of_small_grids():  # for warnings are errors here
         configured = kernel._compiled[(1, 2, 3), 256]
     assert configured.griddim == (1, 2, 3)
+
+
+def test_no_kernel_is_left_out():
+    from npfaceapi.engines.cuda.kernels import depthwise, narrow, pixels, resizing
+
+    for module in (depthwise, narrow, pixels, product, resizing):
+        alone = {value for value in vars(module).values() if isinstance(value, jit.Kernel)}
+        assert alone <= set(KERNELS.values()), module

@@ -17,13 +17,14 @@ from npfaceapi.engines.cuda.kernels import narrow as kn
 from npfaceapi.engines.cuda.kernels import pixels as kp
 from npfaceapi.engines.cuda.kernels.depthwise import depthwise, make_depthwise_strip
 from npfaceapi.engines.cuda.kernels.product import BK, CHAIN, NOWHERE, Tile, add_chains, make_product
+from npfaceapi.engines.cuda.kernels.resizing import resize
 from npfaceapi.engines.cuda.layout import Layout, Place
 from npfaceapi.engines.fusion import Fused
 from npfaceapi.errors import BackendUnavailable
 from npfaceapi.graph import Node
 from npfaceapi.ops import window_padding
 
-__all__ = ["DEPTHWISE", "POINTWISE", "PRODUCTS", "TILES", "Launches", "Make"]
+__all__ = ["DEPTHWISE", "POINTWISE", "PRODUCTS", "TILES", "Launches", "Make", "every_kernel"]
 
 Array = np.ndarray[Any, Any]
 
@@ -48,6 +49,16 @@ MICROSECONDS = {"wide": (1.58, 2.61), "square": (1.09, 1.66), "tall": (1.09, 1.9
 BYTES_A_MICROSECOND = 2_000_000
 ENOUGH_THREADS = 512  # for each multiprocessor: with fewer, a thread takes less
 NO_RESIDUAL = -1
+
+
+def every_kernel() -> dict[str, Kernel]:
+    """All kernels by name."""
+    kernels = {f"product {name}": kernel for name, kernel in PRODUCTS.items()}
+    kernels |= {f"pointwise product {name}": kernel for name, kernel in POINTWISE.items()}
+    kernels |= {"depthwise stride {}, {}x{}".format(*key): kernel for key, kernel in DEPTHWISE.items()}
+    kernels |= {f"max_pool {side}": kernel for side, kernel in kp.max_pools.items()} | kp.pairs
+    alone = (add_chains, depthwise, kn.narrow, resize, kp.affine, kp.avg_pool, kp.copy, kp.pad, kp.sigmoid, kp.softmax)
+    return kernels | {kernel.function.__name__: kernel for kernel in alone}
 
 
 def _image(shape: Sequence[int]) -> tuple[int, int, int]:
