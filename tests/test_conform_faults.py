@@ -9,14 +9,18 @@ import numpy as np
 import pytest
 
 from npfaceapi import nets
+from npfaceapi.conformance.expected import expected_of
 from npfaceapi.conformance.fault_table import CASES, small, table_rows, trials
-from npfaceapi.conformance.faults import FAULTS
+from npfaceapi.conformance.faults import FAULTS, decoding
 from npfaceapi.conformance.faults.chain import Steps, run_chain
 from npfaceapi.conformance.golden import GoldenCases
+from npfaceapi.conformance.judge import judge
 from npfaceapi.conformance.levels import run_case
 from npfaceapi.conformance.questions import question_of
 from npfaceapi.conformance.rewrite import again, rewrite
+from npfaceapi.conformance.tolerance import STORED
 from npfaceapi.engines.reference import ReferenceProgram
+from npfaceapi.image import to_batch_tensor
 
 GOLDEN = GoldenCases()
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "conformance.md"
@@ -88,11 +92,40 @@ def test_a_rewrite_that_changes_nothing_or_does_not_fit_is_none():
     assert rewrite(graph, lambda node, new: again(node, new, stride=1) if node.op == "max_pool" else None) is None
 
 
+STEPS = {"as they are": Steps(), "detecting in small steps": Steps(batch=lambda *given: to_batch_tensor(*given))}
+
+
+@pytest.mark.parametrize("steps", STEPS)
 @pytest.mark.parametrize("name", ["chain/tiny_416/cut", "chain/mtcnn/tall", "chain/ssd_tiny_landmarks/astronaut"])
-def test_the_chain_in_small_steps_is_the_chain(name):
+def test_the_chain_in_small_steps_is_the_chain(name, steps):
     case = next(case for case in GOLDEN.all_cases if case.name == name)
     right = run_case(case, GOLDEN.inputs(case))
-    ours = run_chain(case, question_of(GOLDEN, case), Steps())
+    ours = run_chain(case, question_of(GOLDEN, case), STEPS[steps])
     assert set(ours) == set(right)
     for key, value in right.items():
         assert np.allclose(ours[key], value, rtol=1e-6, atol=1e-5), key
+
+
+UNBROKEN = (
+    decoding._ssd(), decoding._yolo(), decoding._landmarks(decoding._unpadded), decoding._probabilities(decoding.softmax),
+    decoding._suppression(decoding.non_max_suppression, decoding._suppress), decoding._stage(),
+)  # fmt: skip
+DECODED = [case for case in GOLDEN.cases if case.level == "decode" and case.attributes.get("stage") != 0]
+
+
+@pytest.mark.parametrize("case", DECODED, ids=lambda case: case.name)
+def test_decoding_in_small_steps_is_right(case):
+    """What `faults/decoding.py` writes again in order to break it passes as long as it is whole."""
+    question = question_of(GOLDEN, case)
+    made = [answers for run in UNBROKEN if (answers := run(case, question, np.float32)) is not None]
+    assert len(made) == 1
+    judgement = judge(case, question, expected_of(GOLDEN, case, question, STORED), made[0], STORED)
+    assert judgement.first is None, judgement.first
+    assert not judgement.ambiguous
+
+
+def test_decoding_that_is_broken_is_noticed():
+    case = next(case for case in DECODED if case.net == "ssd_mobilenetv1")
+    question = question_of(GOLDEN, case)
+    broken = decoding._ssd(boxes=decoding._no_variances)(case, question, np.float32)
+    assert judge(case, question, expected_of(GOLDEN, case, question, STORED), broken, STORED).first is not None

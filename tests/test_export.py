@@ -14,8 +14,10 @@ import npfaceapi as faceapi
 from npfaceapi import cli
 from npfaceapi.commands.networks import NETS, network
 from npfaceapi.conformance.golden import GoldenCases
+from npfaceapi.conformance.ports import BackendPort
+from npfaceapi.conformance.runner import run_case_on
 from npfaceapi.conformance.synthetic import synthetic
-from npfaceapi.conformance.verification import verify_case
+from npfaceapi.conformance.tolerance import STORED
 from npfaceapi.engines import dispatch
 from npfaceapi.export.onnx_model import to_onnx
 from npfaceapi.networks.tiny_yolov2 import full_shapes, separable_shapes
@@ -87,8 +89,8 @@ CASES = [case for case in GOLDEN.cases if case.level in ("operations", "raw", "t
 def test_onnx_runtime_gives_the_golden_values(onnx_backend, case):
     if case.attributes.get("op") == "resize_bilinear":
         pytest.skip("no operation of a network")
-    outcome = verify_case(GOLDEN, case)
-    assert outcome.passed, outcome.failures
+    result = run_case_on(BackendPort(GOLDEN, "onnxruntime"), GOLDEN, case, STORED)
+    assert result.status == "passed", result.problem
 
 
 def test_every_network_is_among_the_golden_cases():

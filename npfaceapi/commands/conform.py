@@ -77,7 +77,7 @@ def _write_inputs(arguments: argparse.Namespace, golden: Any, cases: list[Any]) 
 def _judge(arguments: argparse.Namespace, golden: Any, cases: list[Any]) -> int:
     from npfaceapi.conformance.folder import FolderPort, asked_cases
     from npfaceapi.conformance.report import CaseResult, to_junit
-    from npfaceapi.conformance.runner import run_cases
+    from npfaceapi.conformance.runner import not_at_hand, run_cases
     from npfaceapi.conformance.tolerance import grade_of
     from npfaceapi.conformance.xfail import read_xfail
 
@@ -96,6 +96,7 @@ def _judge(arguments: argparse.Namespace, golden: Any, cases: list[Any]) -> int:
     else:
         port = _port(arguments, golden)
     report = run_cases(port, golden, _one_by_one(cases), grade, xfail, not arguments.no_diagnosis)
+    report.missing = not_at_hand(golden)
     if isinstance(port, FolderPort) and not arguments.only and not arguments.level:
         report.results += [
             CaseResult(name, "strangers", "", "failed", "expected only answers to questions.json, got this as well")

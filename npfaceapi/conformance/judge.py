@@ -6,6 +6,7 @@ passes: NaN, infinity, a wrong dtype, a missing or an additional tensor, another
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -188,7 +189,7 @@ def ratios(actual: Array, value: Array, bound: Mapping[str, Any], largest: float
         common = overlap(a, b) if b.size else np.zeros(len(b))
         error, allowed = 1 - common, np.asarray(1 - bound["iou"])
     elif "euclidean" in bound:
-        error, allowed = np.linalg.norm((a - b).reshape(len(b), -1), axis=1), np.asarray(bound["euclidean"])
+        error, allowed = np.linalg.norm((a - b).reshape(len(b), math.prod(b.shape[1:])), axis=1), np.asarray(bound["euclidean"])
     else:
         error = np.abs(a - b)
         top = float(np.abs(b).max(initial=0)) if largest is None else largest

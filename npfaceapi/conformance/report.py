@@ -15,6 +15,7 @@ from npfaceapi.conformance.questions import ORDER
 
 __all__ = ["STATUSES", "CaseResult", "Report", "groups_of", "summary_rows", "to_dict", "to_junit"]
 
+MOST_AMBIGUOUS = 0.02  # of the faces
 #: What can come of a case.
 STATUSES = {
     "passed": "within the tolerance",
@@ -85,6 +86,21 @@ class Report:
         """Whether all passed that was not expected to fail, and at least one case was judged."""
         counts = self.counts
         return not counts["failed"] and counts["passed"] + counts["xpassed"] > 0
+
+    @property
+    def faces(self) -> int:
+        """How many faces the cases have."""
+        return sum(result.faces for result in self.results)
+
+    @property
+    def ambiguous(self) -> int:
+        """How many of them were let off as ambiguous."""
+        return sum(len(result.ambiguous) for result in self.results)
+
+    @property
+    def too_many_ambiguous(self) -> bool:
+        """Whether more faces were let off than our own backends may have."""
+        return self.ambiguous > MOST_AMBIGUOUS * self.faces
 
     @property
     def levels(self) -> list[str]:

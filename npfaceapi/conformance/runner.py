@@ -19,7 +19,7 @@ from npfaceapi.conformance.tolerance import Grade
 from npfaceapi.conformance.xfail import ExpectedFailure
 from npfaceapi.errors import GoldenError, NpFaceApiError, one_line
 
-__all__ = ["chosen_cases", "run_case_on", "run_cases"]
+__all__ = ["chosen_cases", "not_at_hand", "run_case_on", "run_cases"]
 
 
 def chosen_cases(golden: GoldenCases, patterns: Sequence[str] = (), levels: Sequence[str] = ()) -> list[Case]:
@@ -39,6 +39,11 @@ def chosen_cases(golden: GoldenCases, patterns: Sequence[str] = (), levels: Sequ
     return sorted(cases, key=lambda case: ORDER.index(case.level))
 
 
+def not_at_hand(golden: GoldenCases) -> int:
+    """How many golden cases cannot be judged here."""
+    return sum(not answerable(golden, case) for case in golden.all_cases)
+
+
 def run_cases(
     port: Respondent,
     golden: GoldenCases,
@@ -49,7 +54,7 @@ def run_cases(
 ) -> Report:
     """Ask and judge all cases; a case that crashes, hangs or makes no sense fails, and the run goes on."""
     start = time.perf_counter()
-    report = Report(port.title, grade.name, grade.admits, missing=sum(not answerable(golden, case) for case in golden.all_cases))
+    report = Report(port.title, grade.name, grade.admits)
     diagnostician = Diagnostician(golden, grade) if diagnose else None
     try:
         for case in cases:

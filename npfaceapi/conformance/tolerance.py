@@ -15,7 +15,7 @@ Kinds `operation`, `stage` and `raw` are derived from float64 for each answer (s
 - Taps and raw outputs may be off by `factor` times the largest deviation from float64 seen among evaluations of that
   network, on that input, in different orders (`orders.py`), and always by `floor` times the largest value.
 
-The other kinds have one number a grade; those of `float32` stand in `golden/cases.json`.
+The other kinds have one number a grade; those of `float32` stand in `golden/cases.json`.  `STORED` takes all from there.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 from npfaceapi.errors import InvalidArgument
 
-__all__ = ["DERIVED", "FACTOR", "GRADES", "Grade", "bound_of", "grade_of"]
+__all__ = ["DERIVED", "FACTOR", "GRADES", "STORED", "Grade", "bound_of", "grade_of"]
 
 #: How many standard deviations of its rounding errors a sum may be off.
 FACTOR = 8.0
@@ -59,6 +59,11 @@ class Grade:
         return self.name == "exact"
 
     @property
+    def is_stored(self) -> bool:
+        """Whether everything is compared with what face-api.js gave, nothing with the float64 reference."""
+        return self.name in ("exact", "stored")
+
+    @property
     def mixed(self) -> bool:
         return self.name.startswith("mixed")
 
@@ -74,6 +79,9 @@ GRADES = {
         Grade("mixed:quantized", 2**-8, ("quantized",), 8.0, 2**-5, "activations and weights in 8 bits over their range"),
     )
 }  # fmt: skip
+
+#: How `npfaceapi verify` judges our own backends.
+STORED = Grade("stored", 2**-24, (), 0.0, 0.0, "float32 within the bounds of golden/cases.json, from what face-api.js gave")
 
 Bound = Mapping[str, float]
 
