@@ -17,7 +17,7 @@ from npfaceapi.benchmark.chain import photo_of_three, run_chain
 from npfaceapi.benchmark.entries import ENTRIES, accuracy_inputs, chosen_entries, noise
 from npfaceapi.benchmark.networks import relative_error
 from npfaceapi.benchmark.timing import ROUNDS, time_blocks
-from npfaceapi.engines import dispatch
+from npfaceapi.engines import dispatch, thread_count
 from npfaceapi.errors import BackendUnavailable
 
 pytest.importorskip("onnxruntime")
@@ -34,7 +34,7 @@ QUICK = ("--seconds", "0.01", "--net", "mtcnn_rnet", "--net", "face_landmark_68_
 def run(capsys, monkeypatch):
     monkeypatch.setattr("npfaceapi.benchmark.timing.PAUSE", 0)
     monkeypatch.setattr("npfaceapi.benchmark.timing.ROUNDS", 2)
-    threads = dispatch.get_num_threads()
+    threads = thread_count.get_num_threads()
 
     def run(*argv):
         try:
@@ -46,7 +46,7 @@ def run(capsys, monkeypatch):
         return status, captured.out, captured.err
 
     yield run
-    assert dispatch.get_num_threads() == threads
+    assert thread_count.get_num_threads() == threads
 
 
 def test_the_entries_are_those_of_the_published_table():

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
-from npfaceapi.boxes import inverse_sigmoid, iou, non_max_suppression, shuffle_array, sigmoid, ssd_non_max_suppression
 from npfaceapi.errors import InvalidArgument
-from npfaceapi.geometry import Box, Rect
+from npfaceapi.faces.boxes import inverse_sigmoid, iou, non_max_suppression, shuffle_array, sigmoid, ssd_non_max_suppression
+from npfaceapi.faces.geometry import Box, Rect
 
 
 def pseudo_random_bytes() -> Iterator[int]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from npfaceapi.benchmark.chain import photo_of_three, run_chain
-from npfaceapi.engines import dispatch
+from npfaceapi.engines import thread_count
 from npfaceapi.networks import loaded
 from npfaceapi.networks.face_landmark_68_net import FaceLandmark68TinyNet
 from npfaceapi.networks.face_recognition_net import FaceRecognitionNet
@@ -23,10 +23,10 @@ from npfaceapi.weights import load_weight_map
 
 @pytest.fixture
 def one_thread():
-    before = dispatch._num_threads
-    dispatch.set_num_threads(1)
+    before = thread_count._num_threads
+    thread_count.set_num_threads(1)
     yield
-    dispatch._num_threads = before
+    thread_count._num_threads = before
 
 
 def test_what_surrounds_the_networks_takes_less_than_15_percent(one_thread, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import types
 
 import pytest
@@ -92,7 +93,7 @@ def test_a_gpu_is_named(status):
 
 
 def test_without_the_package(monkeypatch):
-    monkeypatch.setattr(availability.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert availability.status() == (
         False,
         'numba-cuda is not installed; pip install "npfaceapi[cuda]", with [cuda13] for CUDA 13 alone',

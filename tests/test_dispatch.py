@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 import npfaceapi as faceapi
-from npfaceapi.engines import dispatch
+from npfaceapi.engines import dispatch, thread_count
 
 
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch):
     monkeypatch.setattr(dispatch, "_settings", [])
-    monkeypatch.setattr(dispatch, "_num_threads", None)
+    monkeypatch.setattr(thread_count, "_num_threads", None)
     monkeypatch.delenv("NPFACEAPI_BACKEND", raising=False)
 
 

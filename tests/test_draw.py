@@ -12,11 +12,11 @@ from PIL import Image, ImageFont
 from test_landmarks import POINTS
 
 from npfaceapi import draw
-from npfaceapi.canvas import parse_color
+from npfaceapi.draw.canvas import parse_color
 from npfaceapi.errors import InvalidArgument, InvalidType
-from npfaceapi.geometry import Point, Rect
-from npfaceapi.landmarks import FaceLandmarks5, FaceLandmarks68
-from npfaceapi.results import (
+from npfaceapi.faces.geometry import Point, Rect
+from npfaceapi.faces.landmarks import FaceLandmarks5, FaceLandmarks68
+from npfaceapi.faces.results import (
     FaceDetection,
     FaceExpressions,
     FaceResult,

@@ -16,8 +16,8 @@ import pytest
 from PIL import Image
 
 from npfaceapi.errors import FetchError, ImageError, InvalidArgument, InvalidType, NpFaceApiError, WeightsError
-from npfaceapi.fetch import fetch_image, fetch_json, fetch_net_weights, fetch_or_throw
-from npfaceapi.image import load_image, to_net_input
+from npfaceapi.photos.fetch import fetch_image, fetch_json, fetch_net_weights, fetch_or_throw
+from npfaceapi.photos.net_input import load_image, to_net_input
 
 PIXELS = np.random.default_rng(9).integers(0, 256, (7, 9, 3), dtype=np.uint8)
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from npfaceapi.errors import InvalidArgument, InvalidType
-from npfaceapi.geometry import BoundingBox, Box, Dimensions, LabeledBox, Point, PredictedBox, Rect, min_bbox
-from npfaceapi.points import as_dimensions, as_points, round_half_up
+from npfaceapi.faces.geometry import BoundingBox, Box, Dimensions, LabeledBox, Point, PredictedBox, Rect, min_bbox
+from npfaceapi.faces.points import as_dimensions, as_points, round_half_up
 
 BOX = {"x": 0, "y": 0, "width": 1, "height": 1}
 

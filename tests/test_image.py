@@ -12,8 +12,9 @@ import pytest
 from scipy.ndimage import map_coordinates
 
 from npfaceapi.errors import InvalidArgument, InvalidType
-from npfaceapi.geometry import Box, Rect
-from npfaceapi.image import (
+from npfaceapi.faces.geometry import Box, Rect
+from npfaceapi.faces.results import FaceDetection
+from npfaceapi.photos.net_input import (
     NetInput,
     compute_reshaped_dimensions,
     crop_rect,
@@ -27,7 +28,6 @@ from npfaceapi.image import (
     to_batch_tensor,
     to_net_input,
 )
-from npfaceapi.results import FaceDetection
 
 ASTRONAUT = Path(__file__).parents[1] / "golden" / "images" / "astronaut.png"
 

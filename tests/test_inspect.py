@@ -16,18 +16,18 @@ from PIL import Image
 
 import npfaceapi as faceapi
 from npfaceapi import cli, nets
-from npfaceapi.boxes import iou
+from npfaceapi.display.feature_maps import viridis
 from npfaceapi.engines.reference import ReferenceProgram, softmax
 from npfaceapi.errors import InvalidArgument, WeightsError
-from npfaceapi.feature_maps import viridis
-from npfaceapi.geometry import Rect
+from npfaceapi.faces.boxes import iou
+from npfaceapi.faces.geometry import Rect
+from npfaceapi.faces.results import FaceDetection, FaceResult
 from npfaceapi.inspection.detector_page import detector_sections
 from npfaceapi.inspection.detectors import trace_ssd
 from npfaceapi.inspection.face_page import MOST_FACES, distance_section, face_sections
 from npfaceapi.inspection.faces import FaceReport
 from npfaceapi.inspection.figures import heat_over, plural
 from npfaceapi.networks.tiny_yolov2 import separable_shapes
-from npfaceapi.results import FaceDetection, FaceResult
 
 ROOT = Path(__file__).resolve().parent.parent
 ASTRONAUT = ROOT / "golden" / "images" / "astronaut.png"

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from npfaceapi.errors import InvalidArgument
-from npfaceapi.geometry import Box, Point, Rect
-from npfaceapi.landmarks import FaceLandmarks, FaceLandmarks5, FaceLandmarks68
-from npfaceapi.results import FaceDetection
+from npfaceapi.faces.geometry import Box, Point, Rect
+from npfaceapi.faces.landmarks import FaceLandmarks, FaceLandmarks5, FaceLandmarks68
+from npfaceapi.faces.results import FaceDetection
 
 
 def pseudo_random_points(count: int) -> np.ndarray:

@@ -14,10 +14,10 @@ import pytest
 from scipy.spatial.distance import euclidean
 
 from npfaceapi.errors import InvalidArgument, InvalidType
-from npfaceapi.geometry import Rect
-from npfaceapi.js_numbers import js_number, round_down
-from npfaceapi.matcher import FaceMatch, FaceMatcher, LabeledFaceDescriptors, euclidean_distance
-from npfaceapi.results import FaceDetection, FaceResult
+from npfaceapi.faces.geometry import Rect
+from npfaceapi.faces.js_numbers import js_number, round_down
+from npfaceapi.faces.matcher import FaceMatch, FaceMatcher, LabeledFaceDescriptors, euclidean_distance
+from npfaceapi.faces.results import FaceDetection, FaceResult
 
 
 def f32(*values: float) -> np.ndarray:

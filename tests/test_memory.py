@@ -12,7 +12,7 @@ import pytest
 import npfaceapi as faceapi
 from npfaceapi.benchmark.processes import memory_section
 from npfaceapi.conformance.synthetic import synthetic
-from npfaceapi.engines import dispatch
+from npfaceapi.engines import thread_count
 from npfaceapi.engines.numba import program
 from npfaceapi.engines.numba.workspace import ALIGNMENT, Block, Workspaces, workspaces
 from npfaceapi.networks.neural_network import MAX_PROGRAMS
@@ -26,9 +26,9 @@ NAMES = (
 
 @pytest.fixture
 def threads():
-    before = dispatch._num_threads
-    yield dispatch.set_num_threads
-    dispatch._num_threads = before
+    before = thread_count._num_threads
+    yield thread_count.set_num_threads
+    thread_count._num_threads = before
 
 
 class Poisoned(Workspaces):

@@ -16,7 +16,7 @@ from test_numba_kernels import assert_close, weights_for
 from test_numba_planner import SHAPES, network
 
 from npfaceapi import nets
-from npfaceapi.engines import dispatch
+from npfaceapi.engines import thread_count
 from npfaceapi.engines.numba import plan
 from npfaceapi.engines.reference import ReferenceProgram
 from npfaceapi.graph import record
@@ -38,9 +38,9 @@ def program(graph):
 @pytest.fixture
 def threads():
     """A function that sets the number of threads for the test."""
-    before = dispatch._num_threads
-    yield dispatch.set_num_threads
-    dispatch._num_threads = before
+    before = thread_count._num_threads
+    yield thread_count.set_num_threads
+    thread_count._num_threads = before
 
 
 def images(N, seed=0):
@@ -150,11 +150,11 @@ sys.path[:0] = [{root!r}, {tests!r}]
 from test_numba_kernels import weights_for
 from test_numba_planner import SHAPES, network
 from npfaceapi import nets
-from npfaceapi.engines import dispatch
+from npfaceapi.engines import thread_count
 from npfaceapi.engines.numba import cache, plan
 from npfaceapi.graph import record
 
-dispatch.set_num_threads(2)
+thread_count.set_num_threads(2)
 graph = record("test", network, SHAPES, (60, 61, 3))
 program = plan(graph, weights_for(SHAPES), list(graph.outputs.values()))
 batch = np.random.default_rng(0).standard_normal((3, 60, 61, 3)).astype(np.float32)

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from test_numba_engine import assert_same_bits, graph, images, program, threads  # noqa: F401
 
-from npfaceapi.engines.dispatch import usable_cpus
 from npfaceapi.engines.numba import threads as team
 from npfaceapi.engines.numba.kernels import rows
 from npfaceapi.engines.numba.run import (
@@ -28,6 +27,7 @@ from npfaceapi.engines.numba.run import (
     Table,
     wait_in_box,
 )
+from npfaceapi.engines.usable_cpus import usable_cpus
 
 
 def order(number_of_threads=2, held=None):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from npfaceapi.errors import InvalidArgument, InvalidType
-from npfaceapi.options import (
+from npfaceapi.networks.options import (
     MtcnnOptions,
     SsdMobilenetv1Options,
     TinyFaceDetectorOptions,

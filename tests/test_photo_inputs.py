@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from npfaceapi.image import buffer_to_image, load_image
+from npfaceapi.photos.net_input import buffer_to_image, load_image
 
 RNG = np.random.default_rng(7)
 PIXELS = RNG.integers(0, 256, (12, 17, 3), dtype=np.uint8)
@@ -285,7 +285,7 @@ class TestOrientation:
 
 def test_importing_needs_only_numpy() -> None:
     code = (
-        "import sys, npfaceapi.image, npfaceapi.fetch\n"
+        "import sys, npfaceapi.photos.net_input, npfaceapi.photos.fetch\n"
         "print([name for name in ('PIL', 'scipy', 'numba', 'urllib.request', 'http.client') if name in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

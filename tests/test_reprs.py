@@ -15,14 +15,14 @@ from PIL import Image
 
 import npfaceapi as faceapi
 from npfaceapi import nets
-from npfaceapi.detection import seen_in
-from npfaceapi.face_markup import LANDMARK_GROUPS
-from npfaceapi.feature_maps import LEVELS, MOST_PIXELS, colors, sheet, viridis
-from npfaceapi.landmarks import FaceLandmarks68
-from npfaceapi.markup import Markup, element, jpeg_uri, table
-from npfaceapi.photo_source import PhotoSource
-from npfaceapi.plain_table import shortened
-from npfaceapi.results import FaceDetection, FaceExpressions, FaceResult, Faces, extend_with_face_landmarks
+from npfaceapi.display.face_markup import LANDMARK_GROUPS
+from npfaceapi.display.feature_maps import LEVELS, MOST_PIXELS, colors, sheet, viridis
+from npfaceapi.display.markup import Markup, element, jpeg_uri, table
+from npfaceapi.display.plain_table import shortened
+from npfaceapi.faces.detection import seen_in
+from npfaceapi.faces.landmarks import FaceLandmarks68
+from npfaceapi.faces.results import FaceDetection, FaceExpressions, FaceResult, Faces, extend_with_face_landmarks
+from npfaceapi.photos.source import PhotoSource
 from npfaceapi.taps import MOST_SHEETS, Taps
 
 ASTRONAUT = Path(__file__).resolve().parent.parent / "golden" / "images" / "astronaut.png"

@@ -10,21 +10,22 @@ import threading
 import numpy as np
 import pytest
 
-from npfaceapi.engines import dispatch
-from npfaceapi.engines.dispatch import set_num_threads, use_backend
+from npfaceapi.engines import dispatch, thread_count
+from npfaceapi.engines.dispatch import use_backend
 from npfaceapi.engines.numba import resizing
+from npfaceapi.engines.thread_count import set_num_threads
 from npfaceapi.networks.mtcnn_stages import patches, pyramid_image
-from npfaceapi.resampling import resize_bilinear, resize_half_pixel, to_batch_tensor
+from npfaceapi.photos.resampling import resize_bilinear, resize_half_pixel, to_batch_tensor
 
 SIDES = (1, 2, 3, 7, 16, 33, 64)
 
 
 @pytest.fixture(autouse=True)
 def threads():
-    before = dispatch._num_threads
+    before = thread_count._num_threads
     set_num_threads(2)
     yield
-    dispatch._num_threads = before
+    thread_count._num_threads = before
 
 
 @pytest.fixture

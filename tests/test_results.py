@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from test_landmarks import LANDMARKS, POINTS
 
-import npfaceapi.results as r
+import npfaceapi.faces.results as r
 from npfaceapi.errors import InvalidArgument, InvalidType
-from npfaceapi.geometry import Box, Rect
-from npfaceapi.landmarks import FaceLandmarks68
-from npfaceapi.results import FaceDetection, FaceExpressions, FaceResult, Gender, ObjectDetection, resize_results
+from npfaceapi.faces.geometry import Box, Rect
+from npfaceapi.faces.landmarks import FaceLandmarks68
+from npfaceapi.faces.results import FaceDetection, FaceExpressions, FaceResult, Gender, ObjectDetection, resize_results
 
 DETECTION = FaceDetection(0.9, Rect(0.1, 0.2, 0.3, 0.4), (107, 203.5))
 WITH_LANDMARKS = r.extend_with_face_landmarks(DETECTION, FaceLandmarks68(POINTS, (31, 80)))

@@ -17,7 +17,7 @@ import pytest
 
 import npfaceapi as faceapi
 from npfaceapi.conformance.synthetic import synthetic
-from npfaceapi.engines import dispatch
+from npfaceapi.engines import thread_count
 from npfaceapi.engines.numba import threads as helpers
 from npfaceapi.engines.numba.workspace import workspaces
 from npfaceapi.engines.usable_cpus import control_group_limit, usable_cpus
@@ -44,9 +44,9 @@ def same_bits(a, b):
 @pytest.fixture
 def threads():
     """A function that sets the number of threads for the test."""
-    before = dispatch._num_threads
-    yield dispatch.set_num_threads
-    dispatch._num_threads = before
+    before = thread_count._num_threads
+    yield thread_count.set_num_threads
+    thread_count._num_threads = before
 
 
 def run_python(source, *arguments, timeout=120, **options):

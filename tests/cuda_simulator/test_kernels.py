@@ -13,7 +13,7 @@ from npfaceapi.engines.cuda.resizing import resize_bilinear
 from npfaceapi.engines.reference import ReferenceProgram
 from npfaceapi.errors import InvalidArgument
 from npfaceapi.graph import record
-from npfaceapi.image import resize_bilinear as resize_on_the_cpu
+from npfaceapi.photos.net_input import resize_bilinear as resize_on_the_cpu
 
 
 @pytest.fixture(autouse=True)

@@ -104,7 +104,7 @@ def fetch_image(uri: str | os.PathLike[str]) -> Image.Image:
     """
     import io
 
-    from npfaceapi.photo import decode_file, to_pil
+    from npfaceapi.photos.decoding import decode_file, to_pil
 
     return to_pil(decode_file(io.BytesIO(fetch_or_throw(uri)), os.fspath(uri)))
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from npfaceapi.markup import png_uri
+from npfaceapi.display.markup import Markup, element, join, png_uri
 
-__all__ = ["LEVELS", "Sheet", "colors", "describe_range", "picture", "sheet", "viridis"]
+__all__ = ["LEVELS", "Sheet", "colors", "describe_range", "picture", "sheet", "sheet_figure", "viridis"]
 
 Array = np.ndarray[Any, Any]
 
@@ -174,3 +174,21 @@ def _averaged(maps: Array, factor: int) -> Array:
     sums = np.add.reduceat(np.add.reduceat(maps.astype(np.float64), starts[0], axis=0), starts[1], axis=1)
     counts = [np.diff([*start, n]) for start, n in zip(starts, maps.shape[:2], strict=True)]
     return np.asarray(sums / (counts[0][:, None, None] * counts[1][None, :, None]))
+
+
+def sheet_figure(name: str, shown: Sheet) -> Markup:
+    """A sheet of maps with its caption; small ones are enlarged, their pixels kept square and sharp."""
+    if len(shown.shape) == 3:
+        zoom = max(1, min(24, 640 // shown.width, 480 // shown.height))
+        width, height = shown.width * zoom, shown.height * zoom
+    else:
+        width, height = shown.width * 10, shown.height * 24
+    picture = element(
+        "img",
+        src=shown.uri,
+        alt=f"Feature maps of {name}" if len(shown.shape) == 3 else f"Values of {name} as coloured bars",
+        width=width,
+        height=height,
+        style="max-width:100%;height:auto;image-rendering:pixelated",
+    )
+    return element("figure", picture, element("figcaption", join([shown.caption()])), style="margin:.5em 0")

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from numpy.typing import ArrayLike
 
 from npfaceapi.errors import InvalidArgument
-from npfaceapi.points import (
+from npfaceapi.faces.points import (
     Dimensions,
     DimensionsLike,
     Point,

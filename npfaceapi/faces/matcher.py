@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from npfaceapi.errors import InvalidArgument, InvalidType
-from npfaceapi.js_numbers import js_number, round_down
-from npfaceapi.points import as_number, field_of, is_number
+from npfaceapi.faces.js_numbers import js_number, round_down
+from npfaceapi.faces.points import as_number, field_of, is_number
 
 __all__ = ["FaceMatch", "FaceMatcher", "LabeledFaceDescriptors", "euclidean_distance"]
 

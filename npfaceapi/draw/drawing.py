@@ -1,9 +1,4 @@
-"""Draw results on a `PIL.Image.Image`, in place, with the looks of face-api.js.
-
-Source: face-api.js 0.22.2, `draw/`.  Edges are smoothed as on a canvas.  Its font, Georgia, is seldom there; Pillow's
-own font stands in for it, which knows English letters only.  A `font_style` other than "Georgia" is a font file, or the
-name of one the system knows, such as "DejaVuSans.ttf".
-"""
+"""Results as drawings: text fields, boxes, landmarks and expressions; see `npfaceapi.draw`."""
 
 from __future__ import annotations
 
@@ -14,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from npfaceapi.canvas import (
+from npfaceapi.draw.canvas import (
     check_image,
     fill_disc,
     fill_rect,
@@ -23,31 +18,26 @@ from npfaceapi.canvas import (
     stroke_lines,
     stroke_rect,
 )
-from npfaceapi.draw_options import (
-    AnchorPosition,
+from npfaceapi.draw.options import (
     DrawBoxOptions,
     DrawFaceLandmarksOptions,
     DrawTextFieldOptions,
     options_of,
 )
 from npfaceapi.errors import InvalidArgument, InvalidType
-from npfaceapi.geometry import Box, BoxLike, as_box
-from npfaceapi.js_numbers import js_number, round_down
-from npfaceapi.landmarks import FaceLandmarks, FaceLandmarks68
-from npfaceapi.points import DimensionsLike, Point, PointLike, as_dimensions, as_point, as_points, as_score, is_number
-from npfaceapi.results import FaceExpressions, FaceResult, ObjectDetection
+from npfaceapi.faces.geometry import Box, BoxLike, as_box
+from npfaceapi.faces.js_numbers import js_number, round_down
+from npfaceapi.faces.landmarks import FaceLandmarks, FaceLandmarks68
+from npfaceapi.faces.points import DimensionsLike, Point, PointLike, as_dimensions, as_point, as_points, as_score, is_number
+from npfaceapi.faces.results import FaceExpressions, FaceResult, ObjectDetection
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 __all__ = [
-    "AnchorPosition",
     "DrawBox",
-    "DrawBoxOptions",
     "DrawFaceLandmarks",
-    "DrawFaceLandmarksOptions",
     "DrawTextField",
-    "DrawTextFieldOptions",
     "draw_contour",
     "draw_detections",
     "draw_face_expressions",

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from npfaceapi.engines.dispatch import resizing_kernel
 from npfaceapi.errors import InvalidArgument, InvalidType
-from npfaceapi.geometry import Dimensions
+from npfaceapi.faces.geometry import Dimensions
 
 __all__ = [
     "compute_reshaped_dimensions",

@@ -15,13 +15,11 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from npfaceapi.detection import FaceDetection, ObjectDetection, seen_in
 from npfaceapi.errors import InvalidArgument, InvalidType
-from npfaceapi.face_markup import expression_bars, face_list
-from npfaceapi.landmarks import FaceLandmarks
-from npfaceapi.markup import Markup, element
-from npfaceapi.points import DimensionsLike, as_dimensions, as_number
-from npfaceapi.predictions import (
+from npfaceapi.faces.detection import FaceDetection, ObjectDetection, seen_in
+from npfaceapi.faces.landmarks import FaceLandmarks
+from npfaceapi.faces.points import DimensionsLike, as_dimensions, as_number
+from npfaceapi.faces.predictions import (
     FACE_EXPRESSION_LABELS,
     AgeAndGenderPrediction,
     ExpressionProbability,
@@ -137,8 +135,11 @@ class FaceResult:
             parts.append(f"descriptor [{len(self.descriptor)}]")
         return f"<FaceResult: {', '.join(parts)}>"
 
-    def _repr_html_(self) -> Markup:
+    def _repr_html_(self) -> str:
         """The face on its photo, for a notebook."""
+        from npfaceapi.display.face_markup import expression_bars, face_list
+        from npfaceapi.display.markup import element
+
         detection = self.detection
         bars = None if self.expressions is None else expression_bars(self.expressions)
         return element("div", face_list([self], (detection.image_width, detection.image_height), detection.read_photo()), bars)
@@ -157,8 +158,10 @@ class Faces(list[Any]):
         super().__init__(faces)
         self.source = source
 
-    def _repr_html_(self) -> Markup:
+    def _repr_html_(self) -> str:
         """The photo with its faces, for a notebook."""
+        from npfaceapi.display.face_markup import face_list
+
         first = getattr(self[0], "detection", self[0]) if self else None
         photo = self.source.read() if self.source is not None else None
         size = None if self.source is None else self.source.size

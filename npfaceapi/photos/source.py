@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from npfaceapi.errors import NpFaceApiError
-from npfaceapi.fetch import is_url
-from npfaceapi.image import load_image
-from npfaceapi.photo import is_pil_image
+from npfaceapi.photos.decoding import is_pil_image
+from npfaceapi.photos.fetch import is_url
+from npfaceapi.photos.net_input import load_image
 
 __all__ = ["PhotoSource"]
 

@@ -1,4 +1,4 @@
-"""The looks that `draw.py` draws with: colours, sizes and anchors, with face-api.js's defaults.
+"""The looks that `drawing.py` draws with: colours, sizes and anchors, with face-api.js's defaults.
 
 Source: face-api.js 0.22.2, `draw/`.
 """
@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from npfaceapi.canvas import parse_color
+from npfaceapi.draw.canvas import parse_color
 from npfaceapi.errors import InvalidArgument, InvalidType
-from npfaceapi.points import is_number
+from npfaceapi.faces.points import is_number
 
 __all__ = ["AnchorPosition", "DrawBoxOptions", "DrawFaceLandmarksOptions", "DrawTextFieldOptions", "options_of"]
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from npfaceapi.errors import InvalidArgument
-from npfaceapi.geometry import Box, BoxLike, Rect, as_box, min_bbox
-from npfaceapi.points import (
+from npfaceapi.faces.geometry import Box, BoxLike, Rect, as_box, min_bbox
+from npfaceapi.faces.points import (
     Dimensions,
     DimensionsLike,
     Point,

@@ -2,7 +2,7 @@
 
     photo (path, URL, bytes, file, PIL image, array) ─▶ load_image ─▶ [H,W,3] ─▶ NetInput ─▶ batch [N,S,S,3]
 
-`photo.py` decodes, `fetch.py` fetches, `resampling.py` pads and resizes; this module puts them together.
+`decoding.py` decodes, `fetch.py` fetches, `resampling.py` pads and resizes; this module puts them together.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfaceapi.errors import ImageError, ImageNotFoundError, InvalidArgument, InvalidType
-from npfaceapi.fetch import fetch_or_throw, is_url
-from npfaceapi.geometry import Dimensions
-from npfaceapi.photo import buffer_to_image, decode_array, decode_file, decode_pil, is_pil_image, to_pil
-from npfaceapi.resampling import (
+from npfaceapi.faces.geometry import Dimensions
+from npfaceapi.photos.decoding import buffer_to_image, decode_array, decode_file, decode_pil, is_pil_image, to_pil
+from npfaceapi.photos.fetch import fetch_or_throw, is_url
+from npfaceapi.photos.resampling import (
     compute_reshaped_dimensions,
     normalize,
     pad_to_square,
@@ -288,7 +288,7 @@ def crop_rect(box: Any, image_width: int, image_height: int) -> tuple[int, int, 
 
     Examples
     --------
-    >>> from npfaceapi.geometry import Rect
+    >>> from npfaceapi.faces.geometry import Rect
     >>> crop_rect(Rect(55.5, 35.5, 10, 10), 60, 40)
     (55, 35, 4, 4)
     """
@@ -330,7 +330,7 @@ def extract_face_tensors(image_tensor: Photo | NetInput, detections: Iterable[An
 
     Examples
     --------
-    >>> from npfaceapi.geometry import Rect
+    >>> from npfaceapi.faces.geometry import Rect
     >>> extract_face_tensors(np.zeros((40, 60, 3), np.uint8), [Rect(10, 5, 20, 30)])[0].shape
     (30, 20, 3)
     """
@@ -357,7 +357,7 @@ def extract_faces(photo: Photo | NetInput, detections: Iterable[Any]) -> list[Im
 
     Examples
     --------
-    >>> from npfaceapi.geometry import Rect
+    >>> from npfaceapi.faces.geometry import Rect
     >>> extract_faces(np.zeros((40, 60, 3), np.uint8), [Rect(10, 5, 20, 30)])[0].size
     (20, 30)
     """

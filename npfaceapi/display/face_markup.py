@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from npfaceapi.feature_maps import describe_range, picture
-from npfaceapi.markup import Markup, element, join, jpeg_uri
+from npfaceapi.display.feature_maps import describe_range, picture
+from npfaceapi.display.markup import Markup, element, join, jpeg_uri
 
 __all__ = [
     "LANDMARK_GROUPS",

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from npfaceapi.errors import InvalidArgument
-from npfaceapi.geometry import BoxLike, as_box
+from npfaceapi.faces.geometry import BoxLike, as_box
 
 __all__ = ["inverse_sigmoid", "iou", "non_max_suppression", "shuffle_array", "sigmoid", "ssd_non_max_suppression"]
 
@@ -35,7 +35,7 @@ def iou(box1: BoxLike, box2: BoxLike, is_iou: bool = True) -> float:
 
     Examples
     --------
-    >>> from npfaceapi.geometry import Rect
+    >>> from npfaceapi.faces.geometry import Rect
     >>> iou(Rect(0, 0, 2, 1), Rect(1, 0, 2, 1))
     0.3333333333333333
     """

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from npfaceapi.errors import InvalidArgument, InvalidType
-from npfaceapi.points import as_score, field_of, is_number
+from npfaceapi.faces.points import as_score, field_of, is_number
 
 __all__ = [
     "MtcnnOptions",

@@ -13,10 +13,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from npfaceapi.errors import InvalidArgument
-from npfaceapi.face_markup import face_list
-from npfaceapi.geometry import Box, BoxLike
-from npfaceapi.markup import Markup
-from npfaceapi.points import Dimensions, DimensionsLike, as_dimensions, as_number
+from npfaceapi.faces.geometry import Box, BoxLike
+from npfaceapi.faces.points import Dimensions, DimensionsLike, as_dimensions, as_number
 
 __all__ = ["FaceDetection", "ObjectDetection", "seen_in"]
 
@@ -88,8 +86,10 @@ class ObjectDetection:
         """The pixels of the photo, if the detection knows of it and it is still there."""
         return None if self.source is None else self.source.read()
 
-    def _repr_html_(self) -> Markup:
+    def _repr_html_(self) -> str:
         """The detection on its photo, for a notebook."""
+        from npfaceapi.display.face_markup import face_list
+
         return face_list([self], (self.image_width, self.image_height), self.read_photo())
 
     def to_dict(self) -> dict[str, Any]:

@@ -14,9 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from npfaceapi.errors import InvalidArgument, InvalidType
-from npfaceapi.face_markup import expression_bars
-from npfaceapi.markup import Markup
-from npfaceapi.points import as_number
+from npfaceapi.faces.points import as_number
 
 __all__ = [
     "FACE_EXPRESSION_LABELS",
@@ -107,8 +105,10 @@ class FaceExpressions(Mapping[str, float]):
     def __hash__(self) -> int:
         return hash(tuple(self.values()))
 
-    def _repr_html_(self) -> Markup:
+    def _repr_html_(self) -> str:
         """The probabilities as bars, for a notebook."""
+        from npfaceapi.display.face_markup import expression_bars
+
         return expression_bars(self)
 
 
