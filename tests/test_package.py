@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 
 import npfaceapi
+from helpers import ROOT
 from npfaceapi import errors
 
-ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "npfaceapi"
 MODULES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
@@ -56,7 +56,7 @@ def run_python(source):
     return done.stdout
 
 
-@pytest.mark.parametrize("module", ["npfaceapi.networks.mtcnn", "tests.conftest", "test_package"])
+@pytest.mark.parametrize("module", ["npfaceapi.networks.mtcnn", "tests.conftest", "tests.test_package", "helpers.pages"])
 @pytest.mark.parametrize("category", [DeprecationWarning, RuntimeWarning, UserWarning])
 def test_our_own_warnings_are_errors_and_those_of_others_are_not(module, category):
     with pytest.raises(category):

@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import npfaceapi as faceapi
+from helpers import ASTRONAUT
 from npfaceapi import nets, tasks
 from npfaceapi.errors import ImageNotFoundError, InvalidArgument, InvalidType, WeightsError
 from npfaceapi.faces.results import FaceDetection, FaceResult
 from npfaceapi.networks.neural_network import NeuralNetwork
 from npfaceapi.photos import net_input
 
-ASTRONAUT = Path(__file__).resolve().parent.parent / "golden" / "images" / "astronaut.png"
 OPTIONS = faceapi.TinyFaceDetectorOptions(input_size=224)
 BLACK = np.zeros((60, 80, 3), np.uint8)
 
