@@ -16,16 +16,24 @@ from typing import Any
 from npfaceapi._version import __version__
 
 _NAMES = {
-    "boxes": ("inverse_sigmoid", "iou", "non_max_suppression", "shuffle_array", "sigmoid"),
-    "engines.dispatch": ("available_backends", "current_backend", "get_num_threads", "set_num_threads", "use_backend"),
+    "engines.dispatch": ("available_backends", "current_backend", "use_backend"),
+    "engines.thread_count": ("get_num_threads", "set_num_threads"),
     "errors": (
         "BackendUnavailable", "DeviceError", "FetchError", "GoldenError", "ImageError", "ImageNotFoundError", "InvalidArgument",
         "InvalidType", "NpFaceApiError", "WeightsError",
     ),
     "export.files": ("export_net",),
     "export.onnx_model": ("to_onnx",),
-    "fetch": ("fetch_image", "fetch_json", "fetch_net_weights", "fetch_or_throw"),
-    "geometry": ("BoundingBox", "Box", "Dimensions", "LabeledBox", "Point", "PredictedBox", "Rect", "min_bbox"),
+    "faces.boxes": ("inverse_sigmoid", "iou", "non_max_suppression", "shuffle_array", "sigmoid"),
+    "faces.geometry": ("BoundingBox", "Box", "Dimensions", "LabeledBox", "Point", "PredictedBox", "Rect", "min_bbox"),
+    "faces.landmarks": ("FaceLandmarks", "FaceLandmarks5", "FaceLandmarks68"),
+    "faces.matcher": ("FaceMatch", "FaceMatcher", "LabeledFaceDescriptors", "euclidean_distance"),
+    "faces.results": (
+        "FACE_EXPRESSION_LABELS", "AgeAndGenderPrediction", "FaceDetection", "FaceExpressions", "FaceResult", "Gender",
+        "ObjectDetection", "extend_with_age", "extend_with_face_descriptor", "extend_with_face_detection",
+        "extend_with_face_expressions", "extend_with_face_landmarks", "extend_with_gender", "is_with_age",
+        "is_with_face_detection", "is_with_face_expressions", "is_with_face_landmarks", "is_with_gender", "resize_results",
+    ),
     "global_api": (
         "all_faces", "all_faces_mtcnn", "all_faces_ssd_mobilenetv1", "all_faces_tiny_yolov2", "compute_face_descriptor",
         "create_face_detection_net", "create_face_recognition_net", "create_mtcnn", "create_ssd_mobilenetv1",
@@ -36,31 +44,24 @@ _NAMES = {
         "load_tiny_face_detector_model", "load_tiny_yolov2_model", "locate_faces", "mtcnn", "predict_age_and_gender",
         "recognize_face_expressions", "ssd_mobilenetv1", "tiny_face_detector", "tiny_yolov2", "warmup",
     ),
-    "image": (
-        "NetInput", "buffer_to_image", "extract_face_tensors", "extract_faces", "load_image", "normalize", "pad_to_square",
-        "resize_bilinear", "to_net_input",
-    ),
     "inspection.inspecting": ("Inspection", "inspect"),
-    "landmarks": ("FaceLandmarks", "FaceLandmarks5", "FaceLandmarks68"),
-    "matcher": ("FaceMatch", "FaceMatcher", "LabeledFaceDescriptors", "euclidean_distance"),
     "networks.age_gender_net": ("AgeGenderNet",),
     "networks.face_expression_net": ("FaceExpressionNet",),
     "networks.face_landmark_68_net": ("FaceLandmark68Net", "FaceLandmark68TinyNet", "FaceLandmarkNet"),
     "networks.face_recognition_net": ("FaceRecognitionNet",),
     "networks.mtcnn": ("Mtcnn",),
     "networks.neural_network": ("NeuralNetwork",),
-    "networks.ssd_mobilenetv1": ("FaceDetectionNet", "SsdMobilenetv1"),
-    "networks.tiny_face_detector": ("TinyFaceDetector",),
-    "networks.tiny_yolov2": ("TinyYolov2",),
-    "options": (
+    "networks.options": (
         "MtcnnOptions", "SsdMobilenetv1Options", "TinyFaceDetectorOptions", "TinyYolov2Options", "TinyYolov2SizeType",
         "validate_config",
     ),
-    "results": (
-        "FACE_EXPRESSION_LABELS", "AgeAndGenderPrediction", "FaceDetection", "FaceExpressions", "FaceResult", "Gender",
-        "ObjectDetection", "extend_with_age", "extend_with_face_descriptor", "extend_with_face_detection",
-        "extend_with_face_expressions", "extend_with_face_landmarks", "extend_with_gender", "is_with_age",
-        "is_with_face_detection", "is_with_face_expressions", "is_with_face_landmarks", "is_with_gender", "resize_results",
+    "networks.ssd_mobilenetv1": ("FaceDetectionNet", "SsdMobilenetv1"),
+    "networks.tiny_face_detector": ("TinyFaceDetector",),
+    "networks.tiny_yolov2": ("TinyYolov2",),
+    "photos.fetch": ("fetch_image", "fetch_json", "fetch_net_weights", "fetch_or_throw"),
+    "photos.net_input": (
+        "NetInput", "buffer_to_image", "extract_face_tensors", "extract_faces", "load_image", "normalize", "pad_to_square",
+        "resize_bilinear", "to_net_input",
     ),
     "tasks": (
         "ComposableTask", "ComputeAllFaceDescriptorsTask", "ComputeFaceDescriptorsTaskBase", "ComputeSingleFaceDescriptorTask",

@@ -3,21 +3,6 @@
 from npfaceapi import draw as draw
 from npfaceapi import nets as nets
 from npfaceapi._version import __version__ as __version__
-from npfaceapi.boxes import (
-    inverse_sigmoid as inverse_sigmoid,
-)
-from npfaceapi.boxes import (
-    iou as iou,
-)
-from npfaceapi.boxes import (
-    non_max_suppression as non_max_suppression,
-)
-from npfaceapi.boxes import (
-    shuffle_array as shuffle_array,
-)
-from npfaceapi.boxes import (
-    sigmoid as sigmoid,
-)
 from npfaceapi.engines.dispatch import (
     available_backends as available_backends,
 )
@@ -25,13 +10,13 @@ from npfaceapi.engines.dispatch import (
     current_backend as current_backend,
 )
 from npfaceapi.engines.dispatch import (
+    use_backend as use_backend,
+)
+from npfaceapi.engines.thread_count import (
     get_num_threads as get_num_threads,
 )
-from npfaceapi.engines.dispatch import (
+from npfaceapi.engines.thread_count import (
     set_num_threads as set_num_threads,
-)
-from npfaceapi.engines.dispatch import (
-    use_backend as use_backend,
 )
 from npfaceapi.errors import (
     BackendUnavailable as BackendUnavailable,
@@ -69,41 +54,122 @@ from npfaceapi.export.files import (
 from npfaceapi.export.onnx_model import (
     to_onnx as to_onnx,
 )
-from npfaceapi.fetch import (
-    fetch_image as fetch_image,
+from npfaceapi.faces.boxes import (
+    inverse_sigmoid as inverse_sigmoid,
 )
-from npfaceapi.fetch import (
-    fetch_json as fetch_json,
+from npfaceapi.faces.boxes import (
+    iou as iou,
 )
-from npfaceapi.fetch import (
-    fetch_net_weights as fetch_net_weights,
+from npfaceapi.faces.boxes import (
+    non_max_suppression as non_max_suppression,
 )
-from npfaceapi.fetch import (
-    fetch_or_throw as fetch_or_throw,
+from npfaceapi.faces.boxes import (
+    shuffle_array as shuffle_array,
 )
-from npfaceapi.geometry import (
+from npfaceapi.faces.boxes import (
+    sigmoid as sigmoid,
+)
+from npfaceapi.faces.geometry import (
     BoundingBox as BoundingBox,
 )
-from npfaceapi.geometry import (
+from npfaceapi.faces.geometry import (
     Box as Box,
 )
-from npfaceapi.geometry import (
+from npfaceapi.faces.geometry import (
     Dimensions as Dimensions,
 )
-from npfaceapi.geometry import (
+from npfaceapi.faces.geometry import (
     LabeledBox as LabeledBox,
 )
-from npfaceapi.geometry import (
+from npfaceapi.faces.geometry import (
     Point as Point,
 )
-from npfaceapi.geometry import (
+from npfaceapi.faces.geometry import (
     PredictedBox as PredictedBox,
 )
-from npfaceapi.geometry import (
+from npfaceapi.faces.geometry import (
     Rect as Rect,
 )
-from npfaceapi.geometry import (
+from npfaceapi.faces.geometry import (
     min_bbox as min_bbox,
+)
+from npfaceapi.faces.landmarks import (
+    FaceLandmarks as FaceLandmarks,
+)
+from npfaceapi.faces.landmarks import (
+    FaceLandmarks5 as FaceLandmarks5,
+)
+from npfaceapi.faces.landmarks import (
+    FaceLandmarks68 as FaceLandmarks68,
+)
+from npfaceapi.faces.matcher import (
+    FaceMatch as FaceMatch,
+)
+from npfaceapi.faces.matcher import (
+    FaceMatcher as FaceMatcher,
+)
+from npfaceapi.faces.matcher import (
+    LabeledFaceDescriptors as LabeledFaceDescriptors,
+)
+from npfaceapi.faces.matcher import (
+    euclidean_distance as euclidean_distance,
+)
+from npfaceapi.faces.results import (
+    FACE_EXPRESSION_LABELS as FACE_EXPRESSION_LABELS,
+)
+from npfaceapi.faces.results import (
+    AgeAndGenderPrediction as AgeAndGenderPrediction,
+)
+from npfaceapi.faces.results import (
+    FaceDetection as FaceDetection,
+)
+from npfaceapi.faces.results import (
+    FaceExpressions as FaceExpressions,
+)
+from npfaceapi.faces.results import (
+    FaceResult as FaceResult,
+)
+from npfaceapi.faces.results import (
+    Gender as Gender,
+)
+from npfaceapi.faces.results import (
+    ObjectDetection as ObjectDetection,
+)
+from npfaceapi.faces.results import (
+    extend_with_age as extend_with_age,
+)
+from npfaceapi.faces.results import (
+    extend_with_face_descriptor as extend_with_face_descriptor,
+)
+from npfaceapi.faces.results import (
+    extend_with_face_detection as extend_with_face_detection,
+)
+from npfaceapi.faces.results import (
+    extend_with_face_expressions as extend_with_face_expressions,
+)
+from npfaceapi.faces.results import (
+    extend_with_face_landmarks as extend_with_face_landmarks,
+)
+from npfaceapi.faces.results import (
+    extend_with_gender as extend_with_gender,
+)
+from npfaceapi.faces.results import (
+    is_with_age as is_with_age,
+)
+from npfaceapi.faces.results import (
+    is_with_face_detection as is_with_face_detection,
+)
+from npfaceapi.faces.results import (
+    is_with_face_expressions as is_with_face_expressions,
+)
+from npfaceapi.faces.results import (
+    is_with_face_landmarks as is_with_face_landmarks,
+)
+from npfaceapi.faces.results import (
+    is_with_gender as is_with_gender,
+)
+from npfaceapi.faces.results import (
+    resize_results as resize_results,
 )
 from npfaceapi.global_api import (
     all_faces as all_faces,
@@ -201,59 +267,11 @@ from npfaceapi.global_api import (
 from npfaceapi.global_api import (
     warmup as warmup,
 )
-from npfaceapi.image import (
-    NetInput as NetInput,
-)
-from npfaceapi.image import (
-    buffer_to_image as buffer_to_image,
-)
-from npfaceapi.image import (
-    extract_face_tensors as extract_face_tensors,
-)
-from npfaceapi.image import (
-    extract_faces as extract_faces,
-)
-from npfaceapi.image import (
-    load_image as load_image,
-)
-from npfaceapi.image import (
-    normalize as normalize,
-)
-from npfaceapi.image import (
-    pad_to_square as pad_to_square,
-)
-from npfaceapi.image import (
-    resize_bilinear as resize_bilinear,
-)
-from npfaceapi.image import (
-    to_net_input as to_net_input,
-)
 from npfaceapi.inspection.inspecting import (
     Inspection as Inspection,
 )
 from npfaceapi.inspection.inspecting import (
     inspect as inspect,
-)
-from npfaceapi.landmarks import (
-    FaceLandmarks as FaceLandmarks,
-)
-from npfaceapi.landmarks import (
-    FaceLandmarks5 as FaceLandmarks5,
-)
-from npfaceapi.landmarks import (
-    FaceLandmarks68 as FaceLandmarks68,
-)
-from npfaceapi.matcher import (
-    FaceMatch as FaceMatch,
-)
-from npfaceapi.matcher import (
-    FaceMatcher as FaceMatcher,
-)
-from npfaceapi.matcher import (
-    LabeledFaceDescriptors as LabeledFaceDescriptors,
-)
-from npfaceapi.matcher import (
-    euclidean_distance as euclidean_distance,
 )
 from npfaceapi.networks.age_gender_net import (
     AgeGenderNet as AgeGenderNet,
@@ -279,6 +297,24 @@ from npfaceapi.networks.mtcnn import (
 from npfaceapi.networks.neural_network import (
     NeuralNetwork as NeuralNetwork,
 )
+from npfaceapi.networks.options import (
+    MtcnnOptions as MtcnnOptions,
+)
+from npfaceapi.networks.options import (
+    SsdMobilenetv1Options as SsdMobilenetv1Options,
+)
+from npfaceapi.networks.options import (
+    TinyFaceDetectorOptions as TinyFaceDetectorOptions,
+)
+from npfaceapi.networks.options import (
+    TinyYolov2Options as TinyYolov2Options,
+)
+from npfaceapi.networks.options import (
+    TinyYolov2SizeType as TinyYolov2SizeType,
+)
+from npfaceapi.networks.options import (
+    validate_config as validate_config,
+)
 from npfaceapi.networks.ssd_mobilenetv1 import (
     FaceDetectionNet as FaceDetectionNet,
 )
@@ -291,80 +327,44 @@ from npfaceapi.networks.tiny_face_detector import (
 from npfaceapi.networks.tiny_yolov2 import (
     TinyYolov2 as TinyYolov2,
 )
-from npfaceapi.options import (
-    MtcnnOptions as MtcnnOptions,
+from npfaceapi.photos.fetch import (
+    fetch_image as fetch_image,
 )
-from npfaceapi.options import (
-    SsdMobilenetv1Options as SsdMobilenetv1Options,
+from npfaceapi.photos.fetch import (
+    fetch_json as fetch_json,
 )
-from npfaceapi.options import (
-    TinyFaceDetectorOptions as TinyFaceDetectorOptions,
+from npfaceapi.photos.fetch import (
+    fetch_net_weights as fetch_net_weights,
 )
-from npfaceapi.options import (
-    TinyYolov2Options as TinyYolov2Options,
+from npfaceapi.photos.fetch import (
+    fetch_or_throw as fetch_or_throw,
 )
-from npfaceapi.options import (
-    TinyYolov2SizeType as TinyYolov2SizeType,
+from npfaceapi.photos.net_input import (
+    NetInput as NetInput,
 )
-from npfaceapi.options import (
-    validate_config as validate_config,
+from npfaceapi.photos.net_input import (
+    buffer_to_image as buffer_to_image,
 )
-from npfaceapi.results import (
-    FACE_EXPRESSION_LABELS as FACE_EXPRESSION_LABELS,
+from npfaceapi.photos.net_input import (
+    extract_face_tensors as extract_face_tensors,
 )
-from npfaceapi.results import (
-    AgeAndGenderPrediction as AgeAndGenderPrediction,
+from npfaceapi.photos.net_input import (
+    extract_faces as extract_faces,
 )
-from npfaceapi.results import (
-    FaceDetection as FaceDetection,
+from npfaceapi.photos.net_input import (
+    load_image as load_image,
 )
-from npfaceapi.results import (
-    FaceExpressions as FaceExpressions,
+from npfaceapi.photos.net_input import (
+    normalize as normalize,
 )
-from npfaceapi.results import (
-    FaceResult as FaceResult,
+from npfaceapi.photos.net_input import (
+    pad_to_square as pad_to_square,
 )
-from npfaceapi.results import (
-    Gender as Gender,
+from npfaceapi.photos.net_input import (
+    resize_bilinear as resize_bilinear,
 )
-from npfaceapi.results import (
-    ObjectDetection as ObjectDetection,
-)
-from npfaceapi.results import (
-    extend_with_age as extend_with_age,
-)
-from npfaceapi.results import (
-    extend_with_face_descriptor as extend_with_face_descriptor,
-)
-from npfaceapi.results import (
-    extend_with_face_detection as extend_with_face_detection,
-)
-from npfaceapi.results import (
-    extend_with_face_expressions as extend_with_face_expressions,
-)
-from npfaceapi.results import (
-    extend_with_face_landmarks as extend_with_face_landmarks,
-)
-from npfaceapi.results import (
-    extend_with_gender as extend_with_gender,
-)
-from npfaceapi.results import (
-    is_with_age as is_with_age,
-)
-from npfaceapi.results import (
-    is_with_face_detection as is_with_face_detection,
-)
-from npfaceapi.results import (
-    is_with_face_expressions as is_with_face_expressions,
-)
-from npfaceapi.results import (
-    is_with_face_landmarks as is_with_face_landmarks,
-)
-from npfaceapi.results import (
-    is_with_gender as is_with_gender,
-)
-from npfaceapi.results import (
-    resize_results as resize_results,
+from npfaceapi.photos.net_input import (
+    to_net_input as to_net_input,
 )
 from npfaceapi.tasks import (
     ComposableTask as ComposableTask,

@@ -13,13 +13,13 @@ import numpy as np
 
 from npfaceapi import nets
 from npfaceapi.errors import InvalidArgument
-from npfaceapi.image import resize_bilinear
 from npfaceapi.networks.face_recognition_net import FaceRecognitionNet
 from npfaceapi.networks.mtcnn import Mtcnn
+from npfaceapi.networks.options import MtcnnOptions, SsdMobilenetv1Options, TinyFaceDetectorOptions, TinyYolov2Options
 from npfaceapi.networks.ssd_mobilenetv1 import SsdMobilenetv1
 from npfaceapi.networks.tiny_face_detector import TinyFaceDetector
 from npfaceapi.networks.tiny_yolov2 import TinyYolov2
-from npfaceapi.options import MtcnnOptions, SsdMobilenetv1Options, TinyFaceDetectorOptions, TinyYolov2Options
+from npfaceapi.photos.net_input import resize_bilinear
 from npfaceapi.tasks import detect_all_faces
 
 __all__ = [

@@ -19,8 +19,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 from npfaceapi.errors import InvalidArgument
-from npfaceapi.markup import Markup, element, table
-from npfaceapi.plain_table import format_table, shortened
 
 __all__ = ["Graph", "Layer", "Node", "Param", "ParamTree", "Recorder", "block", "record"]
 
@@ -281,12 +279,16 @@ class Graph:
         return iter(self.nodes)
 
     def __repr__(self) -> str:
+        from npfaceapi.display.plain_table import format_table, shortened
+
         first = f"<Graph {self.name}: input {self.input.shape}, {len(self.nodes)} nodes, {self.macs / 1e6:.1f} MMACs>"
         rows = shortened([layer.row for layer in self.layers(whole_blocks=True)])
         return f"{first}\n{format_table(LAYER_HEADER, rows, right=LAYER_NUMBERS, indent='  ')}"
 
-    def _repr_html_(self) -> Markup:
+    def _repr_html_(self) -> str:
         """The table of layers, for a notebook."""
+        from npfaceapi.display.markup import element, table
+
         caption = (
             f"{self.name}: input {shape_text(self.input.shape)}, {len(self.nodes)} operations, {self.parameters:,} parameters, "
             f"{self.macs / 1e6:,.1f} million multiply-accumulates (MACs) an image"

@@ -6,11 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from npfaceapi.feature_maps import Sheet, sheet
-from npfaceapi.markup import Markup, element, join
-from npfaceapi.plain_table import format_table, shortened
-
-__all__ = ["Taps", "sheet_figure"]
+__all__ = ["Taps"]
 
 Array = np.ndarray[Any, Any]
 
@@ -45,13 +41,18 @@ class Taps(dict[str, Array]):
         )
 
     def __repr__(self) -> str:
+        from npfaceapi.display.plain_table import format_table, shortened
+
         header = ("layer", "shape", "smallest", "mean", "largest")
         rows = [(name, "x".join(map(str, value.shape)), *_statistics(value)) for name, value in self.items()]
         lines = format_table(header, shortened(rows), right=(2, 3, 4), indent="  ")
         return f"<{self._title()}>\n{lines}" if self else f"<{self._title()}>"
 
-    def _repr_html_(self) -> Markup:
+    def _repr_html_(self) -> str:
         """The maps of the first image's layers, folded; for a notebook."""
+        from npfaceapi.display.feature_maps import sheet, sheet_figure
+        from npfaceapi.display.markup import element
+
         shown = list(self.items())[:MOST_SHEETS]
         parts = [element("p", self._title(), ". The first image is shown." if self else ".")]
         for name, value in shown:
@@ -67,21 +68,3 @@ def _statistics(value: Array) -> tuple[str, ...]:
     if not value.size:
         return "-", "-", "-"
     return tuple(f"{number:.4g}" for number in (value.min(), value.mean(dtype=np.float64), value.max()))
-
-
-def sheet_figure(name: str, shown: Sheet) -> Markup:
-    """A sheet of maps with its caption; small ones are enlarged, their pixels kept square and sharp."""
-    if len(shown.shape) == 3:
-        zoom = max(1, min(24, 640 // shown.width, 480 // shown.height))
-        width, height = shown.width * zoom, shown.height * zoom
-    else:
-        width, height = shown.width * 10, shown.height * 24
-    picture = element(
-        "img",
-        src=shown.uri,
-        alt=f"Feature maps of {name}" if len(shown.shape) == 3 else f"Values of {name} as coloured bars",
-        width=width,
-        height=height,
-        style="max-width:100%;height:auto;image-rendering:pixelated",
-    )
-    return element("figure", picture, element("figcaption", join([shown.caption()])), style="margin:.5em 0")

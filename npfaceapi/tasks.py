@@ -15,14 +15,14 @@ from typing import Any, TypeVar
 import numpy as np
 
 from npfaceapi import nets
-from npfaceapi.detection import seen_in
 from npfaceapi.errors import InvalidArgument, InvalidType
-from npfaceapi.geometry import Box
-from npfaceapi.image import NetInput, crop_rect, to_net_input
+from npfaceapi.faces.detection import seen_in
+from npfaceapi.faces.geometry import Box
+from npfaceapi.faces.results import FaceDetection, FaceResult, Faces, extend_with_face_landmarks
 from npfaceapi.locks import ForkSafeLock
-from npfaceapi.options import MtcnnOptions, SsdMobilenetv1Options, TinyFaceDetectorOptions, TinyYolov2Options
-from npfaceapi.photo_source import PhotoSource
-from npfaceapi.results import FaceDetection, FaceResult, Faces, extend_with_face_landmarks
+from npfaceapi.networks.options import MtcnnOptions, SsdMobilenetv1Options, TinyFaceDetectorOptions, TinyYolov2Options
+from npfaceapi.photos.net_input import NetInput, crop_rect, to_net_input
+from npfaceapi.photos.source import PhotoSource
 
 __all__ = ["ComposableTask", "DetectAllFacesTask", "DetectSingleFaceTask", "detect_all_faces", "detect_single_face"]
 

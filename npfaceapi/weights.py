@@ -220,7 +220,7 @@ def load_weight_map(uri: str | os.PathLike[str] | None, default_model_name: str)
 
 
 def _load_from_url(url: str, default_model_name: str) -> WeightMap:
-    from npfaceapi.fetch import fetch_or_throw
+    from npfaceapi.photos.fetch import fetch_or_throw
 
     address = url if url.endswith(".json") else f"{url.rstrip('/')}/{default_model_name}-weights_manifest.json"
     folder = address.rpartition("/")[0]

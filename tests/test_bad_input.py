@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from npfaceapi.errors import FetchError, ImageError, ImageNotFoundError, InvalidArgument, InvalidType, NpFaceApiError
-from npfaceapi.image import NetInput, buffer_to_image, load_image, to_net_input
+from npfaceapi.photos.net_input import NetInput, buffer_to_image, load_image, to_net_input
 
 PIXELS = np.random.default_rng(11).integers(0, 256, (48, 64, 3), dtype=np.uint8)
 

@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 
 import npfaceapi
+from helpers import ROOT
 from npfaceapi import errors
 
-ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "npfaceapi"
 MODULES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
@@ -27,20 +27,16 @@ MODULES = sorted(
     if path.name != "__main__.py"
 )
 OPTIONAL = {"benchmark.torch_": "torch", "engines.cuda": "numba_cuda"}  # what modules need that an extra brings
-# Whoever stands in a line may import what stands in lines above it, and, in a folder, its neighbours.
+# Whoever stands in a line may import what stands in lines above it; inside of a folder no imports form a circle.
 LAYERS = """
-    _version errors locks
-    markup plain_table
-    feature_maps
-    taps
-    points js_numbers graph photo canvas face_markup
-    geometry predictions fetch ops options matcher graph_pictures
+    _version errors locks display
+    taps graph faces
+    ops graph_pictures draw
     engines
-    boxes landmarks resampling weights draw_options detection
-    results image
-    photo_source
+    photos
+    weights
     networks
-    nets draw export
+    nets export
     tasks
     global_api inspection
     conformance
@@ -60,7 +56,7 @@ def run_python(source):
     return done.stdout
 
 
-@pytest.mark.parametrize("module", ["npfaceapi.networks.mtcnn", "tests.conftest", "test_package"])
+@pytest.mark.parametrize("module", ["npfaceapi.networks.mtcnn", "tests.conftest", "tests.test_package", "helpers.pages"])
 @pytest.mark.parametrize("category", [DeprecationWarning, RuntimeWarning, UserWarning])
 def test_our_own_warnings_are_errors_and_those_of_others_are_not(module, category):
     with pytest.raises(category):
@@ -167,14 +163,17 @@ def layer(module):
 @pytest.mark.parametrize("module", [module for module in MODULES if module != "npfaceapi"])
 def test_imports_run_one_way(module):
     for name, _ in imports_of(module):
-        if name == "npfaceapi":
+        if name == "npfaceapi" or module.split(".")[1] == name.split(".")[1]:
             continue
-        neighbours = module.split(".")[1] == name.split(".")[1]
-        assert layer(name) < layer(module) or neighbours, f"{module} imports {name}"
+        assert layer(name) < layer(module), f"{module} imports {name}"
 
 
-def test_no_circle_of_imports():
-    graph = {module: {name for name, at_import in imports_of(module) if at_import} - {module} for module in MODULES}
+def test_every_layer_is_there_and_few_files_stand_beside_the_folders():
+    assert set(LAYER_OF) - {"__main__"} == {module.split(".")[1] for module in MODULES if "." in module}
+    assert len(list(FOLDER.glob("*.py"))) <= 14
+
+
+def assert_no_circle(graph):
     done: set[str] = set()
 
     def walk(module, path):
@@ -184,8 +183,32 @@ def test_no_circle_of_imports():
                 walk(name, [*path, module])
             done.add(module)
 
-    for module in MODULES:
+    for module in graph:
         walk(module, [])
+
+
+def test_no_circle_of_imports():
+    assert_no_circle({module: {name for name, at_import in imports_of(module) if at_import} - {module} for module in MODULES})
+
+
+@pytest.mark.parametrize("folder", sorted(path.name for path in FOLDER.iterdir() if (path / "__init__.py").is_file()))
+def test_no_circle_inside_of_a_folder_not_even_of_late_imports(folder):
+    inside = [module for module in MODULES if f"{module}.".startswith(f"npfaceapi.{folder}.")]
+    assert_no_circle({module: {name for name, _ in imports_of(module) if name in inside} for module in inside})
+
+
+def test_circles_are_found():
+    assert_no_circle({"a": {"b", "c"}, "b": {"c"}, "c": set()})
+    with pytest.raises(AssertionError, match="a -> b -> c -> a"):
+        assert_no_circle({"a": {"b"}, "b": {"c"}, "c": {"a"}})
+
+
+def test_what_is_computed_knows_how_it_is_shown_only_when_it_is():
+    for module in MODULES[1:]:
+        if layer(module) < LAYER_OF["tasks"] and not module.startswith(("npfaceapi.display", "npfaceapi.graph_pictures")):
+            assert not [name for name, at_import in imports_of(module) if at_import and name.startswith("npfaceapi.display")], (
+                module
+            )
 
 
 def test_engines_know_the_graph_alone_and_kernels_nothing():
@@ -193,11 +216,11 @@ def test_engines_know_the_graph_alone_and_kernels_nothing():
         ours = {name.partition(".")[2] for name, _ in imports_of(module)}
         if module.startswith("npfaceapi.engines"):
             assert {name for name in ours if not name.startswith("engines")} <= {
+                "display.plain_table",
                 "errors",
                 "graph",
                 "locks",
                 "ops",
-                "plain_table",
             }, module
     below = tuple(f"npfaceapi.engines.numba.{part}" for part in ("jit", "cache", "kernels", "simd"))
     kernels = [module for module in MODULES if module.startswith(below[2:])]

@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import npfaceapi as faceapi
-from npfaceapi import image, nets, tasks
+from helpers import ASTRONAUT
+from npfaceapi import nets, tasks
 from npfaceapi.errors import ImageNotFoundError, InvalidArgument, InvalidType, WeightsError
+from npfaceapi.faces.results import FaceDetection, FaceResult
 from npfaceapi.networks.neural_network import NeuralNetwork
-from npfaceapi.results import FaceDetection, FaceResult
+from npfaceapi.photos import net_input
 
-ASTRONAUT = Path(__file__).resolve().parent.parent / "golden" / "images" / "astronaut.png"
 OPTIONS = faceapi.TinyFaceDetectorOptions(input_size=224)
 BLACK = np.zeros((60, 80, 3), np.uint8)
 
@@ -250,13 +250,13 @@ def test_each_network_runs_once_on_all_faces(two_faces, monkeypatch, count):
 
 def test_networks_that_see_the_same_share_the_resized_crops(two_faces, monkeypatch):
     made = []
-    original = image.to_batch_tensor
+    original = net_input.to_batch_tensor
 
     def counted(images, size, *arguments):
         made.append((len(images), size))
         return original(images, size, *arguments)
 
-    monkeypatch.setattr(image, "to_batch_tensor", counted)
+    monkeypatch.setattr(net_input, "to_batch_tensor", counted)
     all_steps(two_faces).run()
     assert made == [(1, 224), (2, 112), (2, 112), (2, 150)]  # photo; crops of the detections; aligned, for two networks; dlib's
 

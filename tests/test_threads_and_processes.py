@@ -16,14 +16,13 @@ from pathlib import Path
 import pytest
 
 import npfaceapi as faceapi
+from helpers import ROOT
 from npfaceapi.conformance.synthetic import synthetic
-from npfaceapi.engines import dispatch
 from npfaceapi.engines.numba import threads as helpers
 from npfaceapi.engines.numba.workspace import workspaces
 from npfaceapi.engines.usable_cpus import control_group_limit, usable_cpus
 from npfaceapi.locks import ForkSafeLock
 
-ROOT = Path(__file__).resolve().parent.parent
 SECONDS = float(os.environ.get("NPFACEAPI_STRESS_SECONDS", "4"))  # 60 for the long version
 
 SIZES = {
@@ -39,14 +38,6 @@ def net_of(name):
 
 def same_bits(a, b):
     return list(a) == list(b) and all(a[key].tobytes() == b[key].tobytes() for key in a)
-
-
-@pytest.fixture
-def threads():
-    """A function that sets the number of threads for the test."""
-    before = dispatch._num_threads
-    yield dispatch.set_num_threads
-    dispatch._num_threads = before
 
 
 def run_python(source, *arguments, timeout=120, **options):

@@ -11,17 +11,17 @@ import math
 import shutil
 import struct
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import npfaceapi as faceapi
+from helpers import ROOT
 from npfaceapi import nets, weights
 from npfaceapi.errors import InvalidArgument, InvalidType, WeightsError
 from npfaceapi.networks import tiny_yolov2
 
-FOLDER = Path(__file__).resolve().parent.parent / "weights"
+FOLDER = ROOT / "weights"
 CLASSES = {
     "ssd_mobilenetv1": faceapi.SsdMobilenetv1,
     "tiny_face_detector": faceapi.TinyFaceDetector,

@@ -14,8 +14,9 @@ sys.path[:0] = [str(FOLDER), str(FOLDER.parents[1])]
 
 import convolutions  # noqa: E402
 import detectors  # noqa: E402
-import faces  # noqa: E402
 from PIL import Image  # noqa: E402
+
+import faces  # noqa: E402
 
 PICTURES = convolutions.PICTURES | detectors.PICTURES | faces.PICTURES
 

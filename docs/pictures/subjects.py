@@ -29,7 +29,7 @@ def face() -> Any:
 @functools.cache
 def rects() -> dict[str, tuple[int, int, int, int]]:
     """x, y, width, height of the three crops, in whole pixels."""
-    from npfaceapi.image import crop_rect
+    from npfaceapi.photos.net_input import crop_rect
 
     boxes = {
         "detection": face().detection.box,

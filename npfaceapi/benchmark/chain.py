@@ -14,7 +14,7 @@ from npfaceapi.benchmark.section import Section
 from npfaceapi.benchmark.timing import time_blocks
 from npfaceapi.conformance.synthetic import synthetic
 from npfaceapi.engines.dispatch import use_backend
-from npfaceapi.image import resize_bilinear
+from npfaceapi.photos.net_input import resize_bilinear
 from npfaceapi.tasks import detect_all_faces
 
 __all__ = ["chain_section", "photo_of_three", "run_chain"]

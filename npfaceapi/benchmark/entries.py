@@ -12,8 +12,8 @@ from npfaceapi import nets
 from npfaceapi.conformance.golden import GoldenCases
 from npfaceapi.conformance.synthetic import synthetic
 from npfaceapi.errors import InvalidArgument
-from npfaceapi.image import resize_bilinear
 from npfaceapi.networks.neural_network import NeuralNetwork
+from npfaceapi.photos.net_input import resize_bilinear
 
 __all__ = ["ENTRIES", "FACE_NETS", "Entry", "accuracy_inputs", "astronaut", "chosen_entries", "noise"]
 

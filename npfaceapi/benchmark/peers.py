@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from npfaceapi.engines import dispatch
+from npfaceapi.engines import thread_count
 from npfaceapi.errors import BackendUnavailable
 from npfaceapi.export.onnx_model import to_onnx
 from npfaceapi.graph import Graph
@@ -34,12 +34,12 @@ class Runner(NamedTuple):
 @contextmanager
 def numbers_of_threads(n: int) -> Iterator[None]:
     """Our own number of threads, for a `with` block."""
-    before = dispatch._num_threads  # None: as the environment says
-    dispatch.set_num_threads(n)
+    before = thread_count._num_threads  # None: as the environment says
+    thread_count.set_num_threads(n)
     try:
         yield
     finally:
-        dispatch._num_threads = before
+        thread_count._num_threads = before
 
 
 def ours(net: NeuralNetwork, backend: str) -> Runner:

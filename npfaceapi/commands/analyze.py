@@ -20,11 +20,11 @@ from npfaceapi.commands.photos import (
     expand_photos,
     with_progress,
 )
+from npfaceapi.display.plain_table import format_table
 from npfaceapi.errors import FetchError, InvalidArgument, InvalidType
-from npfaceapi.plain_table import format_table
 
 if TYPE_CHECKING:
-    from npfaceapi.results import FaceResult
+    from npfaceapi.faces.results import FaceResult
 
 __all__ = ["add_arguments", "run"]
 
@@ -86,7 +86,7 @@ def _json_lines(target: str | None) -> Iterator[IO[str] | None]:
 
 
 def _analyze(photo: str, arguments: argparse.Namespace, lines: IO[str] | None, drawn: set[str]) -> bool:
-    from npfaceapi.image import load_image
+    from npfaceapi.photos.net_input import load_image
 
     try:
         image = load_image(photo)
@@ -114,7 +114,7 @@ def _analyze(photo: str, arguments: argparse.Namespace, lines: IO[str] | None, d
 
 
 def _faces(image: Any, arguments: argparse.Namespace) -> list[FaceResult]:
-    from npfaceapi.results import FaceResult
+    from npfaceapi.faces.results import FaceResult
     from npfaceapi.tasks import detect_all_faces
 
     only: set[str] = arguments.only
@@ -151,8 +151,8 @@ def _table(faces: list[FaceResult]) -> str:
 def _draw(photo: str, image: Any, faces: list[FaceResult], folder: Path, drawn: set[str]) -> None:
     """Write the annotated photo as a PNG, completely or not at all; a second photo of one name gets a number."""
     from npfaceapi import draw
-    from npfaceapi.image import load_image
-    from npfaceapi.photo import to_pil
+    from npfaceapi.photos.decoding import to_pil
+    from npfaceapi.photos.net_input import load_image
 
     stem = Path(photo.rstrip("/")).stem or "photo"
     name, again = f"{stem}.png", 1

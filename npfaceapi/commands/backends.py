@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from npfaceapi.plain_table import format_table
+from npfaceapi.display.plain_table import format_table
 
 __all__ = ["add_arguments", "run"]
 

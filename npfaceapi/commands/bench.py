@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npfaceapi.commands.photos import chosen_backend, with_progress
+from npfaceapi.display.plain_table import format_table
 from npfaceapi.errors import InvalidArgument
-from npfaceapi.plain_table import format_table
 
 if TYPE_CHECKING:
     from npfaceapi.benchmark.section import Section

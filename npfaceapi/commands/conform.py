@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from npfaceapi.commands.photos import with_progress
+from npfaceapi.display.plain_table import format_table
 from npfaceapi.errors import InvalidArgument
-from npfaceapi.plain_table import format_table
 
 __all__ = ["add_arguments", "run"]
 

@@ -17,8 +17,8 @@ from npfaceapi.commands.photos import (
     image_files,
     with_progress,
 )
+from npfaceapi.display.plain_table import format_table
 from npfaceapi.errors import FetchError, InvalidArgument, InvalidType
-from npfaceapi.plain_table import format_table
 
 __all__ = ["add_arguments", "run"]
 
@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from npfaceapi.matcher import FaceMatcher, LabeledFaceDescriptors
+    from npfaceapi.faces.matcher import FaceMatcher, LabeledFaceDescriptors
 
     with contextlib.ExitStack() as stack:
         stack.enter_context(chosen_backend(arguments.backend))

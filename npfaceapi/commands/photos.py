@@ -64,7 +64,7 @@ def chosen_backend(name: str | None) -> Iterator[None]:
 
 def detector_options(arguments: argparse.Namespace) -> Any:
     """The options object that the arguments ask for."""
-    from npfaceapi import options
+    from npfaceapi.networks import options
 
     x = arguments.min_confidence
     if arguments.detector == "ssd":

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from npfaceapi.commands.networks import NETS, parts
-from npfaceapi.plain_table import format_table
+from npfaceapi.display.plain_table import format_table
 
 __all__ = ["add_arguments", "run"]
 

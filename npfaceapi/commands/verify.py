@@ -6,8 +6,8 @@ import argparse
 import fnmatch
 
 from npfaceapi.commands.photos import with_progress
+from npfaceapi.display.plain_table import format_table
 from npfaceapi.errors import InvalidArgument
-from npfaceapi.plain_table import format_table
 
 __all__ = ["add_arguments", "run"]
 

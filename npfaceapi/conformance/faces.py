@@ -20,7 +20,7 @@ from npfaceapi.conformance.comparison import overlap
 from npfaceapi.conformance.expected import Expected
 from npfaceapi.conformance.golden import Case
 from npfaceapi.conformance.questions import Question
-from npfaceapi.landmarks import DLIB_CENTRE_X, DLIB_CENTRE_Y, DLIB_EYE_TO_MOUTH
+from npfaceapi.faces.landmarks import DLIB_CENTRE_X, DLIB_CENTRE_Y, DLIB_EYE_TO_MOUTH
 
 __all__ = ["PER_FACE", "Pairing", "pair_faces"]
 

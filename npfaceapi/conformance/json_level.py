@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from npfaceapi import nets
-from npfaceapi.boxes import iou
 from npfaceapi.conformance.golden import Case
-from npfaceapi.geometry import Box, Rect
-from npfaceapi.landmarks import FaceLandmarks68
-from npfaceapi.matcher import FaceMatch, FaceMatcher, LabeledFaceDescriptors, euclidean_distance
-from npfaceapi.results import FaceDetection, FaceExpressions, FaceResult, extend_with_face_landmarks, resize_results
+from npfaceapi.faces.boxes import iou
+from npfaceapi.faces.geometry import Box, Rect
+from npfaceapi.faces.landmarks import FaceLandmarks68
+from npfaceapi.faces.matcher import FaceMatch, FaceMatcher, LabeledFaceDescriptors, euclidean_distance
+from npfaceapi.faces.results import FaceDetection, FaceExpressions, FaceResult, extend_with_face_landmarks, resize_results
 
 __all__ = ["run_json_case"]
 

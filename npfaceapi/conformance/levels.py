@@ -10,21 +10,21 @@ from typing import Any
 import numpy as np
 
 from npfaceapi import nets, ops
-from npfaceapi.boxes import non_max_suppression, ssd_non_max_suppression
 from npfaceapi.conformance.golden import Case
 from npfaceapi.conformance.json_level import run_json_case
 from npfaceapi.conformance.synthetic import synthetic
 from npfaceapi.engines import dispatch
 from npfaceapi.errors import GoldenError
-from npfaceapi.geometry import Box, Rect
+from npfaceapi.faces.boxes import non_max_suppression, ssd_non_max_suppression
+from npfaceapi.faces.geometry import Box, Rect
+from npfaceapi.faces.results import FaceDetection, FaceResult
 from npfaceapi.graph import Graph, Node, ParamTree, record
-from npfaceapi.image import compute_reshaped_dimensions, extract_face_tensors, resize_bilinear, to_batch_tensor
 from npfaceapi.networks import mtcnn_stages as stages
 from npfaceapi.networks import ssd_mobilenetv1, tiny_yolov2
 from npfaceapi.networks.face_landmark_68_net import unpad_points
 from npfaceapi.networks.neural_network import NeuralNetwork, softmax
-from npfaceapi.options import MtcnnOptions, SsdMobilenetv1Options, TinyFaceDetectorOptions
-from npfaceapi.results import FaceDetection, FaceResult
+from npfaceapi.networks.options import MtcnnOptions, SsdMobilenetv1Options, TinyFaceDetectorOptions
+from npfaceapi.photos.net_input import compute_reshaped_dimensions, extract_face_tensors, resize_bilinear, to_batch_tensor
 from npfaceapi.tasks import FaceInProgress, detect_all_faces
 
 __all__ = ["LEVELS", "detector_options", "network_batch", "network_of", "operation_graph", "run_case"]

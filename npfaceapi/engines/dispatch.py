@@ -1,4 +1,4 @@
-"""Which backend runs a network, and on how many threads: the only place where either is chosen."""
+"""Which backend runs a network: the only place where it is chosen.  On how many threads says `thread_count.py`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from npfaceapi.engines.usable_cpus import usable_cpus
+from npfaceapi.engines.thread_count import get_num_threads, set_num_threads
 from npfaceapi.errors import BackendUnavailable, InvalidArgument
 from npfaceapi.graph import Graph, Node
 from npfaceapi.locks import ForkSafeLock
@@ -205,32 +205,3 @@ def resizing_kernel() -> Callable[..., None] | None:
     """What resizes photos on the current backend, as `engines/numba/resizing.py` does; None: NumPy."""
     resizing = _BACKENDS[current_backend()].resizing
     return None if resizing is None else resizing()
-
-
-_num_threads: int | None = None
-
-
-def set_num_threads(n: int) -> None:
-    """How many threads a call of a network may use, for the whole process.
-
-    Parameters
-    ----------
-    n : int
-        At least 1.  The default is `NPFACEAPI_NUM_THREADS`, else the number of CPUs this process may use.
-    """
-    global _num_threads
-    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
-        raise InvalidArgument(f"set_num_threads: expected a whole number from 1 up, got {n!r}")
-    _num_threads = int(n)
-
-
-def get_num_threads() -> int:
-    """How many threads a call of a network may use."""
-    if _num_threads is not None:
-        return _num_threads
-    text = os.environ.get("NPFACEAPI_NUM_THREADS")
-    if not text:
-        return usable_cpus()
-    if not text.isdecimal() or int(text) < 1:
-        raise InvalidArgument(f"NPFACEAPI_NUM_THREADS: expected a whole number from 1 up, got {text!r}")
-    return int(text)

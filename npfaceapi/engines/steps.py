@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from npfaceapi.graph import Node
-from npfaceapi.plain_table import format_table
 
 __all__ = ["Step", "table_of_steps"]
 
@@ -23,6 +22,8 @@ class Step(NamedTuple):
 
 def table_of_steps(steps: Sequence[Step], microseconds: Sequence[float] | None = None) -> str:
     """One line a step: what is computed together, the shape of the result, multiply-accumulates for one image, time."""
+    from npfaceapi.display.plain_table import format_table
+
     header = ["step", "computes", "shape", "MACs"]
     rows: list[list[object]] = []
     for step in steps:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from npfaceapi.display.markup import Markup, element
 from npfaceapi.graph import Graph, shape_text
 from npfaceapi.graph_pictures.folding import fold
 from npfaceapi.graph_pictures.layout import CHARACTER, LINE, PADDING, Layout, Placed, lay_out
-from npfaceapi.markup import Markup, element
 
 __all__ = ["graphs_svg"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from npfaceapi.geometry import Rect
+from npfaceapi.faces.geometry import Rect
 from npfaceapi.networks.mtcnn import as_bytes
 
 __all__ = ["CascadeTrace", "Level", "Patch", "Stage", "trace_mtcnn"]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from npfaceapi.face_markup import box_mark, landmark_marks, photo_with_marks
+from npfaceapi.display.face_markup import box_mark, landmark_marks, photo_with_marks
+from npfaceapi.display.markup import Markup, element, join, jpeg_uri
 from npfaceapi.inspection.cascade import CascadeTrace, Stage
 from npfaceapi.inspection.detectors import Candidate, DetectorTrace
 from npfaceapi.inspection.figures import color_scale, figure, heat_over, image_figure, plural, scrolling_table
-from npfaceapi.markup import Markup, element, join, jpeg_uri
 
 __all__ = ["cascade_sections", "detector_sections"]
 

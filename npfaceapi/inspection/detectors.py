@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from npfaceapi.boxes import iou, ssd_non_max_suppression
-from npfaceapi.geometry import Rect
-from npfaceapi.image import to_net_input
+from npfaceapi.faces.boxes import iou, ssd_non_max_suppression
+from npfaceapi.faces.geometry import Rect
 from npfaceapi.networks import ssd_mobilenetv1, tiny_yolov2
 from npfaceapi.networks.neural_network import reshaped_sizes_of
+from npfaceapi.photos.net_input import to_net_input
 
 __all__ = ["Candidate", "DetectorTrace", "Heat", "trace_ssd", "trace_yolo"]
 

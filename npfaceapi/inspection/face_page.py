@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from npfaceapi.face_markup import descriptor_bars, expression_bars, landmark_marks, legend, photo_with_marks
+from npfaceapi.display.face_markup import descriptor_bars, expression_bars, landmark_marks, legend, photo_with_marks
+from npfaceapi.display.markup import Markup, element, join
 from npfaceapi.inspection.faces import Crop, FaceReport
 from npfaceapi.inspection.figures import figure, image_figure, scrolling_table
-from npfaceapi.markup import Markup, element, join
 
 __all__ = ["MOST_FACES", "distance_section", "face_sections"]
 

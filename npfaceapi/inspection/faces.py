@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from npfaceapi import nets
-from npfaceapi.results import FaceResult
+from npfaceapi.faces.results import FaceResult
 from npfaceapi.tasks import FaceInProgress
 
 __all__ = ["Crop", "FaceReport", "report_face"]

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from npfaceapi.feature_maps import picture, viridis
-from npfaceapi.markup import Markup, element, jpeg_uri, table
+from npfaceapi.display.feature_maps import picture, viridis
+from npfaceapi.display.markup import Markup, element, jpeg_uri, table
 
 __all__ = ["color_scale", "figure", "heat_over", "image_figure", "plural", "scrolling_table"]
 

@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 
 from npfaceapi import nets
+from npfaceapi.display.markup import Markup, element
 from npfaceapi.engines.dispatch import current_backend
 from npfaceapi.errors import InvalidArgument
-from npfaceapi.image import to_net_input
+from npfaceapi.faces.results import FaceResult
 from npfaceapi.inspection.cascade import CascadeTrace, trace_mtcnn
 from npfaceapi.inspection.detectors import DetectorTrace, trace_ssd, trace_yolo
-from npfaceapi.inspection.faces import FaceReport, report_face
+from npfaceapi.inspection.faces import report_face
 from npfaceapi.inspection.layers import NetworkReport, report_network
-from npfaceapi.markup import Markup, element
-from npfaceapi.options import MtcnnOptions, SsdMobilenetv1Options, TinyFaceDetectorOptions, TinyYolov2Options
-from npfaceapi.results import FaceResult
+from npfaceapi.inspection.report import Report
+from npfaceapi.networks.options import MtcnnOptions, SsdMobilenetv1Options, TinyFaceDetectorOptions, TinyYolov2Options
+from npfaceapi.photos.net_input import to_net_input
 from npfaceapi.tasks import detect_all_faces
 
 __all__ = ["DETECTORS", "FACE_NETWORKS", "Inspection", "inspect"]
@@ -43,7 +44,7 @@ USUAL = tuple(name for name in FACE_NETWORKS if name != "face_landmark_68_tiny_n
 
 
 @dataclass(frozen=True)
-class Inspection:
+class Inspection(Report):
     """What the networks saw and computed for one photo; `save(path)` writes it as one HTML file, a notebook shows it.
 
     Attributes
@@ -62,14 +63,6 @@ class Inspection:
     backend : str
         What computed the results.
     """
-
-    photo: Array
-    name: str
-    detector: str
-    detection: DetectorTrace | CascadeTrace
-    faces: tuple[FaceReport, ...]
-    networks: tuple[NetworkReport, ...]
-    backend: str
 
     def to_html(self) -> str:
         """The page: one file that needs nothing else, with pictures inside."""

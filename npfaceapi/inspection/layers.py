@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from npfaceapi.display.feature_maps import Sheet, sheet
 from npfaceapi.engines.dispatch import current_backend
 from npfaceapi.engines.reference import ReferenceProgram
-from npfaceapi.feature_maps import Sheet, sheet
 from npfaceapi.graph import Layer, Node, shape_text
 
 __all__ = ["LayerReport", "NetworkReport", "StepReport", "report_network"]

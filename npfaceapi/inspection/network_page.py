@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from npfaceapi.display.feature_maps import sheet_figure
+from npfaceapi.display.markup import Markup, element
 from npfaceapi.graph import shape_text
 from npfaceapi.inspection.figures import scrolling_table
 from npfaceapi.inspection.layers import LayerReport, NetworkReport
-from npfaceapi.markup import Markup, element
-from npfaceapi.taps import sheet_figure
 
 __all__ = ["network_section"]
 

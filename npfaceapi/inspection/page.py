@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from npfaceapi._version import __version__
-from npfaceapi.face_markup import box_mark, photo_with_marks
+from npfaceapi.display.face_markup import box_mark, photo_with_marks
+from npfaceapi.display.markup import Markup, element, join
 from npfaceapi.inspection.cascade import CascadeTrace
 from npfaceapi.inspection.detector_page import cascade_sections, detector_sections
 from npfaceapi.inspection.face_page import distance_section, face_sections
 from npfaceapi.inspection.figures import figure, plural
 from npfaceapi.inspection.network_page import network_section
+from npfaceapi.inspection.report import Report
 from npfaceapi.inspection.style import STYLE
-from npfaceapi.markup import Markup, element, join
-
-if TYPE_CHECKING:
-    from npfaceapi.inspection.inspecting import Inspection
 
 __all__ = ["page"]
 
@@ -28,7 +24,7 @@ TITLES = {
 }
 
 
-def page(report: Inspection) -> str:
+def page(report: Report) -> str:
     """The report as HTML."""
     title = f"What the networks see in {report.name}"
     contents = [("photo", "The photo"), ("detector", "The detector"), ("faces", "The faces"), ("networks", "Layer by layer")]
@@ -51,7 +47,7 @@ def page(report: Inspection) -> str:
     return f"<!doctype html>\n{element('html', head, body, lang='en')}\n"
 
 
-def _photo(report: Inspection) -> Markup:
+def _photo(report: Report) -> Markup:
     H, W = report.photo.shape[:2]
     unit = max(W, H) / 640
     several = len(report.faces) > 1
@@ -62,13 +58,13 @@ def _photo(report: Inspection) -> Markup:
     return element("section", element("h2", "The photo"), figure(shown, caption, 640), id="photo")
 
 
-def _detector(report: Inspection) -> Markup:
+def _detector(report: Report) -> Markup:
     trace = report.detection
     sections = cascade_sections(trace, report.photo) if isinstance(trace, CascadeTrace) else detector_sections(trace)
     return element("section", element("h2", TITLES[report.detector]), sections, id="detector")
 
 
-def _faces(report: Inspection) -> Markup:
+def _faces(report: Report) -> Markup:
     title = element("h2", "The faces")
     if not report.faces:
         text = "The detector found no face, so the other networks had nothing to look at."
@@ -76,7 +72,7 @@ def _faces(report: Inspection) -> Markup:
     return element("section", title, face_sections(report.faces, report.photo), distance_section(report.faces), id="faces")
 
 
-def _networks(report: Inspection) -> Markup:
+def _networks(report: Report) -> Markup:
     parts: list[Markup] = [element("h2", "Layer by layer")]
     if not report.networks:
         parts.append(element("p", "Without a face the network had nothing to look at."))

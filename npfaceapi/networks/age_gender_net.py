@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 
 from npfaceapi import ops
+from npfaceapi.faces.results import AgeAndGenderPrediction, Gender
 from npfaceapi.graph import Node, ParamTree, block
-from npfaceapi.image import NetInput, to_net_input
 from npfaceapi.networks.blocks import FEATURE_MEAN_RGB, separable_conv2d
 from npfaceapi.networks.neural_network import NeuralNetwork, one_or_list, softmax
-from npfaceapi.results import AgeAndGenderPrediction, Gender
+from npfaceapi.photos.net_input import NetInput, to_net_input
 
 __all__ = ["AgeGenderNet"]
 

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 
 from npfaceapi import ops
+from npfaceapi.faces.results import FaceExpressions
 from npfaceapi.graph import Node, ParamTree
-from npfaceapi.image import NetInput, to_net_input
 from npfaceapi.networks.blocks import face_features
 from npfaceapi.networks.neural_network import NeuralNetwork, one_or_list, softmax
-from npfaceapi.results import FaceExpressions
+from npfaceapi.photos.net_input import NetInput, to_net_input
 
 __all__ = ["FaceExpressionNet"]
 

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 
 from npfaceapi import ops
+from npfaceapi.faces.landmarks import FaceLandmarks68
 from npfaceapi.graph import Node, ParamTree
-from npfaceapi.image import NetInput, to_net_input
-from npfaceapi.landmarks import FaceLandmarks68
 from npfaceapi.networks.blocks import FEATURE_MEAN_RGB, dense_block, face_features
 from npfaceapi.networks.neural_network import NeuralNetwork, one_or_list, sizes_of
+from npfaceapi.photos.net_input import NetInput, to_net_input
 
 __all__ = ["FaceLandmark68Net", "FaceLandmark68TinyNet", "FaceLandmarkNet"]
 

@@ -19,9 +19,9 @@ import numpy as np
 
 from npfaceapi import ops
 from npfaceapi.graph import Node, ParamTree, block
-from npfaceapi.image import NetInput, to_net_input
 from npfaceapi.networks.blocks import FEATURE_MEAN_RGB
 from npfaceapi.networks.neural_network import NeuralNetwork, one_or_list
+from npfaceapi.photos.net_input import NetInput, to_net_input
 
 __all__ = ["FaceRecognitionNet"]
 

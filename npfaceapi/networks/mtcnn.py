@@ -24,15 +24,15 @@ import numpy as np
 
 from npfaceapi import ops
 from npfaceapi.errors import InvalidArgument
-from npfaceapi.geometry import Rect
+from npfaceapi.faces.geometry import Rect
+from npfaceapi.faces.landmarks import FaceLandmarks5
+from npfaceapi.faces.results import FaceDetection, FaceResult, extend_with_face_landmarks
 from npfaceapi.graph import Node, ParamTree, block
-from npfaceapi.image import to_net_input
-from npfaceapi.landmarks import FaceLandmarks5
 from npfaceapi.networks import mtcnn_stages as stages
 from npfaceapi.networks.loaded import Loaded
 from npfaceapi.networks.neural_network import NeuralNetwork, Shapes, one_or_list, options_or_default
-from npfaceapi.options import MtcnnOptions
-from npfaceapi.results import FaceDetection, FaceResult, extend_with_face_landmarks
+from npfaceapi.networks.options import MtcnnOptions
+from npfaceapi.photos.net_input import to_net_input
 from npfaceapi.weights import bundled_weights_shapes
 
 __all__ = ["Mtcnn", "MtcnnNet"]

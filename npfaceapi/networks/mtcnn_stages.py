@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from npfaceapi.boxes import non_max_suppression
-from npfaceapi.image import resize_bilinear, resize_half_pixel
+from npfaceapi.faces.boxes import non_max_suppression
+from npfaceapi.photos.net_input import resize_bilinear, resize_half_pixel
 
 __all__ = [
     "calibrate",

@@ -18,9 +18,9 @@ from npfaceapi.engines import dispatch
 from npfaceapi.engines.reference import softmax
 from npfaceapi.errors import FetchError, InvalidArgument, InvalidType, WeightsError
 from npfaceapi.graph import Graph, Node, ParamTree, record
-from npfaceapi.image import NetInput, compute_reshaped_dimensions, to_net_input
 from npfaceapi.locks import ForkSafeLock
 from npfaceapi.networks.loaded import MAX_PROGRAMS, Loaded, Made
+from npfaceapi.photos.net_input import NetInput, compute_reshaped_dimensions, to_net_input
 from npfaceapi.taps import Taps
 from npfaceapi.weights import bundled_weights, bundled_weights_shapes, load_weight_map
 
@@ -199,7 +199,7 @@ class NeuralNetwork:
         elif isinstance(weights, (str, os.PathLike)):
             text = os.fspath(weights)
             if isinstance(text, str) and text.endswith(".weights"):
-                from npfaceapi.fetch import fetch_net_weights
+                from npfaceapi.photos.fetch import fetch_net_weights
 
                 try:
                     flat = fetch_net_weights(text)

@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 
 from npfaceapi import ops
-from npfaceapi.boxes import ssd_non_max_suppression
-from npfaceapi.geometry import Rect
+from npfaceapi.faces.boxes import ssd_non_max_suppression
+from npfaceapi.faces.geometry import Rect
+from npfaceapi.faces.results import FaceDetection
 from npfaceapi.graph import Node, ParamTree, block
-from npfaceapi.image import NetInput, to_net_input
 from npfaceapi.networks.neural_network import NeuralNetwork, one_or_list, options_or_default, reshaped_sizes_of, sizes_of
-from npfaceapi.options import SsdMobilenetv1Options
-from npfaceapi.results import FaceDetection
+from npfaceapi.networks.options import SsdMobilenetv1Options
+from npfaceapi.photos.net_input import NetInput, to_net_input
 
 __all__ = ["FaceDetectionNet", "SsdMobilenetv1"]
 

@@ -19,15 +19,15 @@ from typing import Any
 import numpy as np
 
 from npfaceapi import ops
-from npfaceapi.boxes import non_max_suppression
 from npfaceapi.errors import InvalidArgument, InvalidType, WeightsError
-from npfaceapi.geometry import Rect
+from npfaceapi.faces.boxes import non_max_suppression
+from npfaceapi.faces.geometry import Rect
+from npfaceapi.faces.results import FaceDetection
 from npfaceapi.graph import Node, ParamTree, block
-from npfaceapi.image import NetInput, to_net_input
 from npfaceapi.networks.blocks import YOLO_MEAN_RGB, separable_conv2d
 from npfaceapi.networks.neural_network import NeuralNetwork, Shapes, one_or_list, options_or_default, reshaped_sizes_of, sizes_of
-from npfaceapi.options import TinyYolov2Options
-from npfaceapi.results import FaceDetection
+from npfaceapi.networks.options import TinyYolov2Options
+from npfaceapi.photos.net_input import NetInput, to_net_input
 
 __all__ = ["TinyYolov2", "YoloConfig"]
 

@@ -30,13 +30,13 @@ from npfaceapi.conformance.golden import Case
 from npfaceapi.conformance.levels import detector_options
 from npfaceapi.conformance.questions import Question
 from npfaceapi.engines.dispatch import use_backend
-from npfaceapi.geometry import Box, min_bbox
-from npfaceapi.geometry import Rect as BoxRect
-from npfaceapi.image import crop_rect, pad_to_square, resize_bilinear, to_batch_tensor, to_net_input
-from npfaceapi.landmarks import FaceLandmarks68
+from npfaceapi.faces.geometry import Box, min_bbox
+from npfaceapi.faces.geometry import Rect as BoxRect
+from npfaceapi.faces.landmarks import FaceLandmarks68
+from npfaceapi.faces.results import FaceDetection
 from npfaceapi.networks.face_landmark_68_net import unpad_points
 from npfaceapi.networks.neural_network import softmax
-from npfaceapi.results import FaceDetection
+from npfaceapi.photos.net_input import crop_rect, pad_to_square, resize_bilinear, to_batch_tensor, to_net_input
 
 __all__ = ["CHAIN_FAULTS", "Steps", "run_chain"]
 

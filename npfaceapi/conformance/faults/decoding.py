@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from npfaceapi.boxes import non_max_suppression, ssd_non_max_suppression
 from npfaceapi.conformance.faults.fault import Answers, Fault
 from npfaceapi.conformance.golden import Case
 from npfaceapi.conformance.questions import Question
-from npfaceapi.image import compute_reshaped_dimensions
+from npfaceapi.faces.boxes import non_max_suppression, ssd_non_max_suppression
 from npfaceapi.networks import mtcnn_stages, tiny_yolov2
 from npfaceapi.networks.face_landmark_68_net import SIZE as LANDMARK_SIZE
 from npfaceapi.networks.neural_network import softmax
 from npfaceapi.networks.ssd_mobilenetv1 import IOU_THRESHOLD, SIZE, decode_boxes
+from npfaceapi.photos.net_input import compute_reshaped_dimensions
 
 __all__ = ["DECODE_FAULTS"]
 

@@ -15,8 +15,8 @@ from npfaceapi.conformance.faults.pictures import align_corners, half_pixel, nea
 from npfaceapi.conformance.golden import Case
 from npfaceapi.conformance.levels import network_of
 from npfaceapi.conformance.questions import Question
-from npfaceapi.js_numbers import js_number
-from npfaceapi.matcher import euclidean_distance
+from npfaceapi.faces.js_numbers import js_number
+from npfaceapi.faces.matcher import euclidean_distance
 from npfaceapi.weights import data_folder
 
 __all__ = ["NUMBER_FAULTS"]
@@ -124,7 +124,7 @@ def _matched(distance_of: Callable[[list[float]], float]) -> Any:
 def _alignment(case: Case, question: Question, dtype: Any) -> Answers | None:
     """Landmarks aligned with 20 % on each side."""
     from npfaceapi.conformance.json_level import run_json_case
-    from npfaceapi.geometry import Box
+    from npfaceapi.faces.geometry import Box
 
     if question.attributes["op"] != "alignment":
         return None

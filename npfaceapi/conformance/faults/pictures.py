@@ -11,8 +11,8 @@ import numpy as np
 from npfaceapi.conformance.faults.fault import Answers, Fault, network_fault
 from npfaceapi.conformance.golden import Case
 from npfaceapi.conformance.questions import Question
-from npfaceapi.image import compute_reshaped_dimensions, pad_to_square, resize_bilinear, resize_half_pixel
 from npfaceapi.networks.blocks import FEATURE_MEAN_RGB, YOLO_MEAN_RGB
+from npfaceapi.photos.net_input import compute_reshaped_dimensions, pad_to_square, resize_bilinear, resize_half_pixel
 
 __all__ = ["PICTURE_FAULTS", "batch_faults"]
 

@@ -1,5 +1,7 @@
 """The `cuda` backend, optional: a recorded graph on hand-written kernels for NVIDIA GPUs, in Python by numba-cuda.
 
+    chosen.py        which package compiles the kernels                imports none of them
+    toolchain.py     that package, imported
     availability.py  whether it can run here, and what is missing       touches no GPU memory
     ../fusion.py     which nodes one step computes together             knows graphs, no memory
     layout.py        where each stored node lies                        knows no GPU

@@ -6,32 +6,21 @@ forked afterwards cannot use CUDA: it is told so.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from importlib.metadata import version
 from typing import Any
 
+from npfaceapi.engines.cuda.chosen import CHOICE, chosen_package
 from npfaceapi.errors import BackendUnavailable
 
-__all__ = ["check_process", "chosen_package", "is_simulated", "note_process", "status"]
+__all__ = ["check_process", "is_simulated", "note_process", "status"]
 
 INSTALL = 'pip install "npfaceapi[cuda]"'
 FORKED = (
     "cuda: expected the process that first used the GPU, got one forked from it, which CUDA cannot serve; start it with"
     " multiprocessing's 'spawn' or 'forkserver', or choose another backend there"
 )
-PACKAGES = {"numba-cuda": "numba_cuda", "numba-cuda-mlir": "numba_cuda_mlir"}  # by preference, and what they are to an import
-CHOICE = "NPFACEAPI_CUDA_PACKAGE"
 _used_in: list[int] = []  # the process that has initialized the driver
-
-
-def chosen_package() -> str | None:
-    """The package that compiles the kernels, out of `PACKAGES`: what NPFACEAPI_CUDA_PACKAGE names, else the first installed."""
-    wanted = os.environ.get(CHOICE) or None
-    if wanted is not None and wanted not in PACKAGES:
-        raise BackendUnavailable(f"cuda: expected {CHOICE} to be one of {', '.join(PACKAGES)}, got {wanted!r}")
-    names = PACKAGES if wanted is None else [wanted]
-    return next((name for name in names if importlib.util.find_spec(PACKAGES[name])), None)
 
 
 def is_simulated() -> bool:

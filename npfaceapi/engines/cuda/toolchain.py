@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from npfaceapi.engines.cuda.availability import chosen_package
+from npfaceapi.engines.cuda.chosen import chosen_package
 
 __all__ = [
     "PACKAGE", "SIMULATED", "config", "cuda", "float32", "float64", "int32", "int64", "nvvm", "types", "uint8",

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from npfaceapi.engines import dispatch
 from npfaceapi.engines.fusion import Fused
 from npfaceapi.engines.numba.planner import Call, Layout, winograd_tile
 from npfaceapi.engines.numba.records import Records
@@ -18,6 +17,7 @@ from npfaceapi.engines.numba.run import CHUNKS, COLUMNS, KERNEL, PARAMS, Order, 
 from npfaceapi.engines.numba.threads import claim_all, run_together
 from npfaceapi.engines.numba.workspace import ALIGNMENT, Block, address_of, round_up, workspaces
 from npfaceapi.engines.steps import Step, table_of_steps
+from npfaceapi.engines.thread_count import get_num_threads
 from npfaceapi.graph import Graph, Node
 
 __all__ = ["NumbaProgram", "plan"]
@@ -81,7 +81,7 @@ class NumbaProgram:
     def __call__(self, batch: Array) -> list[Array]:
         """Values [N, …] of the outputs for a batch float32 [N,H,W,C]."""
         batch = np.ascontiguousarray(batch, np.float32)
-        N, threads = len(batch), dispatch.get_num_threads()
+        N, threads = len(batch), get_num_threads()
         arrays = [batch, *[np.empty((N, *node.shape), np.float32) for node in self.outputs]]
         if N == 0:
             return arrays[1:]

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from npfaceapi.engines import dispatch
 from npfaceapi.engines.numba.kernels.resize import RESIZE, resize, scratch_bytes
 from npfaceapi.engines.numba.run import Order, Table, run_steps
 from npfaceapi.engines.numba.threads import run_together
 from npfaceapi.engines.numba.workspace import ALIGNMENT, address_of, round_up, workspaces
+from npfaceapi.engines.thread_count import get_num_threads
 
 __all__ = ["resize_in_squares"]
 
@@ -43,7 +43,7 @@ def resize_in_squares(
             image.ctypes.data, image.dtype == np.float32, image.strides[0], H, W, top, left, height, width,
             address_of(out), h, w, half_pixel, start, stop,
         )  # fmt: skip
-    first, threads = address_of(records), dispatch.get_num_threads()
+    first, threads = address_of(records), get_num_threads()
     rows = [(resize.address, first + k * RESIZE.itemsize, out.shape[0]) for k, out in enumerate(outs)]
     table, scratch = Table(np.array(rows, np.int64)), round_up(max(scratch_bytes(out.shape[1]) for out in outs), ALIGNMENT)
     if sum(out.shape[0] * out.shape[1] for out in outs) < WORTH_SHARING:

@@ -1,6 +1,6 @@
 """Bilinear resizing with face-api.js's rule: sampled at i * in / out, without half-pixel centres and without smoothing.
 
-Source: tfjs 1.7.0, `resizeBilinear`; `npfaceapi/resampling.py` says the same in NumPy.
+Source: tfjs 1.7.0, `resizeBilinear`; `npfaceapi/photos/resampling.py` says the same in NumPy.
 Quirk: positions and sums are float64, each operation rounded by itself, and the result is rounded to float32 once.
 """
 

@@ -1,4 +1,4 @@
-"""Bilinear resizing of a photo of three channels, bit for bit as `npfaceapi/resampling.py` does it in NumPy.
+"""Bilinear resizing of a photo of three channels, bit for bit as `npfaceapi/photos/resampling.py` does it in NumPy.
 
     for each row of the output: between which two rows of the photo does it lie, and how far from the first
         blend the pixels of those two rows that lie beside each output column (kept: the next row often needs them again)

@@ -1,0 +1,122 @@
+"""The looks that `drawing.py` draws with: colours, sizes and anchors, with face-api.js's defaults.
+
+Source: face-api.js 0.22.2, `draw/`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from npfaceapi.draw.canvas import parse_color
+from npfaceapi.errors import InvalidArgument, InvalidType
+from npfaceapi.faces.points import is_number
+
+__all__ = ["AnchorPosition", "DrawBoxOptions", "DrawFaceLandmarksOptions", "DrawTextFieldOptions", "options_of"]
+
+AnyOptions = TypeVar("AnyOptions")
+
+
+class AnchorPosition(str, enum.Enum):
+    """Which corner of a text field lies at its anchor."""
+
+    TOP_LEFT = "TOP_LEFT"
+    TOP_RIGHT = "TOP_RIGHT"
+    BOTTOM_LEFT = "BOTTOM_LEFT"
+    BOTTOM_RIGHT = "BOTTOM_RIGHT"
+
+
+@dataclass(frozen=True, slots=True)
+class DrawTextFieldOptions:
+    """The looks of a text field; colours are CSS colours, sizes pixels."""
+
+    anchor_position: AnchorPosition = AnchorPosition.TOP_LEFT
+    background_color: str = "rgba(0, 0, 0, 0.5)"
+    font_color: str = "rgba(255, 255, 255, 1)"
+    font_size: float = 14
+    font_style: str = "Georgia"
+    padding: float = 4
+
+    def __post_init__(self) -> None:
+        try:
+            object.__setattr__(self, "anchor_position", AnchorPosition(self.anchor_position))
+        except ValueError:
+            where, names = "DrawTextFieldOptions.anchor_position", ", ".join(AnchorPosition.__members__)
+            raise InvalidArgument(f"{where}: expected one of {names}, got {self.anchor_position!r}") from None
+        if not isinstance(self.font_style, str):
+            raise InvalidType(f"DrawTextFieldOptions.font_style: expected a string, got {self.font_style!r}")
+        _check_colors(self, "background_color", "font_color")
+        _check_sizes(self, "font_size", "padding")
+        if not self.font_size:
+            raise InvalidArgument("DrawTextFieldOptions.font_size: expected a number > 0, got 0")
+
+
+@dataclass(frozen=True, slots=True)
+class DrawBoxOptions:
+    """The looks of a box.
+
+    `draw_label_options` are those of the label's text field, or a mapping with some of them; by default the field stands
+    on the box and has its colour.
+    """
+
+    box_color: str = "rgba(0, 0, 255, 1)"
+    line_width: float = 2
+    label: str | None = None
+    draw_label_options: DrawTextFieldOptions | Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        _check_colors(self, "box_color")
+        _check_sizes(self, "line_width")
+        if self.label is not None and not isinstance(self.label, str):
+            raise InvalidType(f"DrawBoxOptions.label: expected a string, got {self.label!r}")
+        options = self.draw_label_options
+        if not isinstance(options, DrawTextFieldOptions):
+            defaults = {"anchor_position": AnchorPosition.BOTTOM_LEFT, "background_color": self.box_color}
+            options = options_of(DrawTextFieldOptions, {**defaults, **(options or {})})
+        object.__setattr__(self, "draw_label_options", options)
+
+
+@dataclass(frozen=True, slots=True)
+class DrawFaceLandmarksOptions:
+    """The looks of landmarks; `point_size` is a radius in pixels."""
+
+    draw_lines: bool = True
+    draw_points: bool = True
+    line_width: float = 1
+    point_size: float = 2
+    line_color: str = "rgba(0, 255, 255, 1)"
+    point_color: str = "rgba(255, 0, 255, 1)"
+
+    def __post_init__(self) -> None:
+        _check_colors(self, "line_color", "point_color")
+        _check_sizes(self, "line_width", "point_size")
+
+
+def options_of(cls: type[AnyOptions], options: Any) -> AnyOptions:
+    """Options as they are, from a mapping of some of them, or the defaults for None."""
+    if isinstance(options, cls):
+        return options
+    if options is None:
+        return cls()
+    if not isinstance(options, Mapping):
+        raise InvalidType(f"{cls.__name__}: expected {cls.__name__} or a mapping, got {type(options).__name__}")
+    known = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    unknown = [name for name in options if name not in known]
+    if unknown:
+        raise InvalidArgument(f"{cls.__name__}: expected options of {', '.join(known)}, got {unknown[0]!r}")
+    return cls(**options)
+
+
+def _check_colors(options: Any, *names: str) -> None:
+    for name in names:
+        parse_color(getattr(options, name), f"{type(options).__name__}.{name}")
+
+
+def _check_sizes(options: Any, *names: str) -> None:
+    for name in names:
+        value = getattr(options, name)
+        if not is_number(value) or value < 0:
+            raise InvalidArgument(f"{type(options).__name__}.{name}: expected a number >= 0, got {value!r}")

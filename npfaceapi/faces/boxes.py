@@ -1,0 +1,191 @@
+"""How much boxes overlap, the two non-max suppressions, and the rest of face-api.js's small operations on numbers.
+
+Source: face-api.js 0.22.2, `ops/`, `ssdMobilenetv1/nonMaxSuppression`.
+
+Quirk: the two differ in what they do with equal scores: the general one (YOLO nets, MTCNN) takes the later box first,
+the one of SSD the earlier.  In both a box survives an overlap that equals the threshold.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from npfaceapi.errors import InvalidArgument
+from npfaceapi.faces.geometry import BoxLike, as_box
+
+__all__ = ["inverse_sigmoid", "iou", "non_max_suppression", "shuffle_array", "sigmoid", "ssd_non_max_suppression"]
+
+Float64 = NDArray[np.float64]
+Item = TypeVar("Item")
+
+
+def iou(box1: BoxLike, box2: BoxLike, is_iou: bool = True) -> float:
+    """Intersection over union of two boxes; with `is_iou=False` intersection over the smaller area.
+
+    Returns
+    -------
+    float
+        In [0, 1] for boxes of positive size; NaN where both areas are 0.
+
+    Examples
+    --------
+    >>> from npfaceapi.faces.geometry import Rect
+    >>> iou(Rect(0, 0, 2, 1), Rect(1, 0, 2, 1))
+    0.3333333333333333
+    """
+    first, second = as_box(box1), as_box(box2)
+    edges = np.array([[b.left, b.top, b.right, b.bottom] for b in (first, second)])
+    areas = np.array([first.area, second.area])
+    return float(_overlaps(edges[0], areas[0], edges[1:], areas[1:], is_iou)[0])
+
+
+def non_max_suppression(
+    boxes: Sequence[BoxLike] | ArrayLike, scores: ArrayLike, iou_threshold: float, is_iou: bool = True
+) -> list[int]:
+    """Keep the best of boxes that overlap by more than a threshold.
+
+    Parameters
+    ----------
+    boxes : sequence of boxes, or array [N,4]
+        x, y, width, height.
+    scores : array [N]
+        Not NaN.
+    iou_threshold : float
+        A box overlapping a better one by more than this is dropped.
+    is_iou : bool
+        Whether overlap is intersection over union, else intersection over the smaller area.
+
+    Returns
+    -------
+    list of int
+        Indices of the kept boxes, highest score first.
+
+    Quirk: of equal scores the later box comes first, and an overlap of 0/0 (two boxes without area) drops.
+
+    Examples
+    --------
+    >>> non_max_suppression([[0, 0, 9, 9], [1, 0, 9, 9], [50, 50, 9, 9]], [0.8, 0.9, 0.7], 0.5)
+    [1, 2]
+    """
+    xywh = _as_xywh(boxes)
+    edges = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
+    areas = xywh[:, 2] * xywh[:, 3]
+    waiting = np.argsort(_as_scores("non_max_suppression", scores, len(xywh)), kind="stable")
+    kept: list[int] = []
+    while len(waiting):
+        best, waiting = waiting[-1], waiting[:-1]
+        kept.append(int(best))
+        overlaps = _overlaps(edges[best], areas[best], edges[waiting], areas[waiting], is_iou)
+        waiting = waiting[overlaps <= iou_threshold]
+    return kept
+
+
+def ssd_non_max_suppression(
+    boxes: ArrayLike, scores: ArrayLike, max_output_size: int, iou_threshold: float, score_threshold: float
+) -> list[int]:
+    """The non-max suppression of SSD, after TensorFlow's.
+
+    Parameters
+    ----------
+    boxes : array [N,4]
+        ymin, xmin, ymax, xmax; the corners may be swapped.
+    scores : array [N]
+        In [0, 1]; a box takes part if its score exceeds `score_threshold`.
+    max_output_size : int
+        How many boxes are kept at most.
+
+    Returns
+    -------
+    list of int
+        Indices of the kept boxes, highest score first, of equal scores the earlier box first.
+
+    Examples
+    --------
+    >>> ssd_non_max_suppression([[0, 0, 1, 1], [0, 0, 1, 1], [2, 2, 3, 3]], [0.9, 0.9, 0.6], 100, 0.5, 0.5)
+    [0, 2]
+    """
+    corners = np.asarray(boxes, np.float64)
+    if corners.ndim != 2 or corners.shape[1] != 4:
+        raise InvalidArgument(f"ssd_non_max_suppression: expected boxes [N,4], got {list(corners.shape)}")
+    values = _as_scores("ssd_non_max_suppression", scores, len(corners))
+    candidates = np.flatnonzero(values > score_threshold)  # a few of the thousands
+    candidates = candidates[np.argsort(-values[candidates], kind="stable")]
+    corners = corners[candidates]
+    edges = np.concatenate([np.minimum(corners[:, :2], corners[:, 2:]), np.maximum(corners[:, :2], corners[:, 2:])], axis=1)
+    areas = (edges[:, 2] - edges[:, 0]) * (edges[:, 3] - edges[:, 1])
+    waiting = np.arange(len(candidates))
+    kept: list[int] = []
+    while len(waiting) and len(kept) < max_output_size:
+        best, waiting = waiting[0], waiting[1:]
+        kept.append(int(candidates[best]))
+        overlaps = _overlaps(edges[best], areas[best], edges[waiting], areas[waiting], True)
+        overlaps[(areas[waiting] <= 0) | (areas[best] <= 0)] = 0.0
+        waiting = waiting[overlaps <= iou_threshold]
+    return kept
+
+
+def sigmoid(x: float) -> float:
+    """1 / (1 + exp(-x)): a number in [0, 1].
+
+    Examples
+    --------
+    >>> sigmoid(0)
+    0.5
+    """
+    return 1 / (1 + math.exp(-x)) if x > -709 else 0.0
+
+
+def inverse_sigmoid(x: float) -> float:
+    """log(x / (1 - x)), the number whose sigmoid is x; raises InvalidArgument unless x is between 0 and 1.
+
+    Examples
+    --------
+    >>> inverse_sigmoid(0.5)
+    0.0
+    """
+    if not 0 < x < 1:
+        raise InvalidArgument(f"inverse_sigmoid: expected a number between 0 and 1, got {x!r}")
+    return math.log(x / (1 - x))
+
+
+def shuffle_array(input_array: Iterable[Item]) -> list[Item]:
+    """A new list of the items in random order, by Python's `random`."""
+    items = list(input_array)
+    random.shuffle(items)
+    return items
+
+
+def _overlaps(edges: Float64, area: Any, others: Float64, other_areas: Float64, is_iou: bool) -> Float64:
+    """Overlap of one box with many; edges are the two lower ones, then the two upper ones."""
+    sizes = np.minimum(edges[2:], others[:, 2:]) - np.maximum(edges[:2], others[:, :2])
+    common = np.maximum(sizes[:, 0], 0.0) * np.maximum(sizes[:, 1], 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        overlaps: Float64 = common / ((area + other_areas - common) if is_iou else np.minimum(area, other_areas))
+    return overlaps
+
+
+def _as_xywh(boxes: Sequence[BoxLike] | ArrayLike) -> Float64:
+    if isinstance(boxes, Sequence) and len(boxes) and not isinstance(boxes[0], (Sequence, np.ndarray)):
+        each = [as_box(box) for box in boxes]
+        return np.array([[box.x, box.y, box.width, box.height] for box in each], np.float64)
+    array = np.asarray(boxes, np.float64)
+    if array.size == 0:
+        return array.reshape(0, 4)
+    if array.ndim != 2 or array.shape[1] != 4:
+        raise InvalidArgument(f"non_max_suppression: expected boxes [N,4] of x, y, width, height, got {list(array.shape)}")
+    return array
+
+
+def _as_scores(where: str, scores: ArrayLike, count: int) -> Float64:
+    values = np.asarray(scores, np.float64)
+    if values.shape != (count,):
+        raise InvalidArgument(f"{where}: expected one score for each of {count} boxes, got shape {list(values.shape)}")
+    if np.isnan(values).any():
+        raise InvalidArgument(f"{where}: expected scores that are numbers, got NaN")
+    return values

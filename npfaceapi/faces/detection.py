@@ -1,0 +1,143 @@
+"""A face, or another object, that a detector found: its box in a photo, and its score.
+
+Source: face-api.js 0.22.2, `classes/ObjectDetection`, `classes/FaceDetection`.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+
+from npfaceapi.errors import InvalidArgument
+from npfaceapi.faces.geometry import Box, BoxLike
+from npfaceapi.faces.points import Dimensions, DimensionsLike, as_dimensions, as_number
+
+__all__ = ["FaceDetection", "ObjectDetection", "seen_in"]
+
+Array = np.ndarray[Any, Any]
+AnyDetection = TypeVar("AnyDetection", bound="ObjectDetection")
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class ObjectDetection:
+    """An object found in an image.
+
+    Parameters
+    ----------
+    score, class_score : float
+        How sure the detector is, in [0, 1], and of the class.
+    class_name : str
+    relative_box : box
+        In units of the image.
+    image_dims : Dimensions or (width, height)
+        In pixels.
+
+    Attributes
+    ----------
+    source : PhotoSource or None
+        Where the photo is found again, for showing the detection on it; does not count in comparisons.
+    """
+
+    score: float
+    class_score: float
+    class_name: str
+    box: Box
+    image_dims: Dimensions
+    source: Any = field(compare=False, repr=False)
+
+    def __init__(
+        self, score: float, class_score: float, class_name: str, relative_box: BoxLike, image_dims: DimensionsLike
+    ) -> None:
+        where = type(self).__name__
+        dims = as_dimensions(image_dims, where)
+        if dims.width <= 0 or dims.height <= 0:
+            raise InvalidArgument(f"{where}: expected image_dims > 0, got {dims.width} x {dims.height}")
+        object.__setattr__(self, "score", as_number(score, f"{where}.score"))
+        object.__setattr__(self, "class_score", as_number(class_score, f"{where}.class_score"))
+        object.__setattr__(self, "class_name", class_name)
+        object.__setattr__(self, "box", Box(relative_box).rescale(dims))
+        object.__setattr__(self, "image_dims", dims)
+        object.__setattr__(self, "source", None)
+
+    @property
+    def image_width(self) -> float:
+        """The width in pixels of the image."""
+        return self.image_dims.width
+
+    @property
+    def image_height(self) -> float:
+        """The height in pixels of the image."""
+        return self.image_dims.height
+
+    @property
+    def relative_box(self) -> Box:
+        """The box in units of the image."""
+        return self.box.rescale(self.image_dims.reverse())
+
+    def for_size(self, width: float, height: float) -> ObjectDetection:
+        """The detection in the image at another size."""
+        return ObjectDetection(self.score, self.class_score, self.class_name, self.relative_box, Dimensions(width, height))
+
+    def read_photo(self) -> Array | None:
+        """The pixels of the photo, if the detection knows of it and it is still there."""
+        return None if self.source is None else self.source.read()
+
+    def _repr_html_(self) -> str:
+        """The detection on its photo, for a notebook."""
+        from npfaceapi.display.face_markup import face_list
+
+        return face_list([self], (self.image_width, self.image_height), self.read_photo())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The detection in plain JSON types: score, box (pixels), relative_box, image_width, image_height."""
+        return {
+            "score": self.score,
+            "box": self.box.to_dict(),
+            "relative_box": self.relative_box.to_dict(),
+            "image_width": self.image_width,
+            "image_height": self.image_height,
+        }
+
+    def to_json(self) -> str:
+        """`to_dict()` as JSON."""
+        return json.dumps(self.to_dict())
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class FaceDetection(ObjectDetection):
+    """A face found in a photo.
+
+    Parameters
+    ----------
+    score : float
+        In [0, 1].
+    relative_box : box
+        In units of the photo; may stick out of it.
+    image_dims : Dimensions or (width, height)
+        The size of the photo in pixels.
+
+    Examples
+    --------
+    >>> FaceDetection(0.9, {"x": 0.25, "y": 0.5, "width": 0.25, "height": 0.25}, (200, 100)).box
+    Box(x=50.0, y=50.0, width=50.0, height=25.0)
+    """
+
+    def __init__(self, score: float, relative_box: BoxLike, image_dims: DimensionsLike) -> None:
+        ObjectDetection.__init__(self, score, score, "", relative_box, image_dims)
+
+    def for_size(self, width: float, height: float) -> FaceDetection:
+        """The detection in the photo at another size."""
+        # twice through relative coordinates, which face-api.js does too: the last bits depend on it
+        resized = ObjectDetection.for_size(self, width, height)
+        return seen_in(self.source, FaceDetection(resized.score, resized.relative_box, resized.image_dims))
+
+
+def seen_in(source: Any, detection: AnyDetection) -> AnyDetection:
+    """The same detection, with the `PhotoSource` of its photo."""
+    known = copy.copy(detection)
+    object.__setattr__(known, "source", source)
+    return known

@@ -1,0 +1,319 @@
+"""Who is it: the known person whose descriptors lie nearest to that of a face.
+
+Source: face-api.js 0.22.2, `globalApi/FaceMatcher`, `classes/FaceMatch`, `classes/LabeledFaceDescriptors`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from npfaceapi.errors import InvalidArgument, InvalidType
+from npfaceapi.faces.js_numbers import js_number, round_down
+from npfaceapi.faces.points import as_number, field_of, is_number
+
+__all__ = ["FaceMatch", "FaceMatcher", "LabeledFaceDescriptors", "euclidean_distance"]
+
+Descriptor = NDArray[np.float32]
+
+DEFAULT_THRESHOLD = 0.6
+UNKNOWN = "unknown"
+
+
+def euclidean_distance(arr1: ArrayLike, arr2: ArrayLike) -> float:
+    """The euclidean distance of two vectors of the same length, computed in float64.
+
+    Raises
+    ------
+    InvalidArgument
+        If the lengths differ, or an argument is no vector of numbers.
+
+    Notes
+    -----
+    Descriptors of one person are mostly closer than 0.6.
+
+    Examples
+    --------
+    >>> euclidean_distance([0, 0], [3, 4])
+    5.0
+    """
+    first, second = _vector(arr1, "euclidean_distance"), _vector(arr2, "euclidean_distance")
+    if len(first) != len(second):
+        raise InvalidArgument(f"euclidean_distance: expected two vectors of one length, got {len(first)} and {len(second)}")
+    return float(_distances(first[None], second)[0])
+
+
+@dataclass(frozen=True, slots=True)
+class FaceMatch:
+    """The best match of a face: the label of a known person, or "unknown", and the distance.
+
+    Examples
+    --------
+    >>> str(FaceMatch("Eileen", 0.456))
+    'Eileen (0.45)'
+    """
+
+    label: str
+    distance: float
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.label, str):
+            raise InvalidType(f"FaceMatch.label: expected a string, got {self.label!r}")
+        object.__setattr__(self, "distance", as_number(self.distance, "FaceMatch.distance"))
+
+    def to_string(self, with_distance: bool = True) -> str:
+        """The label, with the distance in brackets.
+
+        Quirk: the distance is rounded down to two decimals, its binary error included: 0.29 shows as 0.28.
+        """
+        return f"{self.label} ({js_number(round_down(self.distance))})" if with_distance else self.label
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields in plain JSON types."""
+        return {"label": self.label, "distance": self.distance}
+
+    def __str__(self) -> str:
+        return self.to_string()
+
+
+@dataclass(frozen=True, slots=True, init=False, eq=False, repr=False)
+class LabeledFaceDescriptors:
+    """The descriptors of one known person.
+
+    Parameters
+    ----------
+    label : str
+        The name.
+    descriptors : sequence of arrays [128], or array [n,128]
+        Kept as read-only float32 copies; may be empty.
+
+    Raises
+    ------
+    InvalidArgument, InvalidType
+        On a label that is no string, and descriptors that are no vectors of finite numbers.
+
+    Examples
+    --------
+    >>> known = LabeledFaceDescriptors("Eileen", [[0.5, 0.25]])
+    >>> known.to_json()
+    '{"label":"Eileen","descriptors":[[0.5,0.25]]}'
+    >>> LabeledFaceDescriptors.from_json(known.to_json()) == known
+    True
+    """
+
+    label: str
+    descriptors: tuple[Descriptor, ...]
+
+    def __init__(self, label: str, descriptors: Sequence[ArrayLike] | NDArray[Any]) -> None:
+        if not isinstance(label, str):
+            raise InvalidType(f"LabeledFaceDescriptors: expected label to be a string, got {label!r}")
+        if isinstance(descriptors, (str, bytes)) or not isinstance(descriptors, (Sequence, np.ndarray)):
+            raise InvalidType(f"LabeledFaceDescriptors: expected a list of descriptors, got {type(descriptors).__name__}")
+        object.__setattr__(self, "label", label)
+        object.__setattr__(self, "descriptors", tuple(_descriptor(d) for d in descriptors))
+
+    def to_dict(self) -> dict[str, Any]:
+        """What face-api.js's `toJSON` gives: label, and the descriptors as lists of numbers."""
+        return {"label": self.label, "descriptors": [d.tolist() for d in self.descriptors]}
+
+    def to_json(self) -> str:
+        """The JSON text that face-api.js writes, to the byte."""
+        vectors = (f"[{','.join(map(js_number, d.tolist()))}]" for d in self.descriptors)
+        return f'{{"label":{json.dumps(self.label, ensure_ascii=False)},"descriptors":[{",".join(vectors)}]}}'
+
+    @classmethod
+    def from_json(cls, json: str | bytes | Mapping[str, Any]) -> LabeledFaceDescriptors:
+        """The descriptors of a JSON text, or of the mapping read from one; raises InvalidArgument on anything else."""
+        data = _mapping(json, "LabeledFaceDescriptors.from_json", ("label", "descriptors"))
+        return cls(data["label"], data["descriptors"])
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, LabeledFaceDescriptors):
+            return NotImplemented
+        if self.label != other.label or len(self.descriptors) != len(other.descriptors):
+            return False
+        return all(np.array_equal(a, b) for a, b in zip(self.descriptors, other.descriptors, strict=True))
+
+    def __hash__(self) -> int:
+        return hash((self.label, tuple(d.tobytes() for d in self.descriptors)))
+
+    def __repr__(self) -> str:
+        return f"<LabeledFaceDescriptors: {self.label!r}, {len(self.descriptors)} descriptors>"
+
+
+@dataclass(frozen=True, slots=True, init=False, eq=False, repr=False)
+class FaceMatcher:
+    """Finds the known person nearest to a face.
+
+    Parameters
+    ----------
+    inputs : LabeledFaceDescriptors, result with a descriptor, array [128], or a list of these
+        The known faces, at least one; those without a label become "person 1", "person 2", ….
+    distance_threshold : float
+        Faces at this distance or farther are unknown; >= 0.
+
+    Raises
+    ------
+    InvalidArgument, InvalidType
+        On no or other inputs, descriptors of different lengths, a negative threshold.
+
+    Quirk: the distance of a person is the mean over his descriptors, not the smallest; of two persons equally near the
+    later one wins; a person without descriptors has the distance 0, so he always wins.
+
+    Examples
+    --------
+    >>> matcher = FaceMatcher([LabeledFaceDescriptors("a", [[0, 0]]), LabeledFaceDescriptors("b", [[1, 1]])])
+    >>> str(matcher.find_best_match([0.75, 1])), str(matcher.find_best_match([9, 9]))
+    ('b (0.25)', 'unknown (11.31)')
+    """
+
+    labeled_descriptors: tuple[LabeledFaceDescriptors, ...]
+    distance_threshold: float
+    _table: NDArray[np.float64]
+
+    def __init__(self, inputs: Any, distance_threshold: float = DEFAULT_THRESHOLD) -> None:
+        if not is_number(distance_threshold) or distance_threshold < 0:
+            raise InvalidArgument(f"FaceMatcher.distance_threshold: expected a number >= 0, got {distance_threshold!r}")
+        known = tuple(_labeled(_each(inputs)))
+        if not known:
+            raise InvalidArgument("FaceMatcher: expected at least one input, got none")
+        vectors = [d for one in known for d in one.descriptors]
+        lengths = {len(d) for d in vectors}
+        if len(lengths) > 1:
+            raise InvalidArgument(f"FaceMatcher: expected descriptors of one length, got lengths {sorted(lengths)}")
+        object.__setattr__(self, "labeled_descriptors", known)
+        object.__setattr__(self, "distance_threshold", float(distance_threshold))
+        object.__setattr__(self, "_table", np.array(vectors, np.float64))
+
+    def compute_mean_distance(self, query_descriptor: ArrayLike, descriptors: Sequence[ArrayLike]) -> float:
+        """The mean euclidean distance of a descriptor to several; 0 if there are none."""
+        return _mean([euclidean_distance(d, query_descriptor) for d in descriptors])
+
+    def match_descriptor(self, query_descriptor: ArrayLike) -> FaceMatch:
+        """The nearest person, however far."""
+        query = _vector(query_descriptor, "FaceMatcher.match_descriptor")
+        if len(self._table) and len(query) != self._table.shape[1]:
+            length = self._table.shape[1]
+            raise InvalidArgument(f"FaceMatcher.match_descriptor: expected a descriptor of length {length}, got {len(query)}")
+        distances = _distances(self._table, query).tolist() if len(self._table) else []
+        best, start = FaceMatch(UNKNOWN, float(np.finfo(np.float64).max)), 0
+        for known in self.labeled_descriptors:
+            end = start + len(known.descriptors)
+            distance = _mean(distances[start:end])
+            if distance <= best.distance:
+                best = FaceMatch(known.label, distance)
+            start = end
+        return best
+
+    def find_best_match(self, query_descriptor: ArrayLike) -> FaceMatch:
+        """The nearest person if nearer than the threshold, else "unknown" with that distance."""
+        best = self.match_descriptor(query_descriptor)
+        return best if best.distance < self.distance_threshold else FaceMatch(UNKNOWN, best.distance)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What face-api.js's `toJSON` gives, with its names: distanceThreshold, labeledDescriptors."""
+        return {
+            "distanceThreshold": self.distance_threshold,
+            "labeledDescriptors": [known.to_dict() for known in self.labeled_descriptors],
+        }
+
+    def to_json(self) -> str:
+        """The JSON text that face-api.js writes, to the byte."""
+        known = ",".join(each.to_json() for each in self.labeled_descriptors)
+        return f'{{"distanceThreshold":{js_number(self.distance_threshold)},"labeledDescriptors":[{known}]}}'
+
+    @classmethod
+    def from_json(cls, json: str | bytes | Mapping[str, Any]) -> FaceMatcher:
+        """The matcher of a JSON text, or of the mapping read from one; without a threshold it gets 0.6."""
+        data = _mapping(json, "FaceMatcher.from_json", ("labeledDescriptors",))
+        known = data["labeledDescriptors"]
+        if not isinstance(known, list):
+            raise InvalidArgument(f"FaceMatcher.from_json: expected labeledDescriptors to be a list, got {type(known).__name__}")
+        labeled = [LabeledFaceDescriptors.from_json(each) for each in known]
+        return cls(labeled, data.get("distanceThreshold", DEFAULT_THRESHOLD))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, FaceMatcher):
+            return NotImplemented
+        same = self.distance_threshold == other.distance_threshold
+        return same and self.labeled_descriptors == other.labeled_descriptors
+
+    def __hash__(self) -> int:
+        return hash((self.distance_threshold, self.labeled_descriptors))
+
+    def __repr__(self) -> str:
+        return f"<FaceMatcher: {len(self.labeled_descriptors)} labels, distance_threshold {self.distance_threshold:g}>"
+
+
+def _distances(table: NDArray[np.float64], query: NDArray[np.float64]) -> NDArray[np.float64]:
+    from scipy.spatial.distance import cdist  # importing npfaceapi must not import scipy
+
+    distances: NDArray[np.float64] = cdist(table, query[None])[:, 0]
+    return distances
+
+
+def _mean(distances: Sequence[float]) -> float:
+    total = 0.0
+    for distance in distances:  # one after the other: Python 3.12's sum() rounds otherwise
+        total += distance
+    return total / (len(distances) or 1)
+
+
+def _vector(value: ArrayLike, where: str) -> NDArray[np.float64]:
+    try:
+        array = np.asarray(value)
+    except ValueError:  # rows of different lengths
+        array = np.zeros((0, 0))
+    if array.ndim != 1 or (array.dtype.kind not in "fiu" and array.size):
+        raise InvalidArgument(f"{where}: expected a vector of numbers, got {array.dtype} {list(array.shape)}")
+    array = array.astype(np.float64)
+    if not np.isfinite(array).all():
+        raise InvalidArgument(f"{where}: expected finite numbers, got NaN or infinity")
+    return array
+
+
+def _descriptor(value: ArrayLike) -> Descriptor:
+    descriptor = _vector(value, "LabeledFaceDescriptors").astype(np.float32)
+    descriptor.setflags(write=False)
+    return descriptor
+
+
+def _each(inputs: Any) -> list[Any]:
+    if isinstance(inputs, np.ndarray):
+        return list(inputs) if inputs.ndim == 2 else [inputs]
+    return list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+
+
+def _labeled(inputs: list[Any]) -> list[LabeledFaceDescriptors]:
+    known: list[LabeledFaceDescriptors] = []
+    count = 0
+    for each in inputs:
+        if isinstance(each, LabeledFaceDescriptors):
+            known.append(each)
+            continue
+        descriptor = each if isinstance(each, np.ndarray) else field_of(each, "descriptor")
+        if not isinstance(descriptor, np.ndarray):
+            raise InvalidType(
+                "FaceMatcher: expected LabeledFaceDescriptors, results with a descriptor or arrays [128], or a list of these, "
+                f"got {each!r:.80}"
+            )
+        count += 1
+        known.append(LabeledFaceDescriptors(f"person {count}", [descriptor]))
+    return known
+
+
+def _mapping(text: str | bytes | Mapping[str, Any], where: str, names: tuple[str, ...]) -> Mapping[str, Any]:
+    data: Any = text
+    if isinstance(text, (str, bytes, bytearray)):
+        try:
+            data = json.loads(text)
+        except ValueError as error:
+            raise InvalidArgument(f"{where}: expected JSON, got an error at reading it: {error}") from None
+    if not isinstance(data, Mapping) or not set(names) <= set(data):
+        raise InvalidArgument(f"{where}: expected an object with {' and '.join(names)}, got {data!r:.80}")
+    return data

@@ -1,0 +1,328 @@
+"""What the networks find: detections, expressions, age and gender, and the result that gathers them for one face.
+
+Source: face-api.js 0.22.2, `classes/`, `factories/`, `resizeResults`.  The many `With…` types of face-api.js are one
+frozen `FaceResult` here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from npfaceapi.errors import InvalidArgument, InvalidType
+from npfaceapi.faces.detection import FaceDetection, ObjectDetection, seen_in
+from npfaceapi.faces.landmarks import FaceLandmarks
+from npfaceapi.faces.points import DimensionsLike, as_dimensions, as_number
+from npfaceapi.faces.predictions import (
+    FACE_EXPRESSION_LABELS,
+    AgeAndGenderPrediction,
+    ExpressionProbability,
+    FaceExpressions,
+    Gender,
+    as_gender,
+)
+
+__all__ = [
+    "FACE_EXPRESSION_LABELS",
+    "AgeAndGenderPrediction",
+    "ExpressionProbability",
+    "FaceDetection",
+    "FaceExpressions",
+    "FaceResult",
+    "Faces",
+    "Gender",
+    "ObjectDetection",
+    "extend_with_age",
+    "extend_with_face_descriptor",
+    "extend_with_face_detection",
+    "extend_with_face_expressions",
+    "extend_with_face_landmarks",
+    "extend_with_gender",
+    "is_with_age",
+    "is_with_face_detection",
+    "is_with_face_expressions",
+    "is_with_face_landmarks",
+    "is_with_gender",
+    "resize_results",
+]
+
+AnyResult = TypeVar("AnyResult")
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class FaceResult:
+    """Everything found about one face; None where it was not computed.
+
+    Attributes
+    ----------
+    detection : FaceDetection
+    landmarks : FaceLandmarks
+        In pixels of the photo.
+    unshifted_landmarks : FaceLandmarks
+        In pixels of the crop of the detection.
+    aligned_rect : FaceDetection
+        The box around the landmarks, which expressions, age and gender are computed from.
+    descriptor : float32 array [128], read-only
+    expressions : FaceExpressions
+    age : float
+        In years.
+    gender : Gender
+        "male" or "female".
+    gender_probability : float
+    """
+
+    detection: FaceDetection
+    landmarks: FaceLandmarks | None = None
+    unshifted_landmarks: FaceLandmarks | None = None
+    aligned_rect: FaceDetection | None = None
+    descriptor: NDArray[np.float32] | None = None
+    expressions: FaceExpressions | None = None
+    age: float | None = None
+    gender: Gender | None = None
+    gender_probability: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, kind in _FIELD_TYPES.items():
+            value = getattr(self, name)
+            if not isinstance(value, kind) and (value is not None or name == "detection"):
+                raise InvalidType(f"FaceResult.{name}: expected {kind.__name__}, got {type(value).__name__}")
+        if self.descriptor is not None:
+            object.__setattr__(self, "descriptor", _descriptor(self.descriptor))
+        if self.gender is not None:
+            object.__setattr__(self, "gender", as_gender(self.gender, "FaceResult.gender"))
+        for name in ("age", "gender_probability"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, as_number(getattr(self, name), f"FaceResult.{name}"))
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields in plain JSON types: landmarks as [[x, y], ...], boxes and detections as dicts, None if not computed."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {name: _plain(value) for name, value in fields.items()}
+
+    def to_json(self) -> str:
+        """`to_dict()` as JSON."""
+        return json.dumps(self.to_dict())
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, FaceResult):
+            return NotImplemented
+        names = [field.name for field in dataclasses.fields(self) if field.name != "descriptor"]
+        mine, theirs = self.descriptor, other.descriptor
+        same = mine is theirs or (mine is not None and theirs is not None and bool(np.array_equal(mine, theirs)))
+        return same and all(getattr(self, name) == getattr(other, name) for name in names)
+
+    def __hash__(self) -> int:
+        return hash((self.detection, self.landmarks, self.age))
+
+    def __repr__(self) -> str:
+        box = self.detection.box
+        parts = [f"box {box.x:.1f}, {box.y:.1f}, {box.width:.1f} x {box.height:.1f}", f"score {self.detection.score:.3f}"]
+        if self.landmarks is not None:
+            parts.append(f"{len(self.landmarks)} landmarks")
+        if self.expressions is not None:
+            parts.append("{} {:.2f}".format(*self.expressions.as_sorted_array()[0]))
+        if self.age is not None:
+            parts.append(f"age {self.age:.1f}")
+        if self.gender is not None:
+            parts.append(str(self.gender) if self.gender_probability is None else f"{self.gender} {self.gender_probability:.2f}")
+        if self.descriptor is not None:
+            parts.append(f"descriptor [{len(self.descriptor)}]")
+        return f"<FaceResult: {', '.join(parts)}>"
+
+    def _repr_html_(self) -> str:
+        """The face on its photo, for a notebook."""
+        from npfaceapi.display.face_markup import expression_bars, face_list
+        from npfaceapi.display.markup import element
+
+        detection = self.detection
+        bars = None if self.expressions is None else expression_bars(self.expressions)
+        return element("div", face_list([self], (detection.image_width, detection.image_height), detection.read_photo()), bars)
+
+
+class Faces(list[Any]):
+    """The faces of one photo, as `detect_all_faces(photo).run()` gives them: a list; a notebook shows it as their photo.
+
+    Attributes
+    ----------
+    source : PhotoSource or None
+        Where the photo is found again.
+    """
+
+    def __init__(self, faces: Iterable[Any] = (), source: Any = None) -> None:
+        super().__init__(faces)
+        self.source = source
+
+    def _repr_html_(self) -> str:
+        """The photo with its faces, for a notebook."""
+        from npfaceapi.display.face_markup import face_list
+
+        first = getattr(self[0], "detection", self[0]) if self else None
+        photo = self.source.read() if self.source is not None else None
+        size = None if self.source is None else self.source.size
+        if first is not None:
+            size = first.image_width, first.image_height
+        return face_list(self, size, photo)
+
+
+_FIELD_TYPES: dict[str, type] = {
+    "detection": FaceDetection,
+    "landmarks": FaceLandmarks,
+    "unshifted_landmarks": FaceLandmarks,
+    "aligned_rect": FaceDetection,
+    "expressions": FaceExpressions,
+}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, FaceLandmarks):
+        return value.positions.tolist()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, Gender):
+        return value.value
+    return value.to_dict() if hasattr(value, "to_dict") else value
+
+
+def _descriptor(value: ArrayLike) -> NDArray[np.float32]:
+    array = np.array(value, np.float32)
+    if array.ndim != 1:
+        raise InvalidArgument(f"FaceResult.descriptor: expected an array [128], got shape {list(array.shape)}")
+    array.setflags(write=False)
+    return array
+
+
+def _result(source_obj: object, where: str) -> FaceResult:
+    if isinstance(source_obj, FaceResult):
+        return source_obj
+    if isinstance(source_obj, FaceDetection):
+        return FaceResult(source_obj)
+    raise InvalidType(f"{where}: expected a FaceResult or a FaceDetection, got {type(source_obj).__name__}")
+
+
+def extend_with_face_detection(source_obj: FaceResult | Mapping[str, Any] | None, detection: FaceDetection) -> FaceResult:
+    """A new result with this detection; None and an empty mapping start one."""
+    if source_obj is None or (isinstance(source_obj, Mapping) and not source_obj):
+        return FaceResult(detection)
+    return dataclasses.replace(_result(source_obj, "extend_with_face_detection"), detection=detection)
+
+
+def extend_with_face_landmarks(source_obj: FaceResult | FaceDetection, unshifted_landmarks: FaceLandmarks) -> FaceResult:
+    """A new result with landmarks, unshifted landmarks and the aligned rectangle derived from them.
+
+    Parameters
+    ----------
+    unshifted_landmarks : FaceLandmarks
+        In pixels of the crop of the detection.
+
+    Quirk: the landmarks are shifted by the corner of the detection's box as it is, though the crop began at whole
+    pixels inside of the photo; so they are off by less than a pixel, or by what the box sticks out at left or top.
+    """
+    result = _result(source_obj, "extend_with_face_landmarks")
+    if not isinstance(unshifted_landmarks, FaceLandmarks):
+        raise InvalidType(f"extend_with_face_landmarks: expected FaceLandmarks, got {type(unshifted_landmarks).__name__}")
+    detection = result.detection
+    landmarks = unshifted_landmarks.shift_by(detection.box.x, detection.box.y)
+    relative = landmarks.align().rescale(detection.image_dims.reverse())
+    aligned = seen_in(detection.source, FaceDetection(detection.score, relative, detection.image_dims))
+    return dataclasses.replace(result, landmarks=landmarks, unshifted_landmarks=unshifted_landmarks, aligned_rect=aligned)
+
+
+def extend_with_face_descriptor(source_obj: FaceResult | FaceDetection, descriptor: ArrayLike) -> FaceResult:
+    """A new result with a descriptor, kept as float32."""
+    return dataclasses.replace(_result(source_obj, "extend_with_face_descriptor"), descriptor=_descriptor(descriptor))
+
+
+def extend_with_face_expressions(source_obj: FaceResult | FaceDetection, expressions: FaceExpressions) -> FaceResult:
+    """A new result with expressions."""
+    return dataclasses.replace(_result(source_obj, "extend_with_face_expressions"), expressions=expressions)
+
+
+def extend_with_age(source_obj: FaceResult | FaceDetection, age: float) -> FaceResult:
+    """A new result with an age in years."""
+    return dataclasses.replace(_result(source_obj, "extend_with_age"), age=age)
+
+
+def extend_with_gender(source_obj: FaceResult | FaceDetection, gender: Gender | str, gender_probability: float) -> FaceResult:
+    """A new result with a gender and its probability."""
+    where = "extend_with_gender"
+    changes: dict[str, Any] = {"gender": as_gender(gender, where), "gender_probability": gender_probability}
+    return dataclasses.replace(_result(source_obj, where), **changes)
+
+
+def is_with_face_detection(obj: object) -> bool:
+    """Whether an object is a result; each has a detection."""
+    return isinstance(obj, FaceResult)
+
+
+def is_with_face_landmarks(obj: object) -> bool:
+    """Whether an object is a result with landmarks, unshifted landmarks and the aligned rectangle."""
+    return isinstance(obj, FaceResult) and None not in (obj.landmarks, obj.unshifted_landmarks, obj.aligned_rect)
+
+
+def is_with_face_expressions(obj: object) -> bool:
+    """Whether an object is a result with expressions."""
+    return isinstance(obj, FaceResult) and obj.expressions is not None
+
+
+def is_with_age(obj: object) -> bool:
+    """Whether an object is a result with an age."""
+    return isinstance(obj, FaceResult) and obj.age is not None
+
+
+def is_with_gender(obj: object) -> bool:
+    """Whether an object is a result with a gender and its probability in [0, 1]."""
+    if not isinstance(obj, FaceResult) or obj.gender is None or obj.gender_probability is None:
+        return False
+    return 0 <= obj.gender_probability <= 1
+
+
+def resize_results(results: AnyResult, dimensions: DimensionsLike) -> AnyResult:
+    """Results as they are in the photo at another size.
+
+    Parameters
+    ----------
+    results : FaceResult, FaceDetection, FaceLandmarks, None, or a list of these (also nested)
+    dimensions : Dimensions, (width, height), or anything with width and height, as a PIL image
+        The new size of the photo in pixels, > 0.
+
+    Raises
+    ------
+    InvalidArgument, InvalidType
+        On sizes not above 0, and on other results.
+
+    Quirk: landmarks are stretched from the crop, which has whole pixels, to the exact box; so they move by up to a
+    pixel even if the size stays the same.  Bare landmarks lose their shift.
+
+    Examples
+    --------
+    >>> face = FaceDetection(0.9, {"x": 0.1, "y": 0.2, "width": 0.5, "height": 0.5}, (100, 100))
+    >>> resize_results([face], (50, 200))[0].box
+    Box(x=5.0, y=40.0, width=25.0, height=100.0)
+    """
+    width, height = as_dimensions(dimensions, "resize_results")
+    if width <= 0 or height <= 0:
+        raise InvalidArgument(f"resize_results: expected width and height > 0, got {width} x {height}")
+    resized: Any = _resized(results, width, height)
+    return resized  # type: ignore[no-any-return]
+
+
+def _resized(result: Any, width: float, height: float) -> Any:
+    if isinstance(result, (list, tuple)):
+        return [_resized(each, width, height) for each in result]
+    if isinstance(result, FaceResult):
+        moved = dataclasses.replace(result, detection=result.detection.for_size(width, height))
+        if not is_with_face_landmarks(result) or result.unshifted_landmarks is None:
+            return moved
+        box = moved.detection.box
+        return extend_with_face_landmarks(moved, result.unshifted_landmarks.for_size(box.width, box.height))
+    if isinstance(result, (ObjectDetection, FaceLandmarks)):
+        return result.for_size(width, height)
+    if result is None or isinstance(result, (FaceExpressions, AgeAndGenderPrediction)):
+        return result
+    raise InvalidType(f"resize_results: expected results of a task, got {type(result).__name__}")

@@ -1,0 +1,200 @@
+"""The options of the detectors, checked when they are made.
+
+Source: face-api.js 0.22.2, `*/…Options`, `tinyYolov2/config`.  Unlike there, 0 is a value and not "unset".
+"""
+
+from __future__ import annotations
+
+import enum
+import numbers
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from npfaceapi.errors import InvalidArgument, InvalidType
+from npfaceapi.faces.points import as_score, field_of, is_number
+
+__all__ = [
+    "MtcnnOptions",
+    "SsdMobilenetv1Options",
+    "TinyFaceDetectorOptions",
+    "TinyYolov2Options",
+    "TinyYolov2SizeType",
+    "validate_config",
+]
+
+
+class TinyYolov2SizeType(enum.IntEnum):
+    """Usual input sizes of TinyYolov2 and TinyFaceDetector: smaller is faster, larger finds smaller faces."""
+
+    XS = 224
+    SM = 320
+    MD = 416
+    LG = 608
+
+
+@dataclass(frozen=True, slots=True)
+class SsdMobilenetv1Options:
+    """Options of SsdMobilenetv1.
+
+    Parameters
+    ----------
+    min_confidence : float
+        Faces have a score above this; in [0, 1].
+    max_results : int
+        The most faces to give; >= 0.
+
+    Raises
+    ------
+    InvalidArgument
+        On values out of range.
+
+    Examples
+    --------
+    >>> SsdMobilenetv1Options(min_confidence=0.8)
+    SsdMobilenetv1Options(min_confidence=0.8, max_results=100)
+    """
+
+    min_confidence: float = 0.5
+    max_results: int = 100
+
+    def __post_init__(self) -> None:
+        where = type(self).__name__
+        object.__setattr__(self, "min_confidence", as_score(self.min_confidence, f"{where}.min_confidence"))
+        object.__setattr__(self, "max_results", _whole(self.max_results, 0, f"{where}.max_results"))
+
+
+@dataclass(frozen=True, slots=True)
+class TinyYolov2Options:
+    """Options of TinyYolov2.
+
+    Parameters
+    ----------
+    input_size : int
+        The photo is resized to a square of this many pixels; a multiple of 32, > 0, see `TinyYolov2SizeType`.
+    score_threshold : float
+        Faces have a score above this; in [0, 1].
+
+    Raises
+    ------
+    InvalidArgument
+        On values out of range.
+    """
+
+    input_size: int = 416
+    score_threshold: float = 0.5
+
+    def __post_init__(self) -> None:
+        where = type(self).__name__
+        size: object = self.input_size
+        if isinstance(size, bool) or not isinstance(size, numbers.Integral) or size <= 0 or size % 32:
+            raise InvalidArgument(f"{where}.input_size: expected a multiple of 32 above 0, got {size!r}")
+        object.__setattr__(self, "input_size", int(size))
+        object.__setattr__(self, "score_threshold", as_score(self.score_threshold, f"{where}.score_threshold"))
+
+
+@dataclass(frozen=True, slots=True)
+class TinyFaceDetectorOptions(TinyYolov2Options):
+    """Options of TinyFaceDetector: `input_size` (a multiple of 32) and `score_threshold` (in [0, 1])."""
+
+
+@dataclass(frozen=True, slots=True)
+class MtcnnOptions:
+    """Options of Mtcnn.
+
+    Parameters
+    ----------
+    min_face_size : float
+        The smallest face to look for, in pixels; >= 1.
+    scale_factor : float
+        From one size of the photo to the next smaller one; in (0, 1).
+    max_num_scales : int
+        The most sizes to look at; >= 1.
+    score_thresholds : sequence of 3 floats
+        Of the three stages; in [0, 1].
+    scale_steps : sequence of floats, optional
+        The sizes to look at, relative to the photo, > 0; replaces those computed from the other options.
+
+    Raises
+    ------
+    InvalidArgument, InvalidType
+        On values out of range, and on things that are no sequence.
+    """
+
+    min_face_size: float = 20
+    scale_factor: float = 0.709
+    max_num_scales: int = 10
+    score_thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7)
+    scale_steps: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        where = type(self).__name__
+        if not is_number(self.min_face_size) or self.min_face_size < 1:
+            raise InvalidArgument(f"{where}.min_face_size: expected a number >= 1, got {self.min_face_size!r}")
+        if not is_number(self.scale_factor) or not 0 < self.scale_factor < 1:
+            raise InvalidArgument(f"{where}.scale_factor: expected a number between 0 and 1, got {self.scale_factor!r}")
+        object.__setattr__(self, "max_num_scales", _whole(self.max_num_scales, 1, f"{where}.max_num_scales"))
+        thresholds = _sequence(self.score_thresholds, f"{where}.score_thresholds")
+        if len(thresholds) != 3:
+            raise InvalidArgument(f"{where}.score_thresholds: expected 3 numbers in [0, 1], got {self.score_thresholds!r}")
+        thresholds = tuple(as_score(value, f"{where}.score_thresholds") for value in thresholds)
+        object.__setattr__(self, "score_thresholds", thresholds)
+        if self.scale_steps is not None:
+            steps = _sequence(self.scale_steps, f"{where}.scale_steps")
+            if not all(is_number(step) and step > 0 for step in steps):
+                raise InvalidArgument(f"{where}.scale_steps: expected numbers > 0, got {self.scale_steps!r}")
+            object.__setattr__(self, "scale_steps", tuple(float(step) for step in steps))
+
+
+def _whole(value: object, smallest: int, where: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < smallest:
+        raise InvalidArgument(f"{where}: expected a whole number >= {smallest}, got {value!r}")
+    return int(value)
+
+
+def _sequence(value: Any, where: str) -> tuple[Any, ...]:
+    if isinstance(value, (str, bytes)) or not isinstance(value, (Sequence, np.ndarray)):
+        raise InvalidType(f"{where}: expected a sequence of numbers, got {value!r}")
+    return tuple(value)
+
+
+def validate_config(config: Any) -> None:
+    """Check the configuration of a TinyYolov2 network.
+
+    Parameters
+    ----------
+    config : mapping or object
+        with_separable_convs (bool), iou_threshold (in [0, 1]), classes (names), anchors (points or pairs), and perhaps
+        mean_rgb (3 numbers).
+
+    Raises
+    ------
+    InvalidArgument
+        Naming the field that is wrong.
+
+    Examples
+    --------
+    >>> validate_config({"with_separable_convs": True, "iou_threshold": 0.4, "classes": ["face"], "anchors": [(1.6, 2.1)]})
+    """
+    if config is None:
+        raise InvalidArgument("validate_config: expected a configuration, got None")
+
+    def check(name: str, is_valid: Any, expected: str) -> None:
+        value = field_of(config, name)
+        if not is_valid(value):
+            raise InvalidArgument(f"validate_config.{name}: expected {expected}, got {value!r}")
+
+    def is_list(value: Any) -> bool:
+        return isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, (str, bytes)) and len(value) > 0
+
+    def is_anchor(value: Any) -> bool:
+        pair = list(value) if is_list(value) else [field_of(value, "x"), field_of(value, "y")]
+        return len(pair) == 2 and all(map(is_number, pair))
+
+    check("with_separable_convs", lambda v: isinstance(v, bool), "True or False")
+    check("iou_threshold", lambda v: is_number(v) and 0 <= v <= 1, "a number in [0, 1]")
+    check("classes", lambda v: is_list(v) and all(isinstance(name, str) for name in v), "a list of class names")
+    check("anchors", lambda v: is_list(v) and all(map(is_anchor, v)), "a list of points (x, y)")
+    check("mean_rgb", lambda v: v is None or (is_list(v) and len(v) == 3 and all(map(is_number, v))), "3 numbers or None")

@@ -1,0 +1,1 @@
+"""From a photo to the input of a network: decoding, fetching, sizes and crops, batches."""

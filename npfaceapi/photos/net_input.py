@@ -1,0 +1,384 @@
+"""Photos: from whatever the caller has to pixels, batches and crops.
+
+    photo (path, URL, bytes, file, PIL image, array) ─▶ load_image ─▶ [H,W,3] ─▶ NetInput ─▶ batch [N,S,S,3]
+
+`decoding.py` decodes, `fetch.py` fetches, `resampling.py` pads and resizes; this module puts them together.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+from collections.abc import Iterable, Sequence
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from npfaceapi.errors import ImageError, ImageNotFoundError, InvalidArgument, InvalidType
+from npfaceapi.faces.geometry import Dimensions
+from npfaceapi.photos.decoding import buffer_to_image, decode_array, decode_file, decode_pil, is_pil_image, to_pil
+from npfaceapi.photos.fetch import fetch_or_throw, is_url
+from npfaceapi.photos.resampling import (
+    compute_reshaped_dimensions,
+    normalize,
+    pad_to_square,
+    resize_bilinear,
+    resize_half_pixel,
+    to_batch_tensor,
+)
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = [
+    "NetInput",
+    "Photo",
+    "buffer_to_image",
+    "compute_reshaped_dimensions",
+    "crop_rect",
+    "extract_face_tensors",
+    "extract_faces",
+    "load_image",
+    "normalize",
+    "pad_to_square",
+    "resize_bilinear",
+    "resize_half_pixel",
+    "to_batch_tensor",
+    "to_net_input",
+]
+
+Photo: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Image.Image | NDArray[Any]"
+
+
+def load_image(photo: Photo, name: str = "photo") -> NDArray[Any]:
+    """Read a photo into pixels.
+
+    Parameters
+    ----------
+    photo : str, os.PathLike, bytes, binary file object, PIL.Image.Image or ndarray
+        A path, a `http(s)://` or `file:` URL, an image file's content or an open one (read from its start), a PIL image, or
+        an array: `[H,W,3]`, `[H,W,4]` (composited on black), `[H,W]`, `[H,W,1]`, `[1,H,W,3]`; uint8, uint16 (round(v/257)),
+        bool, other integers and floats in 0..255.  RGB, upright by EXIF, first frame, colour profiles ignored.
+    name : str
+        What errors call a photo that has no name of its own.
+
+    Returns
+    -------
+    ndarray
+        `[H,W,3]`, C-contiguous, uint8, or float32 in 0..255 for floats.  Do not write to it: it can be the caller's array.
+
+    Raises
+    ------
+    ImageError, InvalidType, FetchError
+        Not an image, damaged, too large, empty, wrong shape or values; no type of photo; a URL that cannot be fetched.
+
+    Examples
+    --------
+    >>> load_image(np.zeros((4, 6), np.uint8)).shape
+    (4, 6, 3)
+    """
+    if isinstance(photo, np.ndarray):
+        return decode_array(photo, name)
+    if isinstance(photo, str) and is_url(photo):
+        return decode_file(io.BytesIO(fetch_or_throw(photo)), photo)
+    if isinstance(photo, (str, os.PathLike)):
+        return _load_path(photo)
+    if isinstance(photo, (bytes, bytearray, memoryview)):
+        return decode_file(io.BytesIO(photo), f"{name} ({len(photo)} bytes)")
+    if is_pil_image(photo):
+        return decode_pil(photo, getattr(photo, "filename", "") or name)  # type: ignore[arg-type]
+    if callable(getattr(photo, "read", None)):
+        return _load_file(photo, name)
+    hint = "; pass numpy.asarray(photo)" if hasattr(photo, "__array__") else ""
+    raise InvalidType(
+        f"{name}: expected a path, URL, bytes, binary file, PIL image or array, got {type(photo).__name__}{hint}",
+    )
+
+
+def _load_path(path: str | os.PathLike[str]) -> NDArray[Any]:
+    name = os.fsdecode(path)
+    try:
+        with open(path, "rb") as file:
+            # Pillow reads only what it needs of a file that can be rewound; a pipe cannot.
+            return decode_file(file if file.seekable() else io.BytesIO(file.read()), name)
+    except ImageError:
+        raise
+    except FileNotFoundError:
+        raise ImageNotFoundError(f"{name}: expected an image file, got no such file") from None
+    except IsADirectoryError:
+        raise ImageError(f"{name}: expected an image file, got a folder") from None
+    except (OSError, ValueError) as error:  # ValueError: a null character in the path
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise ImageError(f"{name}: expected a file that can be read, got: {reason}") from None
+
+
+def _load_file(file: Any, name: str) -> NDArray[Any]:
+    own_name = getattr(file, "name", None)
+    name = own_name if isinstance(own_name, str) else name
+    if isinstance(file, io.TextIOBase):
+        raise InvalidType(f'{name}: expected a binary file, got one opened as text; open it with mode "rb"')
+    try:
+        seekable = getattr(file, "seekable", None)
+        if seekable is not None and seekable():
+            file.seek(0)
+        data = file.read()
+    except (OSError, ValueError) as error:  # ValueError: a closed file
+        raise ImageError(f"{name}: expected a file that can be read, got: {error}") from None
+    if not isinstance(data, bytes):
+        raise InvalidType(f"{name}: expected a binary file, got one that reads {type(data).__name__}")
+    return decode_file(io.BytesIO(data), name)
+
+
+class NetInput:
+    """One photo or a batch of photos, decoded, of any sizes: what networks take in.
+
+    Parameters
+    ----------
+    inputs : sequence
+        Photos, as `load_image` takes them; at least one.
+    treat_as_batch_input : bool
+        Whether a single photo counts as a batch, so that the result is a list.
+
+    Examples
+    --------
+    >>> NetInput([np.zeros((40, 60, 3), np.uint8)]).input_dimensions
+    [(40, 60, 3)]
+    """
+
+    _kept: tuple[tuple[int, bool], NDArray[np.float32]] | None = None
+
+    def __init__(self, inputs: Sequence[Photo], treat_as_batch_input: bool = False) -> None:
+        if not isinstance(inputs, (list, tuple)):
+            raise InvalidType(f"NetInput: expected a list of photos, got {type(inputs).__name__}")
+        if not inputs:
+            raise InvalidArgument("NetInput: expected at least one photo, got an empty list")
+        single = len(inputs) == 1 and not treat_as_batch_input
+        self._images = [load_image(photo, "photo" if single else f"photos[{index}]") for index, photo in enumerate(inputs)]
+        self._treat_as_batch_input = treat_as_batch_input
+        self._input_size: int | None = None
+        self._keeps_batch = False
+
+    @classmethod
+    def of_pixels(cls, images: Sequence[NDArray[Any]], *, keep_batch: bool = False) -> NetInput:
+        """A batch of images that were decoded before, or of crops of them; nothing is copied.
+
+        Parameters
+        ----------
+        images : sequence of ndarray
+            At least one, each [H,W,3], uint8 or float32, as `load_image` gives them; views will do.
+        keep_batch : bool
+            Whether `to_batch_tensor` keeps what it made, read-only, for the next network that asks for the same.
+        """
+        net_input = cls.__new__(cls)
+        net_input._images, net_input._treat_as_batch_input, net_input._input_size = list(images), True, None
+        net_input._keeps_batch = keep_batch
+        return net_input
+
+    def __repr__(self) -> str:
+        return f"NetInput(batch_size={self.batch_size}, input_dimensions={self.input_dimensions})"
+
+    @property
+    def image_tensors(self) -> list[NDArray[Any]]:
+        """The pixels `[H,W,3]` of each photo, uint8 or float32."""
+        return list(self._images)
+
+    @property
+    def is_batch_input(self) -> bool:
+        """Whether a list came in, so that a list goes out."""
+        return self._treat_as_batch_input or self.batch_size > 1
+
+    @property
+    def batch_size(self) -> int:
+        """The number of photos."""
+        return len(self._images)
+
+    @property
+    def input_size(self) -> int | None:
+        """The side that was last asked of `to_batch_tensor`."""
+        return self._input_size
+
+    @property
+    def input_dimensions(self) -> list[tuple[int, int, int]]:
+        """(height, width, 3) of each photo."""
+        return [self.get_input_dimensions(index) for index in range(self.batch_size)]
+
+    @property
+    def reshaped_input_dimensions(self) -> list[Dimensions]:
+        """Width and height of each photo inside of the square that `to_batch_tensor` made last."""
+        return [self.get_reshaped_input_dimensions(index) for index in range(self.batch_size)]
+
+    def get_input(self, batch_idx: int) -> NDArray[Any]:
+        """The pixels `[H,W,3]` of one photo."""
+        return self._images[batch_idx]
+
+    def get_input_dimensions(self, batch_idx: int) -> tuple[int, int, int]:
+        """(height, width, 3) of one photo."""
+        height, width, channels = self._images[batch_idx].shape
+        return height, width, channels
+
+    def get_input_height(self, batch_idx: int) -> int:
+        """Height of one photo in pixels."""
+        return self.get_input_dimensions(batch_idx)[0]
+
+    def get_input_width(self, batch_idx: int) -> int:
+        """Width of one photo in pixels."""
+        return self.get_input_dimensions(batch_idx)[1]
+
+    def get_reshaped_input_dimensions(self, batch_idx: int) -> Dimensions:
+        """Width and height of one photo inside of the square that `to_batch_tensor` made last."""
+        if self._input_size is None:
+            raise InvalidArgument("get_reshaped_input_dimensions: expected a call of to_batch_tensor before, got none")
+        height, width, _ = self.get_input_dimensions(batch_idx)
+        return compute_reshaped_dimensions(width, height, self._input_size)
+
+    def to_batch_tensor(self, input_size: int, is_center_inputs: bool = True) -> NDArray[np.float32]:
+        """All photos padded to squares and resized: float32 `[N,input_size,input_size,3]` in 0..255."""
+        asked, kept = (input_size, is_center_inputs), self._kept
+        if kept is not None and kept[0] == asked:
+            return kept[1]
+        batch = to_batch_tensor(self._images, input_size, is_center_inputs)
+        if self._keeps_batch:
+            batch.flags.writeable = False
+            self._kept = asked, batch
+        self._input_size = input_size
+        return batch
+
+
+def to_net_input(inputs: Photo | Sequence[Photo] | NetInput) -> NetInput:
+    """Decode one photo or several.
+
+    Parameters
+    ----------
+    inputs : photo, list or tuple of photos, or NetInput
+        A photo is what `load_image` takes; a list is a batch, even with one element; a NetInput is returned as it is.
+
+    Raises
+    ------
+    InvalidArgument
+        If the list is empty.
+    ImageError, InvalidType, FetchError
+        As `load_image`; the message names the photo.
+
+    Examples
+    --------
+    >>> photo = np.zeros((40, 60, 3), np.uint8)
+    >>> to_net_input(photo).is_batch_input, to_net_input([photo]).is_batch_input
+    (False, True)
+    """
+    if isinstance(inputs, NetInput):
+        return inputs
+    if isinstance(inputs, (list, tuple)):
+        if not inputs:
+            raise InvalidArgument("to_net_input: expected at least one photo, got an empty list")
+        return NetInput(inputs, True)
+    return NetInput([inputs])  # type: ignore[list-item]
+
+
+def crop_rect(box: Any, image_width: int, image_height: int) -> tuple[int, int, int, int]:
+    """The pixels of a box that lie in the image, as whole numbers (x, y, width, height).
+
+    Quirk: x, y, width and height are floored one by one after clipping, so that the last row or column can be lost.
+
+    Raises
+    ------
+    InvalidArgument
+        If no pixel is left; face-api.js takes a size of -1 as "to the end" and hands empty crops to the networks.
+
+    Examples
+    --------
+    >>> from npfaceapi.faces.geometry import Rect
+    >>> crop_rect(Rect(55.5, 35.5, 10, 10), 60, 40)
+    (55, 35, 4, 4)
+    """
+    try:
+        x, y, width, height = (float(getattr(box, name)) for name in ("x", "y", "width", "height"))
+    except AttributeError:
+        raise InvalidType(f"crop_rect: expected a box with x, y, width and height, got {type(box).__name__}") from None
+    if all(map(math.isfinite, (x, y, width, height))):
+        left, top = max(x, 0.0), max(y, 0.0)
+        right, bottom = min(x + width - left, image_width - left), min(y + height - top, image_height - top)
+        rect = math.floor(left), math.floor(top), math.floor(right), math.floor(bottom)
+        if rect[2] > 0 and rect[3] > 0:
+            return rect
+    raise InvalidArgument(
+        f"crop_rect: expected a box with at least one pixel inside of the {image_width}x{image_height} image,"
+        f" got x={x:g}, y={y:g}, width={width:g}, height={height:g}"
+    )
+
+
+def extract_face_tensors(image_tensor: Photo | NetInput, detections: Iterable[Any]) -> list[NDArray[Any]]:
+    """Cut faces out of a photo, as arrays.
+
+    Parameters
+    ----------
+    image_tensor : photo
+        As `load_image` takes it.
+    detections : iterable of FaceDetection, FaceResult, Box or Rect
+        A detection is scaled to the size of the photo; a box counts in its pixels.
+
+    Returns
+    -------
+    list of ndarray
+        Copies `[h,w,3]`, uint8 or float32.
+
+    Raises
+    ------
+    InvalidArgument
+        If a box has no pixel inside of the photo.
+
+    Examples
+    --------
+    >>> from npfaceapi.faces.geometry import Rect
+    >>> extract_face_tensors(np.zeros((40, 60, 3), np.uint8), [Rect(10, 5, 20, 30)])[0].shape
+    (30, 20, 3)
+    """
+    return _crops("extract_face_tensors", image_tensor, detections, floor_detections=False)
+
+
+def extract_faces(photo: Photo | NetInput, detections: Iterable[Any]) -> list[Image.Image]:
+    """Cut faces out of a photo, as PIL images.
+
+    Quirk: the box of a detection is floored before it is clipped, that of `extract_face_tensors` is not: the two can
+    differ by one pixel.
+
+    Parameters
+    ----------
+    photo : photo
+        As `load_image` takes it.
+    detections : iterable of FaceDetection, FaceResult, Box or Rect
+        A detection is scaled to the size of the photo; a box counts in its pixels.
+
+    Raises
+    ------
+    InvalidArgument
+        If a box has no pixel inside of the photo.
+
+    Examples
+    --------
+    >>> from npfaceapi.faces.geometry import Rect
+    >>> extract_faces(np.zeros((40, 60, 3), np.uint8), [Rect(10, 5, 20, 30)])[0].size
+    (20, 30)
+    """
+    return [to_pil(crop) for crop in _crops("extract_faces", photo, detections, floor_detections=True)]
+
+
+def _crops(where: str, photo: Photo | NetInput, detections: Iterable[Any], floor_detections: bool) -> list[NDArray[Any]]:
+    if isinstance(photo, NetInput):
+        if photo.batch_size != 1:
+            raise InvalidArgument(f"{where}: expected one photo, got a batch of {photo.batch_size}")
+        photo = photo.get_input(0)
+    image = load_image(photo)
+    height, width, _ = image.shape
+    if not isinstance(detections, Iterable):
+        raise InvalidType(f"{where}: expected a list of detections or boxes, got {type(detections).__name__}")
+    crops = []
+    for item in detections:
+        box = getattr(item, "detection", item)
+        if hasattr(box, "for_size") and hasattr(box, "box"):
+            box = box.for_size(width, height).box
+            box = box.floor() if floor_detections else box
+        x, y, w, h = crop_rect(box, width, height)
+        crops.append(image[y : y + h, x : x + w].copy())
+    return crops

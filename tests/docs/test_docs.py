@@ -1,0 +1,205 @@
+"""The reading path in docs/: its code prints what the pages say, links lead somewhere, pictures are what a script draws."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+from helpers import ROOT
+from helpers.pages import DOCS, assert_says_the_same, load, problems_of
+
+PAGES = sorted(DOCS.glob("[0-9][0-9]-*.md"))
+BUDGET = 3_000_000  # bytes of all pictures
+
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+
+
+pages = load(DOCS / "pages.py")
+
+# ------------------------------------------------------------------ code and its output
+
+
+@each_page
+def test_code_runs_and_prints_what_the_page_says(page):
+    blocks = list(pages.run(page.read_text("utf-8"), page.name))
+    assert len(blocks) >= 3
+    for block in blocks:
+        assert (block.stated is None) == (block.printed == ""), block.code
+        if block.stated is not None:
+            assert_says_the_same(block.stated, block.printed)
+
+
+@pytest.mark.parametrize(
+    ("stated", "printed"),
+    [
+        ("0.97", "0.95"),
+        ("82 boxes", "81 boxes"),
+        ("(1, 128)", "(1, 127)"),
+        ("1,234", "1,235"),
+        ("a 1.0", "b 1.0"),
+        ("1.0e-10", "1.0e-09"),
+    ],
+)
+def test_the_comparison_finds_differences(stated, printed):
+    with pytest.raises(AssertionError):
+        assert_says_the_same(stated, printed)
+
+
+def test_the_comparison_allows_the_last_digit():
+    assert_says_the_same("[0.97 -1.50]\n 12 x 1,234.5", "[0.98 -1.49]\n12 x 1,234.6")
+
+
+def test_every_block_of_code_is_found():
+    for page in PAGES:
+        text = page.read_text("utf-8")
+        assert len(re.findall(r"^```(?:python|sh)$", text, re.MULTILINE)) == len(pages._BLOCK.findall(text)), page.name
+        assert len(re.findall(r"^```", text, re.MULTILINE)) % 2 == 0, page.name
+
+
+def test_pages_can_be_written_anew():
+    text = "```python\nprint(1 + 1)\n```\n\n```\n3\n```\nprose\n"
+    assert pages.rewritten(text, "test") == text.replace("3", "2")
+    assert pages.rewritten("```sh\nnpfaceapi backends\n```\n", "test").count("```") == 4
+    with pytest.raises(ValueError, match="expected calls of npfaceapi in a block of sh, got 'rm x'"):
+        pages.rewritten("```sh\nrm x\n```\n", "test")
+
+
+# ------------------------------------------------------------------ numbers in the prose
+
+#: Numbers that no code of the page prints, and where they come from.
+QUOTED = {
+    "02-separable": {"70.6": "MobileNets, table 4", "71.7": "MobileNets, table 4"},
+    "06-non-max-suppression": {"0.4": "IOU_THRESHOLD in networks/tiny_yolov2.py"},
+    "08-alignment": {"0.6": "DEFAULT_THRESHOLD in faces/matcher.py", "1.7": "version of TensorFlow.js"},
+    "09-descriptor": {"99.38": "King, 2017"},
+    "10-expression-age-gender": {
+        "0.5": "decode in networks/age_gender_net.py",
+        "34.7": "Gender Shades",
+        "4.54": "README of face-api.js",
+        "9.91": "README of face-api.js",
+    },
+}
+
+
+def prose_of(text):
+    """A page without its code, addresses and references."""
+    text = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    text = re.sub(r"^(?:    .*\n)+", "", text, flags=re.MULTILINE)
+    text = re.sub(r"^To read on:(?:.*\n)+?\n", "", text, flags=re.MULTILINE)
+    text = re.sub(r"\]\([^)]*\)", "]", text)
+    return re.sub(r"`[^`]*`", "", text)
+
+
+def unproven(text, quoted=()):
+    """Numbers with a decimal point or of four digits that stand in the prose, and neither in code nor in its output."""
+    code = " ".join(re.findall(r"^```.*?^```", text, re.DOTALL | re.MULTILINE))
+    shown = {n.replace(",", "") for n in re.findall(r"\d[\d,]*(?:\.\d+)?", code)}
+    found = [n.replace(",", "") for n in re.findall(r"(?<![\w.])\d[\d,]*\d(?:\.\d+)?|(?<![\w.])\d\.\d+", prose_of(text))]
+    told = {n for n in found if "." in n or len(n) >= 4}
+    return sorted(n for n in told if n not in shown | set(quoted) and not any(_rounds_to(m, n) for m in shown))
+
+
+def _rounds_to(shown, told):
+    digits = len(told.partition(".")[2])
+    return len(shown) > len(told) and round(float(shown), digits) == float(told)
+
+
+@each_page
+def test_numbers_in_the_prose_are_computed_on_the_page(page):
+    assert unproven(page.read_text("utf-8"), QUOTED.get(page.stem, ())) == []
+
+
+def test_an_unproven_number_is_found():
+    text = "It scores 0.97, and 3.14, of 5118.\n\n```python\nprint(0.9655)\n```\n\n```\n0.9655\n```\n"
+    assert unproven(text) == ["3.14", "5118"]
+
+
+# ------------------------------------------------------------------ links
+
+
+@pytest.mark.parametrize("page", [*sorted(DOCS.glob("*.md")), ROOT / "README.md"], ids=lambda page: page.stem)
+def test_links_lead_to_what_they_name(page):
+    assert problems_of(page.read_text("utf-8"), page.parent) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[here](nowhere.md)", "nowhere.md: no such file"),
+        ("[`conv3d`](../npfaceapi/ops.py)", "../npfaceapi/ops.py defines no `conv3d`"),
+        ("[conv2d](../npfaceapi/ops.py)", "../npfaceapi/ops.py defines no conv2d"),
+        ("[there](differences.md#nothing)", "differences.md#nothing: no such heading"),
+        ("[arXiv:1.2](https://arxiv.org/abs/1.3)", "arXiv:1.2 leads to https://arxiv.org/abs/1.3"),
+    ],
+)
+def test_a_wrong_link_is_found(text, problem):
+    assert problems_of(text, DOCS) == [problem]
+
+
+@each_page
+def test_pages_follow_each_other_and_explain_code(page):
+    text = page.read_text("utf-8")
+    position = PAGES.index(page)
+    last = text.strip().splitlines()[-1]
+    assert ("README.md" if page is PAGES[-1] else PAGES[position + 1].name) in last
+    assert position == 0 or PAGES[position - 1].name in last
+    assert text.startswith(f"# {position + 1}. ")
+    assert text.count(".py)") >= 2
+    assert "## Where it is in the code" in text
+    assert "To read on: " in text
+
+
+def test_the_index_lists_every_page():
+    index = (DOCS / "README.md").read_text("utf-8")
+    assert re.findall(r"\]\((\d\d-.*?\.md)\)", index) == [page.name for page in PAGES]
+    assert "docs/README.md" in (ROOT / "README.md").read_text("utf-8")
+
+
+# ------------------------------------------------------------------ pictures
+
+PICTURE = re.compile(r"!\[([^\]]*)\]\((pictures/[^)]+)\)")
+
+
+@pytest.fixture(scope="module")
+def make():
+    with pytest.MonkeyPatch.context() as patch:
+        yield load(DOCS / "pictures" / "make.py", patch)
+
+
+def difference(a, b):
+    """The share of pixels that differ visibly, slightly blurred: letters are not drawn alike by every version of Pillow."""
+    blurred = [np.asarray(image.convert("RGB").filter(ImageFilter.BoxBlur(2)), np.int16) for image in (a, b)]
+    if blurred[0].shape != blurred[1].shape:
+        return 1.0
+    return float((np.abs(blurred[0] - blurred[1]).max(axis=2) > 24).mean())
+
+
+def test_every_picture_is_referenced_made_and_small(make):
+    referenced = {target for page in PAGES for _, target in PICTURE.findall(page.read_text("utf-8"))}
+    assert referenced == {f"pictures/{name}.png" for name in make.PICTURES}
+    assert {path.name for path in (DOCS / "pictures").glob("*.png")} == {f"{name}.png" for name in make.PICTURES}
+    assert sum(path.stat().st_size for path in (DOCS / "pictures").glob("*.png")) < BUDGET
+
+
+@each_page
+def test_pictures_have_words_for_who_cannot_see_them(page):
+    for words, target in PICTURE.findall(page.read_text("utf-8")):
+        assert len(words.split()) >= 8, target
+
+
+def test_the_script_draws_the_committed_pictures(make):
+    for name, draw in make.PICTURES.items():
+        with Image.open(DOCS / "pictures" / f"{name}.png") as committed:
+            assert difference(make.compact(draw()), committed) < 0.005, name
+
+
+def test_another_picture_is_found():
+    with Image.open(DOCS / "pictures" / "nms.png") as nms:
+        other = nms.convert("RGB")
+        other.paste(nms.crop((532, 80, 880, 370)), (12, 80))  # the seven boxes become one
+        assert difference(nms, nms) == 0
+        assert difference(nms, other) > 0.005
+        assert difference(nms, nms.crop((0, 0, 800, 300))) == 1

@@ -1,0 +1,108 @@
+"""Memory: what calls leave behind, what a workspace may hold, and the peak of the whole chain."""
+
+from __future__ import annotations
+
+import gc
+import os
+import random
+
+import numpy as np
+import pytest
+
+import npfaceapi as faceapi
+from npfaceapi.benchmark.processes import memory_section
+from npfaceapi.conformance.synthetic import synthetic
+from npfaceapi.engines.numba import program
+from npfaceapi.engines.numba.workspace import ALIGNMENT, Block, Workspaces, workspaces
+from npfaceapi.networks.neural_network import MAX_PROGRAMS
+
+CALLS = int(os.environ.get("NPFACEAPI_STRESS_CALLS", "500"))  # 2000 for the long version
+NAMES = (
+    "ssd_mobilenetv1", "tiny_face_detector", "face_landmark_68_net", "face_landmark_68_tiny_net", "face_recognition_net",
+    "face_expression_net", "age_gender_net", "pnet", "rnet", "onet",
+)  # fmt: skip
+
+
+class Poisoned(Workspaces):
+    """Gives out memory full of NaN, or of what a call before left in it."""
+
+    def __init__(self, fill):
+        super().__init__(0)
+        self.fill = fill
+
+    def take(self, size):
+        block = super().take(size)
+        block.array[:] = self.fill
+        return block
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_step_relies_on_what_it_finds_in_its_memory(name, threads, monkeypatch):
+    net = getattr(faceapi.nets.mtcnn if len(name) == 4 else faceapi.nets, name)
+    batch = synthetic(3, (3, 97, 61, 3) if name == "pnet" else (3, net.input_size, net.input_size, 3), 0, 255)
+    threads(1)
+    expected = net.run_net(batch)
+    for count in (1, 2):
+        threads(count)
+        for fill in (0xFF, 0x7F):  # NaN, and 3.4e38
+            monkeypatch.setattr(program, "workspaces", Poisoned(fill))
+            found = net.run_net(batch)
+            assert all(found[key].tobytes() == expected[key].tobytes() for key in expected)
+
+
+def test_blocks_are_kept_up_to_a_limit_and_fit():
+    pool = Workspaces(1000)
+    first, second = pool.take(300), pool.take(500)
+    assert first.address % ALIGNMENT == second.address % ALIGNMENT == 0
+    pool.give_back(first)
+    pool.give_back(second)
+    assert pool.take(200) is first  # the smallest that is large enough
+    assert pool.take(200) is second
+    assert pool.free_bytes == 0
+    for size in (400, 500, 600):
+        pool.give_back(Block(size))
+    assert pool.free_bytes == 600  # the last used
+    pool.give_back(Block(2000))
+    assert pool.free_bytes == 0
+
+
+def resident():
+    with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmRSS:"))
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="no /proc here")
+def test_memory_is_steady_over_calls_of_mixed_sizes():
+    """Plans for sizes no longer used are dropped, and so is their memory."""
+    chance = random.Random(0)
+    nets = faceapi.nets
+
+    def call():
+        kind = chance.randrange(4)
+        if kind == 0:
+            side = 32 * chance.randrange(1, 10)
+            nets.tiny_face_detector.run_net(np.zeros((chance.randrange(1, 3), side, side, 3), np.float32))
+        elif kind == 1:
+            nets.mtcnn.pnet.run_net(np.zeros((1, chance.randrange(12, 300), chance.randrange(12, 300), 3), np.float32))
+        elif kind == 2:
+            nets.face_expression_net.run_net(np.zeros((chance.randrange(1, 9), 112, 112, 3), np.float32))
+        else:
+            nets.mtcnn.onet.run_net(np.zeros((chance.randrange(1, 40), 48, 48, 3), np.float32))
+
+    for _ in range(CALLS // 3):
+        call()
+    gc.collect()
+    before = resident()
+    for _ in range(CALLS - CALLS // 3):
+        call()
+    gc.collect()
+    assert resident() - before < 24e6
+    assert len(nets.mtcnn.pnet._ready().programs) == MAX_PROGRAMS
+    assert workspaces.free_bytes <= 128 * 2**20
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="no /proc here")
+def test_the_peak_of_the_chain():
+    (record,) = memory_section("numba", 2).records
+    assert record["faces"] == 3
+    assert record["peak_bytes"] <= 350e6

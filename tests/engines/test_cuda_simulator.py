@@ -1,0 +1,48 @@
+"""Runs the tests in cuda_simulator/, each file in a process of its own, where numba-cuda's simulator stands in for a GPU."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from helpers import ROOT
+
+pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
+
+FOLDER = Path(__file__).parent / "cuda_simulator"
+FILES = sorted(path.name for path in FOLDER.glob("test_*.py"))
+
+
+@pytest.fixture(scope="module")
+def processes(tmp_path_factory):
+    """All of them at once, for the simulator keeps to one core; their output in files, so that no pipe runs full."""
+    environment = {k: v for k, v in os.environ.items() if k not in ("NPFACEAPI_BACKEND", "PYTEST_ADDOPTS")}
+    started = {}
+    for file in FILES:
+        log = tmp_path_factory.mktemp("simulator") / "log"
+        with log.open("w") as stream:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "pytest", "-q", "--durations=3", "-p", "no:cacheprovider", str(FOLDER / file)],
+                env={**environment, "NUMBA_ENABLE_CUDASIM": "1"}, cwd=ROOT, stdout=stream, stderr=stream,
+            )  # fmt: skip
+        started[file] = process, log
+    yield started
+    for process, _ in started.values():
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_on_the_simulator(processes, file):
+    process, log = processes[file]
+    code = process.wait(timeout=900)
+    text = log.read_text()
+    assert code == 0, text[-6000:]
+    passed = re.search(r"(\d+) passed", text)
+    assert passed, text
+    assert int(passed[1]) >= 3
