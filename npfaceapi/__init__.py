@@ -16,8 +16,8 @@ from typing import Any
 from npfaceapi._version import __version__
 
 _NAMES = {
-    "engines.dispatch": ("available_backends", "current_backend", "use_backend"),
-    "engines.thread_count": ("get_num_threads", "set_num_threads"),
+    "engines.dispatch": ("available_backends", "current_backend", "set_backend", "use_backend"),
+    "engines.thread_count": ("get_num_threads", "set_num_threads", "use_num_threads"),
     "errors": (
         "BackendUnavailable", "DeviceError", "FetchError", "GoldenError", "ImageError", "ImageNotFoundError", "InvalidArgument",
         "InvalidType", "NpFaceApiError", "WeightsError",

@@ -10,6 +10,9 @@ from npfaceapi.engines.dispatch import (
     current_backend as current_backend,
 )
 from npfaceapi.engines.dispatch import (
+    set_backend as set_backend,
+)
+from npfaceapi.engines.dispatch import (
     use_backend as use_backend,
 )
 from npfaceapi.engines.thread_count import (
@@ -17,6 +20,9 @@ from npfaceapi.engines.thread_count import (
 )
 from npfaceapi.engines.thread_count import (
     set_num_threads as set_num_threads,
+)
+from npfaceapi.engines.thread_count import (
+    use_num_threads as use_num_threads,
 )
 from npfaceapi.errors import (
     BackendUnavailable as BackendUnavailable,

@@ -29,6 +29,6 @@ def threads():
     """A function that sets the number of threads for the test."""
     from npfaceapi.engines import thread_count
 
-    before = thread_count._num_threads
+    before = thread_count._of_the_process
     yield thread_count.set_num_threads
-    thread_count._num_threads = before
+    thread_count._of_the_process = before

@@ -9,11 +9,11 @@ import numpy as np
 from npfaceapi import nets
 from npfaceapi.benchmark.entries import FACE_NETS, astronaut
 from npfaceapi.benchmark.networks import WrongAnswer
-from npfaceapi.benchmark.peers import numbers_of_threads
 from npfaceapi.benchmark.section import Section
 from npfaceapi.benchmark.timing import time_blocks
 from npfaceapi.conformance.synthetic import synthetic
 from npfaceapi.engines.dispatch import use_backend
+from npfaceapi.engines.thread_count import use_num_threads
 from npfaceapi.photos.net_input import resize_bilinear
 from npfaceapi.tasks import detect_all_faces
 
@@ -38,7 +38,7 @@ def run_chain(photo: Any) -> list[Any]:
 def chain_section(backend: str, threads: int, seconds: float = 3.0) -> Section:
     """Milliseconds of the chain and of its networks."""
     photo = photo_of_three()
-    with numbers_of_threads(threads), use_backend(backend):
+    with use_num_threads(threads), use_backend(backend):
         found = len(run_chain(photo))
         if found != FACES:
             raise WrongAnswer(f"the chain on {backend}: expected {FACES} faces, got {found}")

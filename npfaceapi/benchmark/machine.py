@@ -6,7 +6,7 @@ import platform
 from importlib import metadata
 
 from npfaceapi._version import __version__
-from npfaceapi.engines.dispatch import get_num_threads
+from npfaceapi.engines.thread_count import get_num_threads
 
 __all__ = ["machine_lines"]
 

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from npfaceapi.benchmark.entries import Entry, noise
-from npfaceapi.benchmark.peers import numbers_of_threads, ours, peer
+from npfaceapi.benchmark.peers import ours, peer
 from npfaceapi.benchmark.section import Section
 from npfaceapi.benchmark.timing import geometric_mean, time_blocks
+from npfaceapi.engines.thread_count import use_num_threads
 from npfaceapi.errors import NpFaceApiError
 
 __all__ = ["WrongAnswer", "measure_networks", "medians_of_runs", "networks_section", "relative_error"]
@@ -43,7 +44,7 @@ def measure_networks(
     WrongAnswer
         An engine is further from the float64 reference than `LARGEST_ERROR`.
     """
-    with numbers_of_threads(threads):
+    with use_num_threads(threads):
         return [_measure(entry, backend, against, threads, batch, seconds) for entry in entries]
 
 

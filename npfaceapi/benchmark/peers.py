@@ -6,19 +6,17 @@ the same weights, all its optimizations, and the input in the layout that it lik
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from npfaceapi.engines import thread_count
 from npfaceapi.errors import BackendUnavailable
 from npfaceapi.export.onnx_model import to_onnx
 from npfaceapi.graph import Graph
 from npfaceapi.networks.neural_network import NeuralNetwork
 
-__all__ = ["PEERS", "Runner", "available_peers", "numbers_of_threads", "ours", "peer"]
+__all__ = ["PEERS", "Runner", "available_peers", "ours", "peer"]
 
 Array = np.ndarray[Any, Any]
 
@@ -29,17 +27,6 @@ class Runner(NamedTuple):
     feed: Callable[[Array], Any]
     call: Callable[[Any], Any]
     outputs: Callable[[Any], list[Array]]  # what `call` gave, as arrays in the order of the graph's outputs
-
-
-@contextmanager
-def numbers_of_threads(n: int) -> Iterator[None]:
-    """Our own number of threads, for a `with` block."""
-    before = thread_count._num_threads  # None: as the environment says
-    thread_count.set_num_threads(n)
-    try:
-        yield
-    finally:
-        thread_count._num_threads = before
 
 
 def ours(net: NeuralNetwork, backend: str) -> Runner:

@@ -14,7 +14,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from npfaceapi.engines.dispatch import available_backends, current_backend, get_num_threads
+    from npfaceapi.engines.dispatch import available_backends, current_backend
+    from npfaceapi.engines.thread_count import get_num_threads
     from npfaceapi.errors import BackendUnavailable
 
     try:

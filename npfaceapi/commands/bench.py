@@ -100,7 +100,8 @@ def _check_place(option: str, place: Path) -> None:
 def _sections(arguments: argparse.Namespace) -> Iterator[Section]:
     """Measures one question after the other, as the arguments ask."""
     from npfaceapi.benchmark.peers import available_peers
-    from npfaceapi.engines.dispatch import current_backend, get_num_threads
+    from npfaceapi.engines.dispatch import current_backend
+    from npfaceapi.engines.thread_count import get_num_threads
 
     backend, installed = current_backend(), available_peers()
     if backend == "cuda":
@@ -127,7 +128,7 @@ def _on_gpu(arguments: argparse.Namespace, installed: list[str]) -> Iterator[Sec
     from npfaceapi.benchmark.entries import chosen_entries
     from npfaceapi.benchmark.gpu import BATCHES, measure_on_gpu
     from npfaceapi.engines.cuda.availability import is_simulated
-    from npfaceapi.engines.dispatch import get_num_threads
+    from npfaceapi.engines.thread_count import get_num_threads
     from npfaceapi.errors import BackendUnavailable
 
     others = ("cold_start", "memory", "accuracy", "all")

@@ -55,7 +55,8 @@ def add_detector_choice(parser: argparse.ArgumentParser, default: str | None = N
 @contextmanager
 def chosen_backend(name: str | None) -> Iterator[None]:
     """Run on that backend, or on the current one; what is wrong with it or the threads shows before the first photo."""
-    from npfaceapi.engines.dispatch import current_backend, get_num_threads, use_backend
+    from npfaceapi.engines.dispatch import current_backend, use_backend
+    from npfaceapi.engines.thread_count import get_num_threads
 
     get_num_threads()
     with use_backend(name or current_backend()):

@@ -6,28 +6,24 @@ import functools
 import importlib.util
 import os
 import warnings
-import weakref
 from collections.abc import Callable, Mapping, Sequence
-from contextvars import ContextVar, Token
-from types import TracebackType
+from contextvars import ContextVar
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from npfaceapi.engines.thread_count import get_num_threads, set_num_threads
+from npfaceapi.engines.block_scope import BlockScope
 from npfaceapi.errors import BackendUnavailable, InvalidArgument
 from npfaceapi.graph import Graph, Node
-from npfaceapi.locks import ForkSafeLock
 
 __all__ = [
     "BackendStatus",
     "Program",
     "available_backends",
     "current_backend",
-    "get_num_threads",
     "prepare",
     "resizing_kernel",
-    "set_num_threads",
+    "set_backend",
     "use_backend",
 ]
 
@@ -111,10 +107,7 @@ _BACKENDS = {
     "cuda": _Backend(functools.cache(_cuda_status), _prepare_cuda, _numba_resizing),
 }
 
-#: Every `use_backend(...)` that was not entered as a `with` block, oldest first; the last holds for the process.
-_settings: list[tuple[weakref.ref[use_backend], str]] = []
-_settings_lock = ForkSafeLock()
-_scoped: ContextVar[str | None] = ContextVar("npfaceapi_backend", default=None)
+_of_the_process: str | None = None
 
 
 def available_backends() -> dict[str, BackendStatus]:
@@ -147,18 +140,22 @@ def _default_backend() -> str:
 
 
 def current_backend() -> str:
-    """The backend that runs a network when none is given: scoped, set, from `NPFACEAPI_BACKEND`, or the default."""
-    scoped = _scoped.get()
+    """The backend that runs a network when none is given.
+
+    The innermost `use_backend` block of this thread or asyncio task, else what `set_backend` chose, else
+    `NPFACEAPI_BACKEND`, else `numba` (or `reference`, with one warning, where Numba cannot be imported).
+    """
+    scoped: str | None = use_backend.innermost()
     if scoped is not None:
         return scoped
-    if _settings:
-        return _settings[-1][1]
+    if _of_the_process is not None:
+        return _of_the_process
     from_environment = os.environ.get("NPFACEAPI_BACKEND")
     return _require(from_environment, "NPFACEAPI_BACKEND") if from_environment else _default_backend()
 
 
-class use_backend:
-    """Choose the backend, for the process or for a `with` block.
+def set_backend(name: str) -> None:
+    """Choose the backend for the whole process; `use_backend` blocks come before it.
 
     Parameters
     ----------
@@ -167,8 +164,42 @@ class use_backend:
 
     Raises
     ------
+    InvalidArgument
+        There is no such backend.
     BackendUnavailable
         The backend cannot run here; the message says what to install.
+
+    Examples
+    --------
+    >>> set_backend("numba")
+    >>> current_backend()
+    'numba'
+    """
+    global _of_the_process
+    _of_the_process = _require(name, "set_backend")
+
+
+class use_backend(BlockScope):
+    """Choose the backend for a `with` block, and for this thread or asyncio task alone.
+
+    A thread that is started inside of the block does not see it; `await task` and `asyncio.to_thread` do.
+
+    Parameters
+    ----------
+    name : {"numba", "reference", "reference64", "cuda"}
+        As for `set_backend`.
+
+    Raises
+    ------
+    InvalidArgument
+        There is no such backend.
+    BackendUnavailable
+        The backend cannot run here; the message says what to install.
+
+    Warns
+    -----
+    RuntimeWarning
+        The object is dropped without having been entered: it has done nothing.
 
     Examples
     --------
@@ -177,23 +208,11 @@ class use_backend:
     'reference'
     """
 
+    _blocks = ContextVar("npfaceapi_backend", default=None)
+    _instead = "set_backend(name)"
+
     def __init__(self, name: str) -> None:
-        self.name = _require(name, "use_backend")
-        self._tokens: list[Token[str | None]] = []
-        with _settings_lock:
-            # Who was dropped without being entered can never be: of those only the last still counts.
-            dropped = [setting for setting in _settings if setting[0]() is None]
-            _settings[:] = [s for s in _settings if s[0]() is not None or s is dropped[-1]]
-            _settings.append((weakref.ref(self), name))
-
-    def __enter__(self) -> use_backend:
-        with _settings_lock:  # the block concerns this thread (or asyncio task) alone
-            _settings[:] = [setting for setting in _settings if setting[0]() is not self]
-        self._tokens.append(_scoped.set(self.name))
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        _scoped.reset(self._tokens.pop())
+        super().__init__(_require(name, "use_backend"))
 
 
 def prepare(graph: Graph, weights: Mapping[str, Array], outputs: Sequence[Node], backend: str) -> Program:

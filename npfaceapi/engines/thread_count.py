@@ -3,35 +3,87 @@
 from __future__ import annotations
 
 import os
+from contextvars import ContextVar
 
 import numpy as np
 
+from npfaceapi.engines.block_scope import BlockScope
 from npfaceapi.engines.usable_cpus import usable_cpus
 from npfaceapi.errors import InvalidArgument
 
-__all__ = ["get_num_threads", "set_num_threads"]
+__all__ = ["get_num_threads", "set_num_threads", "use_num_threads"]
 
-_num_threads: int | None = None
+_of_the_process: int | None = None
+
+
+def _checked(n: int, where: str) -> int:
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
+        raise InvalidArgument(f"{where}: expected a whole number from 1 up, got {n!r}")
+    return int(n)
 
 
 def set_num_threads(n: int) -> None:
-    """How many threads a call of a network may use, for the whole process.
+    """How many threads a call of a network may use, for the whole process; `use_num_threads` blocks come before it.
 
     Parameters
     ----------
     n : int
         At least 1.  The default is `NPFACEAPI_NUM_THREADS`, else the number of CPUs this process may use.
+
+    Raises
+    ------
+    InvalidArgument
+        `n` is no whole number from 1 up.
     """
-    global _num_threads
-    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
-        raise InvalidArgument(f"set_num_threads: expected a whole number from 1 up, got {n!r}")
-    _num_threads = int(n)
+    global _of_the_process
+    _of_the_process = _checked(n, "set_num_threads")
+
+
+class use_num_threads(BlockScope):
+    """How many threads a call of a network may use in a `with` block, for this thread or asyncio task alone.
+
+    A thread that is started inside of the block does not see it; `await task` and `asyncio.to_thread` do.
+
+    Parameters
+    ----------
+    n : int
+        At least 1.
+
+    Raises
+    ------
+    InvalidArgument
+        `n` is no whole number from 1 up.
+
+    Warns
+    -----
+    RuntimeWarning
+        The object is dropped without having been entered: it has done nothing.
+
+    Examples
+    --------
+    >>> with use_num_threads(1):
+    ...     get_num_threads()
+    1
+    """
+
+    _blocks = ContextVar("npfaceapi_num_threads", default=None)
+    _instead = "set_num_threads(n)"
+
+    def __init__(self, n: int) -> None:
+        super().__init__(_checked(n, "use_num_threads"))
 
 
 def get_num_threads() -> int:
-    """How many threads a call of a network may use."""
-    if _num_threads is not None:
-        return _num_threads
+    """How many threads a call of a network may use.
+
+    The innermost `use_num_threads` block of this thread or asyncio task, else what `set_num_threads` chose, else
+    `NPFACEAPI_NUM_THREADS`, else the number of CPUs that this process may use.
+    """
+    scoped: int | None = use_num_threads.innermost()
+    if scoped is not None:
+        return scoped
+    if _of_the_process is not None:
+        return _of_the_process
     text = os.environ.get("NPFACEAPI_NUM_THREADS")
     if not text:
         return usable_cpus()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -14,9 +16,10 @@ from npfaceapi.engines import dispatch, thread_count
 
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch):
-    monkeypatch.setattr(dispatch, "_settings", [])
-    monkeypatch.setattr(thread_count, "_num_threads", None)
+    monkeypatch.setattr(dispatch, "_of_the_process", None)
+    monkeypatch.setattr(thread_count, "_of_the_process", None)
     monkeypatch.delenv("NPFACEAPI_BACKEND", raising=False)
+    monkeypatch.delenv("NPFACEAPI_NUM_THREADS", raising=False)
 
 
 def in_a_thread(function):
@@ -27,58 +30,130 @@ def in_a_thread(function):
     return found[0]
 
 
+def both():
+    return faceapi.current_backend(), faceapi.get_num_threads()
+
+
 def test_set_for_the_process():
     assert faceapi.current_backend() == "numba"
-    faceapi.use_backend("reference")
-    assert faceapi.current_backend() == in_a_thread(faceapi.current_backend) == "reference"
-    for _ in range(50):
-        faceapi.use_backend("reference64")
-    gc.collect()
-    faceapi.use_backend("numba")
-    assert len(dispatch._settings) <= 2
+    faceapi.set_backend("reference")
+    faceapi.set_num_threads(3)
+    assert both() == in_a_thread(both) == ("reference", 3)
+    faceapi.set_backend("numba")
     assert faceapi.current_backend() == "numba"
 
 
 def test_scoped_for_the_thread():
-    with faceapi.use_backend("reference") as scope:
+    faceapi.set_num_threads(5)
+    with faceapi.use_backend("reference"), faceapi.use_num_threads(np.int64(7)):
+        assert both() == ("reference", 7)
+        assert in_a_thread(both) == ("numba", 5)  # a thread that is started inside of the block
+        with faceapi.use_backend("reference64"), faceapi.use_num_threads(2):
+            assert both() == ("reference64", 2)
+        assert both() == ("reference", 7)
+    assert both() == ("numba", 5)
+
+
+def test_a_block_holds_against_what_is_set_inside_of_it():
+    with faceapi.use_backend("reference"), faceapi.use_num_threads(2):
+        faceapi.set_backend("reference64")
+        faceapi.set_num_threads(4)
+        assert both() == ("reference", 2)
+        assert in_a_thread(both) == ("reference64", 4)
+    assert both() == ("reference64", 4)
+
+
+def test_a_block_ends_with_an_error():
+    with pytest.raises(ZeroDivisionError), faceapi.use_backend("reference"), faceapi.use_num_threads(2):
+        raise ZeroDivisionError
+    assert faceapi.current_backend() == "numba"
+
+
+def test_one_object_can_be_entered_again_and_in_other_threads():
+    scope = faceapi.use_backend("reference")
+    with scope, scope:
         assert faceapi.current_backend() == "reference"
+
+        def inside():
+            with scope:
+                return faceapi.current_backend()
+
+        assert in_a_thread(inside) == "reference"
         assert in_a_thread(faceapi.current_backend) == "numba"
-        with faceapi.use_backend("reference64"):
-            assert faceapi.current_backend() == "reference64"
-        with scope:
-            assert faceapi.current_backend() == "reference"
-        assert faceapi.current_backend() == "reference"
     assert faceapi.current_backend() == "numba"
 
 
-def test_a_block_gives_back_what_was_set_before_it():
-    faceapi.use_backend("reference64")
-    with faceapi.use_backend("reference"):
-        pass
-    assert faceapi.current_backend() == "reference64"
+def test_a_block_that_was_not_entered_does_nothing_and_says_so_once():
+    for make, instead in (
+        (lambda: faceapi.use_backend("reference"), "use_backend only acts in a with block; use set_backend(name)"),
+        (lambda: faceapi.use_num_threads(99), "use_num_threads only acts in a with block; use set_num_threads(n)"),
+    ):
+        before, scope = both(), make()
+        assert both() == in_a_thread(both) == before
+        with pytest.warns(RuntimeWarning) as caught:
+            del scope
+        assert [str(warning.message) for warning in caught] == [instead]
+        assert caught[0].filename == __file__
+        with make():
+            pass  # no warning: our own are errors here
 
 
-def test_blocks_that_interleave_leave_nothing_behind():
-    first, second = faceapi.use_backend("reference"), faceapi.use_backend("reference64")
-    first.__enter__()
-    second.__enter__()
-    second.__exit__(None, None, None)
-    first.__exit__(None, None, None)
-    assert faceapi.current_backend() == "numba"
+def test_what_could_not_be_made_does_not_warn(recwarn):
+    with pytest.raises(faceapi.InvalidArgument):
+        faceapi.use_backend("fast")
+    with pytest.raises(faceapi.InvalidArgument):
+        faceapi.use_num_threads(0)
+    gc.collect()
+    assert not recwarn.list
 
 
-def test_many_threads_leave_nothing_behind():
+def test_a_thread_that_chose_nothing_never_sees_the_blocks_of_others():
+    done = threading.Event()
+
     def work():
-        for _ in range(300):
-            with faceapi.use_backend("reference"):
-                assert faceapi.current_backend() == "reference"
+        while not done.is_set():
+            with faceapi.use_backend("reference"), faceapi.use_num_threads(97):
+                pass
 
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert faceapi.current_backend() == "numba"
+    workers = [threading.Thread(target=work) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    end = time.perf_counter() + 1
+    seen = set()
+    while time.perf_counter() < end:
+        seen.add(faceapi.current_backend())
+        seen.add(faceapi.get_num_threads() == 97)
+    done.set()
+    for worker in workers:
+        worker.join()
+    assert seen == {"numba", False}
+
+
+def test_tasks_of_asyncio_have_blocks_of_their_own():
+    seen = []
+
+    async def work(backend, n):
+        with faceapi.use_backend(backend), faceapi.use_num_threads(n):
+            for _ in range(20):
+                await asyncio.sleep(0)
+                seen.append(both() == (backend, n))
+                seen.append(await asyncio.to_thread(both) == (backend, n))
+
+    async def main():
+        await asyncio.gather(work("reference", 1), work("reference64", 2), work("numba", 3))
+        return both()
+
+    faceapi.set_num_threads(6)
+    assert asyncio.run(main()) == ("numba", 6)
+    assert len(seen) == 120
+    assert all(seen)
+
+
+def test_networks_run_where_the_block_says(monkeypatch):
+    net, batch = faceapi.nets.face_landmark_68_tiny_net, np.full((1, 112, 112, 3), 90, np.float32)
+    with faceapi.use_backend("reference64"):
+        assert net.run_net(batch)["points"].dtype == np.float64
+    assert net.run_net(batch)["points"].dtype == np.float32
 
 
 def test_environment(monkeypatch):
@@ -95,8 +170,10 @@ def test_environment(monkeypatch):
 
 @pytest.mark.parametrize("wrong", ["fast", "", [], np.zeros(3), None])
 def test_unknown_backends(wrong):
-    with pytest.raises(faceapi.InvalidArgument, match="use_backend: expected a backend out of numba, reference"):
-        faceapi.use_backend(wrong)
+    for choose in (faceapi.use_backend, faceapi.set_backend):
+        with pytest.raises(faceapi.InvalidArgument, match=f"{choose.__name__}: expected a backend out of numba, reference"):
+            choose(wrong)
+    assert faceapi.current_backend() == "numba"
 
 
 def test_a_backend_that_is_not_there_says_why(monkeypatch):
@@ -104,16 +181,18 @@ def test_a_backend_that_is_not_there_says_why(monkeypatch):
     monkeypatch.setitem(dispatch._BACKENDS, "cuda", dispatch._BACKENDS["cuda"]._replace(status=lambda: missing))
     status = faceapi.available_backends()["cuda"]
     assert not status
-    with pytest.raises(faceapi.BackendUnavailable, match=status.detail):
-        faceapi.use_backend("cuda")
+    for choose in (faceapi.use_backend, faceapi.set_backend):
+        with pytest.raises(faceapi.BackendUnavailable, match=status.detail):
+            choose("cuda")
     with pytest.raises(faceapi.BackendUnavailable):
         faceapi.nets.face_landmark_68_tiny_net.run_net(np.zeros((1, 112, 112, 3)), backend="cuda")
 
 
 @pytest.mark.parametrize("wrong", [0, -1, 1.5, True, "2", None])
 def test_wrong_numbers_of_threads(wrong):
-    with pytest.raises(faceapi.InvalidArgument, match="expected a whole number from 1 up"):
-        faceapi.set_num_threads(wrong)
+    for choose in (faceapi.set_num_threads, faceapi.use_num_threads):
+        with pytest.raises(faceapi.InvalidArgument, match=f"{choose.__name__}: expected a whole number from 1 up"):
+            choose(wrong)
 
 
 def test_without_numba_the_reference_runs_and_one_warning_says_so(monkeypatch):
