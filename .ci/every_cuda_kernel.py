@@ -33,6 +33,8 @@ def rest(x, p):
 output = io.StringIO()
 with contextlib.redirect_stdout(output):
     status = main(["verify", "--backend", "cuda", "--only", "operations/*"])
+if status:
+    sys.exit(output.getvalue() or "expected a GPU that passes the golden cases of operations")
 print(output.getvalue().splitlines()[-1])
 rng = np.random.default_rng(0)
 for name, size, batches in (
@@ -49,4 +51,4 @@ plan(graph, weights, list(graph.outputs.values()))(rng.standard_normal((3, 9, 7,
 resize_bilinear(rng.integers(0, 256, (31, 47, 3), np.uint8), (40, 33))
 left_out = [name for name, kernel in KERNELS.items() if "_compiled" not in vars(kernel)]
 print(f"{len(KERNELS) - len(left_out)} of {len(KERNELS)} kernels were launched", *left_out)
-sys.exit(1 if status or left_out else 0)
+sys.exit(1 if left_out else 0)

@@ -140,7 +140,8 @@ def _on_gpu(arguments: argparse.Namespace, installed: list[str]) -> Iterator[Sec
     if arguments.chain:
         threads = arguments.threads or get_num_threads()
         yield _named(chain_section("cuda", threads, arguments.seconds), "--backend cuda --chain")
-        return
+        if not arguments.net and not arguments.batch:
+            return
     against = arguments.against or ("torch" if "torch" in installed else "none")
     batches = (arguments.batch,) if arguments.batch else BATCHES
     entries = chosen_entries(arguments.net)

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,7 @@ def _judge(arguments: argparse.Namespace, golden: Any, cases: list[Any]) -> int:
     from npfaceapi.conformance.runner import not_at_hand, run_cases
     from npfaceapi.conformance.tolerance import grade_of
     from npfaceapi.conformance.xfail import read_xfail
+    from npfaceapi.engines.dispatch import use_backend
 
     grade = grade_of(arguments.grade)
     xfail = read_xfail(arguments.xfail, [case.name for case in golden.all_cases]) if arguments.xfail else []
@@ -95,7 +97,9 @@ def _judge(arguments: argparse.Namespace, golden: Any, cases: list[Any]) -> int:
         port = FolderPort(Path(arguments.folder))
     else:
         port = _port(arguments, golden)
-    report = run_cases(port, golden, _one_by_one(cases), grade, xfail, not arguments.no_diagnosis)
+    backend = getattr(arguments, "backend", None)
+    with use_backend(backend) if backend else nullcontext():
+        report = run_cases(port, golden, _one_by_one(cases), grade, xfail, not arguments.no_diagnosis)
     report.missing = not_at_hand(golden)
     if isinstance(port, FolderPort) and not arguments.only and not arguments.level:
         report.results += [

@@ -35,8 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise InvalidArgument(f"expected --only to match one of {len(golden.cases)} golden cases, got {arguments.only!r}")
     with use_backend(arguments.backend or current_backend()):
         backend = current_backend()
-    one_by_one = (cases[name] for name in with_progress(list(cases)))
-    report = run_cases(BackendPort(golden, backend), golden, one_by_one, STORED, diagnose=False)
+        one_by_one = (cases[name] for name in with_progress(list(cases)))
+        report = run_cases(BackendPort(golden, backend), golden, one_by_one, STORED, diagnose=False)
     groups: dict[str, list[CaseResult]] = {}
     for result in report.results:
         groups.setdefault(result.name if arguments.all else result.level, []).append(result)

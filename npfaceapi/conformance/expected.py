@@ -166,6 +166,8 @@ def _stored(golden: GoldenCases, case: Case, entry: dict[str, Any], grade: Grade
     if "samples" not in entry:
         return Expected(name, kind, stored, bound, stored.shape, whole=whole)
     shape = tuple(entry["of_shape"])
+    if len(entry["norms"]) != 3:
+        raise GoldenError(f"{case.name}: expected three norms of {name}, got {len(entry['norms'])}: damaged?")
     size = int(np.prod(shape))
     picked = None if size <= entry["samples"] else sample_indices(size, entry["samples"], entry["seed"])
     return Expected(name, kind, stored, bound, shape, picked, entry["norms"], whole)

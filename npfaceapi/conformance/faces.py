@@ -120,13 +120,13 @@ def _match(case: Case, boxes: Expected, scores: Expected, found: Array, found_sc
     missing = sorted(set(range(len(golden))) - set(pairing.golden or ()))
     for i in missing:
         if i not in may_miss:
-            pairing.problem = f"boxes: {count}: none at number {i}, {np.round(golden[i], 1).tolist()}"
+            pairing.problem = f"{count}: none at number {i}, {np.round(golden[i], 1).tolist()}"
             return pairing
         pairing.moved[i] = f"its score {golden_scores[i]:.6g} is at the threshold {threshold:g}"
     unstored = sum(a["face"] is None for a in near)  # candidates that were left out by a hair
     for k, j in enumerate(free):
         if k >= unstored and not found_scores[j] - threshold <= band:
-            pairing.problem = f"boxes: {count}: number {j}, {np.round(found[j], 1).tolist()}, is one too many"
+            pairing.problem = f"{count}: number {j}, {np.round(found[j], 1).tolist()}, is one too many"
             return pairing
         pairing.moved[-1 - k] = f"an additional face's score {found_scores[j]:.6g} is at the threshold {threshold:g}"
     for (i, j), (i2, j2) in itertools.combinations(pairs, 2):
@@ -134,7 +134,7 @@ def _match(case: Case, boxes: Expected, scores: Expected, found: Array, found_sc
             continue
         close = abs(golden_scores[i] - golden_scores[i2]) <= 2 * band
         if not close and not {i, i2} <= may_move:
-            pairing.problem = f"boxes: expected the faces in golden order, got number {i2} before number {i}"
+            pairing.problem = f"expected the faces in golden order, got number {i2} before number {i}"
             return pairing
         pairing.moved[i] = pairing.moved[i2] = f"scores {golden_scores[i]:.6g} and {golden_scores[i2]:.6g} are close"
     return pairing

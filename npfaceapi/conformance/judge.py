@@ -96,7 +96,9 @@ def judge(case: Case, question: Question, expected: list[Expected], answers: Map
     judgement.ambiguous.update(pairing.moved)
     for name in answers:
         if name not in by_name:
-            judgement.findings.append(Finding(name, "extra", f"expected only {', '.join(by_name)}, got {name} as well"))
+            judgement.findings.append(
+                Finding(name, "extra", f"expected only {', '.join(by_name) or 'nothing'}, got {name} as well")
+            )
     return judgement
 
 

@@ -92,8 +92,8 @@ def question_of(golden: GoldenCases, case: Case) -> Question:
         attributes["alpha"] = ALPHA
     answers = [entry["name"] for entry in case.expected]
     if case.level == "taps":
-        place = {node.name: i for i, node in enumerate(network_of(case).graph(*named["batch"].shape[1:3]).nodes)}
         graph = network_of(case).graph(*named["batch"].shape[1:3])
+        place = {node.name: i for i, node in enumerate(graph.nodes)}
         answers.sort(key=lambda name: place[graph.find(name).name])
     return Question(case.name, case.level, case.net, attributes, named, answers)
 

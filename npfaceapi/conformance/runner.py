@@ -92,8 +92,11 @@ def run_case_on(
         expected = expected_of(golden, case, question, grade)
     except Exception as error:
         return _damaged(result, error)
-    with np.errstate(all="ignore"):
-        judgement = judge(case, question, expected, answers, grade)
+    try:
+        with np.errstate(all="ignore"):
+            judgement = judge(case, question, expected, answers, grade)
+    except Exception as error:
+        return _damaged(result, error)
     result.findings, result.faces, result.ambiguous = judgement.findings, judgement.faces, judgement.ambiguous
     first = judgement.first
     if first is not None:
@@ -107,7 +110,7 @@ def run_case_on(
 def _damaged(result: CaseResult, error: Exception) -> CaseResult:
     """The golden case itself is at fault."""
     if isinstance(error, NpFaceApiError):
-        return _failed(result, str(error))
+        return _failed(result, str(error).removeprefix(f"{result.name}: "))
     return _failed(result, f"expected a golden case that makes sense, got {one_line(repr(error))}: damaged?")
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import warnings
 from contextvars import ContextVar
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 __all__ = ["BlockScope"]
+
+Scope = TypeVar("Scope", bound="BlockScope")
 
 
 class BlockScope:
@@ -15,7 +17,7 @@ class BlockScope:
     A subclass names its context variable and, for the warning, what to call instead for the whole process.
     """
 
-    _blocks: ClassVar[ContextVar[tuple[Any, Any] | None]]  # the innermost block's value, and the blocks around it
+    _blocks: ClassVar[ContextVar[tuple[BlockScope, ...]]]  # those that are entered, the innermost last
     _instead: ClassVar[str]
     _was_entered = True  # unless the object comes to be made
 
@@ -27,15 +29,19 @@ class BlockScope:
     def innermost(cls) -> Any:
         """The value of the innermost block of this thread or asyncio task; None outside of all."""
         blocks = cls._blocks.get()
-        return None if blocks is None else blocks[0]
+        return blocks[-1]._value if blocks else None
 
-    def __enter__(self) -> None:
+    def __enter__(self: Scope) -> Scope:
         self._was_entered = True
-        self._blocks.set((self._value, self._blocks.get()))
+        self._blocks.set((*self._blocks.get(), self))
+        return self
 
     def __exit__(self, *_: object) -> None:
+        """Leave this block, which need not be the innermost: generators end in any order, and perhaps in another task."""
         blocks = self._blocks.get()
-        self._blocks.set(None if blocks is None else blocks[1])
+        mine = max((i for i, block in enumerate(blocks) if block is self), default=None)
+        if mine is not None:
+            self._blocks.set(blocks[:mine] + blocks[mine + 1 :])
 
     def __del__(self) -> None:
         if not self._was_entered:

@@ -182,7 +182,9 @@ def set_backend(name: str) -> None:
 class use_backend(BlockScope):
     """Choose the backend for a `with` block, and for this thread or asyncio task alone.
 
-    A thread that is started inside of the block does not see it; `await task` and `asyncio.to_thread` do.
+    A thread that is started inside of the block does not see it (unless Python is told to let threads inherit the context); a
+    task of asyncio that is made inside of it does, and so do `await task` on a task of ours and `asyncio.to_thread`.  A generator
+    that yields inside of the block leaves it open to its caller until it goes on.
 
     Parameters
     ----------
@@ -208,7 +210,7 @@ class use_backend(BlockScope):
     'reference'
     """
 
-    _blocks = ContextVar("npfaceapi_backend", default=None)
+    _blocks = ContextVar("npfaceapi_backend", default=())
     _instead = "set_backend(name)"
 
     def __init__(self, name: str) -> None:

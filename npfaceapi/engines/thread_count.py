@@ -42,7 +42,9 @@ def set_num_threads(n: int) -> None:
 class use_num_threads(BlockScope):
     """How many threads a call of a network may use in a `with` block, for this thread or asyncio task alone.
 
-    A thread that is started inside of the block does not see it; `await task` and `asyncio.to_thread` do.
+    A thread that is started inside of the block does not see it (unless Python is told to let threads inherit the context); a
+    task of asyncio that is made inside of it does, and so do `await task` on a task of ours and `asyncio.to_thread`.  A generator
+    that yields inside of the block leaves it open to its caller until it goes on.
 
     Parameters
     ----------
@@ -66,7 +68,7 @@ class use_num_threads(BlockScope):
     1
     """
 
-    _blocks = ContextVar("npfaceapi_num_threads", default=None)
+    _blocks = ContextVar("npfaceapi_num_threads", default=())
     _instead = "set_num_threads(n)"
 
     def __init__(self, n: int) -> None:

@@ -218,6 +218,35 @@ def test_a_score_at_the_threshold_excuses_one_face(monkeypatch):
     assert verify_case(GOLDEN, near).status == "failed"
 
 
+def test_the_backend_that_is_judged_is_the_only_one_asked(monkeypatch, capsys):
+    monkeypatch.setenv("NPFACEAPI_BACKEND", "nonsense")
+    assert main(["verify", "--backend", "reference", "--only", "raw/face_expression_net/*"]) == 0
+    only = ["--only", "raw/face_expression_net/astronaut"]
+    assert main(["conform", "run", "--backend", "reference", *only]) == 0
+    assert "FAILED" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("damage", ["no boxes", "no landmarks", "nothing expected", "an ambiguity without a face"])
+def test_a_damaged_case_fails_and_the_run_goes_on(damage):
+    expected = {
+        "no boxes": [e for e in CHAIN.expected if e["name"] != "boxes"],
+        "no landmarks": [e for e in CHAIN.expected if e["name"] != "landmarks"],
+        "nothing expected": [],
+    }.get(damage, CHAIN.expected)
+    case = dataclasses.replace(CHAIN, expected=expected, ambiguous=[{"reason": "?"}] if "ambiguity" in damage else [])
+    result = verify_case(GOLDEN, case)
+    assert result.status == "failed"
+    assert len(result.problem.splitlines()) == 1
+
+
+def test_norms_that_are_missing_are_damage():
+    case = next(case for case in GOLDEN.cases if any("norms" in entry for entry in case.expected))
+    assert verify_case(GOLDEN, case).status == "passed"
+    expected = [{**entry, "norms": []} if "norms" in entry else entry for entry in case.expected]
+    result = verify_case(GOLDEN, dataclasses.replace(case, expected=expected))
+    assert (result.status, "expected three norms of" in result.problem) == ("failed", True)
+
+
 def core_copy(tmp_path: Path) -> Path:
     source = Path(str(GOLDEN.folder))
     shutil.copy(source / "cases.json", tmp_path)

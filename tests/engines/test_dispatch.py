@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 import threading
 import time
@@ -81,6 +82,42 @@ def test_one_object_can_be_entered_again_and_in_other_threads():
         assert in_a_thread(inside) == "reference"
         assert in_a_thread(faceapi.current_backend) == "numba"
     assert faceapi.current_backend() == "numba"
+
+
+def test_blocks_that_end_in_another_order_leave_the_right_one():
+    def inside(name):
+        with faceapi.use_backend(name):
+            yield
+
+    first, second = inside("reference"), inside("reference64")
+    next(first)
+    next(second)
+    first.close()
+    assert faceapi.current_backend() == "reference64"
+    second.close()
+    assert faceapi.current_backend() == "numba"
+
+
+def test_a_block_that_ends_in_another_thread_takes_none_of_its_blocks():
+    def inside():
+        with faceapi.use_backend("reference"), faceapi.use_num_threads(3):
+            yield
+
+    generator = inside()
+    contextvars.copy_context().run(next, generator)  # as another task would
+
+    def close():
+        with faceapi.use_backend("reference64"), faceapi.use_num_threads(4):
+            generator.close()
+            return both()
+
+    assert in_a_thread(close) == ("reference64", 4)
+
+
+def test_a_block_gives_its_object():
+    scope = faceapi.use_backend("reference")
+    with scope as given:
+        assert given is scope
 
 
 def test_a_block_that_was_not_entered_does_nothing_and_says_so_once():

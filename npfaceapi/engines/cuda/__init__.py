@@ -9,7 +9,7 @@
     program.py       runs a batch: upload, launches, download
     recording.py     the launches of a network as ONE launch (a CUDA graph)
     device.py        the GPU: one stream, one piece of memory, one lock
-    resizing.py      bilinear resizing of a photo
+    resizing.py      bilinear resizing of a photo; the chain resizes on the processor, where the photo is
     kernels/         the kernels: bare functions over flat arrays       know memory, no graphs
     jit.py           how they are compiled and launched
 

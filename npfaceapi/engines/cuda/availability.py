@@ -10,12 +10,11 @@ import os
 from importlib.metadata import version
 from typing import Any
 
-from npfaceapi.engines.cuda.chosen import CHOICE, chosen_package
+from npfaceapi.engines.cuda.chosen import CHOICE, INSTALL, chosen_package
 from npfaceapi.errors import BackendUnavailable
 
 __all__ = ["check_process", "is_simulated", "note_process", "status"]
 
-INSTALL = 'pip install "npfaceapi[cuda]"'
 FORKED = (
     "cuda: expected the process that first used the GPU, got one forked from it, which CUDA cannot serve; start it with"
     " multiprocessing's 'spawn' or 'forkserver', or choose another backend there"
@@ -51,12 +50,12 @@ def status() -> tuple[bool, str]:
     if package is None:
         wanted = os.environ.get(CHOICE)
         if wanted:
-            return False, f"{wanted}, which {CHOICE} names, is not installed; pip install {wanted}"
-        return False, f"numba-cuda is not installed; {INSTALL}, with [cuda13] for CUDA 13 alone"
+            return False, f"{wanted}, which {CHOICE} names, is not installed; {INSTALL[wanted]}"
+        return False, f"numba-cuda is not installed; {INSTALL['numba-cuda']}, with [cuda13] for CUDA 13 alone"
     try:
         from npfaceapi.engines.cuda.toolchain import nvvm
     except Exception as error:  # a version that does not fit: whatever stops the import
-        return False, f"importing {package} failed ({_first_line(error)}); {INSTALL}"
+        return False, f"importing {package} failed ({_first_line(error)}); {INSTALL[package]}"
     if is_simulated():
         return True, f"{package} {version(package)}: the CUDA simulator, without a GPU, for tests alone"
     found, what = _find_gpu()
@@ -65,7 +64,7 @@ def status() -> tuple[bool, str]:
     try:
         nvvm.NVVM()
     except Exception as error:
-        return False, f"NVIDIA's compiler library nvvm is missing ({_first_line(error)}); {INSTALL}"
+        return False, f"NVIDIA's compiler library nvvm is missing ({_first_line(error)}); {INSTALL[package]}"
     return True, f"{package} {version(package)} on {what}"
 
 

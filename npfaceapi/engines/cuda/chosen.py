@@ -7,9 +7,10 @@ import os
 
 from npfaceapi.errors import BackendUnavailable
 
-__all__ = ["CHOICE", "chosen_package"]
+__all__ = ["CHOICE", "INSTALL", "chosen_package"]
 
 PACKAGES = {"numba-cuda": "numba_cuda", "numba-cuda-mlir": "numba_cuda_mlir"}  # by preference, and what they are to an import
+INSTALL = {"numba-cuda": 'pip install "npfaceapi[cuda]"', "numba-cuda-mlir": 'pip install "numba-cuda-mlir[cu13]"'}
 CHOICE = "NPFACEAPI_CUDA_PACKAGE"
 
 

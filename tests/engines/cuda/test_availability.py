@@ -112,7 +112,7 @@ def test_the_package_that_compiles_can_be_chosen(monkeypatch):
     assert availability.chosen_package() == "numba-cuda-mlir"
     installed.remove("numba_cuda_mlir")
     assert availability.chosen_package() is None
-    needed = "numba-cuda-mlir, which NPFACEAPI_CUDA_PACKAGE names, is not installed; pip install numba-cuda-mlir"
+    needed = 'numba-cuda-mlir, which NPFACEAPI_CUDA_PACKAGE names, is not installed; pip install "numba-cuda-mlir[cu13]"'
     assert availability.status() == (False, needed)
     monkeypatch.setenv("NPFACEAPI_CUDA_PACKAGE", "cupy")
     expected = "expected NPFACEAPI_CUDA_PACKAGE to be one of numba-cuda, numba-cuda-mlir, got 'cupy'"

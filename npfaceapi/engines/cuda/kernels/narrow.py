@@ -8,7 +8,7 @@ stores 128 bytes in a row.  The sums are one chain of `product`, and have its bi
 from __future__ import annotations
 
 from npfaceapi.engines.cuda.jit import SHARED_ALIGNMENT, ZERO, Kernel, fma, index, quotient, short, within
-from npfaceapi.engines.cuda.kernels.product import CHAIN, NOWHERE
+from npfaceapi.engines.cuda.kernels.product import CHAIN, NOTHING, NOWHERE
 from npfaceapi.engines.cuda.kernels.store import finished
 from npfaceapi.engines.cuda.toolchain import cuda, float32, int32, int64
 
@@ -64,7 +64,7 @@ def _narrow(memory, weights, table, x, H, W, C, taps, w, inputs, M, Ho, Wo, Co, 
             cuda.syncthreads()
         for o in range(GROUP):
             at = constants + min(first_o + o, Co - 1)
-            results[index(thread * ROW + o)] = finished(ZERO + acc[p * GROUP + o], weights, at, Co, ZERO, highest)
+            results[index(thread * ROW + o)] = finished(ZERO + acc[p * GROUP + o], weights, at, Co, NOTHING, highest)
         cuda.syncthreads()
         for i in range(thread, THREADS * GROUP, THREADS):
             m, o = first_m + p * THREADS + i // GROUP, first_o + i % GROUP

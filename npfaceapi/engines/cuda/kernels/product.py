@@ -44,7 +44,7 @@ from npfaceapi.engines.cuda.jit import (
 from npfaceapi.engines.cuda.kernels.store import activated, finished
 from npfaceapi.engines.cuda.toolchain import cuda, float32, int32, int64
 
-__all__ = ["BK", "CHAIN", "NOWHERE", "Tile", "add_chains", "make_product"]
+__all__ = ["BK", "CHAIN", "NOTHING", "NOWHERE", "Tile", "add_chains", "make_product"]
 
 BK = 16  # inputs of a slice
 CHAIN = 4 * BK  # inputs of a chain
