@@ -4,8 +4,41 @@
 
     faces = faceapi.detect_all_faces("photo.jpg").with_face_landmarks().with_face_descriptors().run()
 
-Importing this module imports neither Numba nor SciPy nor Pillow, reads no weights and compiles nothing: every name
-below is brought in on first use.
+The map of the package.  Imports run upwards only: each line imports nothing but lines above it, and a test holds that.
+`docs/architecture.md` follows a photo through it.
+
+The library:
+
+    errors.py        the exceptions, all of them NpFaceApiError
+    locks.py         locks that a forked child finds open
+    _version.py      the version
+    display/         HTML, SVG and text tables; the library imports it inside of functions alone
+    graph.py         a network as a graph: recording, nodes, shapes
+    ops.py           the operations that networks consist of: shape rule and cost
+    taps.py          the values of nodes inside of a network
+    engines/         run a graph: reference (NumPy), numba, cuda; dispatch.py chooses
+    faces/           points, boxes, landmarks, detections, results, matcher
+    draw/            draw results on a photo
+    photos/          a photo to the input of a network: decoding, sizes, crops, batches
+    weights.py       weight files to named tensors
+    networks/        one file a network: definition, input, decoding
+    nets.py          the ready networks
+    tasks.py         the chains: detect_all_faces(photo).with_face_landmarks()
+    global_api.py    face-api.js's global functions
+
+The tools upon the library, which never imports them:
+
+    graph_pictures/  a graph as SVG, DOT, Mermaid
+    export/          a network as ONNX, its weights as npz or safetensors
+    inspection/      a page of everything that the networks see and compute for a photo
+    conformance/     the golden cases; judge ports and our own backends, find faults
+    benchmark/       speed, memory and accuracy, against other engines
+    commands/        the commands, a file each
+    cli.py           the command line
+    __main__.py      python -m npfaceapi
+
+Importing this module imports neither Numba nor SciPy nor Pillow, reads no weights and compiles nothing: every public name,
+those of the tools too, is brought in on first use.
 """
 
 from __future__ import annotations

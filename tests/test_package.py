@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import doctest
 import importlib
 import importlib.util
@@ -18,34 +17,17 @@ import pytest
 
 import npfaceapi
 from helpers import ROOT
+from helpers.pages import DOCS, load
 from npfaceapi import errors
 
 FOLDER = ROOT / "npfaceapi"
-MODULES = sorted(
-    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-    for path in FOLDER.rglob("*.py")
-    if path.name != "__main__.py"
-)
+architecture = load(DOCS / "pictures" / "architecture.py")
+MODULES, imports_of = architecture.MODULES, architecture.imports_of
 OPTIONAL = {"benchmark.torch_": "torch", "engines.cuda": "numba_cuda"}  # what modules need that an extra brings
-# Whoever stands in a line may import what stands in lines above it; inside of a folder no imports form a circle.
-LAYERS = """
-    _version errors locks display
-    taps graph faces
-    ops graph_pictures draw
-    engines
-    photos
-    weights
-    networks
-    nets export
-    tasks
-    global_api inspection
-    conformance
-    benchmark
-    commands
-    cli
-    __main__
-"""
-LAYER_OF = {name: i for i, line in enumerate(LAYERS.split("\n")) for name in line.split()}
+# Whoever stands in a line of the map in npfaceapi/__init__.py may import what stands in lines above it; inside of a folder no
+# imports form a circle.
+MAP = architecture.read_map()
+LAYER_OF = {re.sub(r"/|\.py$", "", name): i for i, name in enumerate([*MAP["library"], *MAP["tools"]])}
 
 
 def run_python(source):
@@ -134,28 +116,6 @@ def test_using_the_names_loads_nothing_heavy():
 # ------------------------------------------------------------------ who imports whom
 
 
-def imports_of(module):
-    """(imported module of ours, whether at import time) for every import statement in a file."""
-    path = ROOT / Path(*module.split("."))
-    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-    found = []
-
-    def visit(node, at_import):
-        for child in ast.iter_child_nodes(node):
-            lazy = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef))
-            lazy = lazy or (isinstance(child, ast.If) and getattr(child.test, "id", "") == "TYPE_CHECKING")
-            names = [alias.name for alias in child.names] if isinstance(child, ast.Import) else []
-            if isinstance(child, ast.ImportFrom):
-                assert child.level == 0, f"{module}: relative import"
-                inner = [f"{child.module}.{alias.name}" for alias in child.names]
-                names = [name if name in MODULES else child.module for name in inner]
-            found.extend((name, at_import) for name in names if name.partition(".")[0] == "npfaceapi")
-            visit(child, at_import and not lazy)
-
-    visit(ast.parse(path.read_text(encoding="utf-8")), True)
-    return found
-
-
 def layer(module):
     return LAYER_OF[module.split(".")[1]]
 
@@ -168,9 +128,17 @@ def test_imports_run_one_way(module):
         assert layer(name) < layer(module), f"{module} imports {name}"
 
 
-def test_every_layer_is_there_and_few_files_stand_beside_the_folders():
-    assert set(LAYER_OF) - {"__main__"} == {module.split(".")[1] for module in MODULES if "." in module}
-    assert len(list(FOLDER.glob("*.py"))) <= 14
+def test_the_map_names_exactly_the_folders_and_files_that_exist_and_few_files_stand_beside_the_folders():
+    folders = {f"{path.parent.name}/" for path in FOLDER.glob("*/__init__.py")}
+    files = {path.name for path in FOLDER.glob("*.py")}
+    named = [*MAP["library"], *MAP["tools"]]
+    assert set(named) == folders | files - {"__init__.py"}
+    assert len(set(named)) == len(named)
+    assert len(files) <= 14
+
+
+def test_an_import_by_a_composed_name_is_seen():
+    assert ("npfaceapi.commands", False) in imports_of("npfaceapi.cli")
 
 
 def assert_no_circle(graph):
@@ -205,7 +173,7 @@ def test_circles_are_found():
 
 def test_what_is_computed_knows_how_it_is_shown_only_when_it_is():
     for module in MODULES[1:]:
-        if layer(module) < LAYER_OF["tasks"] and not module.startswith(("npfaceapi.display", "npfaceapi.graph_pictures")):
+        if layer(module) < LAYER_OF["tasks"] and not module.startswith("npfaceapi.display"):
             assert not [name for name, at_import in imports_of(module) if at_import and name.startswith("npfaceapi.display")], (
                 module
             )

@@ -1,4 +1,4 @@
-"""Draw the pictures of the reading path.
+"""Draw the pictures of the reading path, and that of the packages (see architecture.py).
 
 python docs/pictures/make.py            # all
 python docs/pictures/make.py nms fusion # these
@@ -12,6 +12,7 @@ from pathlib import Path
 FOLDER = Path(__file__).resolve().parent
 sys.path[:0] = [str(FOLDER), str(FOLDER.parents[1])]
 
+import architecture  # noqa: E402
 import convolutions  # noqa: E402
 import detectors  # noqa: E402
 from PIL import Image  # noqa: E402
@@ -27,7 +28,10 @@ def compact(image: Image.Image) -> Image.Image:
 
 
 def main(names: list[str]) -> int:
-    for name in names or PICTURES:
+    for name in names or [*PICTURES, "architecture"]:
+        if name == "architecture":
+            architecture.main()
+            continue
         path = FOLDER / f"{name}.png"
         compact(PICTURES[name]()).save(path, optimize=True)
         print(f"{path.name}: {path.stat().st_size:,} bytes")
