@@ -1,10 +1,44 @@
-"""Fixtures that several folders of tests share."""
+"""Fixtures that several folders of tests share, and what holds for all tests under `pytest -n`."""
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
+from pathlib import Path
+
 import pytest
 
+try:
+    import fcntl
+except ImportError:  # no locks of files on Windows
+    fcntl = None
+
 pytest.register_assert_rewrite("helpers")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config):
+    """Under `pytest -n`, the tests of one xdist_group run in one process."""
+    if getattr(config.option, "numprocesses", None) and config.option.dist == "no":
+        config.option.dist = "loadgroup"
+
+
+@contextlib.contextmanager
+def turn(run, alone):
+    """Have the processes of one `pytest -n`, which bears that name, run a test beside others, or with no other meanwhile."""
+    place = Path(tempfile.gettempdir())
+    with open(place / f"npfaceapi-gate-{run}", "w") as gate, open(place / f"npfaceapi-turn-{run}", "w") as turns:
+        fcntl.flock(gate, fcntl.LOCK_EX)  # who waits to be alone holds the gate, so that nobody else begins
+        fcntl.flock(turns, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        fcntl.flock(gate, fcntl.LOCK_UN)
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    run = getattr(item.config, "workerinput", {}).get("testrunuid")  # not of a pytest that a test has started
+    with turn(run, item.get_closest_marker("alone") is not None) if run and fcntl else contextlib.nullcontext():
+        return (yield)
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ import pytest
 
 from helpers import ROOT
 
+pytestmark = pytest.mark.slow
+
 ANNOUNCED = "compiling kernels"
 
 RNET = """
@@ -183,6 +185,7 @@ def test_a_kernel_that_needs_numba_is_not_kept():
     assert not jit._stands_alone(Library("NRT_Free"))
 
 
+@pytest.mark.alone
 def test_the_first_descriptor_comes_soon():
     """Two seconds of processor time, where 0.6 are usual, for machines differ; above all it must not import Numba."""
     source = """

@@ -80,6 +80,7 @@ def test_no_name_is_also_that_of_a_submodule():
     assert submodules & set(npfaceapi.__all__) == {"draw", "nets"}
 
 
+@pytest.mark.slow
 def test_importing_submodules_changes_no_public_name():
     missing = {name for name, package in OPTIONAL.items() if importlib.util.find_spec(package) is None}
     modules = [module for module in MODULES if not any(name in module for name in missing)]
@@ -99,6 +100,7 @@ def test_version_and_typing():
 # ------------------------------------------------------------------ what an import costs
 
 
+@pytest.mark.alone
 def test_import_is_quick_and_light():
     timed = "import sys, time; t = time.perf_counter(); import npfaceapi; print(time.perf_counter() - t); "
     heavy = "print(sorted({'numba', 'scipy', 'PIL', 'llvmlite'} & {m.partition('.')[0] for m in sys.modules}))"

@@ -23,6 +23,8 @@ from npfaceapi.engines.numba.workspace import workspaces
 from npfaceapi.engines.usable_cpus import control_group_limit, usable_cpus
 from npfaceapi.locks import ForkSafeLock
 
+pytestmark = pytest.mark.slow
+
 SECONDS = float(os.environ.get("NPFACEAPI_STRESS_SECONDS", "4"))  # 60 for the long version
 
 SIZES = {
@@ -299,6 +301,7 @@ print(npfaceapi.get_num_threads())
     assert run_python(source, env={"NPFACEAPI_NUM_THREADS": "3"}) == "3\n"
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(usable_cpus() < 2, reason="one CPU only")
 def test_a_busy_core_costs_no_more_than_its_share(threads):
     """A process that holds one of two cores leaves at least 0.45 of the speed."""

@@ -33,6 +33,7 @@ MODULES = sorted(
 # ------------------------------------------------------------------ what the code says
 
 
+@functools.cache
 def imports_of(module: str) -> list[tuple[str, bool]]:
     """(imported module of ours, whether at import time) for every import in a file, `import_module` included."""
     path = ROOT / Path(*module.split("."))

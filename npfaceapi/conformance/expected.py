@@ -30,6 +30,7 @@ Array = np.ndarray[Any, Any]
 LEAST = 2.0**-126
 _SELECTS = ("max_pool", "relu", "relu6", "concat", "pad")
 _LINEAR = ("conv2d", "depthwise_conv2d", "dense", "avg_pool", "mean", "resize_bilinear")
+_ROUNDED = ("multiply", "divide", "leaky_relu", "prelu")  # once, or twice
 
 
 @dataclass(frozen=True)
@@ -126,8 +127,10 @@ def _operation_bound(golden: GoldenCases, case: Case, question: Question, grade:
         x = question.inputs["x"].astype(np.float64)
         distance = x.max(axis=-1, keepdims=True) - x if op == "softmax" else np.abs(x)
         n, scale = float(x.shape[-1] if op == "softmax" else 1), size * (1 + distance)
-    else:  # multiply, divide, leaky_relu, prelu: one rounding, or two
+    elif op in _ROUNDED:
         n, scale = 1.0, size
+    else:
+        raise GoldenError(f"{case.name}: expected a bound for {op} in conformance/expected.py, got none")
     rounding = 2 * grade.unit * np.maximum(scale, size) if grade.mixed else 0.0
     if grade.name == "mixed:quantized":
         rounding = rounding + 2 * grade.unit * max(float(scale.max(initial=0)), *(float(x.max(initial=0)) for x in inputs))

@@ -41,6 +41,7 @@ def run(run, monkeypatch):
     assert thread_count.get_num_threads() == threads
 
 
+@pytest.mark.slow
 def test_the_entries_are_those_of_the_published_table():
     assert len(ENTRIES) == 11
     assert [entry.shape() for entry in ENTRIES if entry.name == "tiny_face_detector"] == ["1x416x416x3", "1x224x224x3"]
@@ -50,6 +51,7 @@ def test_the_entries_are_those_of_the_published_table():
     assert not np.array_equal(noise(pnet, 1, 1), noise(pnet, 1, 2))
 
 
+@pytest.mark.slow
 def test_json(run, tmp_path):
     status, out, err = run(*QUICK, "--threads", 1, "--json", "-")
     assert (status, err) == (0, "")
@@ -67,6 +69,7 @@ def test_json(run, tmp_path):
     assert json.loads((tmp_path / "a.json").read_text())[0]["peer_ms_min"] is None
 
 
+@pytest.mark.slow
 def test_tables(run, tmp_path):
     page = tmp_path / "benchmarks.md"
     status, out, _ = run(*QUICK, "--threads", 2, "--markdown", page)
@@ -85,6 +88,7 @@ def test_tables(run, tmp_path):
     assert text.count("| mtcnn_rnet | 1x24x24x3 |") == 1
 
 
+@pytest.mark.slow
 def test_batches(run):
     status, out, _ = run("--batch", 2, "--seconds", 0.01, "--net", "mtcnn_onet", "--net", "face_expression_net", "--json", "-")
     assert status == 0
@@ -102,6 +106,7 @@ def test_accuracy(run):
         assert 0 < record["peer_error"] <= 3e-6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", ["numba", "onnxruntime"])
 def test_a_wrong_answer_is_no_figure(run, monkeypatch, who):
     def spoilt(outputs):
@@ -124,6 +129,7 @@ def test_the_error_is_of_the_worst_output():
     assert relative_error([truth[0] * np.nan, truth[1]], truth) == np.inf
 
 
+@pytest.mark.slow
 def test_blocks_alternate(monkeypatch):
     monkeypatch.setattr("npfaceapi.benchmark.timing.PAUSE", 0)
     calls = []
@@ -134,6 +140,7 @@ def test_blocks_alternate(monkeypatch):
     assert times["b"].median < times["a"].min
 
 
+@pytest.mark.slow
 def test_the_chains_photo_has_three_faces():
     photo = photo_of_three()
     assert (photo.shape, photo.dtype) == ((1280, 1920, 3), np.uint8)
@@ -143,6 +150,7 @@ def test_the_chains_photo_has_three_faces():
     assert all(face.descriptor is not None and face.age is not None and face.expressions is not None for face in faces)
 
 
+@pytest.mark.slow
 def test_chain_and_memory(run):
     status, out, _ = run("--chain", "--memory", "--threads", 1, "--seconds", 0.01, "--json", "-")
     assert status == 0
@@ -152,6 +160,7 @@ def test_chain_and_memory(run):
     assert 50e6 < memory["peak_bytes"] < 1e9
 
 
+@pytest.mark.slow
 def test_the_peak_is_that_of_the_process_itself():
     """getrusage of a child counts in what its parent held when it forked."""
     ballast = np.ones(200_000_000, np.uint8)
@@ -178,6 +187,7 @@ def test_cold_start_counts_fresh_processes(monkeypatch):
     assert all(environment["NPFACEAPI_BACKEND"] == "numba" for _, environment in commands)
 
 
+@pytest.mark.slow
 def test_several_runs_give_their_medians(run):
     def record(mine, peers, error):
         return {
@@ -255,6 +265,7 @@ def test_a_peer_that_is_not_installed(run, monkeypatch):
     assert err == 'npfaceapi bench: expected the package onnxruntime, got none installed; pip install "npfaceapi[bench]"\n'
 
 
+@pytest.mark.slow
 def test_the_peer_loses_its_pass_over_the_input_and_no_accuracy():
     """`fold_input_scale` must apply to every entry, else the comparison favours us."""
     from npfaceapi.export.onnx_model import to_onnx
@@ -267,6 +278,7 @@ def test_the_peer_loses_its_pass_over_the_input_and_no_accuracy():
         assert [node.op_type for node in folded.graph.node[:2]] == ["Sub", "Conv"]
 
 
+@pytest.mark.slow
 def test_torch_as_a_peer(run):
     pytest.importorskip("torch")
     status, out, err = run(*QUICK, "--against", "torch", "--threads", 1, "--json", "-")
@@ -274,6 +286,7 @@ def test_torch_as_a_peer(run):
     assert all(record["peer"] == "torch" and record["peer_ms_min"] > 0 for record in json.loads(out))
 
 
+@pytest.mark.slow
 def test_every_network_is_right_on_torch():
     torch = pytest.importorskip("torch")
     from npfaceapi.benchmark.torch_peer import _Module
@@ -315,6 +328,7 @@ def on_gpu(monkeypatch):
 SMALL = ("--backend", "cuda", "--net", "mtcnn_rnet", "--seconds", "0.01")
 
 
+@pytest.mark.slow
 def test_on_a_gpu_three_sizes_of_batch(run, on_gpu, tmp_path):
     status, out, err = run(*SMALL, "--against", "torch", "--json", tmp_path / "a.json", "--markdown", tmp_path / "a.md")
     assert (status, err) == (0, "")

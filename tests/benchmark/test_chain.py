@@ -25,6 +25,8 @@ def one_thread(threads):
     threads(1)
 
 
+@pytest.mark.alone
+@pytest.mark.slow
 def test_what_surrounds_the_networks_takes_less_than_15_percent(one_thread, monkeypatch):
     """Processor time of one thread, so that a busy machine slows both parts alike; the least disturbed of ten runs."""
     inside = []
@@ -130,6 +132,7 @@ def test_small_tensors_and_those_of_ones_own_stay(reads, monkeypatch):
     assert reads == ["face_landmark_68_tiny_model"]
 
 
+@pytest.mark.slow
 def test_a_fresh_process_resizes_without_numba():
     """A kernel that calls Numba at run time could not be kept on disk: every process would compile it anew."""
     source = """

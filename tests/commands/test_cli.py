@@ -263,6 +263,7 @@ def test_an_interrupt(run, monkeypatch):
 needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 
 
+@pytest.mark.slow
 @needs_full
 def test_a_full_disk(photos):
     done = process("analyze", *TINY, "--json", "/dev/full", photos / "black.png")
@@ -295,6 +296,7 @@ def test_names_that_the_terminal_cannot_print(photos, tmp_path):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="no pseudo terminals there")
 def test_progress_on_a_terminal_only(photos):
     import pty

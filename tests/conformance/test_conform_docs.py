@@ -42,12 +42,14 @@ def run(script):
             subprocess.run(words, check=True, timeout=120)
 
 
+@pytest.mark.slow
 @needs_onnx
 def test_the_folder(here, capsys):
     run(FOLDER)
     assert "7 passed" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_program(here, capsys):
     run(PROGRAM)
     out = capsys.readouterr().out
@@ -55,6 +57,7 @@ def test_the_program(here, capsys):
     assert "74 not claimed" in out
 
 
+@pytest.mark.slow
 @needs_onnx
 def test_the_class(here, capsys):
     run(FOLDER.splitlines()[0])

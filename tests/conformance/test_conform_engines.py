@@ -22,6 +22,8 @@ from npfaceapi.conformance.questions import answerable, question_of
 from npfaceapi.conformance.runner import chosen_cases, run_cases
 from npfaceapi.conformance.tolerance import GRADES
 
+pytestmark = pytest.mark.slow
+
 GOLDEN = GoldenCases()
 CASES = {case.name: case for case in GOLDEN.all_cases}
 FLOAT32 = GRADES["float32"]

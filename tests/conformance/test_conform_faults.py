@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 import numpy as np
@@ -30,13 +31,18 @@ SLOW = (
     "decode/tiny_y",
 )  # fmt: skip
 QUICK = [name for name in CASES if not name.startswith(SLOW)]
-found = []
 
 
+@functools.cache
+def tried_on(name):
+    return list(trials(GOLDEN, [small(GOLDEN, name)]))
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("faults")  # what one process has tried it need not try again
 @pytest.mark.parametrize("name", QUICK)
 def test_every_fault_is_caught_and_named(name):
-    tried = list(trials(GOLDEN, [small(GOLDEN, name)]))
-    found.extend(tried)
+    tried = tried_on(name)
     for trial in tried:
         if trial.caught:
             assert trial.fault in trial.diagnosed, (trial.fault, trial.first, trial.texts)
@@ -44,10 +50,10 @@ def test_every_fault_is_caught_and_named(name):
     assert tried == [] or any(trial.caught for trial in tried)
 
 
+@pytest.mark.slow
+@pytest.mark.xdist_group("faults")
 def test_no_fault_is_missed_everywhere():
-    if len(found) < 100:
-        pytest.skip("the faults themselves were not tried")
-    assert {fault.name for fault in FAULTS} - {trial.fault for trial in found if trial.caught} == set()
+    assert {fault.name for fault in FAULTS} - {trial.fault for name in QUICK for trial in tried_on(name) if trial.caught} == set()
 
 
 def test_the_table_in_the_docs_lists_every_fault():
@@ -113,6 +119,7 @@ UNBROKEN = (
 DECODED = [case for case in GOLDEN.cases if case.level == "decode" and case.attributes.get("stage") != 0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", DECODED, ids=lambda case: case.name)
 def test_decoding_in_small_steps_is_right(case):
     """What `faults/decoding.py` writes again in order to break it passes as long as it is whole."""

@@ -24,6 +24,8 @@ from npfaceapi.conformance.tensor_files import BadAnswer, inside, read_npy
 from npfaceapi.conformance.tolerance import GRADES
 from npfaceapi.errors import InvalidArgument
 
+pytestmark = pytest.mark.slow
+
 GOLDEN = GoldenCases()
 FLOAT32 = GRADES["float32"]
 RELUS = ["operations/relu/*", "operations/relu6/*", "operations/sigmoid/*"]

@@ -13,7 +13,11 @@ from npfaceapi.engines.dispatch import available_backends
 
 GOLDEN = GoldenCases()
 CUDA = available_backends()["cuda"]  # the simulator would take years
-BACKENDS = ("numba", "reference", "reference64", *(("cuda",) if CUDA and "simulator" not in CUDA.detail else ()))
+BACKENDS = (
+    "numba",
+    *(pytest.param(name, marks=pytest.mark.slow) for name in ("reference", "reference64")),
+    *(("cuda",) if CUDA and "simulator" not in CUDA.detail else ()),
+)
 
 
 @pytest.mark.parametrize("case", GOLDEN.cases, ids=lambda case: case.name)

@@ -22,6 +22,7 @@ pages = load(DOCS / "pages.py")
 # ------------------------------------------------------------------ code and its output
 
 
+@pytest.mark.slow
 @each_page
 def test_code_runs_and_prints_what_the_page_says(page):
     blocks = list(pages.run(page.read_text("utf-8"), page.name))
@@ -59,6 +60,7 @@ def test_every_block_of_code_is_found():
         assert len(re.findall(r"^```", text, re.MULTILINE)) % 2 == 0, page.name
 
 
+@pytest.mark.slow
 def test_pages_can_be_written_anew():
     text = "```python\nprint(1 + 1)\n```\n\n```\n3\n```\nprose\n"
     assert pages.rewritten(text, "test") == text.replace("3", "2")
@@ -190,6 +192,7 @@ def test_pictures_have_words_for_who_cannot_see_them(page):
         assert len(words.split()) >= 8, target
 
 
+@pytest.mark.slow
 def test_the_script_draws_the_committed_pictures(make):
     for name, draw in make.PICTURES.items():
         with Image.open(DOCS / "pictures" / f"{name}.png") as committed:

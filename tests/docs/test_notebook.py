@@ -13,7 +13,7 @@ from helpers.pages import DOCS, assert_says_the_same, load, problems_of
 pytest.importorskip("nbclient", reason='needs nbclient: pip install "npfaceapi[test]"')
 pytest.importorskip("ipykernel", reason='needs ipykernel: pip install "npfaceapi[test]"')
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # Jupyter's own
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # Jupyter's own warnings
 notebook = load(DOCS / "notebook.py")
 
 

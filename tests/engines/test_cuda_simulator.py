@@ -15,15 +15,17 @@ from helpers import ROOT
 pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
 
 FOLDER = Path(__file__).parent / "cuda_simulator"
+QUICK = "test_kernels.py"
 FILES = sorted(path.name for path in FOLDER.glob("test_*.py"))
 
 
 @pytest.fixture(scope="module")
-def processes(tmp_path_factory):
-    """All of them at once, for the simulator keeps to one core; their output in files, so that no pipe runs full."""
+def processes(request, tmp_path_factory):
+    """All that are wanted at once, for the simulator keeps to one core; their output in files, so that no pipe runs full."""
     environment = {k: v for k, v in os.environ.items() if k not in ("NPFACEAPI_BACKEND", "PYTEST_ADDOPTS")}
     started = {}
-    for file in FILES:
+    wanted = {item.callspec.params["file"] for item in request.session.items if item.path == Path(__file__)}
+    for file in sorted(wanted):
         log = tmp_path_factory.mktemp("simulator") / "log"
         with log.open("w") as stream:
             process = subprocess.Popen(
@@ -37,7 +39,8 @@ def processes(tmp_path_factory):
         process.wait()
 
 
-@pytest.mark.parametrize("file", FILES)
+@pytest.mark.xdist_group("simulator")  # one process starts them all
+@pytest.mark.parametrize("file", [pytest.param(file, marks=[] if file == QUICK else pytest.mark.slow) for file in FILES])
 def test_on_the_simulator(processes, file):
     process, log = processes[file]
     code = process.wait(timeout=900)

@@ -75,6 +75,7 @@ def ready(name):
 CASES = [case for case in GOLDEN.cases if case.level in ("operations", "raw", "taps")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_onnx_runtime_gives_the_golden_values(onnx_backend, case):
     if case.attributes.get("op") == "resize_bilinear":
@@ -87,6 +88,7 @@ def test_every_network_is_among_the_golden_cases():
     assert {case.net for case in CASES if case.level == "raw"} == set(GRAPHS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
 @pytest.mark.parametrize("name", GRAPHS)
 def test_any_batch_size_in_either_layout(name, layout, tmp_path):
@@ -159,6 +161,7 @@ def test_onnx_runtime_folds_what_can_be_folded(tmp_path):
 # ------------------------------------------------------------------ weights
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["npz", "safetensors"])
 @pytest.mark.parametrize("name", NETS)
 def test_weights_load_again(name, kind, tmp_path):

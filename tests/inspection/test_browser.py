@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -18,7 +19,12 @@ from npfaceapi.graph_pictures.svg import graphs_svg
 
 AXE = "axe-core@4.10.2"
 
-pytestmark = pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
+REQUIRED = bool(os.environ.get("NPFACEAPI_REQUIRE_BROWSER"))  # fail without a browser rather than skip
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.xdist_group("browser"),  # one browser and one set of pages
+    pytest.mark.skipif(MISSING is not None and not REQUIRED, reason=str(MISSING)),
+]
 
 #: Text whose contrast with what lies behind it is too low, by the rules of WCAG 2 (4.5 to 1, large text 3 to 1).
 CONTRAST = """
@@ -69,6 +75,7 @@ return bad
 
 @pytest.fixture(scope="module")
 def browser():
+    assert MISSING is None, MISSING
     with Browser() as browser:
         yield browser
 

@@ -59,6 +59,7 @@ def page(whole):
 # ------------------------------------------------------------------ the detectors
 
 
+@pytest.mark.slow
 def test_ssd_candidates_are_those_that_detection_keeps(whole):
     report, _, _ = whole
     trace = report.detection
@@ -90,6 +91,7 @@ def test_ssd_heat_is_the_best_score_of_each_cell(whole):
     assert "3 anchors a cell, 51 to 102 pixels" in trace.heats[0].note
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threshold", [0.5, 0.0])
 def test_tiny_candidates_are_those_that_detection_keeps(two_faces, threshold):
     options = faceapi.TinyFaceDetectorOptions(input_size=416, score_threshold=threshold)
@@ -308,6 +310,7 @@ def test_plurals():
 # ------------------------------------------------------------------ photos without faces, odd photos, bad input
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "shape"),
     [(options, shape) for options in (TINY, faceapi.MtcnnOptions()) for shape in ((60, 80), (1, 1), (1, 3000), (3000, 1))]
@@ -323,6 +326,7 @@ def test_a_photo_without_a_face_gets_a_report(options, shape):
     assert len(report.networks) == (0 if small else 1)
 
 
+@pytest.mark.slow
 def test_other_kinds_of_photos(astronaut):
     small = astronaut[:256, 100:356]
     alpha = np.dstack([small, np.full(small.shape[:2], 255, np.uint8)])
@@ -440,6 +444,7 @@ def test_a_folder_that_may_not_be_written_to(run, tmp_path):
     assert "expected a file to write to, got: Permission denied" in err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc tells it on Linux alone")
 def test_memory():
     source = (

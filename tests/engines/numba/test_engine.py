@@ -178,6 +178,7 @@ print(plan(graph, {{}}, list(graph.outputs.values()))(-np.ones((1, 2, 2, 3), np.
     assert float(done.stdout) == 0
 
 
+@pytest.mark.slow
 def test_a_folder_given_by_the_environment_is_used(tmp_path):
     done = run_script("print(cache.cache_folder())", NUMBA_CACHE_DIR=str(tmp_path))
     assert done.returncode == 0, done.stderr
@@ -216,6 +217,7 @@ print(LANES)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="names of x86 processors")
 @pytest.mark.parametrize(("processor", "lanes"), [("x86-64", 4), ("haswell", 8)])
 def test_vectors_of_another_processor(processor, lanes, tmp_path):

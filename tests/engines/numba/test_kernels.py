@@ -8,6 +8,7 @@ import pytest
 from helpers.comparing import TOLERANCE, assert_close, run_both
 from npfaceapi import ops
 from npfaceapi.engines.numba import plan
+from npfaceapi.engines.numba.simd import winograd
 from npfaceapi.engines.reference import ReferenceProgram
 from npfaceapi.graph import record
 
@@ -67,6 +68,17 @@ def test_conv2d_whose_taps_meet_only_padding(kernel, size, stride):
     """Also all of them: a filter of one tap over an image of one pixel, padded by one, two pixels on."""
     shapes = {"filters": (kernel, kernel, 8, 20), "bias": (20,)}
     check(lambda x, p: ops.conv2d(x, p["filters"], p["bias"], stride=stride, padding=1), (*size, 8), shapes)
+
+
+@pytest.mark.parametrize("m", [2, 4])
+def test_transformed_tiles_are_a_convolution(m):
+    """A' [(G w G') * (B' x B)] A, in float64, against the sums that it stands for."""
+    rng = np.random.default_rng(m)
+    x, w = rng.normal(size=(m + 2, m + 2)), rng.normal(size=(3, 3, 1, 1))
+    BT, _, AT = winograd._matrices(m)
+    y = AT @ (winograd.transform_filters(w, m).reshape(m + 2, m + 2) * (BT @ x @ BT.T)) @ AT.T
+    windows = np.lib.stride_tricks.sliding_window_view(x, (3, 3))
+    assert np.allclose(y, (windows * w[..., 0, 0]).sum(axis=(2, 3)), rtol=0, atol=1e-12)
 
 
 def test_conv2d_1x1_with_many_channels():

@@ -71,6 +71,7 @@ def resident():
         return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmRSS:"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="no /proc here")
 def test_memory_is_steady_over_calls_of_mixed_sizes():
     """Plans for sizes no longer used are dropped, and so is their memory."""
@@ -101,6 +102,7 @@ def test_memory_is_steady_over_calls_of_mixed_sizes():
     assert workspaces.free_bytes <= 128 * 2**20
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="no /proc here")
 def test_the_peak_of_the_chain():
     (record,) = memory_section("numba", 2).records

@@ -77,6 +77,7 @@ def test_a_helper_waits_in_its_box_only_for_a_while():
     assert box[0, 0] == ASLEEP
 
 
+@pytest.mark.slow
 def test_a_helper_leaves_its_box_where_it_is_wanted_elsewhere(helpers):
     """Calls of another thread would otherwise wait in the queue for as long as ours follow each other."""
     done, stop = threading.Event(), threading.Event()
@@ -284,6 +285,7 @@ for _ in range(3):
 """
 
 
+@pytest.mark.slow
 def test_the_interpreter_ends_well_right_after_a_call():
     for _ in range(5):
         subprocess.run([sys.executable, "-c", EXIT], check=True)
