@@ -6,23 +6,18 @@ import argparse
 import os
 from pathlib import Path
 
-from npfaceapi.commands.photos import add_detector_choice, chosen_backend, detector_options
+from npfaceapi.commands.photos import DEFAULT_DETECTOR, add_detector_choice, chosen_backend, detector_options
 from npfaceapi.errors import InvalidArgument
+from npfaceapi.networks.registry import DETECTORS, NETS
 
 __all__ = ["add_arguments", "run"]
-
-NETS = (
-    "ssd_mobilenetv1", "tiny_face_detector", "tiny_yolov2", "mtcnn", "face_landmark_68_net", "face_landmark_68_tiny_net",
-    "face_expression_net", "age_gender_net", "face_recognition_net",
-)  # fmt: skip
-DETECTOR_OF = {"ssd_mobilenetv1": "ssd", "tiny_face_detector": "tiny", "tiny_yolov2": "yolo", "mtcnn": "mtcnn"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("photo", metavar="PHOTO", help="image file or URL")
     parser.add_argument(
         "--net",
-        choices=NETS,
+        choices=tuple(NETS),
         metavar="NET",
         help=f"show one network only: {', '.join(NETS)} (default: the detector and all networks of the face)",
     )
@@ -37,12 +32,12 @@ def run(arguments: argparse.Namespace) -> int:
     from npfaceapi import nets
     from npfaceapi.inspection.inspecting import inspect
 
-    own = DETECTOR_OF.get(arguments.net)
-    if own is not None:
+    if arguments.net in DETECTORS:
+        own = DETECTORS[arguments.net].called
         if arguments.detector not in (None, own):
             raise InvalidArgument(f"--detector: expected {own} or nothing with --net {arguments.net}, got {arguments.detector}")
         arguments.detector = own
-    arguments.detector = arguments.detector or "ssd"
+    arguments.detector = arguments.detector or DEFAULT_DETECTOR
     if arguments.weights is not None:
         if arguments.detector != "yolo":
             raise InvalidArgument(f"--weights: expected --detector yolo with it, got {arguments.detector}")

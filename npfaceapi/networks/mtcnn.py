@@ -165,6 +165,7 @@ class Mtcnn(NeuralNetwork):
     model_name = "mtcnn_model"
     input_size = 48
     is_center_inputs = False
+    options = MtcnnOptions
 
     def __init__(self, *, bundled: bool = False) -> None:
         super().__init__(bundled=bundled)

@@ -22,6 +22,7 @@ from npfaceapi import ops
 from npfaceapi.graph import Node, ParamTree, block
 from npfaceapi.networks.blocks import YOLO_MEAN_RGB
 from npfaceapi.networks.neural_network import NeuralNetwork, Shapes
+from npfaceapi.networks.options import TinyFaceDetectorOptions
 from npfaceapi.networks.tiny_yolov2 import ALPHA, SEPARABLE, TinyYolov2, separable_layer
 
 __all__ = ["TinyFaceDetector"]
@@ -56,6 +57,8 @@ class TinyFaceDetector(TinyYolov2):
     >>> nets.tiny_face_detector.locate_faces(np.zeros((60, 80, 3), np.uint8))
     []
     """
+
+    options = TinyFaceDetectorOptions
 
     def __init__(self, *, bundled: bool = False) -> None:
         super().__init__(bundled=bundled)

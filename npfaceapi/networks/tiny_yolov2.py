@@ -187,6 +187,7 @@ class TinyYolov2(NeuralNetwork):
 
     is_center_inputs = False
     input_size = 416
+    options = TinyYolov2Options
 
     def __init__(self, with_separable_convs: bool = True, *, bundled: bool = False) -> None:
         super().__init__(bundled=bundled)
