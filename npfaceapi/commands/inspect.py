@@ -8,6 +8,7 @@ from pathlib import Path
 
 from npfaceapi.commands.photos import DEFAULT_DETECTOR, add_detector_choice, chosen_backend, detector_options
 from npfaceapi.errors import InvalidArgument
+from npfaceapi.export.writing import check_place
 from npfaceapi.networks.registry import DETECTORS, NETS
 
 __all__ = ["add_arguments", "run"]
@@ -42,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.detector != "yolo":
             raise InvalidArgument(f"--weights: expected --detector yolo with it, got {arguments.detector}")
         nets.tiny_yolov2.load_from_disk(arguments.weights)
-    _check_place(arguments.out)
+    check_place("--out", arguments.out)
     with chosen_backend(arguments.backend):
         report = inspect(arguments.photo, detector_options(arguments), net=arguments.net)
     report.save(arguments.out)
@@ -50,14 +51,3 @@ def run(arguments: argparse.Namespace) -> int:
     count = f"{len(report.faces)} face{'' if len(report.faces) == 1 else 's'}"
     print(f"{arguments.photo}: {count}; {arguments.out}: {size:.1f} MB, open it in a browser")
     return 0
-
-
-def _check_place(out: Path) -> None:
-    """Complain of a place that cannot be written to before the work, not after it."""
-    folder = out.parent
-    reason = "Is a directory" if out.is_dir() else None if folder.is_dir() else "no such folder"
-    is_device = out.exists() and not out.is_file()
-    if reason is None and not os.access(out if is_device else folder, os.W_OK):
-        reason = "Permission denied"
-    if reason is not None:
-        raise InvalidArgument(f"--out {out}: expected a file to write to, got: {reason}")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import numpy as np
 from npfaceapi._version import __version__
 from npfaceapi.errors import BackendUnavailable, InvalidArgument, InvalidType
 from npfaceapi.export.onnx_model import to_onnx
+from npfaceapi.export.writing import write_whole
 from npfaceapi.networks.mtcnn import Mtcnn
 from npfaceapi.networks.neural_network import NeuralNetwork
 
@@ -105,25 +104,3 @@ def _safetensors_bytes(net: NeuralNetwork) -> bytes:
             'export_net: expected the package safetensors, got none installed; pip install "npfaceapi[safetensors]"'
         ) from None
     return bytes(save(dict(net.tensors), {"model": net.model_name, "producer": f"npfaceapi {__version__}"}))
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file by way of a temporary one beside it, so that no half of it is ever left under its name."""
-    temporary = None
-    try:
-        if path.exists() and not path.is_file():  # a device or a pipe has nothing to replace; a folder says so itself
-            path.write_bytes(data)
-            return
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, path)
-    except (OSError, ValueError) as error:  # ValueError: a null character in the path
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-        reason = getattr(error, "strerror", None) or error
-        raise InvalidArgument(f"{path}: expected a file to write to, got: {reason}") from None

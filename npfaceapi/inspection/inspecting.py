@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +12,7 @@ from npfaceapi import nets
 from npfaceapi.display.markup import Markup, element
 from npfaceapi.engines.dispatch import current_backend
 from npfaceapi.errors import InvalidArgument
+from npfaceapi.export.writing import write_whole
 from npfaceapi.faces.results import FaceResult
 from npfaceapi.inspection.cascade import CascadeTrace, trace_mtcnn
 from npfaceapi.inspection.detectors import DetectorTrace, trace_ssd, trace_yolo
@@ -59,7 +59,7 @@ class Inspection(Report):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the page to a file, completely or not at all; raises InvalidArgument where that cannot be."""
-        write_whole(path, self.to_html())
+        write_whole(path, self.to_html(), "a file to write the report to")
 
     def _repr_html_(self) -> Markup:
         """The page in a frame of its own, for a notebook."""
@@ -69,29 +69,6 @@ class Inspection(Report):
     def __repr__(self) -> str:
         count = f"{len(self.faces)} face{'' if len(self.faces) == 1 else 's'}"
         return f"<Inspection of {self.name}: {self.detector}, {count}, layers of {', '.join(n.key for n in self.networks)}>"
-
-
-def write_whole(path: str | os.PathLike[str], text: str) -> None:
-    """Write a text file completely or not at all."""
-    target = os.path.abspath(os.fsdecode(path))
-    temporary = None
-    try:
-        if os.path.exists(target) and not os.path.isfile(target):  # a device or a pipe; a folder is refused by open
-            with open(target, "w", encoding="utf-8") as file:
-                file.write(text)
-            return
-        handle, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".", suffix=".html")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, target)
-    except (OSError, ValueError) as error:  # ValueError: a null character in the path
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise InvalidArgument(f"{os.fsdecode(path)}: expected a file to write the report to, got: {reason}") from None
 
 
 def inspect(photo: Any, options: Any = None, *, net: str | None = None) -> Inspection:
