@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from npfaceapi.networks import registry
 
 if TYPE_CHECKING:
+    from npfaceapi.networks.network_weights import NetworkWeights
     from npfaceapi.networks.neural_network import NeuralNetwork
 
 __all__ = ["NETS", "network", "parts"]
@@ -14,15 +15,16 @@ __all__ = ["NETS", "network", "parts"]
 NETS = registry.all_names()
 
 
-def network(name: str) -> NeuralNetwork:
-    """The ready network of that name."""
+def network(name: str) -> NetworkWeights:
+    """The ready network of that name, or MTCNN with its three."""
     from npfaceapi import nets
 
-    net: NeuralNetwork = nets.network_named(name)
+    net: NetworkWeights = nets.network_named(name)
     return net
 
 
 def parts(name: str) -> list[NeuralNetwork]:
     """The networks of that name: MTCNN has three."""
-    inside = registry.NETS[name].parts if name in registry.NETS else ()
-    return [network(f"{name}_{part}") for part in inside] or [network(name)]
+    from npfaceapi import nets
+
+    return [nets.network_named(part) for part in registry.proper(name)]

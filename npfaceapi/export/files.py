@@ -14,7 +14,7 @@ from npfaceapi._version import __version__
 from npfaceapi.errors import BackendUnavailable, InvalidArgument, InvalidType
 from npfaceapi.export.onnx_model import to_onnx
 from npfaceapi.export.writing import write_whole
-from npfaceapi.networks.mtcnn import Mtcnn
+from npfaceapi.networks.network_weights import NetworkWeights
 from npfaceapi.networks.neural_network import NeuralNetwork
 
 __all__ = ["FORMATS", "export_net"]
@@ -23,7 +23,7 @@ FORMATS = ("onnx", "npz", "safetensors")
 
 
 def export_net(
-    net: NeuralNetwork,
+    net: NetworkWeights,
     file: str | os.PathLike[str],
     format: str | None = None,
     *,
@@ -35,7 +35,7 @@ def export_net(
 
     Parameters
     ----------
-    net : NeuralNetwork
+    net : NeuralNetwork or Mtcnn
         One of `npfaceapi.nets`, or of your own.
     file : path
     format : {"onnx", "npz", "safetensors"}, optional
@@ -60,7 +60,7 @@ def export_net(
     BackendUnavailable
         The package `onnx` or `safetensors` is not installed.
     """
-    if not isinstance(net, NeuralNetwork):
+    if not isinstance(net, NetworkWeights):
         raise InvalidType(f"export_net: expected a network, for example nets.face_recognition_net, got {type(net).__name__}")
     if not isinstance(file, (str, os.PathLike)):
         raise InvalidType(f"export_net: expected the path of a file, got {type(file).__name__}")
@@ -78,10 +78,11 @@ def export_net(
     return path
 
 
-def _onnx_bytes(net: NeuralNetwork, size: int | Sequence[int] | None, taps: Sequence[str], layout: str) -> bytes:
-    if isinstance(net, Mtcnn):
+def _onnx_bytes(net: NetworkWeights, size: int | Sequence[int] | None, taps: Sequence[str], layout: str) -> bytes:
+    if not isinstance(net, NeuralNetwork):
         raise InvalidArgument(
-            "export_net: expected a network of one graph, got Mtcnn: export mtcnn.pnet, mtcnn.rnet, mtcnn.onet (mtcnn_pnet, …)"
+            f"export_net: expected a network of one graph, got {type(net).__name__}: export mtcnn.pnet, mtcnn.rnet, mtcnn.onet "
+            "(mtcnn_pnet, …)"
         )
     graph = net.graph(*((size, size) if size is None or isinstance(size, int) else size))
     chosen = [taps] if isinstance(taps, str) else taps
@@ -89,14 +90,14 @@ def _onnx_bytes(net: NeuralNetwork, size: int | Sequence[int] | None, taps: Sequ
     return bytes(to_onnx(graph, net.tensors, outputs, layout=layout).SerializeToString())
 
 
-def _npz_bytes(net: NeuralNetwork) -> bytes:
+def _npz_bytes(net: NetworkWeights) -> bytes:
     file = io.BytesIO()
     tensors: dict[str, Any] = dict(net.tensors)
     np.savez(file, **tensors)
     return file.getvalue()
 
 
-def _safetensors_bytes(net: NeuralNetwork) -> bytes:
+def _safetensors_bytes(net: NetworkWeights) -> bytes:
     try:
         from safetensors.numpy import save
     except ImportError:

@@ -9,7 +9,18 @@ from __future__ import annotations
 import importlib
 from typing import Any, NamedTuple
 
-__all__ = ["DETECTORS", "FACE_NETS", "NETS", "Net", "all_names", "bundled_names", "detector_called", "detector_of", "split"]
+__all__ = [
+    "DETECTORS",
+    "FACE_NETS",
+    "NETS",
+    "Net",
+    "all_names",
+    "bundled_names",
+    "detector_called",
+    "detector_of",
+    "proper",
+    "split",
+]
 
 
 class Net(NamedTuple):
@@ -104,6 +115,12 @@ def split(name: str) -> tuple[Net, str] | None:
         if name == net.name or (end != name and end in (*net.variants, *net.parts)):
             return net, "" if name == net.name else end
     return None
+
+
+def proper(name: str) -> list[str]:
+    """The name of a network that runs; of one that is made of parts, those of the parts."""
+    inside = NETS[name].parts if name in NETS else ()
+    return [f"{name}_{part}" for part in inside] or [name]
 
 
 def detector_called(called: str) -> Net:
