@@ -16,6 +16,7 @@ from npfaceapi.errors import InvalidArgument
 from npfaceapi.networks.face_recognition_net import FaceRecognitionNet
 from npfaceapi.networks.mtcnn import Mtcnn
 from npfaceapi.networks.options import MtcnnOptions, SsdMobilenetv1Options, TinyFaceDetectorOptions, TinyYolov2Options
+from npfaceapi.networks.registry import bundled_names, proper
 from npfaceapi.networks.ssd_mobilenetv1 import SsdMobilenetv1
 from npfaceapi.networks.tiny_face_detector import TinyFaceDetector
 from npfaceapi.networks.tiny_yolov2 import TinyYolov2
@@ -239,11 +240,10 @@ def warmup(names: Iterable[str] | None = None) -> None:
     >>> warmup(["face_landmark_68_tiny_net"])
     """
     if names is None:
-        names = [name for name in nets.__all__ if name != "tiny_yolov2"]
+        names = bundled_names()
     resize_bilinear(np.zeros((2, 2, 3), np.uint8), (1, 1))
     for name in [names] if isinstance(names, str) else names:
         if name not in nets.__all__:
             raise InvalidArgument(f"warmup: expected names out of {', '.join(nets.__all__)}, got {name!r}")
-        net = getattr(nets, name)
-        for part in (net.pnet, net.rnet, net.onet) if isinstance(net, Mtcnn) else (net,):
+        for part in map(nets.network_named, proper(name)):
             part.run_net(np.zeros((1, part.input_size, part.input_size, 3), np.float32))

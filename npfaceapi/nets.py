@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
+from npfaceapi.errors import InvalidArgument
 from npfaceapi.locks import ForkSafeLock
+from npfaceapi.networks import registry
 
 if TYPE_CHECKING:
     from npfaceapi.networks.age_gender_net import AgeGenderNet
@@ -27,40 +28,31 @@ if TYPE_CHECKING:
     face_expression_net: FaceExpressionNet
     age_gender_net: AgeGenderNet
 
-__all__ = [
-    "age_gender_net",
-    "face_expression_net",
-    "face_landmark_68_net",
-    "face_landmark_68_tiny_net",
-    "face_recognition_net",
-    "mtcnn",
-    "ssd_mobilenetv1",
-    "tiny_face_detector",
-    "tiny_yolov2",
-]
+__all__ = sorted(registry.NETS)
 
-_CLASSES = {
-    "ssd_mobilenetv1": ("ssd_mobilenetv1", "SsdMobilenetv1"),
-    "tiny_face_detector": ("tiny_face_detector", "TinyFaceDetector"),
-    "tiny_yolov2": ("tiny_yolov2", "TinyYolov2"),
-    "mtcnn": ("mtcnn", "Mtcnn"),
-    "face_landmark_68_net": ("face_landmark_68_net", "FaceLandmark68Net"),
-    "face_landmark_68_tiny_net": ("face_landmark_68_net", "FaceLandmark68TinyNet"),
-    "face_recognition_net": ("face_recognition_net", "FaceRecognitionNet"),
-    "face_expression_net": ("face_expression_net", "FaceExpressionNet"),
-    "age_gender_net": ("age_gender_net", "AgeGenderNet"),
-}
 _lock = ForkSafeLock()
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _CLASSES:
+    if name not in registry.NETS:
         raise AttributeError(f"module 'npfaceapi.nets' has no attribute {name!r}; it has {', '.join(__all__)}")
-    module, cls = _CLASSES[name]
+    cls = registry.NETS[name].cls
     with _lock:
         if name not in globals():
-            globals()[name] = getattr(importlib.import_module(f"npfaceapi.networks.{module}"), cls)(bundled=True)
+            globals()[name] = cls(bundled=True)
     return globals()[name]
+
+
+def network_named(name: str) -> Any:
+    """The ready network of that name, each variant and each part by its own: `tiny_yolov2_full`, `mtcnn_pnet`."""
+    found = registry.split(name)
+    if found is None:
+        raise InvalidArgument(f"expected a network out of {', '.join(registry.all_names())}, got {name!r}")
+    net, end = found
+    if end in net.variants:
+        return net.cls(False)
+    ready = __getattr__(net.name)
+    return getattr(ready, end) if end else ready
 
 
 def __dir__() -> list[str]:

@@ -20,7 +20,8 @@ from npfaceapi.faces.detection import seen_in
 from npfaceapi.faces.geometry import Box
 from npfaceapi.faces.results import FaceDetection, FaceResult, Faces, extend_with_face_landmarks
 from npfaceapi.locks import ForkSafeLock
-from npfaceapi.networks.options import MtcnnOptions, SsdMobilenetv1Options, TinyFaceDetectorOptions, TinyYolov2Options
+from npfaceapi.networks.options import MtcnnOptions, SsdMobilenetv1Options, TinyYolov2Options
+from npfaceapi.networks.registry import detector_of
 from npfaceapi.photos.net_input import NetInput, crop_rect, to_net_input
 from npfaceapi.photos.source import PhotoSource
 
@@ -76,15 +77,9 @@ class ComposableTask:
 
     def _faces(self, net_input: NetInput) -> list[list[FaceDetection]]:
         images = net_input.image_tensors
-        detector: Any
-        if isinstance(self.options, SsdMobilenetv1Options):
-            detector = nets.ssd_mobilenetv1
-        elif isinstance(self.options, TinyFaceDetectorOptions):
-            detector = nets.tiny_face_detector
-        elif isinstance(self.options, TinyYolov2Options):
-            detector = nets.tiny_yolov2
-        else:
-            detector = nets.mtcnn
+        net = detector_of(self.options)
+        assert net is not None
+        detector = nets.network_named(net.name)
         chunks = (NetInput.of_pixels(images[at : at + MAX_PHOTOS]) for at in range(0, len(images), MAX_PHOTOS))
         return [faces for chunk in chunks for faces in detector.locate_faces(chunk, self.options)]
 

@@ -29,9 +29,8 @@ class Entry(NamedTuple):
 
     @property
     def net(self) -> NeuralNetwork:
-        owner, _, part = self.name.partition("_") if self.name.startswith("mtcnn_") else (self.name, "", "")
-        net: NeuralNetwork = getattr(nets, owner)
-        return getattr(net, part) if part else net
+        net: NeuralNetwork = nets.network_named(self.name)
+        return net
 
     def shape(self, batch: int = 1) -> str:
         return f"{batch}x{self.height}x{self.width}x3"

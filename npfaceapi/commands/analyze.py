@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import json
-import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from npfaceapi.commands.photos import (
 )
 from npfaceapi.display.plain_table import format_table
 from npfaceapi.errors import FetchError, InvalidArgument, InvalidType
+from npfaceapi.export.writing import write_whole
 
 if TYPE_CHECKING:
     from npfaceapi.faces.results import FaceResult
@@ -176,21 +176,6 @@ def _draw(photo: str, image: Any, faces: list[FaceResult], folder: Path, drawn: 
             lines.append(f"{best.expression} ({best.probability:.2f})")
         if lines:
             draw.DrawTextField(lines, face.detection.box.bottom_left).draw(picture)
-    temporary = None
-    try:
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix=".", suffix=".png")
-        with os.fdopen(handle, "wb") as file:
-            picture.save(file, "PNG")
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, folder / name)
-    except OSError as error:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-        raise InvalidArgument(f"{folder / name}: expected to write the picture, got: {error.strerror or error}") from None
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    png = io.BytesIO()
+    picture.save(png, "PNG")
+    write_whole(folder / name, png.getvalue(), "to write the picture")

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npfaceapi.commands.photos import chosen_backend, with_progress
 from npfaceapi.display.plain_table import format_table
 from npfaceapi.errors import InvalidArgument
+from npfaceapi.export.writing import check_place, write_whole
 
 if TYPE_CHECKING:
     from npfaceapi.benchmark.section import Section
@@ -64,11 +63,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from npfaceapi.export.files import write_whole
-
     for option, place in (("--json", arguments.json), ("--markdown", arguments.markdown)):
         if place not in (None, "-"):
-            _check_place(option, Path(place))  # now, not after minutes of measuring
+            check_place(option, place)  # now, not after minutes of measuring
     sections = []
     with chosen_backend(arguments.backend):
         for section in _sections(arguments):
@@ -79,22 +76,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json == "-":
         print(records)
     elif arguments.json is not None:
-        write_whole(Path(arguments.json), f"{records}\n".encode())
+        write_whole(arguments.json, f"{records}\n")
     if arguments.markdown is not None:
-        write_whole(Path(arguments.markdown), _as_markdown(sections).encode())
+        write_whole(arguments.markdown, _as_markdown(sections))
     return 0
-
-
-def _check_place(option: str, place: Path) -> None:
-    reason = None
-    if place.is_dir():
-        reason = "a folder"
-    elif not place.absolute().parent.is_dir():
-        reason = "a folder that is not there"
-    elif not os.access(place if place.exists() else place.absolute().parent, os.W_OK):
-        reason = "a place that cannot be written"
-    if reason:
-        raise InvalidArgument(f"{option} {place}: expected a file to write to, got {reason}")
 
 
 def _sections(arguments: argparse.Namespace) -> Iterator[Section]:

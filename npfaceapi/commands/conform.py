@@ -13,6 +13,7 @@ from typing import Any
 from npfaceapi.commands.photos import with_progress
 from npfaceapi.display.plain_table import format_table
 from npfaceapi.errors import InvalidArgument
+from npfaceapi.export.writing import check_place, write_whole
 
 __all__ = ["add_arguments", "run"]
 
@@ -83,6 +84,9 @@ def _judge(arguments: argparse.Namespace, golden: Any, cases: list[Any]) -> int:
     from npfaceapi.conformance.xfail import read_xfail
     from npfaceapi.engines.dispatch import use_backend
 
+    for option, place in (("--json", arguments.json), ("--junit", arguments.junit), ("--html", arguments.html)):
+        if place not in (None, "-"):
+            check_place(option, place)
     grade = grade_of(arguments.grade)
     xfail = read_xfail(arguments.xfail, [case.name for case in golden.all_cases]) if arguments.xfail else []
     port: Any
@@ -177,8 +181,5 @@ def print_report(report: Any, each: bool = False) -> None:
 def _write(file: str, text: str) -> None:
     if file == "-":
         sys.stdout.write(text)
-        return
-    try:
-        Path(file).write_text(text, "utf-8")
-    except OSError as error:
-        raise InvalidArgument(f"{file}: expected a file that can be written, got: {error.strerror or error}") from None
+    else:
+        write_whole(file, text)

@@ -6,23 +6,19 @@ import argparse
 import os
 from pathlib import Path
 
-from npfaceapi.commands.photos import add_detector_choice, chosen_backend, detector_options
+from npfaceapi.commands.photos import DEFAULT_DETECTOR, add_detector_choice, chosen_backend, detector_options
 from npfaceapi.errors import InvalidArgument
+from npfaceapi.export.writing import check_place
+from npfaceapi.networks.registry import DETECTORS, NETS
 
 __all__ = ["add_arguments", "run"]
-
-NETS = (
-    "ssd_mobilenetv1", "tiny_face_detector", "tiny_yolov2", "mtcnn", "face_landmark_68_net", "face_landmark_68_tiny_net",
-    "face_expression_net", "age_gender_net", "face_recognition_net",
-)  # fmt: skip
-DETECTOR_OF = {"ssd_mobilenetv1": "ssd", "tiny_face_detector": "tiny", "tiny_yolov2": "yolo", "mtcnn": "mtcnn"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("photo", metavar="PHOTO", help="image file or URL")
     parser.add_argument(
         "--net",
-        choices=NETS,
+        choices=tuple(NETS),
         metavar="NET",
         help=f"show one network only: {', '.join(NETS)} (default: the detector and all networks of the face)",
     )
@@ -37,17 +33,17 @@ def run(arguments: argparse.Namespace) -> int:
     from npfaceapi import nets
     from npfaceapi.inspection.inspecting import inspect
 
-    own = DETECTOR_OF.get(arguments.net)
-    if own is not None:
+    if arguments.net in DETECTORS:
+        own = DETECTORS[arguments.net].called
         if arguments.detector not in (None, own):
             raise InvalidArgument(f"--detector: expected {own} or nothing with --net {arguments.net}, got {arguments.detector}")
         arguments.detector = own
-    arguments.detector = arguments.detector or "ssd"
+    arguments.detector = arguments.detector or DEFAULT_DETECTOR
     if arguments.weights is not None:
         if arguments.detector != "yolo":
             raise InvalidArgument(f"--weights: expected --detector yolo with it, got {arguments.detector}")
         nets.tiny_yolov2.load_from_disk(arguments.weights)
-    _check_place(arguments.out)
+    check_place("--out", arguments.out)
     with chosen_backend(arguments.backend):
         report = inspect(arguments.photo, detector_options(arguments), net=arguments.net)
     report.save(arguments.out)
@@ -55,14 +51,3 @@ def run(arguments: argparse.Namespace) -> int:
     count = f"{len(report.faces)} face{'' if len(report.faces) == 1 else 's'}"
     print(f"{arguments.photo}: {count}; {arguments.out}: {size:.1f} MB, open it in a browser")
     return 0
-
-
-def _check_place(out: Path) -> None:
-    """Complain of a place that cannot be written to before the work, not after it."""
-    folder = out.parent
-    reason = "Is a directory" if out.is_dir() else None if folder.is_dir() else "no such folder"
-    is_device = out.exists() and not out.is_file()
-    if reason is None and not os.access(out if is_device else folder, os.W_OK):
-        reason = "Permission denied"
-    if reason is not None:
-        raise InvalidArgument(f"--out {out}: expected a file to write to, got: {reason}")

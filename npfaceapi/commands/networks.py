@@ -4,31 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from npfaceapi.networks import registry
+
 if TYPE_CHECKING:
+    from npfaceapi.networks.network_weights import NetworkWeights
     from npfaceapi.networks.neural_network import NeuralNetwork
 
 __all__ = ["NETS", "network", "parts"]
 
-NETS = (
-    "ssd_mobilenetv1", "tiny_face_detector", "tiny_yolov2", "tiny_yolov2_full", "mtcnn", "mtcnn_pnet", "mtcnn_rnet", "mtcnn_onet",
-    "face_landmark_68_net", "face_landmark_68_tiny_net", "face_recognition_net", "face_expression_net", "age_gender_net",
-)  # fmt: skip
+NETS = registry.all_names()
 
 
-def network(name: str) -> NeuralNetwork:
-    """The ready network of that name."""
+def network(name: str) -> NetworkWeights:
+    """The ready network of that name, or MTCNN with its three."""
     from npfaceapi import nets
-    from npfaceapi.networks.tiny_yolov2 import TinyYolov2
 
-    if name.startswith("mtcnn_"):
-        part: NeuralNetwork = getattr(nets.mtcnn, name.removeprefix("mtcnn_"))
-        return part
-    if name == "tiny_yolov2_full":
-        return TinyYolov2(with_separable_convs=False)
-    ready: NeuralNetwork = getattr(nets, name)
-    return ready
+    net: NetworkWeights = nets.network_named(name)
+    return net
 
 
 def parts(name: str) -> list[NeuralNetwork]:
     """The networks of that name: MTCNN has three."""
-    return [network(f"mtcnn_{part}") for part in ("pnet", "rnet", "onet")] if name == "mtcnn" else [network(name)]
+    from npfaceapi import nets
+
+    return [nets.network_named(part) for part in registry.proper(name)]

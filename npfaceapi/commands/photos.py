@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from npfaceapi.errors import one_line
+from npfaceapi.networks.registry import DETECTORS, detector_called
 
 __all__ = [
+    "DEFAULT_DETECTOR",
     "add_detector_arguments",
     "add_detector_choice",
     "chosen_backend",
@@ -25,6 +27,7 @@ __all__ = [
     "with_progress",
 ]
 
+DEFAULT_DETECTOR = next(iter(DETECTORS.values())).called
 IMAGE_SUFFIXES = {".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".jp2", ".png", ".ppm", ".tga", ".tif", ".tiff", ".webp"}
 
 
@@ -41,11 +44,12 @@ def probability(text: str) -> float:
 
 def add_detector_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("photos", nargs="+", metavar="PHOTO", help="image file, folder of image files, or URL")
-    add_detector_choice(parser, "ssd")
+    add_detector_choice(parser, DEFAULT_DETECTOR)
 
 
 def add_detector_choice(parser: argparse.ArgumentParser, default: str | None = None) -> None:
-    parser.add_argument("--detector", choices=("ssd", "tiny", "mtcnn", "yolo"), default=default, help="default: ssd")
+    choices = [net.called for net in DETECTORS.values()]
+    parser.add_argument("--detector", choices=choices, default=default, help=f"default: {DEFAULT_DETECTOR}")
     parser.add_argument(
         "--min-confidence", type=probability, metavar="X", help="smallest score of a face, 0 to 1 (default: 0.5; mtcnn: 0.7)"
     )
@@ -65,15 +69,8 @@ def chosen_backend(name: str | None) -> Iterator[None]:
 
 def detector_options(arguments: argparse.Namespace) -> Any:
     """The options object that the arguments ask for."""
-    from npfaceapi.networks import options
-
-    x = arguments.min_confidence
-    if arguments.detector == "ssd":
-        return options.SsdMobilenetv1Options() if x is None else options.SsdMobilenetv1Options(min_confidence=x)
-    if arguments.detector == "mtcnn":
-        return options.MtcnnOptions() if x is None else options.MtcnnOptions(score_thresholds=(0.6, 0.7, x))
-    cls = options.TinyFaceDetectorOptions if arguments.detector == "tiny" else options.TinyYolov2Options
-    return cls() if x is None else cls(score_threshold=x)
+    options = detector_called(arguments.detector).options()
+    return options if arguments.min_confidence is None else options.with_least_score(arguments.min_confidence)
 
 
 def image_files(folder: Path) -> list[Path]:

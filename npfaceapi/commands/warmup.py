@@ -15,11 +15,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from npfaceapi import nets
     from npfaceapi.engines.dispatch import current_backend, use_backend
     from npfaceapi.global_api import warmup
+    from npfaceapi.networks.registry import bundled_names
 
-    names = [name for name in nets.__all__ if name != "tiny_yolov2"]
+    names = bundled_names()
     start = time.perf_counter()
     with use_backend(arguments.backend or current_backend()):
         for name in with_progress(names):

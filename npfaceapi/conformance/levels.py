@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 from collections.abc import Callable, Sequence
@@ -23,7 +24,7 @@ from npfaceapi.networks import mtcnn_stages as stages
 from npfaceapi.networks import ssd_mobilenetv1, tiny_yolov2
 from npfaceapi.networks.face_landmark_68_net import unpad_points
 from npfaceapi.networks.neural_network import NeuralNetwork, softmax
-from npfaceapi.networks.options import MtcnnOptions, SsdMobilenetv1Options, TinyFaceDetectorOptions
+from npfaceapi.networks.registry import DETECTORS, all_names
 from npfaceapi.photos.net_input import compute_reshaped_dimensions, extract_face_tensors, resize_bilinear, to_batch_tensor
 from npfaceapi.tasks import FaceInProgress, detect_all_faces
 
@@ -35,14 +36,11 @@ Outputs = dict[str, Any]
 
 def network_of(case: Case) -> NeuralNetwork:
     """The network of a case; TinyYolov2 with the synthetic weights that the case states."""
-    if case.net.startswith("mtcnn_"):
-        part: NeuralNetwork = getattr(nets.mtcnn, case.net.removeprefix("mtcnn_"))
-        return part
+    if case.net not in all_names():
+        raise GoldenError(f"{case.name}: expected a network out of {', '.join(all_names())}, got {case.net!r}")
     if case.net.startswith("tiny_yolov2"):
         return _yolo(case.net == "tiny_yolov2", json.dumps(case.attributes.get("synthetic_weights")))
-    if case.net not in nets.__all__:
-        raise GoldenError(f"{case.name}: expected a network out of {', '.join(nets.__all__)}, got {case.net!r}")
-    ready: NeuralNetwork = getattr(nets, case.net)
+    ready: NeuralNetwork = nets.network_named(case.net)
     return ready
 
 
@@ -170,8 +168,7 @@ def decode(case: Case, inputs: Sequence[Array]) -> Outputs:
             ssd_mobilenetv1.decode_boxes(encodings, nets.ssd_mobilenetv1.priors),
             ssd_mobilenetv1.decode_scores(logits),
         )
-        options = SsdMobilenetv1Options(min_confidence=a["min_confidence"], max_results=a["max_results"])
-        found = ssd_mobilenetv1.decode(boxes, scores, *sizes_of_photo, options)
+        found = ssd_mobilenetv1.decode(boxes, scores, *sizes_of_photo, detector_options(case))
         return {"relative_boxes": boxes, "all_scores": scores, **_detections(found)}
     config = tiny_yolov2.FULL if case.net == "tiny_yolov2_full" else tiny_yolov2.SEPARABLE
     return _detections(tiny_yolov2.decode(inputs[0][0], config, *sizes_of_photo, a["input_size"], a["score_threshold"]))
@@ -216,13 +213,10 @@ def prepare(case: Case, inputs: Sequence[Array]) -> Outputs:
 
 
 def detector_options(case: Case) -> Any:
+    """The options of the case's detector that it states."""
     a = case.attributes
-    if case.net == "ssd_mobilenetv1":
-        return SsdMobilenetv1Options(min_confidence=a["min_confidence"], max_results=a["max_results"])
-    if case.net == "mtcnn":
-        names = ("min_face_size", "scale_factor", "max_num_scales", "score_thresholds")
-        return MtcnnOptions(**{name: a[name] for name in names if name in a})
-    return TinyFaceDetectorOptions(input_size=a["input_size"], score_threshold=a["score_threshold"])
+    options = DETECTORS[case.net].options
+    return options(**{field.name: a[field.name] for field in dataclasses.fields(options) if field.name in a})
 
 
 def chain(case: Case, inputs: Sequence[Array]) -> Outputs:

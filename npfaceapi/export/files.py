@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,8 @@ import numpy as np
 from npfaceapi._version import __version__
 from npfaceapi.errors import BackendUnavailable, InvalidArgument, InvalidType
 from npfaceapi.export.onnx_model import to_onnx
-from npfaceapi.networks.mtcnn import Mtcnn
+from npfaceapi.export.writing import write_whole
+from npfaceapi.networks.network_weights import NetworkWeights
 from npfaceapi.networks.neural_network import NeuralNetwork
 
 __all__ = ["FORMATS", "export_net"]
@@ -24,7 +23,7 @@ FORMATS = ("onnx", "npz", "safetensors")
 
 
 def export_net(
-    net: NeuralNetwork,
+    net: NetworkWeights,
     file: str | os.PathLike[str],
     format: str | None = None,
     *,
@@ -36,7 +35,7 @@ def export_net(
 
     Parameters
     ----------
-    net : NeuralNetwork
+    net : NeuralNetwork or Mtcnn
         One of `npfaceapi.nets`, or of your own.
     file : path
     format : {"onnx", "npz", "safetensors"}, optional
@@ -61,7 +60,7 @@ def export_net(
     BackendUnavailable
         The package `onnx` or `safetensors` is not installed.
     """
-    if not isinstance(net, NeuralNetwork):
+    if not isinstance(net, NetworkWeights):
         raise InvalidType(f"export_net: expected a network, for example nets.face_recognition_net, got {type(net).__name__}")
     if not isinstance(file, (str, os.PathLike)):
         raise InvalidType(f"export_net: expected the path of a file, got {type(file).__name__}")
@@ -79,10 +78,11 @@ def export_net(
     return path
 
 
-def _onnx_bytes(net: NeuralNetwork, size: int | Sequence[int] | None, taps: Sequence[str], layout: str) -> bytes:
-    if isinstance(net, Mtcnn):
+def _onnx_bytes(net: NetworkWeights, size: int | Sequence[int] | None, taps: Sequence[str], layout: str) -> bytes:
+    if not isinstance(net, NeuralNetwork):
         raise InvalidArgument(
-            "export_net: expected a network of one graph, got Mtcnn: export mtcnn.pnet, mtcnn.rnet, mtcnn.onet (mtcnn_pnet, …)"
+            f"export_net: expected a network of one graph, got {type(net).__name__}: export mtcnn.pnet, mtcnn.rnet, mtcnn.onet "
+            "(mtcnn_pnet, …)"
         )
     graph = net.graph(*((size, size) if size is None or isinstance(size, int) else size))
     chosen = [taps] if isinstance(taps, str) else taps
@@ -90,14 +90,14 @@ def _onnx_bytes(net: NeuralNetwork, size: int | Sequence[int] | None, taps: Sequ
     return bytes(to_onnx(graph, net.tensors, outputs, layout=layout).SerializeToString())
 
 
-def _npz_bytes(net: NeuralNetwork) -> bytes:
+def _npz_bytes(net: NetworkWeights) -> bytes:
     file = io.BytesIO()
     tensors: dict[str, Any] = dict(net.tensors)
     np.savez(file, **tensors)
     return file.getvalue()
 
 
-def _safetensors_bytes(net: NeuralNetwork) -> bytes:
+def _safetensors_bytes(net: NetworkWeights) -> bytes:
     try:
         from safetensors.numpy import save
     except ImportError:
@@ -105,25 +105,3 @@ def _safetensors_bytes(net: NeuralNetwork) -> bytes:
             'export_net: expected the package safetensors, got none installed; pip install "npfaceapi[safetensors]"'
         ) from None
     return bytes(save(dict(net.tensors), {"model": net.model_name, "producer": f"npfaceapi {__version__}"}))
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file by way of a temporary one beside it, so that no half of it is ever left under its name."""
-    temporary = None
-    try:
-        if path.exists() and not path.is_file():  # a device or a pipe has nothing to replace; a folder says so itself
-            path.write_bytes(data)
-            return
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, path)
-    except (OSError, ValueError) as error:  # ValueError: a null character in the path
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-        reason = getattr(error, "strerror", None) or error
-        raise InvalidArgument(f"{path}: expected a file to write to, got: {reason}") from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,34 +12,22 @@ from npfaceapi import nets
 from npfaceapi.display.markup import Markup, element
 from npfaceapi.engines.dispatch import current_backend
 from npfaceapi.errors import InvalidArgument
+from npfaceapi.export.writing import write_whole
 from npfaceapi.faces.results import FaceResult
 from npfaceapi.inspection.cascade import CascadeTrace, trace_mtcnn
 from npfaceapi.inspection.detectors import DetectorTrace, trace_ssd, trace_yolo
 from npfaceapi.inspection.faces import report_face
 from npfaceapi.inspection.layers import NetworkReport, report_network
 from npfaceapi.inspection.report import Report
-from npfaceapi.networks.options import MtcnnOptions, SsdMobilenetv1Options, TinyFaceDetectorOptions, TinyYolov2Options
+from npfaceapi.networks.registry import DETECTORS, FACE_NETS, NETS
 from npfaceapi.photos.net_input import to_net_input
 from npfaceapi.tasks import detect_all_faces
 
-__all__ = ["DETECTORS", "FACE_NETWORKS", "Inspection", "inspect"]
+__all__ = ["Inspection", "inspect"]
 
 Array = np.ndarray[Any, Any]
 
-DETECTORS: dict[str, type[Any]] = {
-    "ssd_mobilenetv1": SsdMobilenetv1Options,
-    "tiny_face_detector": TinyFaceDetectorOptions,
-    "tiny_yolov2": TinyYolov2Options,
-    "mtcnn": MtcnnOptions,
-}
-FACE_NETWORKS = {
-    "face_landmark_68_net": "68 landmarks",
-    "face_landmark_68_tiny_net": "68 landmarks, the tiny network",
-    "face_expression_net": "seven expressions",
-    "age_gender_net": "age and gender",
-    "face_recognition_net": "the descriptor",
-}
-USUAL = tuple(name for name in FACE_NETWORKS if name != "face_landmark_68_tiny_net")
+USUAL = tuple(name for name in FACE_NETS if name != "face_landmark_68_tiny_net")
 
 
 @dataclass(frozen=True)
@@ -72,7 +59,7 @@ class Inspection(Report):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the page to a file, completely or not at all; raises InvalidArgument where that cannot be."""
-        write_whole(path, self.to_html())
+        write_whole(path, self.to_html(), "a file to write the report to")
 
     def _repr_html_(self) -> Markup:
         """The page in a frame of its own, for a notebook."""
@@ -82,29 +69,6 @@ class Inspection(Report):
     def __repr__(self) -> str:
         count = f"{len(self.faces)} face{'' if len(self.faces) == 1 else 's'}"
         return f"<Inspection of {self.name}: {self.detector}, {count}, layers of {', '.join(n.key for n in self.networks)}>"
-
-
-def write_whole(path: str | os.PathLike[str], text: str) -> None:
-    """Write a text file completely or not at all."""
-    target = os.path.abspath(os.fsdecode(path))
-    temporary = None
-    try:
-        if os.path.exists(target) and not os.path.isfile(target):  # a device or a pipe; a folder is refused by open
-            with open(target, "w", encoding="utf-8") as file:
-                file.write(text)
-            return
-        handle, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".", suffix=".html")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, target)
-    except (OSError, ValueError) as error:  # ValueError: a null character in the path
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise InvalidArgument(f"{os.fsdecode(path)}: expected a file to write the report to, got: {reason}") from None
 
 
 def inspect(photo: Any, options: Any = None, *, net: str | None = None) -> Inspection:
@@ -143,31 +107,31 @@ def inspect(photo: Any, options: Any = None, *, net: str | None = None) -> Inspe
     if net_input.batch_size != 1:
         raise InvalidArgument(f"inspect: expected one photo, got {net_input.batch_size}")
     (image,) = net_input.image_tensors
-    detector = next(name for name, cls in DETECTORS.items() if type(options) is cls)
-    chosen = USUAL if net is None else (net,) if net in FACE_NETWORKS else ()
+    detector = next(net.name for net in DETECTORS.values() if type(options) is net.options)
+    chosen = USUAL if net is None else (net,) if net in FACE_NETS else ()
     detection = _trace(detector, image, options)
     # the layers of the detector are the largest: their turn comes before the other networks' weights are in memory
-    reports = [] if net in FACE_NETWORKS else _detector_reports(detector, detection)
+    reports = [] if net in FACE_NETS else _detector_reports(detector, detection)
     faces = tuple(report_face(image, result, chosen) for result in _results(image, options, chosen))
     if faces:
         for name in chosen:
             batch = faces[0].batch_of(name)
             if batch is not None:
-                reports.append(report_network(getattr(nets, name), batch, FACE_NETWORKS[name], name))
+                reports.append(report_network(getattr(nets, name), batch, FACE_NETS[name].does, name))
     return Inspection(image, _name(photo), detector, detection, faces, tuple(reports), current_backend())
 
 
 def _options(options: Any, net: str | None) -> Any:
-    known = (*DETECTORS, *FACE_NETWORKS)
-    if net is not None and net not in known:
-        raise InvalidArgument(f"inspect: expected net to be one of {', '.join(known)}, got {net!r}")
+    if net is not None and net not in NETS:
+        raise InvalidArgument(f"inspect: expected net to be one of {', '.join(NETS)}, got {net!r}")
     if options is None:
-        return DETECTORS[net if net in DETECTORS else "ssd_mobilenetv1"]()
-    if type(options) not in DETECTORS.values():
-        names = ", ".join(cls.__name__ for cls in DETECTORS.values())
+        return DETECTORS[net if net in DETECTORS else next(iter(DETECTORS))].options()
+    known = {detector.name: detector.options for detector in DETECTORS.values()}
+    if type(options) not in known.values():
+        names = ", ".join(cls.__name__ for cls in known.values())
         raise InvalidArgument(f"inspect: expected options of {names}, got {type(options).__name__}")
-    if net in DETECTORS and type(options) is not DETECTORS[net]:
-        raise InvalidArgument(f"inspect: expected {DETECTORS[net].__name__} for {net}, got {type(options).__name__}")
+    if net in known and type(options) is not known[net]:
+        raise InvalidArgument(f"inspect: expected {known[net].__name__} for {net}, got {type(options).__name__}")
     return options
 
 
@@ -202,7 +166,7 @@ def _detector_reports(detector: str, detection: DetectorTrace | CascadeTrace) ->
         return [report_network(getattr(nets, detector), detection.batch, "the detector", detector)]
     parts = {"pnet": "proposes boxes", "rnet": "refines them", "onet": "decides, and finds 5 points"}
     return [
-        report_network(getattr(nets.mtcnn, part), detection.batches[part], title, f"mtcnn_{part}")
+        report_network(nets.network_named(f"mtcnn_{part}"), detection.batches[part], title, f"mtcnn_{part}")
         for part, title in parts.items()
         if part in detection.batches
     ]

@@ -12,16 +12,11 @@ from npfaceapi.inspection.figures import figure, plural
 from npfaceapi.inspection.network_page import network_section
 from npfaceapi.inspection.report import Report
 from npfaceapi.inspection.style import STYLE
+from npfaceapi.networks.registry import DETECTORS
 
 __all__ = ["page"]
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-TITLES = {
-    "ssd_mobilenetv1": "SSD MobileNet v1: a detector of anchors",
-    "tiny_face_detector": "Tiny Face Detector: a detector on a grid",
-    "tiny_yolov2": "Tiny YOLO v2: a detector on a grid",
-    "mtcnn": "MTCNN: a detector in three stages",
-}
 
 
 def page(report: Report) -> str:
@@ -61,7 +56,7 @@ def _photo(report: Report) -> Markup:
 def _detector(report: Report) -> Markup:
     trace = report.detection
     sections = cascade_sections(trace, report.photo) if isinstance(trace, CascadeTrace) else detector_sections(trace)
-    return element("section", element("h2", TITLES[report.detector]), sections, id="detector")
+    return element("section", element("h2", DETECTORS[report.detector].does), sections, id="detector")
 
 
 def _faces(report: Report) -> Markup:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,7 +30,8 @@ from npfaceapi.faces.results import FaceDetection, FaceResult, extend_with_face_
 from npfaceapi.graph import Node, ParamTree, block
 from npfaceapi.networks import mtcnn_stages as stages
 from npfaceapi.networks.loaded import Loaded
-from npfaceapi.networks.neural_network import NeuralNetwork, Shapes, one_or_list, options_or_default
+from npfaceapi.networks.network_weights import NetworkWeights, Shapes
+from npfaceapi.networks.neural_network import NeuralNetwork, one_or_list, options_or_default
 from npfaceapi.networks.options import MtcnnOptions
 from npfaceapi.photos.net_input import to_net_input
 from npfaceapi.weights import bundled_weights_shapes
@@ -151,8 +152,10 @@ def as_bytes(image: Array) -> Array:
     return image if image.dtype == np.uint8 else np.floor(np.clip(image, 0, 255) + 0.5).astype(np.uint8)
 
 
-class Mtcnn(NeuralNetwork):
+class Mtcnn(NetworkWeights):
     """The MTCNN face detector, with 5 landmarks (eyes, nose, corners of the mouth).
+
+    Its three networks are `pnet`, `rnet` and `onet`; here are the weights of all, and the way through them.
 
     Examples
     --------
@@ -163,8 +166,7 @@ class Mtcnn(NeuralNetwork):
     """
 
     model_name = "mtcnn_model"
-    input_size = 48
-    is_center_inputs = False
+    options = MtcnnOptions
 
     def __init__(self, *, bundled: bool = False) -> None:
         super().__init__(bundled=bundled)
@@ -172,9 +174,6 @@ class Mtcnn(NeuralNetwork):
         self.rnet = MtcnnNet(self, "rnet", rnet, 24)
         self.onet = MtcnnNet(self, "onet", onet, 48)
         self._parts: tuple[Loaded, dict[str, Loaded]] | None = None
-
-    def _used(self) -> set[str]:
-        return set(self.shapes())
 
     def _part(self, root: str) -> Loaded:
         whole = self._ready()
@@ -187,14 +186,11 @@ class Mtcnn(NeuralNetwork):
                 )
             return self._parts[1][root]
 
-    def graph(self, height: int | None = None, width: int | None = None) -> Any:
-        raise InvalidArgument("Mtcnn: expected one of its networks: use mtcnn.pnet, mtcnn.rnet or mtcnn.onet")
+    if not TYPE_CHECKING:  # a type checker shall miss what is not there
 
-    def to_batch(self, photos: Any) -> Array:
-        raise InvalidArgument("Mtcnn: expected one of its networks: use mtcnn.pnet, mtcnn.rnet or mtcnn.onet")
-
-    def _run(self, batch: Any, names: Any, backend: str | None) -> dict[str, Array]:
-        raise InvalidArgument("Mtcnn: expected one of its networks: use mtcnn.pnet, mtcnn.rnet or mtcnn.onet")
+        def __getattr__(self, name: str) -> Any:
+            hint = ": use mtcnn.pnet, mtcnn.rnet or mtcnn.onet" if hasattr(NeuralNetwork, name) else ""
+            raise AttributeError(f"Mtcnn: expected one of its attributes, got {name!r}{hint}")
 
     def detect_arrays(
         self, image: Array, options: MtcnnOptions, see: Callable[..., None] = lambda stage, **values: None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 import numbers
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -65,6 +65,10 @@ class SsdMobilenetv1Options:
         object.__setattr__(self, "min_confidence", as_score(self.min_confidence, f"{where}.min_confidence"))
         object.__setattr__(self, "max_results", _whole(self.max_results, 0, f"{where}.max_results"))
 
+    def with_least_score(self, score: float) -> SsdMobilenetv1Options:
+        """The same options with faces having a score above `score`, in [0, 1]."""
+        return replace(self, min_confidence=score)
+
 
 @dataclass(frozen=True, slots=True)
 class TinyYolov2Options:
@@ -93,6 +97,10 @@ class TinyYolov2Options:
             raise InvalidArgument(f"{where}.input_size: expected a multiple of 32 above 0, got {size!r}")
         object.__setattr__(self, "input_size", int(size))
         object.__setattr__(self, "score_threshold", as_score(self.score_threshold, f"{where}.score_threshold"))
+
+    def with_least_score(self, score: float) -> TinyYolov2Options:
+        """The same options with faces having a score above `score`, in [0, 1]."""
+        return replace(self, score_threshold=score)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +154,10 @@ class MtcnnOptions:
             if not all(is_number(step) and step > 0 for step in steps):
                 raise InvalidArgument(f"{where}.scale_steps: expected numbers > 0, got {self.scale_steps!r}")
             object.__setattr__(self, "scale_steps", tuple(float(step) for step in steps))
+
+    def with_least_score(self, score: float) -> MtcnnOptions:
+        """The same options with faces having a score above `score`, in [0, 1]."""
+        return replace(self, score_thresholds=(*self.score_thresholds[:2], score))
 
 
 def _whole(value: object, smallest: int, where: str) -> int:

@@ -162,6 +162,7 @@ class SsdMobilenetv1(NeuralNetwork):
     input_size = SIZE
     is_center_inputs = False
     decode_params = ("Output/extra_dim",)
+    options = SsdMobilenetv1Options
 
     def flat_order(self) -> list[str]:
         """Quirk: the flat form has each batch norm as gamma, beta, mean, variance, and the priors last."""

@@ -21,8 +21,8 @@ from __future__ import annotations
 from npfaceapi import ops
 from npfaceapi.graph import Node, ParamTree, block
 from npfaceapi.networks.blocks import YOLO_MEAN_RGB
-from npfaceapi.networks.neural_network import NeuralNetwork, Shapes
-from npfaceapi.networks.tiny_yolov2 import ALPHA, SEPARABLE, TinyYolov2, separable_layer
+from npfaceapi.networks.options import TinyFaceDetectorOptions
+from npfaceapi.networks.tiny_yolov2 import ALPHA, SEPARABLE, YoloDetector, separable_layer
 
 __all__ = ["TinyFaceDetector"]
 
@@ -46,7 +46,7 @@ def forward(x: Node, p: ParamTree) -> dict[str, Node]:
     return {"grid": ops.conv2d(x, p["conv8"]["filters"], p["conv8"]["bias"])}  # 1x1: -> [S/32,S/32,25]
 
 
-class TinyFaceDetector(TinyYolov2):
+class TinyFaceDetector(YoloDetector):
     """The tiny face detector: small, fast, a little less accurate than SSD.
 
     Examples
@@ -57,17 +57,7 @@ class TinyFaceDetector(TinyYolov2):
     []
     """
 
-    def __init__(self, *, bundled: bool = False) -> None:
-        super().__init__(bundled=bundled)
-        self.config = SEPARABLE
-        self.model_name = "tiny_face_detector_model"
-        self.definition = forward
-
-    def shapes(self) -> Shapes:
-        return NeuralNetwork.shapes(self)
-
-    def _load_bundled(self) -> None:
-        NeuralNetwork._load_bundled(self)
-
-    def _refuse_without_weights(self) -> None:
-        NeuralNetwork._refuse_without_weights(self)
+    model_name = "tiny_face_detector_model"
+    definition = staticmethod(forward)
+    config = SEPARABLE
+    options = TinyFaceDetectorOptions

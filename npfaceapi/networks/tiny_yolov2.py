@@ -29,7 +29,7 @@ from npfaceapi.networks.neural_network import NeuralNetwork, Shapes, one_or_list
 from npfaceapi.networks.options import TinyYolov2Options
 from npfaceapi.photos.net_input import NetInput, to_net_input
 
-__all__ = ["TinyYolov2", "YoloConfig"]
+__all__ = ["TinyYolov2", "YoloConfig", "YoloDetector"]
 
 Array = np.ndarray[Any, Any]
 
@@ -171,43 +171,12 @@ def decode(
     return faces
 
 
-class TinyYolov2(NeuralNetwork):
-    """The Tiny YOLO v2 face detector.
+class YoloDetector(NeuralNetwork):
+    """A network that gives one grid, and what makes a detector of it."""
 
-    Parameters
-    ----------
-    with_separable_convs : bool
-        The separable variant (default) or the full one.
-
-    Raises
-    ------
-    WeightsError
-        On first use, if no weights were loaded: they are no longer published, so none are bundled.
-    """
-
+    config: YoloConfig
     is_center_inputs = False
     input_size = 416
-
-    def __init__(self, with_separable_convs: bool = True, *, bundled: bool = False) -> None:
-        super().__init__(bundled=bundled)
-        if not isinstance(with_separable_convs, bool):
-            raise InvalidType(f"TinyYolov2: expected with_separable_convs to be True or False, got {with_separable_convs!r}")
-        self.with_separable_convs = with_separable_convs
-        self.config = SEPARABLE if with_separable_convs else FULL
-        self.model_name = "tiny_yolov2_separable_conv_model" if with_separable_convs else "tiny_yolov2_model"
-        self.definition = forward if with_separable_convs else forward_full
-
-    def shapes(self) -> Shapes:
-        return separable_shapes() if self.with_separable_convs else full_shapes()
-
-    def _load_bundled(self) -> None:
-        self._refuse_without_weights()
-
-    def _refuse_without_weights(self) -> None:
-        raise WeightsError(
-            "TinyYolov2: expected weights to be loaded, got none: they are no longer published. face-api.js once kept them in "
-            f"the folder weights/ of its repository, as {self.model_name}-*; load yours with net.load_from_disk(folder)"
-        )
 
     @property
     def anchors(self) -> tuple[tuple[float, float], ...]:
@@ -261,6 +230,44 @@ class TinyYolov2(NeuralNetwork):
     def detect(self, photos: Any, options: TinyYolov2Options | None = None) -> Any:
         """The same as `locate_faces`."""
         return self.locate_faces(photos, options)
+
+
+class TinyYolov2(YoloDetector):
+    """The Tiny YOLO v2 face detector.
+
+    Parameters
+    ----------
+    with_separable_convs : bool
+        The separable variant (default) or the full one.
+
+    Raises
+    ------
+    WeightsError
+        On first use, if no weights were loaded: they are no longer published, so none are bundled.
+    """
+
+    options = TinyYolov2Options
+
+    def __init__(self, with_separable_convs: bool = True, *, bundled: bool = False) -> None:
+        super().__init__(bundled=bundled)
+        if not isinstance(with_separable_convs, bool):
+            raise InvalidType(f"TinyYolov2: expected with_separable_convs to be True or False, got {with_separable_convs!r}")
+        self.with_separable_convs = with_separable_convs
+        self.config = SEPARABLE if with_separable_convs else FULL
+        self.model_name = "tiny_yolov2_separable_conv_model" if with_separable_convs else "tiny_yolov2_model"
+        self.definition = forward if with_separable_convs else forward_full
+
+    def shapes(self) -> Shapes:
+        return separable_shapes() if self.with_separable_convs else full_shapes()
+
+    def _load_bundled(self) -> None:
+        self._refuse_without_weights()
+
+    def _refuse_without_weights(self) -> None:
+        raise WeightsError(
+            "TinyYolov2: expected weights to be loaded, got none: they are no longer published. face-api.js once kept them in "
+            f"the folder weights/ of its repository, as {self.model_name}-*; load yours with net.load_from_disk(folder)"
+        )
 
 
 def _checked(input_size: int) -> int:

@@ -244,9 +244,9 @@ def test_all_asks_every_question(monkeypatch, capsys):
         (["--backend", "abacus"], "expected a backend out of numba, "),
         (
             ["--json", "/no/such/folder/a.json"],
-            "--json /no/such/folder/a.json: expected a file to write to, got a folder that is",
+            "--json /no/such/folder/a.json: expected a file to write to, got: no such folder",
         ),
-        (["--markdown", "/"], "--markdown /: expected a file to write to, got a folder"),
+        (["--markdown", "/"], "--markdown /: expected a file to write to, got: Is a directory"),
         (["--runs", "0"], "expected a whole number from 1 up, got '0'"),
     ],
 )

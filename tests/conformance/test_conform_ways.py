@@ -364,7 +364,7 @@ def test_classes_by_name(tmp_path, capsys):
         (["check", "/no/such/folder"], "expected a folder with questions.json"),
         (
             ["run", "--backend", "numba", "--only", "operations/relu/1", "--json", "/no/such/folder/x"],
-            "expected a file that can be",
+            "--json /no/such/folder/x: expected a file to write to, got: no such folder",
         ),
     ],
 )

@@ -95,11 +95,13 @@ def test_levels_of_mtcnn(photo):
         np.testing.assert_allclose(out["prob"].sum(-1), 1, atol=1e-6)
     batch = nets.mtcnn.pnet.to_batch(small)
     assert batch[0, 7, 5].tolist() == small[5, 7, ::-1].tolist()  # transposed, BGR
-    for use in (nets.mtcnn.to_batch, nets.mtcnn.run_net, nets.mtcnn.taps):
-        with pytest.raises(InvalidArgument, match=r"use mtcnn\.pnet, mtcnn\.rnet or mtcnn\.onet"):
-            use(np.zeros((1, 48, 48, 3), np.float32))
-    with pytest.raises(InvalidArgument, match=r"use mtcnn\.pnet"):
-        nets.mtcnn.graph()
+    for level in ("to_batch", "run_net", "taps", "graph", "plan"):
+        with pytest.raises(AttributeError, match=rf"got '{level}': use mtcnn\.pnet, mtcnn\.rnet or mtcnn\.onet"):
+            getattr(nets.mtcnn, level)
+    with pytest.raises(AttributeError, match=r"got 'nose'$"):
+        nets.mtcnn.nose  # noqa: B018
+    assert not isinstance(nets.mtcnn, faceapi.NeuralNetwork)
+    assert not isinstance(nets.tiny_face_detector, faceapi.TinyYolov2)
 
 
 @pytest.mark.parametrize("name", BY_NAME)

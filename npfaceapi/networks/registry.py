@@ -1,0 +1,137 @@
+"""Which networks there are, said once: their names, classes and parts, and what they do.
+
+A detector's class says which options are its own (`SsdMobilenetv1.options`), and `detector_of` finds the detector of some
+options.  Reading this file imports no network; a class is imported when it is asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, NamedTuple
+
+__all__ = [
+    "DETECTORS",
+    "FACE_NETS",
+    "NETS",
+    "Net",
+    "all_names",
+    "bundled_names",
+    "detector_called",
+    "detector_of",
+    "proper",
+    "split",
+]
+
+
+class Net(NamedTuple):
+    """One of `npfaceapi.nets`.
+
+    Attributes
+    ----------
+    name : str
+        Its name there.
+    class_name : str
+        In the module `module` of this folder.
+    does : str
+        In words.
+    called : str
+        Of a detector: its name on the command line.
+    parts : tuple of str
+        Attributes that are the networks proper, where it is none itself.
+    variants : tuple of str
+        What its name can end in besides, for a network of the same class.
+    is_bundled : bool
+        Whether its weights come with the package.
+    """
+
+    name: str
+    class_name: str
+    does: str
+    module: str
+    called: str = ""
+    parts: tuple[str, ...] = ()
+    variants: tuple[str, ...] = ()
+    is_bundled: bool = True
+
+    @property
+    def cls(self) -> Any:
+        """Its class."""
+        return getattr(importlib.import_module(f"npfaceapi.networks.{self.module}"), self.class_name)
+
+    @property
+    def options(self) -> Any:
+        """Of a detector: the class of its options."""
+        return self.cls.options
+
+
+#: The first is the default.
+DETECTORS = {
+    net.name: net
+    for net in (
+        Net("ssd_mobilenetv1", "SsdMobilenetv1", "SSD MobileNet v1: a detector of anchors", "ssd_mobilenetv1", "ssd"),
+        Net("tiny_face_detector", "TinyFaceDetector", "Tiny Face Detector: a detector on a grid", "tiny_face_detector", "tiny"),
+        Net(
+            "tiny_yolov2",
+            "TinyYolov2",
+            "Tiny YOLO v2: a detector on a grid",
+            "tiny_yolov2",
+            "yolo",
+            variants=("full",),
+            is_bundled=False,
+        ),
+        Net("mtcnn", "Mtcnn", "MTCNN: a detector in three stages", "mtcnn", "mtcnn", parts=("pnet", "rnet", "onet")),
+    )
+}
+#: Those that look at a face.
+FACE_NETS = {
+    net.name: net
+    for net in (
+        Net("face_landmark_68_net", "FaceLandmark68Net", "68 landmarks", "face_landmark_68_net"),
+        Net("face_landmark_68_tiny_net", "FaceLandmark68TinyNet", "68 landmarks, the tiny network", "face_landmark_68_net"),
+        Net("face_expression_net", "FaceExpressionNet", "seven expressions", "face_expression_net"),
+        Net("age_gender_net", "AgeGenderNet", "age and gender", "age_gender_net"),
+        Net("face_recognition_net", "FaceRecognitionNet", "the descriptor", "face_recognition_net"),
+    )
+}
+NETS = {**DETECTORS, **FACE_NETS}
+
+
+def bundled_names() -> list[str]:
+    """Those that need nothing loaded."""
+    return [net.name for net in NETS.values() if net.is_bundled]
+
+
+def all_names() -> tuple[str, ...]:
+    """The networks with each variant and each part by its own name: `tiny_yolov2_full`, `mtcnn_pnet`."""
+    return tuple(
+        name for net in NETS.values() for name in (net.name, *(f"{net.name}_{end}" for end in (*net.variants, *net.parts)))
+    )
+
+
+def split(name: str) -> tuple[Net, str] | None:
+    """The network that one of `all_names` belongs to, and its part or variant ("" for itself); None for other names."""
+    for net in NETS.values():
+        end = name.removeprefix(f"{net.name}_")
+        if name == net.name or (end != name and end in (*net.variants, *net.parts)):
+            return net, "" if name == net.name else end
+    return None
+
+
+def proper(name: str) -> list[str]:
+    """The name of a network that runs; of one that is made of parts, those of the parts."""
+    inside = NETS[name].parts if name in NETS else ()
+    return [f"{name}_{part}" for part in inside] or [name]
+
+
+def detector_called(called: str) -> Net:
+    """The detector of that name on the command line."""
+    return next(net for net in DETECTORS.values() if net.called == called)
+
+
+def detector_of(options: Any) -> Net | None:
+    """The detector that those options are for, or a class of options that theirs is made from; None for other things."""
+    for cls in type(options).__mro__:
+        for net in DETECTORS.values():
+            if net.options is cls:
+                return net
+    return None
