@@ -22,7 +22,7 @@ from npfaceapi.faces.results import FaceDetection, FaceResult, Faces, extend_wit
 from npfaceapi.locks import ForkSafeLock
 from npfaceapi.networks.options import MtcnnOptions, SsdMobilenetv1Options, TinyYolov2Options
 from npfaceapi.networks.registry import detector_of
-from npfaceapi.photos.net_input import NetInput, crop_rect, to_net_input
+from npfaceapi.photos.net_input import NetInput, pixel_rect, to_net_input
 from npfaceapi.photos.source import PhotoSource
 
 __all__ = ["ComposableTask", "DetectAllFacesTask", "DetectSingleFaceTask", "detect_all_faces", "detect_single_face"]
@@ -191,7 +191,7 @@ class FaceInProgress:
     def _rect(self, box: Any) -> tuple[int, int, int, int] | None:
         H, W = self.image.shape[:2]
         try:
-            return None if box is None else crop_rect(box.for_size(W, H).box if isinstance(box, FaceDetection) else box, W, H)
+            return None if box is None else pixel_rect(box, W, H)
         except InvalidArgument:
             return None
 

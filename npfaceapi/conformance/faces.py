@@ -20,7 +20,7 @@ from npfaceapi.conformance.comparison import overlap
 from npfaceapi.conformance.expected import Expected
 from npfaceapi.conformance.golden import Case
 from npfaceapi.conformance.questions import Question
-from npfaceapi.faces.landmarks import DLIB_CENTRE_X, DLIB_CENTRE_Y, DLIB_EYE_TO_MOUTH
+from npfaceapi.faces.landmarks import DLIB_CENTRE_X, DLIB_CENTRE_Y, DLIB_EYE_TO_MOUTH, EYES_AND_MOUTH
 
 __all__ = ["PER_FACE", "Pairing", "pair_faces"]
 
@@ -196,7 +196,7 @@ def _floors(value: float, band: float) -> set[int]:
 
 def _near_dlib(points: Array, rect: tuple[int, ...], right: tuple[int, ...], band: float, picture: tuple[int, ...]) -> bool:
     """Whether `rect` is a square that landmarks within the band give, cut at the borders of the picture."""
-    left_eye, right_eye, mouth = parts = [points[part].mean(axis=0) for part in (slice(36, 42), slice(42, 48), slice(48, 68))]
+    left_eye, right_eye, mouth = parts = [points[part].mean(axis=0) for part in EYES_AND_MOUTH]
     distance = float(np.linalg.norm(mouth - left_eye) + np.linalg.norm(mouth - right_eye)) / 2
     for side in _floors(distance / DLIB_EYE_TO_MOUTH, band):
         corner = np.mean(parts, axis=0) - (DLIB_CENTRE_X * side, DLIB_CENTRE_Y * side)

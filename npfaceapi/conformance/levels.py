@@ -25,7 +25,13 @@ from npfaceapi.networks import ssd_mobilenetv1, tiny_yolov2
 from npfaceapi.networks.face_landmark_68_net import unpad_points
 from npfaceapi.networks.neural_network import NeuralNetwork, softmax
 from npfaceapi.networks.registry import DETECTORS, all_names
-from npfaceapi.photos.net_input import compute_reshaped_dimensions, extract_face_tensors, resize_bilinear, to_batch_tensor
+from npfaceapi.photos.net_input import (
+    compute_reshaped_dimensions,
+    extract_face_tensors,
+    pixel_rect,
+    resize_bilinear,
+    to_batch_tensor,
+)
 from npfaceapi.tasks import FaceInProgress, detect_all_faces
 
 __all__ = ["LEVELS", "detector_options", "network_batch", "network_of", "operation_graph", "run_case"]
@@ -208,7 +214,7 @@ def prepare(case: Case, inputs: Sequence[Array]) -> Outputs:
     boxes: list[Any] = [Box({"x": x, "y": y, "width": w, "height": h}) for x, y, w, h in a.get("boxes", ())]
     boxes += [FaceDetection(0.9, Rect(*box), (W, H)) for box in a.get("relative_boxes", ())]
     crops = extract_face_tensors(inputs[0], boxes)
-    rects = [FaceInProgress(inputs[0], FaceResult(FaceDetection(0.9, Rect(0, 0, 1, 1), (W, H)))).rect(box) for box in boxes]
+    rects = [pixel_rect(box, W, H) for box in boxes]
     return {"rects": np.array(rects), **{f"crop_{i}": crop for i, crop in enumerate(crops)}}
 
 

@@ -6,7 +6,7 @@ fields alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from npfaceapi.display.feature_maps import describe_range, picture
 from npfaceapi.display.markup import Markup, element, join, jpeg_uri
 
 __all__ = [
-    "LANDMARK_GROUPS",
+    "PART_LOOKS",
     "box_mark",
     "descriptor_bars",
     "expression_bars",
@@ -28,23 +28,21 @@ __all__ = [
 
 Array = np.ndarray[Any, Any]
 
-#: Name, colour, first and last point (exclusive), whether the line through the points is closed.
-LANDMARK_GROUPS = (
-    ("jaw", "#ffffff", 0, 17, False),
-    ("left brow", "#e69f00", 17, 22, False),
-    ("right brow", "#f0e442", 22, 27, False),
-    ("nose", "#56b4e9", 27, 36, False),
-    ("left eye", "#00d69a", 36, 42, True),
-    ("right eye", "#a6ff7a", 42, 48, True),
-    ("mouth, outer", "#ff7b52", 48, 60, True),
-    ("mouth, inner", "#ff9fd6", 60, 68, True),
-)
-FIVE_POINTS = (
-    ("eyes", "#00d69a", 0, 2, False),
-    ("nose", "#56b4e9", 2, 3, False),
-    ("corners of the mouth", "#ff7b52", 3, 5, False),
-)
+#: The colour of each part of a face, and whether the line through its points is closed.
+PART_LOOKS = {
+    "jaw": ("#ffffff", False),
+    "left brow": ("#e69f00", False),
+    "right brow": ("#f0e442", False),
+    "nose": ("#56b4e9", False),
+    "left eye": ("#00d69a", True),
+    "right eye": ("#a6ff7a", True),
+    "mouth, outer": ("#ff7b52", True),
+    "mouth, inner": ("#ff9fd6", True),
+    "eyes": ("#00d69a", False),
+    "corners of the mouth": ("#ff7b52", False),
+}
 BOX_COLOR = "#ffd400"
+EVERYTHING = {"points": slice(None)}  # for landmarks without parts
 
 
 def _number(value: float) -> str:
@@ -102,19 +100,13 @@ def box_mark(
     return join(parts)
 
 
-def landmark_groups(points: Sequence[Any] | Array) -> tuple[tuple[str, str, int, int, bool], ...]:
-    """The groups of 68 or of 5 landmarks; of any other number one group."""
-    if len(points) == 68:
-        return LANDMARK_GROUPS
-    return FIVE_POINTS if len(points) == 5 else (("points", BOX_COLOR, 0, len(points), False),)
-
-
-def landmark_marks(points: Array, unit: float, lines: bool = True) -> Markup:
-    """Landmarks [n,2] in pixels, each group in its colour, its points joined by a line."""
+def landmark_marks(points: Array, parts: Mapping[str, slice], unit: float) -> Markup:
+    """Landmarks [n,2] in pixels, each part of the face in its colour, the points of 68 joined by lines."""
     marks = []
-    for _, color, start, stop, closed in landmark_groups(points):
-        group = points[start:stop]
-        if lines and len(points) == 68:
+    for name, part in (parts or EVERYTHING).items():
+        color, closed = PART_LOOKS.get(name, (BOX_COLOR, False))
+        group = points[part]
+        if len(points) == 68 and parts:
             way = " ".join(f"{_number(x)},{_number(y)}" for x, y in ([*group, group[0]] if closed else group))
             for stroke, width in (("#000000", 2.5), (color, 1.2)):
                 marks.append(element("polyline", points=way, stroke=stroke, stroke_width=_number(width * unit)))
@@ -123,14 +115,15 @@ def landmark_marks(points: Array, unit: float, lines: bool = True) -> Markup:
     return join(marks)
 
 
-def legend(points: Array) -> Markup:
+def legend(parts: Mapping[str, slice]) -> Markup:
     """What the colours of landmarks mean, with the numbers of the points."""
     items = []
-    for name, color, start, stop, _ in landmark_groups(points):
+    for name, part in parts.items():
+        color, _ = PART_LOOKS[name]
         swatch = element(
             "span", style=f"display:inline-block;width:.8em;height:.8em;margin-right:.4em;border:1px solid;background:{color}"
         )
-        numbers = f"{start} to {stop - 1}" if stop - start > 1 else str(start)
+        numbers = f"{part.start} to {part.stop - 1}" if part.stop - part.start > 1 else str(part.start)
         items.append(element("li", swatch, f"{name} ({numbers})", style="display:inline-block;margin-right:1.2em"))
     return element("ul", *items, style="list-style:none;padding:0;margin:.3em 0")
 
@@ -192,7 +185,7 @@ def face_list(faces: Sequence[Any], size: tuple[float, float] | None, photo: Arr
     boxes = [getattr(face, "detection", face).box for face in faces]
     marks = [box_mark(box, unit, label=i if len(faces) > 1 else None) for i, box in enumerate(boxes, 1)]
     known = [face.landmarks for face in faces if getattr(face, "landmarks", None) is not None]
-    marks += [landmark_marks(landmarks.positions, unit) for landmarks in known]
+    marks += [landmark_marks(landmarks.positions, landmarks.PARTS, unit) for landmarks in known]
     alt = f"{count} on an empty frame" if photo is None else f"The photo with {count}"
     note = None if photo is not None else element("p", "The photo is not at hand any more, so its frame stands for it.")
     items = [element("li", "; ".join(result_lines(face))) for face in faces]

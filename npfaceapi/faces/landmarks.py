@@ -6,7 +6,7 @@ Source: face-api.js 0.22.2, `classes/FaceLandmarks*`; the box of `use_dlib_align
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
@@ -65,6 +65,8 @@ class FaceLandmarks:
     """
 
     POINT_COUNT: ClassVar[int | None] = None
+    #: Which points belong to which part of the face, by its name.
+    PARTS: ClassVar[Mapping[str, slice]] = {}
 
     positions: Points
     image_dims: Dimensions
@@ -190,10 +192,11 @@ class FaceLandmarks5(FaceLandmarks):
     """Five points, as MTCNN finds them: the two eyes, the nose, the two corners of the mouth."""
 
     POINT_COUNT = 5
+    PARTS = {"eyes": slice(0, 2), "nose": slice(2, 3), "corners of the mouth": slice(3, 5)}  # noqa: RUF012
 
     def _eyes_and_mouth(self) -> tuple[Point, Point, Point]:
-        left_eye, right_eye = (Point(*p) for p in self.positions[:2].tolist())
-        return left_eye, right_eye, _centre(self.positions[3:5])
+        left_eye, right_eye = (Point(*p) for p in self.positions[self.PARTS["eyes"]].tolist())
+        return left_eye, right_eye, _centre(self.positions[self.PARTS["corners of the mouth"]])
 
 
 @dataclass(frozen=True, slots=True, init=False, eq=False, repr=False)
@@ -201,37 +204,55 @@ class FaceLandmarks68(FaceLandmarks):
     """The 68 points of the iBUG scheme; left and right as seen in the photo."""
 
     POINT_COUNT = 68
+    PARTS = {  # noqa: RUF012
+        "jaw": slice(0, 17),
+        "left brow": slice(17, 22),
+        "right brow": slice(22, 27),
+        "nose": slice(27, 36),
+        "left eye": slice(36, 42),
+        "right eye": slice(42, 48),
+        "mouth, outer": slice(48, 60),
+        "mouth, inner": slice(60, 68),
+    }
 
     def get_jaw_outline(self) -> Points:
         """The outline of the jaw from left to right, [17,2]."""
-        return self.positions[0:17]
+        return self.positions[self.PARTS["jaw"]]
 
     def get_left_eye_brow(self) -> Points:
         """The left brow, [5,2]."""
-        return self.positions[17:22]
+        return self.positions[self.PARTS["left brow"]]
 
     def get_right_eye_brow(self) -> Points:
         """The right brow, [5,2]."""
-        return self.positions[22:27]
+        return self.positions[self.PARTS["right brow"]]
 
     def get_nose(self) -> Points:
         """The bridge of the nose downwards, then its base, [9,2]."""
-        return self.positions[27:36]
+        return self.positions[self.PARTS["nose"]]
 
     def get_left_eye(self) -> Points:
         """The left eye, [6,2]."""
-        return self.positions[36:42]
+        return self.positions[self.PARTS["left eye"]]
 
     def get_right_eye(self) -> Points:
         """The right eye, [6,2]."""
-        return self.positions[42:48]
+        return self.positions[self.PARTS["right eye"]]
 
     def get_mouth(self) -> Points:
         """The outer outline of the lips, then the inner one, [20,2]."""
-        return self.positions[48:68]
+        return self.positions[EYES_AND_MOUTH[2]]
 
     def _eyes_and_mouth(self) -> tuple[Point, Point, Point]:
         return _centre(self.get_left_eye()), _centre(self.get_right_eye()), _centre(self.get_mouth())
+
+
+#: Of the 68 points those that dlib aligns a face by.
+EYES_AND_MOUTH = (
+    FaceLandmarks68.PARTS["left eye"],
+    FaceLandmarks68.PARTS["right eye"],
+    slice(FaceLandmarks68.PARTS["mouth, outer"].start, FaceLandmarks68.PARTS["mouth, inner"].stop),
+)
 
 
 def _centre(points: Any) -> Point:

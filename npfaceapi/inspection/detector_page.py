@@ -6,6 +6,7 @@ from typing import Any
 
 from npfaceapi.display.face_markup import box_mark, landmark_marks, photo_with_marks
 from npfaceapi.display.markup import Markup, element, join, jpeg_uri
+from npfaceapi.faces.landmarks import FaceLandmarks5
 from npfaceapi.inspection.cascade import CascadeTrace, Stage
 from npfaceapi.inspection.detectors import Candidate, DetectorTrace
 from npfaceapi.inspection.figures import color_scale, figure, heat_over, image_figure, plural, scrolling_table
@@ -160,7 +161,7 @@ def _stage(trace: CascadeTrace, stage: Stage, photo: Any) -> Markup:
     unit = max(trace.photo_size) / SHOWN
     marks = [box_mark(box, unit, weight=1.5) for box in stage.boxes[MOST_DRAWN - 1 :: -1]]
     if stage.points is not None:
-        marks += [landmark_marks(points, unit) for points in stage.points]
+        marks += [landmark_marks(points, FaceLandmarks5.PARTS, unit) for points in stage.points]
     left = plural(len(stage.boxes), "box")
     text = {
         "P-Net": f"All scales together, suppressed once more, corrected and made square: {left}.",

@@ -70,12 +70,12 @@ def _landmarks(number: int, result: Any, photo: Array) -> Markup | None:
     x0, y0 = (int(v) for v in np.clip(low, 0, (W - 1, H - 1)))
     x1, y1 = (int(v) for v in np.clip(high, (x0 + 1, y0 + 1), (W, H)))
     size = float(x1 - x0), float(y1 - y0)
-    marks = [landmark_marks(points - (x0, y0), max(size) / 440)]
+    marks = [landmark_marks(points - (x0, y0), result.landmarks.PARTS, max(size) / 440)]
     shown = photo_with_marks(marks, size, photo[y0:y1, x0:x1], f"Face {number} with its {len(points)} landmarks", 440)
     caption = join(
         [f"The {len(points)} landmarks on the photo. Left and right as seen in it; the numbers are those of the points."]
     )
-    return join([element("h4", "Landmarks"), figure(shown, caption, 440), legend(points)])
+    return join([element("h4", "Landmarks"), figure(shown, caption, 440), legend(result.landmarks.PARTS)])
 
 
 def distance_section(faces: Sequence[FaceReport]) -> Markup | None:

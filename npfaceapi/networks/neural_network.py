@@ -14,7 +14,7 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from npfaceapi.engines import dispatch
-from npfaceapi.engines.reference import softmax
+from npfaceapi.engines.reference import sigmoid, softmax
 from npfaceapi.errors import InvalidArgument, InvalidType
 from npfaceapi.graph import Graph, Node, ParamTree, record
 from npfaceapi.networks.loaded import MAX_PROGRAMS, Made
@@ -22,7 +22,7 @@ from npfaceapi.networks.network_weights import NetworkWeights, Shapes, as_array
 from npfaceapi.photos.net_input import NetInput, compute_reshaped_dimensions, to_net_input
 from npfaceapi.taps import Taps
 
-__all__ = ["NeuralNetwork", "Shapes", "one_or_list", "options_or_default", "reshaped_sizes_of", "sizes_of", "softmax"]
+__all__ = ["NeuralNetwork", "Shapes", "one_or_list", "options_or_default", "reshaped_sizes_of", "sigmoid", "sizes_of", "softmax"]
 
 Array = np.ndarray[Any, Any]
 T = TypeVar("T")

@@ -23,7 +23,7 @@ from npfaceapi.faces.boxes import ssd_non_max_suppression
 from npfaceapi.faces.geometry import Rect
 from npfaceapi.faces.results import FaceDetection
 from npfaceapi.graph import Node, ParamTree, block
-from npfaceapi.networks.neural_network import NeuralNetwork, one_or_list, options_or_default, reshaped_sizes_of, sizes_of
+from npfaceapi.networks.neural_network import NeuralNetwork, one_or_list, options_or_default, reshaped_sizes_of, sigmoid, sizes_of
 from npfaceapi.networks.options import SsdMobilenetv1Options
 from npfaceapi.photos.net_input import NetInput, to_net_input
 
@@ -110,9 +110,7 @@ def decode_scores(class_logits: Array) -> Array:
 
     Quirk: a sigmoid, not a softmax, of column 1; column 0 is the background and column 2 is ignored.
     """
-    with np.errstate(over="ignore"):
-        scores = 1 / (1 + np.exp(-class_logits[:, 1].astype(np.float64)))
-    return np.asarray(scores).astype(class_logits.dtype)
+    return sigmoid(class_logits[:, 1])
 
 
 def decode(

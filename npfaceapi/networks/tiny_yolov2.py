@@ -25,7 +25,15 @@ from npfaceapi.faces.geometry import Rect
 from npfaceapi.faces.results import FaceDetection
 from npfaceapi.graph import Node, ParamTree, block
 from npfaceapi.networks.blocks import YOLO_MEAN_RGB, separable_conv2d
-from npfaceapi.networks.neural_network import NeuralNetwork, Shapes, one_or_list, options_or_default, reshaped_sizes_of, sizes_of
+from npfaceapi.networks.neural_network import (
+    NeuralNetwork,
+    Shapes,
+    one_or_list,
+    options_or_default,
+    reshaped_sizes_of,
+    sigmoid,
+    sizes_of,
+)
 from npfaceapi.networks.options import TinyYolov2Options
 from npfaceapi.photos.net_input import NetInput, to_net_input
 
@@ -113,11 +121,6 @@ def full_shapes() -> Shapes:
     return shapes | {"conv8/filters": (1, 1, 1024, 30), "conv8/bias": (30,)}
 
 
-def _sigmoid(x: Array) -> Array:
-    with np.errstate(over="ignore"):
-        return np.asarray(1 / (1 + np.exp(-x)))
-
-
 def decode(
     grid: Array,
     config: YoloConfig,
@@ -149,15 +152,15 @@ def decode(
     """
     cells = grid.shape[0]
     grid = grid.astype(np.float64).reshape(cells, cells, len(config.anchors), config.box_encoding_size)
-    scores = _sigmoid(grid[..., 4])
+    scores = sigmoid(grid[..., 4])
     found = np.argwhere(scores > score_threshold)  # by row, column, anchor
     row, column, anchor = found.T
     tx, ty, tw, th = grid[row, column, anchor, :4].T
     anchor_w, anchor_h = np.array(config.anchors).T
     side = max(reshaped_size)
     factor_x, factor_y = side / reshaped_size[0], side / reshaped_size[1]
-    center_x = (column + _sigmoid(tx)) / cells * factor_x
-    center_y = (row + _sigmoid(ty)) / cells * factor_y
+    center_x = (column + sigmoid(tx)) / cells * factor_x
+    center_y = (row + sigmoid(ty)) / cells * factor_y
     with np.errstate(over="ignore"):
         width = np.exp(tw) * anchor_w[anchor] / cells * factor_x
         height = np.exp(th) * anchor_h[anchor] / cells * factor_y

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfaceapi.errors import ImageError, ImageNotFoundError, InvalidArgument, InvalidType
-from npfaceapi.faces.geometry import Dimensions
+from npfaceapi.faces.geometry import Box, Dimensions
 from npfaceapi.photos.decoding import buffer_to_image, decode_array, decode_file, decode_pil, is_pil_image, to_pil
 from npfaceapi.photos.fetch import fetch_or_throw, is_url
 from npfaceapi.photos.resampling import (
@@ -43,6 +43,7 @@ __all__ = [
     "load_image",
     "normalize",
     "pad_to_square",
+    "pixel_rect",
     "resize_bilinear",
     "resize_half_pixel",
     "to_batch_tensor",
@@ -297,15 +298,22 @@ def crop_rect(box: Any, image_width: int, image_height: int) -> tuple[int, int, 
     except AttributeError:
         raise InvalidType(f"crop_rect: expected a box with x, y, width and height, got {type(box).__name__}") from None
     if all(map(math.isfinite, (x, y, width, height))):
-        left, top = max(x, 0.0), max(y, 0.0)
-        right, bottom = min(x + width - left, image_width - left), min(y + height - top, image_height - top)
-        rect = math.floor(left), math.floor(top), math.floor(right), math.floor(bottom)
-        if rect[2] > 0 and rect[3] > 0:
-            return rect
+        whole = Box({"x": x, "y": y, "width": width, "height": height})
+        clipped = whole.clip_at_image_borders(image_width, image_height)
+        if clipped.width > 0 and clipped.height > 0:
+            return int(clipped.x), int(clipped.y), int(clipped.width), int(clipped.height)
     raise InvalidArgument(
         f"crop_rect: expected a box with at least one pixel inside of the {image_width}x{image_height} image,"
         f" got x={x:g}, y={y:g}, width={width:g}, height={height:g}"
     )
+
+
+def pixel_rect(box: Any, image_width: int, image_height: int, *, floor_detections: bool = False) -> tuple[int, int, int, int]:
+    """`crop_rect` of a box in pixels, or of a detection, which is scaled to the size of the image."""
+    if hasattr(box, "for_size") and hasattr(box, "box"):
+        box = box.for_size(image_width, image_height).box
+        box = box.floor() if floor_detections else box
+    return crop_rect(box, image_width, image_height)
 
 
 def extract_face_tensors(image_tensor: Photo | NetInput, detections: Iterable[Any]) -> list[NDArray[Any]]:
@@ -375,10 +383,6 @@ def _crops(where: str, photo: Photo | NetInput, detections: Iterable[Any], floor
         raise InvalidType(f"{where}: expected a list of detections or boxes, got {type(detections).__name__}")
     crops = []
     for item in detections:
-        box = getattr(item, "detection", item)
-        if hasattr(box, "for_size") and hasattr(box, "box"):
-            box = box.for_size(width, height).box
-            box = box.floor() if floor_detections else box
-        x, y, w, h = crop_rect(box, width, height)
+        x, y, w, h = pixel_rect(getattr(item, "detection", item), width, height, floor_detections=floor_detections)
         crops.append(image[y : y + h, x : x + w].copy())
     return crops

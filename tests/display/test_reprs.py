@@ -15,12 +15,12 @@ import npfaceapi as faceapi
 from helpers import ASTRONAUT
 from helpers.page_parser import Page, pixels_of
 from npfaceapi import nets
-from npfaceapi.display.face_markup import LANDMARK_GROUPS
+from npfaceapi.display.face_markup import PART_LOOKS
 from npfaceapi.display.feature_maps import LEVELS, MOST_PIXELS, colors, sheet, viridis
 from npfaceapi.display.markup import Markup, element, jpeg_uri, table
 from npfaceapi.display.plain_table import shortened
 from npfaceapi.faces.detection import seen_in
-from npfaceapi.faces.landmarks import FaceLandmarks68
+from npfaceapi.faces.landmarks import FaceLandmarks5, FaceLandmarks68
 from npfaceapi.faces.results import FaceDetection, FaceExpressions, FaceResult, Faces, extend_with_face_landmarks
 from npfaceapi.photos.source import PhotoSource
 from npfaceapi.taps import MOST_SHEETS, Taps
@@ -337,13 +337,14 @@ def test_faces_of_several_are_numbered():
 
 
 def test_landmarks_have_their_groups():
-    assert [start for _, _, start, _, _ in LANDMARK_GROUPS] == [0, 17, 22, 27, 36, 42, 48, 60]
+    assert [part.start for part in FaceLandmarks68.PARTS.values()] == [0, 17, 22, 27, 36, 42, 48, 60]
+    assert {*FaceLandmarks68.PARTS, *FaceLandmarks5.PARTS} == set(PART_LOOKS)
     points = np.random.default_rng(0).uniform(size=(68, 2))
     face = extend_with_face_landmarks(
         FaceDetection(0.9, {"x": 0, "y": 0, "width": 1, "height": 1}, (99, 99)), FaceLandmarks68(points, (99, 99))
     )
     page = Page(face._repr_html_())
-    assert len(page.all("polyline")) == 2 * len(LANDMARK_GROUPS)
+    assert len(page.all("polyline")) == 2 * len(FaceLandmarks68.PARTS)
     eye = next(line for line in page.all("polyline") if line["stroke"] == "#00d69a")
     assert len(eye["points"].split()) == 7  # closed
 

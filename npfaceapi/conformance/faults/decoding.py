@@ -13,7 +13,7 @@ from npfaceapi.conformance.questions import Question
 from npfaceapi.faces.boxes import non_max_suppression, ssd_non_max_suppression
 from npfaceapi.networks import mtcnn_stages, tiny_yolov2
 from npfaceapi.networks.face_landmark_68_net import SIZE as LANDMARK_SIZE
-from npfaceapi.networks.neural_network import softmax
+from npfaceapi.networks.neural_network import sigmoid, softmax
 from npfaceapi.networks.ssd_mobilenetv1 import IOU_THRESHOLD, SIZE, decode_boxes
 from npfaceapi.photos.net_input import compute_reshaped_dimensions
 
@@ -24,7 +24,7 @@ Kept = Sequence[int]
 
 
 def _sigmoid(x: Array) -> Array:
-    return np.asarray(1 / (1 + np.exp(-x.astype(np.float64))))
+    return sigmoid(x.astype(np.float64))
 
 
 # ------------------------------------------------------------------ SSD

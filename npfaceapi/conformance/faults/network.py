@@ -13,7 +13,7 @@ from npfaceapi.conformance.golden import Case
 from npfaceapi.conformance.rewrite import Change, again
 from npfaceapi.graph import Graph, Node
 from npfaceapi.networks.blocks import FEATURE_MEAN_RGB, YOLO_MEAN_RGB
-from npfaceapi.networks.neural_network import softmax
+from npfaceapi.networks.neural_network import sigmoid, softmax
 from npfaceapi.ops import window_padding
 
 __all__ = ["NETWORK_FAULTS"]
@@ -222,10 +222,6 @@ def _on(names: tuple[str, ...], change: Any) -> Any:
     return outputs
 
 
-def _sigmoid(x: Array) -> Array:
-    return np.asarray(1 / (1 + np.exp(-x.astype(np.float64))), np.float32)
-
-
 def _normalized(x: Array) -> Array:
     return np.asarray(x / np.linalg.norm(x, axis=-1, keepdims=True), np.float32)
 
@@ -300,7 +296,7 @@ NETWORK_FAULTS = (
     network_fault("flatten_chw", "flattened as [C,H,W] instead of [H,W,C]", weights=channels_first_flatten),
     network_fault("softmax_twice", "softmax of the outputs applied once too often (on raw logits, or twice)",
                   outputs=_on(("logits", "gender_logits", "class_logits", "prob"), softmax)),
-    network_fault("sigmoid_applied", "sigmoid applied to raw outputs", outputs=_on(("class_logits", "grid", "points"), _sigmoid)),
+    network_fault("sigmoid_applied", "sigmoid applied to raw outputs", outputs=_on(("class_logits", "grid", "points"), sigmoid)),
     network_fault("descriptor_normalized", "the descriptor normalized to length 1", outputs=_on(("descriptor",), _normalized)),
     network_fault("classes_exchanged", "the classes in reverse order",
                   outputs=_on(("gender_logits", "prob", "class_logits", "logits"), lambda v: v[..., ::-1])),

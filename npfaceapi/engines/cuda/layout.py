@@ -16,14 +16,13 @@ from typing import Any
 import numpy as np
 
 from npfaceapi.engines.fusion import Fused, fuse
+from npfaceapi.engines.placing import place
 from npfaceapi.errors import BackendUnavailable
 from npfaceapi.graph import Graph, Node
 
 __all__ = ["Layout", "Place"]
 
 Array = np.ndarray[Any, Any]
-
-ALIGNMENT = 64  # numbers: 256 bytes
 
 #: What a fused step may be made of; `_check_fusion` refuses a step that says more than the kernels understand.
 #: `pool` is known in that `fuse` is not asked for it: a pool is a step of its own here.
@@ -81,18 +80,4 @@ class Layout:
         for node in self.outputs:
             self.places[node].dies = len(self.steps) + 1
         every = {id(place): place for place in (*self.places.values(), *self.between.values())}
-        self.size = _lay_out(list(every.values()))
-
-
-def _lay_out(places: Sequence[Place]) -> int:
-    """Give every place its offset, as low as those alive with it allow; return how many numbers that takes."""
-    laid: list[Place] = []
-    for place in sorted(places, key=lambda p: p.born):
-        offset = 0
-        for other in sorted((o for o in laid if o.dies >= place.born), key=lambda o: o.offset):
-            if offset + place.size <= other.offset:
-                break
-            offset = max(offset, -(-(other.offset + other.size) // ALIGNMENT) * ALIGNMENT)
-        place.offset = offset
-        laid.append(place)
-    return max(-(-(p.offset + p.size) // ALIGNMENT) * ALIGNMENT for p in places)
+        self.size = place(list(every.values()), [one.size for one in every.values()])

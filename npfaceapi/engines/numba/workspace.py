@@ -17,18 +17,14 @@ from typing import Any
 
 import numpy as np
 
+from npfaceapi.engines import placing
 from npfaceapi.engines.numba.simd.target import LANES
+from npfaceapi.engines.placing import ALIGNMENT, round_up
 from npfaceapi.locks import ForkSafeLock
 
-__all__ = ["Block", "Image", "Workspaces", "address_of", "place", "round_up", "workspaces"]
+__all__ = ["ALIGNMENT", "Block", "Image", "Workspaces", "address_of", "place", "round_up", "workspaces"]
 
 Array = np.ndarray[Any, Any]
-
-ALIGNMENT = 64  # bytes: a cache line, and the widest vector
-
-
-def round_up(n: int, multiple: int) -> int:
-    return -(-n // multiple) * multiple
 
 
 @dataclass
@@ -68,18 +64,8 @@ class Image:
 
 
 def place(images: Sequence[Image], start: int) -> int:
-    """Give every image its offset, from `start` on, as low as those alive with it allow; return where free memory begins."""
-    placed: list[Image] = []
-    for image in sorted(images, key=lambda i: i.born):
-        others = [o for o in placed if o.dies >= image.born]
-        offset = start
-        for other in sorted(others, key=lambda o: o.offset):
-            if offset + image.bytes <= other.offset:
-                break
-            offset = max(offset, round_up(other.offset + other.bytes, ALIGNMENT))
-        image.offset = offset
-        placed.append(image)
-    return max([start, *(round_up(i.offset + i.bytes, ALIGNMENT) for i in placed)])
+    """Give every image its offset in bytes, from `start` on; return where free memory begins."""
+    return placing.place(images, [image.bytes for image in images], start)
 
 
 def address_of(array: Array) -> int:
