@@ -140,13 +140,13 @@ class Kernel:
         self._function, self._arguments, self._exact = function, arguments, exact
         self._address = 0
         self._call: Callable[..., Any] | None = None
-        self._name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
+        self.name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
 
     def prepare(self) -> None:
         """Have it compiled, or loaded if it was compiled before."""
         if not self._address:
             with _compiling:
-                self._address = self._address or cache.load(self._name) or self._compile()
+                self._address = self._address or cache.load(self.name) or self._compile()
 
     @property
     def address(self) -> int:
@@ -172,7 +172,7 @@ class Kernel:
         self._dispatcher = dispatcher  # owns the code
         code = numba_internals.machine_code(dispatcher, signature.args)
         if _stands_alone(code.module):
-            cache.keep(self._name, code.symbol, code.object_file)
+            cache.keep(self.name, code.symbol, code.object_file)
         return code.address
 
 
