@@ -192,11 +192,27 @@ def test_engines_know_the_graph_alone_and_kernels_nothing():
                 "locks",
                 "ops",
             }, module
-    below = tuple(f"npfaceapi.engines.numba.{part}" for part in ("jit", "cache", "kernels", "simd"))
-    kernels = [module for module in MODULES if module.startswith(below[2:])]
+    below = tuple(f"npfaceapi.engines.numba.{part}" for part in ("numba_internals", "jit", "cache", "kernels", "simd"))
+    kernels = [module for module in MODULES if module.startswith(below[-2:])]
     assert len(kernels) > 8
     for module in kernels:
         assert all(name.startswith(below) for name, _ in imports_of(module)), module
+
+
+def test_every_package_that_is_imported_at_once_is_declared():
+    declared = (ROOT / "pyproject.toml").read_text(encoding="utf-8").partition("dependencies = [")[2].partition("\n]")[0]
+    names = {name.lower() for name in re.findall(r'^ +"([A-Za-z]+)', declared, re.MULTILINE)}
+    assert "numpy" in names
+    for module in MODULES:
+        if any(name in module for name in OPTIONAL):
+            continue
+        path = ROOT / Path(*module.split("."))
+        tree = ast.parse((path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text(encoding="utf-8"))
+        imports = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
+        found = {alias.name for node in imports if isinstance(node, ast.Import) for alias in node.names}
+        found |= {node.module for node in imports if isinstance(node, ast.ImportFrom)}
+        others = {name.partition(".")[0] for name in found} - set(sys.stdlib_module_names) - {"npfaceapi"}
+        assert {"pillow" if name == "PIL" else name for name in others} <= names, module
 
 
 # ------------------------------------------------------------------ examples and errors

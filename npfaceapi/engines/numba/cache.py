@@ -18,7 +18,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
-import importlib.util
 import os
 import platform
 import sys
@@ -31,6 +30,7 @@ import llvmlite.binding as llvm
 import numpy as np
 
 from npfaceapi.engines.kernel_folder import kernel_folder, kernel_folders, trusted
+from npfaceapi.engines.numba import numba_internals
 
 __all__ = ["cache_folder", "keep", "load", "read", "write"]
 
@@ -46,11 +46,9 @@ def _compiler() -> bytes:
     known += sorted((k, v) for k, v in os.environ.items() if k.startswith("NUMBA_") and not k.startswith(_NOT_IN_THE_CODE))
     with contextlib.suppress(RuntimeError):  # LLVM does not know them for every processor
         known.append(llvm.get_host_cpu_features().flatten())
-    numba = importlib.util.find_spec("numba")
-    version = [Path(numba.origin).with_name("_version.py")] if numba is not None and numba.origin else []
-    for file in (*version, Path(".numba_config.yaml")):
-        with contextlib.suppress(OSError):
-            known.append(file.read_bytes())
+    known.append(numba_internals.installed_version())
+    with contextlib.suppress(OSError):
+        known.append(Path(".numba_config.yaml").read_bytes())
     return repr(known).encode()
 
 

@@ -8,7 +8,7 @@ Flags, and why:
   of sums is allowed, so the same input gives the same bits, however the work is cut into ranges.
 * boundscheck off: kernels are called with what the planner laid out, which has checked all shapes.
 * no parallel=True: the default threading layer aborts the process when two Python threads call at once.
-* no _nrt (Numba's reference counts): arrays are views of memory that somebody else owns.
+* no reference counts: arrays are views of memory that somebody else owns.
 * no wrappers: a kernel is called through its address, by other kernels or by ctypes, never as a Python function.
 
 Numba itself is imported when the first kernel has to be compiled, which `cache.py` makes rare.  So what the kernels' files
@@ -27,7 +27,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from npfaceapi.engines.numba import cache
+from npfaceapi.engines.numba import cache, numba_internals
+from npfaceapi.engines.numba.numba_internals import HIDDEN_ARGUMENTS
 from npfaceapi.locks import ForkSafeLock
 
 __all__ = [
@@ -38,15 +39,14 @@ __all__ = [
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _FLAGS: dict[str, Any] = {
-    "error_model": "numpy", "fastmath": {"contract"}, "boundscheck": False, "nogil": True,
-    "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False,
+    "error_model": "numpy", "fastmath": {"contract"}, "boundscheck": False, "nogil": True, **numba_internals.BARE,
 }  # fmt: skip
 INT64, FLOAT32, ADDRESS = ctypes.c_int64, ctypes.c_float, ctypes.c_size_t  # what kernels take
 _AS_NUMBA = {INT64: "int64", FLOAT32: "float32", ADDRESS: "uintp"}
 _MAY_CALL = {"sched_yield", "usleep"}  # besides LLVM's own functions, which are those of libm; anything else may be Numba's
 
-_unused = (ctypes.c_int64 * 2)()
-_RESULT, _ERROR = ctypes.addressof(_unused), ctypes.addressof(_unused) + 8  # what a kernel returns, and what it raises
+_unused = (ctypes.c_int64 * HIDDEN_ARGUMENTS)()
+_HIDDEN = [ctypes.addressof(_unused) + 8 * k for k in range(HIDDEN_ARGUMENTS)]  # for what a kernel returns or raises: nothing
 _compiling = ForkSafeLock()
 
 
@@ -69,7 +69,7 @@ def _from_numba(name: str) -> Any:
 
 
 float32, float64, int64, types, uintp = map(_from_numba, ("float32", "float64", "int64", "types", "uintp"))
-cgutils: Any = Later(lambda: importlib.import_module("numba.core.cgutils"))
+cgutils: Any = Later(numba_internals.code_building)
 
 _scopes: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}  # a module's globals, and these with the real things
 _incomplete: list[int] = []
@@ -132,21 +132,21 @@ class Kernel:
     Linking it into every caller would compile it again each time.  The address is different in every process, so it stands
     in the tables that are built at run time, never in cached code.
 
-    A native function of Numba's takes two addresses before its own arguments: where its result goes, and where what it
-    raises.  Kernels have no result and raise nothing.
+    A native function of Numba's takes addresses before its own arguments (see HIDDEN_ARGUMENTS), for what a kernel does not
+    have: a result, and something to raise.
     """
 
     def __init__(self, function: Callable[..., None], *arguments: Any, exact: bool = False) -> None:
         self._function, self._arguments, self._exact = function, arguments, exact
         self._address = 0
         self._call: Callable[..., Any] | None = None
-        self._name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
+        self.name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
 
     def prepare(self) -> None:
         """Have it compiled, or loaded if it was compiled before."""
         if not self._address:
             with _compiling:
-                self._address = self._address or cache.load(self._name) or self._compile()
+                self._address = self._address or cache.load(self.name) or self._compile()
 
     @property
     def address(self) -> int:
@@ -157,8 +157,8 @@ class Kernel:
         """Call it from Python, with whole numbers and addresses; other threads go on meanwhile."""
         if self._call is None:
             kinds = [ADDRESS if isinstance(a, np.dtype) else a for a in self._arguments]
-            self._call = ctypes.CFUNCTYPE(ctypes.c_int32, ADDRESS, ADDRESS, *kinds)(self.address)
-        self._call(_RESULT, _ERROR, *arguments)
+            self._call = ctypes.CFUNCTYPE(ctypes.c_int32, *[ADDRESS] * HIDDEN_ARGUMENTS, *kinds)(self.address)
+        self._call(*_HIDDEN, *arguments)
 
     def _compile(self) -> int:
         _announce()
@@ -170,18 +170,17 @@ class Kernel:
         signature = types.void(*map(as_numba, self._arguments))
         dispatcher = _njit(self._function, self._exact, signature)
         self._dispatcher = dispatcher  # owns the code
-        compiled = dispatcher.overloads[signature.args]
-        symbol, library = compiled.fndesc.mangled_name, compiled.library
-        if _stands_alone(library):
-            cache.keep(self._name, symbol, library.serialize_using_object_code()[2][0])
-        return int(library.get_pointer_to_function(symbol))
+        code = numba_internals.machine_code(dispatcher, signature.args)
+        if _stands_alone(code.module):
+            cache.keep(self.name, code.symbol, code.object_file)
+        return code.address
 
 
-def _stands_alone(library: Any) -> bool:
+def _stands_alone(module: str) -> bool:
     """Whether the code calls nothing that only a process with Numba has: LLVM ends the process if a name is not known."""
     import llvmlite.binding as llvm
 
-    functions = llvm.parse_assembly(library.get_llvm_str()).functions
+    functions = llvm.parse_assembly(module).functions
     called = {f.name for f in functions if f.is_declaration and not f.name.startswith("llvm.")}
     return called <= _MAY_CALL
 

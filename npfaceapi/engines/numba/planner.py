@@ -31,6 +31,19 @@ class Call(NamedTuple):
     values: Mapping[str, Any]
     chunks: int = 1
 
+    def record(self) -> Array:
+        """The values as the kernel reads them, [1] of its dtype; every field has to be given, and no other."""
+        fields = set(self.dtype.names or ())
+        if wrong := fields ^ set(self.values):
+            missing, unknown = (", ".join(sorted(names)) or "none" for names in (wrong & fields, wrong - fields))
+            raise TypeError(
+                f"record of kernel {self.kernel.name}: fields not given: {missing}; fields that it has not: {unknown}"
+            )
+        record = np.zeros(1, self.dtype)
+        for name, value in self.values.items():
+            record[name] = value
+        return record
+
 
 class Window(NamedTuple):
     """How a filter moves over an image, and the halo that it needs."""

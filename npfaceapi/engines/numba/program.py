@@ -70,9 +70,7 @@ class NumbaProgram:
         self._group = max(1, min(MOST_IN_GROUP, weights_bytes // (4 * self._scratch)))
 
     def _row(self, call: Call) -> list[int]:
-        record = np.zeros(1, call.dtype)
-        for name, value in call.values.items():
-            record[name] = value
+        record = call.record()
         self._kept.append(record)
         row = [0] * COLUMNS
         row[KERNEL], row[PARAMS], row[CHUNKS] = call.kernel.address, record.ctypes.data, call.chunks

@@ -187,7 +187,7 @@ class Records:
         if step.pool is None:
             band = max(1, min(H, BAND_BYTES // (4 * W * between))) if between else H
             self.scratch_bytes = max(self.scratch_bytes, 4 * band * W * between)
-            return {"band": band, "pool": 0, "out_H": H, "out_W": W}
+            return {**kc.NO_POOL, "band": band, "out_H": H, "out_W": W}
         size, stride, padding = (step.pool.attributes[k] for k in ("size", "stride", "padding"))
         rows = max(size, BAND_BYTES // (4 * W * (between + N)))
         band = max(1, (rows - size) // stride + 1)
@@ -249,7 +249,7 @@ def _plain(records: Records, step: Fused, w: Array, x: Image, window: Window, ou
     block = max(48, BLOCK_BYTES // (4 * x.cp * window.stride**2) // 12 * 12)
     most = -(-values["N"] // kg.WIDE) if by_channels else out.H
     values |= records.banded(step, out, values["N"], 0)
-    values |= {"x": x.offset, "dw": 0, "block": block, "by_channels": by_channels, "C": 0, "row": 0, "stride": 1}
+    values |= {**kc.NO_DEPTHWISE, "x": x.offset, "block": block, "by_channels": by_channels}
     work = max(H * W, 16) * w.size  # with fewer pixels, reading the weights takes as long
     return Call(kc.convolve, kc.CONVOLVE, values, records._chunks(work, most))
 

@@ -9,6 +9,8 @@ from helpers.comparing import assert_close, weights_for
 from helpers.small_network import SHAPES, network
 from npfaceapi import ops
 from npfaceapi.engines.numba import plan, records
+from npfaceapi.engines.numba.kernels.memory import HALO, zero_halo
+from npfaceapi.engines.numba.planner import Call
 from npfaceapi.engines.reference import ReferenceProgram
 from npfaceapi.graph import record
 
@@ -124,6 +126,18 @@ def test_right_associated_sums_as_in_the_dense_block(weights):
     kinds = [{node.op for node in step.nodes} for step in plan(graph, weights, outputs).steps]
     assert sum("add" in kind for kind in kinds) == 3  # each sum but one more summand on the sum before it,
     assert all("conv2d" in kind for kind in kinds)  # and fused into a convolution
+
+
+def test_every_field_of_a_record_is_given_and_no_other():
+    values = {"offset": 0, "H": 2, "W": 3, "C": 8, "top": 1, "bottom": 1, "left": 1, "right": 1}
+    assert Call(zero_halo, HALO, values).record().item() == (0, 2, 3, 8, 1, 1, 1, 1)
+    forgotten = {name: value for name, value in values.items() if name != "top"}
+    with pytest.raises(
+        TypeError, match=r"^record of kernel memory\.zero_halo: fields not given: top; fields that it has not: none$"
+    ):
+        Call(zero_halo, HALO, forgotten).record()
+    with pytest.raises(TypeError, match=r"fields not given: none; fields that it has not: depth, rihgt$"):
+        Call(zero_halo, HALO, {**values, "rihgt": 1, "depth": 1}).record()
 
 
 def test_describe_names_every_step(graph, weights):

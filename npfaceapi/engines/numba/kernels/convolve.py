@@ -22,7 +22,7 @@ from npfaceapi.engines.numba.kernels.memory import chunk_range, floats, record
 from npfaceapi.engines.numba.kernels.pool import max_pool_row
 from npfaceapi.engines.numba.simd.strip import make_depthwise_strip
 
-__all__ = ["CONVOLVE", "DEPTHWISE", "convolve", "depthwise"]
+__all__ = ["CONVOLVE", "DEPTHWISE", "NO_DEPTHWISE", "NO_POOL", "convolve", "depthwise"]
 
 one_1, four_1, one_2, four_2 = (make_depthwise_strip(pixels, stride) for stride in (1, 2) for pixels in (1, 4))
 two_rows = make_depthwise_strip(4, 1, ROWS=2)
@@ -74,6 +74,11 @@ CONVOLVE = np.dtype(
         ("by_channels", np.int64),  # whether chunks are shares of the channels, for few pixels and many weights
     ]
 )
+#: The values of a convolution without a depthwise part before it, and without a pool behind it; of each only the first counts.
+NO_DEPTHWISE = {
+    "dw": 0, "row": 0, "C": 0, "stride": 1, "dw_constants": 0, "dw_finish": 0, "dw_highest": np.inf, "dw_lowest": -np.inf,
+}  # fmt: skip
+NO_POOL = {"pool": 0, "pool_stride": 0, "pool_top": 0, "pool_left": 0, "out_row": 0, "buffer": 0}
 
 
 @jitted()

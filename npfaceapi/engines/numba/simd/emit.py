@@ -8,6 +8,7 @@ from typing import Any
 from llvmlite import ir
 
 from npfaceapi.engines.numba.jit import Later
+from npfaceapi.engines.numba.numba_internals import HIDDEN_ARGUMENTS
 from npfaceapi.engines.numba.simd.target import LANES
 
 __all__ = [
@@ -245,6 +246,6 @@ def address_intrinsic(name: str, arguments: Sequence[Any], build: Callable[[Emit
 def call_address(builder: Any, address: Value, values: Sequence[Value]) -> None:
     """Call a `Kernel` at that address."""
     with builder.goto_entry_block():  # what it returns and raises, which is nothing
-        unused = [builder.alloca(INT), builder.alloca(INT)]
-    kind = ir.FunctionType(_INT32, [INTS, INTS, *[v.type for v in values]])
+        unused = [builder.alloca(INT) for _ in range(HIDDEN_ARGUMENTS)]
+    kind = ir.FunctionType(_INT32, [*[INTS] * HIDDEN_ARGUMENTS, *[v.type for v in values]])
     builder.call(builder.inttoptr(address, kind.as_pointer()), [*unused, *values])

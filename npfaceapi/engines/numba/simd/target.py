@@ -19,7 +19,7 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
-from npfaceapi.engines.numba import cache
+from npfaceapi.engines.numba import cache, numba_internals
 
 __all__ = ["LANES", "NUMBA_VERSION", "PANELS", "REGISTERS"]
 
@@ -37,9 +37,8 @@ define void @probe(<16 x float>* %p) {
 def _asked() -> dict[str, Any]:
     """What the compiler says."""
     import numba
-    from numba.core.registry import cpu_target
 
-    triple, cpu, features = cpu_target.target_context.codegen().magic_tuple()
+    triple, cpu, features = numba_internals.target()
     machine = llvm.Target.from_triple(triple).create_target_machine(cpu=cpu, features=features, opt=2)
     probe = _PROBE if llvm.llvm_version_info[0] < 15 else _PROBE.replace("<16 x float>*", "ptr")
     assembly = machine.emit_assembly(llvm.parse_assembly(probe))

@@ -1,0 +1,65 @@
+"""What this engine takes from Numba that Numba does not promise to keep: the only place where its private parts are named.
+
+A new Numba may change any of it, which is why pyproject.toml has an upper bound: the newest version that was tried.
+tests/engines/numba/test_numba_internals.py asks each part by itself whether it is still what is said here.  Numba is imported
+in the functions, not with this module.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+__all__ = ["BARE", "HIDDEN_ARGUMENTS", "MachineCode", "code_building", "installed_version", "machine_code", "target"]
+
+#: Options of `numba.njit` that no page of Numba's describes: no Python function and no C callback around the machine code, and
+#: no reference counts in it.
+BARE: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False}
+
+#: A native function takes so many addresses before its own arguments: where its result goes, and where what it raises.  It
+#: returns a 32-bit status.
+HIDDEN_ARGUMENTS = 2
+
+
+class MachineCode(NamedTuple):
+    """A function that is compiled: its name in the object file, where it lies, and that file."""
+
+    symbol: str
+    address: int
+    object_file: bytes
+    module: str  # in LLVM's language
+
+
+def machine_code(dispatcher: Any, arguments: Sequence[Any]) -> MachineCode:
+    """What `numba.njit` compiled for arguments of these types."""
+    compiled = dispatcher.overloads[tuple(arguments)]
+    symbol, library = compiled.fndesc.mangled_name, compiled.library
+    _kind, (object_file, _shared) = library.serialize_using_object_code()[1:]
+    return MachineCode(symbol, int(library.get_pointer_to_function(symbol)), object_file, library.get_llvm_str())
+
+
+def target() -> tuple[str, str, str]:
+    """For what Numba compiles, by its settings or as it found it: LLVM's triple, the processor's name and its features."""
+    from numba.core.registry import cpu_target
+
+    triple, processor, features = cpu_target.target_context.codegen().magic_tuple()
+    return triple, processor, features
+
+
+def code_building() -> Any:
+    """Numba's helpers for writing LLVM's language, with which arrays are made."""
+    import numba.core.cgutils
+
+    return numba.core.cgutils
+
+
+def installed_version() -> bytes:
+    """A text that is another one for every version of Numba, read without importing it; nothing if there is no such file."""
+    numba = importlib.util.find_spec("numba")
+    if numba is not None and numba.origin:
+        with contextlib.suppress(OSError):
+            return Path(numba.origin).with_name("_version.py").read_bytes()
+    return b""
