@@ -59,16 +59,16 @@ def test_what_surrounds_the_networks_takes_less_than_15_percent(one_thread, monk
 @pytest.fixture
 def reads(monkeypatch):
     """How often weight files were read."""
-    from npfaceapi.networks import neural_network
+    from npfaceapi.networks import network_weights
 
     models = []
-    original = neural_network.bundled_weights
+    original = network_weights.bundled_weights
 
     def counted(model, names):
         models.append(model)
         return original(model, names)
 
-    monkeypatch.setattr(neural_network, "bundled_weights", counted)
+    monkeypatch.setattr(network_weights, "bundled_weights", counted)
     return models
 
 
