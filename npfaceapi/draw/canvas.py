@@ -133,8 +133,7 @@ def stroke_lines(image: Image, starts: NDArray[Any], ends: NDArray[Any], line_wi
 
 def fill_text(image: Image, baseline: tuple[float, float], text: str, font: Any, color: str) -> None:
     """Write a line of text; `baseline` is where it begins."""
-    from PIL import Image as PILImage
-    from PIL import ImageDraw
+    from PIL import Image as PILImage, ImageDraw
 
     left, top, right, bottom = font.getbbox(text, anchor="ls")
     x, y = baseline

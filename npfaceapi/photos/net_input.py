@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from npfaceapi.errors import ImageError, ImageNotFoundError, InvalidArgument, InvalidType
 from npfaceapi.faces.geometry import Dimensions
-from npfaceapi.photos.decoding import buffer_to_image, decode_array, decode_file, decode_pil, is_pil_image, to_pil
+from npfaceapi.photos.decoding import Pixels, buffer_to_image, decode_array, decode_file, decode_pil, is_pil_image, to_pil
 from npfaceapi.photos.fetch import fetch_or_throw, is_url
 from npfaceapi.photos.resampling import (
     compute_reshaped_dimensions,
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 __all__ = [
     "NetInput",
     "Photo",
+    "Photos",
+    "Pixels",
     "buffer_to_image",
     "compute_reshaped_dimensions",
     "crop_rect",
@@ -49,10 +51,13 @@ __all__ = [
     "to_net_input",
 ]
 
-Photo: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Image.Image | NDArray[Any]"
+#: What a photo may be; see `load_image`.
+Photo: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Image.Image | NDArray[np.generic]"
+#: What functions take that work on one photo or on several; a sequence is a list or a tuple.
+Photos: TypeAlias = "Photo | Sequence[Photo] | NetInput"
 
 
-def load_image(photo: Photo, name: str = "photo") -> NDArray[Any]:
+def load_image(photo: Photo, name: str = "photo") -> Pixels:
     """Read a photo into pixels.
 
     Parameters
@@ -97,7 +102,7 @@ def load_image(photo: Photo, name: str = "photo") -> NDArray[Any]:
     )
 
 
-def _load_path(path: str | os.PathLike[str]) -> NDArray[Any]:
+def _load_path(path: str | os.PathLike[str]) -> Pixels:
     name = os.fsdecode(path)
     try:
         with open(path, "rb") as file:
@@ -114,7 +119,7 @@ def _load_path(path: str | os.PathLike[str]) -> NDArray[Any]:
         raise ImageError(f"{name}: expected a file that can be read, got: {reason}") from None
 
 
-def _load_file(file: Any, name: str) -> NDArray[Any]:
+def _load_file(file: Any, name: str) -> Pixels:
     own_name = getattr(file, "name", None)
     name = own_name if isinstance(own_name, str) else name
     if isinstance(file, io.TextIOBase):
@@ -161,7 +166,7 @@ class NetInput:
         self._keeps_batch = False
 
     @classmethod
-    def of_pixels(cls, images: Sequence[NDArray[Any]], *, keep_batch: bool = False) -> NetInput:
+    def of_pixels(cls, images: Sequence[Pixels], *, keep_batch: bool = False) -> NetInput:
         """A batch of images that were decoded before, or of crops of them; nothing is copied.
 
         Parameters
@@ -180,7 +185,7 @@ class NetInput:
         return f"NetInput(batch_size={self.batch_size}, input_dimensions={self.input_dimensions})"
 
     @property
-    def image_tensors(self) -> list[NDArray[Any]]:
+    def image_tensors(self) -> list[Pixels]:
         """The pixels `[H,W,3]` of each photo, uint8 or float32."""
         return list(self._images)
 
@@ -209,7 +214,7 @@ class NetInput:
         """Width and height of each photo inside of the square that `to_batch_tensor` made last."""
         return [self.get_reshaped_input_dimensions(index) for index in range(self.batch_size)]
 
-    def get_input(self, batch_idx: int) -> NDArray[Any]:
+    def get_input(self, batch_idx: int) -> Pixels:
         """The pixels `[H,W,3]` of one photo."""
         return self._images[batch_idx]
 
@@ -246,7 +251,7 @@ class NetInput:
         return batch
 
 
-def to_net_input(inputs: Photo | Sequence[Photo] | NetInput) -> NetInput:
+def to_net_input(inputs: Photos) -> NetInput:
     """Decode one photo or several.
 
     Parameters

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from npfaceapi.errors import NpFaceApiError
-from npfaceapi.photos.decoding import is_pil_image
+from npfaceapi.photos.decoding import Pixels, is_pil_image
 from npfaceapi.photos.fetch import is_url
 from npfaceapi.photos.net_input import load_image
 
@@ -43,7 +43,7 @@ class PhotoSource:
         elif isinstance(photo, (str, os.PathLike)) and not (isinstance(photo, str) and is_url(photo)):
             self._path = os.path.abspath(os.fsdecode(photo))
 
-    def read(self) -> np.ndarray[Any, Any] | None:
+    def read(self) -> Pixels | None:
         """The pixels [H,W,3], or None if the photo is gone, was not kept, or is another one now."""
         photo = self._path if self._object is None else self._object()
         if photo is None:
