@@ -53,14 +53,16 @@ _CLASSES = {
 _lock = ForkSafeLock()
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _CLASSES:
-        raise AttributeError(f"module 'npfaceapi.nets' has no attribute {name!r}; it has {', '.join(__all__)}")
-    module, cls = _CLASSES[name]
-    with _lock:
-        if name not in globals():
-            globals()[name] = getattr(importlib.import_module(f"npfaceapi.networks.{module}"), cls)(bundled=True)
-    return globals()[name]
+if not TYPE_CHECKING:  # the names above are all there are
+
+    def __getattr__(name: str) -> Any:
+        if name not in _CLASSES:
+            raise AttributeError(f"module 'npfaceapi.nets' has no attribute {name!r}; it has {', '.join(__all__)}")
+        module, cls = _CLASSES[name]
+        with _lock:
+            if name not in globals():
+                globals()[name] = getattr(importlib.import_module(f"npfaceapi.networks.{module}"), cls)(bundled=True)
+        return globals()[name]
 
 
 def __dir__() -> list[str]:

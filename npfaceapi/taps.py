@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 __all__ = ["Taps"]
 
-Array = np.ndarray[Any, Any]
+#: Values [N, ...] of a node: float32, or float64 on the backend `reference64`.
+Array: TypeAlias = NDArray[np.float32 | np.float64]
 
 #: How many sheets a notebook gets; each is a picture inside of the page.
 MOST_SHEETS = 60
@@ -31,7 +33,7 @@ class Taps(dict[str, Array]):
         super().__init__(values)
         self.net = net
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return Taps, (self.net, dict(self))
 
     def _title(self) -> str:

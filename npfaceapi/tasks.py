@@ -120,7 +120,7 @@ class ComposableTask(Generic[Result_co, Extended_co]):
 
     def _sources(self, net_input: NetInput) -> list[PhotoSource]:
         given = net_input.image_tensors if isinstance(self.photo, NetInput) else self.photo
-        photos = list(given) if isinstance(given, (list, tuple)) else [given]
+        photos = list(given) if isinstance(given, (list, tuple)) else [cast("Photo", given)]
         sizes = [(image.shape[1], image.shape[0]) for image in net_input.image_tensors]
         return [PhotoSource(photo, size) for photo, size in zip(photos, sizes, strict=True)]
 
@@ -322,9 +322,14 @@ FACE_DESCRIPTORS = Step("face_descriptors", _add_descriptors)
 
 
 # face-api.js has a class for each stage of a chain; here one class serves all stages.
-DetectFacesTaskBase = DetectFaceLandmarksTaskBase = ComputeFaceDescriptorsTaskBase = ComposableTask
-DetectAllFaceLandmarksTask = ComputeAllFaceDescriptorsTask = DetectAllFacesTask
-DetectSingleFaceLandmarksTask = ComputeSingleFaceDescriptorTask = DetectSingleFaceTask
+# A line each, because in an annotation type checkers take no name of `a = b = c`.
+DetectFacesTaskBase = ComposableTask
+DetectFaceLandmarksTaskBase = ComposableTask
+ComputeFaceDescriptorsTaskBase = ComposableTask
+DetectAllFaceLandmarksTask = DetectAllFacesTask
+ComputeAllFaceDescriptorsTask = DetectAllFacesTask
+DetectSingleFaceLandmarksTask = DetectSingleFaceTask
+ComputeSingleFaceDescriptorTask = DetectSingleFaceTask
 
 
 @overload

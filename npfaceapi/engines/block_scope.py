@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import warnings
 from contextvars import ContextVar
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 __all__ = ["BlockScope"]
 
+Value = TypeVar("Value")
 
-class BlockScope:
+
+class BlockScope(Generic[Value]):
     """A value that `innermost()` gives while a `with` block runs.
 
     A subclass names its context variable and, for the warning, what to call instead for the whole process.
@@ -19,14 +21,14 @@ class BlockScope:
     _instead: ClassVar[str]
     _was_entered = True  # unless the object comes to be made
 
-    def __init__(self, value: Any) -> None:
+    def __init__(self, value: Value) -> None:
         self._value = value
         self._was_entered = False
 
     @classmethod
-    def innermost(cls) -> Any:
+    def innermost(cls) -> Value | None:
         """The value of the innermost block of this thread or asyncio task; None outside of all."""
-        blocks = cls._blocks.get()
+        blocks: tuple[Value, object] | None = cls._blocks.get()
         return None if blocks is None else blocks[0]
 
     def __enter__(self) -> None:

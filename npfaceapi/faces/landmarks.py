@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,6 +26,9 @@ from npfaceapi.faces.points import (
     field_of,
     is_number,
 )
+
+if TYPE_CHECKING:
+    from npfaceapi.faces.detection import FaceDetection
 
 __all__ = ["FaceLandmarks", "FaceLandmarks5", "FaceLandmarks68"]
 
@@ -123,7 +126,9 @@ class FaceLandmarks:
         x, y = as_point(pt, "shift_by_point")
         return self.shift_by(x, y)
 
-    def align(self, detection: BoxLike | None = None, *, use_dlib_alignment: bool = False, min_box_padding: float = 0.2) -> Box:
+    def align(
+        self, detection: FaceDetection | BoxLike | None = None, *, use_dlib_alignment: bool = False, min_box_padding: float = 0.2
+    ) -> Box:
         """The box of the aligned face.
 
         Parameters
@@ -148,7 +153,7 @@ class FaceLandmarks:
             raise InvalidArgument(f"align: expected min_box_padding to be a finite number, got {min_box_padding!r}")
         if detection is not None:
             box = field_of(detection, "box")
-            box = box.floor() if isinstance(box, Box) else as_box(detection)
+            box = box.floor() if isinstance(box, Box) else as_box(cast("BoxLike", detection))
             shifted = self.shift_by(box.x, box.y)
             return shifted.align(use_dlib_alignment=use_dlib_alignment, min_box_padding=min_box_padding)
         if use_dlib_alignment:
@@ -234,6 +239,6 @@ class FaceLandmarks68(FaceLandmarks):
         return _centre(self.get_left_eye()), _centre(self.get_right_eye()), _centre(self.get_mouth())
 
 
-def _centre(points: Any) -> Point:
+def _centre(points: Points | list[tuple[float, ...]]) -> Point:
     # cumsum adds one after the other, as the rounding down of the box that follows needs it
     return Point(*(np.cumsum(points, axis=0)[-1] / len(points)).tolist())

@@ -32,7 +32,12 @@ from npfaceapi.photos.resampling import (
 if TYPE_CHECKING:
     from PIL import Image
 
+    from npfaceapi.faces.detection import ObjectDetection
+    from npfaceapi.faces.geometry import HasRect
+    from npfaceapi.faces.results import FaceResult
+
 __all__ = [
+    "Found",
     "NetInput",
     "Photo",
     "Photos",
@@ -55,6 +60,8 @@ __all__ = [
 Photo: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Image.Image | NDArray[np.generic]"
 #: What functions take that work on one photo or on several; a sequence is a list or a tuple.
 Photos: TypeAlias = "Photo | Sequence[Photo] | NetInput"
+#: What can be cut out of a photo: a detection or a result is scaled to the photo, anything with x, y, width, height is not.
+Found: TypeAlias = "FaceResult | ObjectDetection | HasRect"
 
 
 def load_image(photo: Photo, name: str = "photo") -> Pixels:
@@ -281,7 +288,7 @@ def to_net_input(inputs: Photos) -> NetInput:
     return NetInput([inputs])  # type: ignore[list-item]
 
 
-def crop_rect(box: Any, image_width: int, image_height: int) -> tuple[int, int, int, int]:
+def crop_rect(box: HasRect, image_width: int, image_height: int) -> tuple[int, int, int, int]:
     """The pixels of a box that lie in the image, as whole numbers (x, y, width, height).
 
     Quirk: x, y, width and height are floored one by one after clipping, so that the last row or column can be lost.
@@ -313,7 +320,7 @@ def crop_rect(box: Any, image_width: int, image_height: int) -> tuple[int, int, 
     )
 
 
-def extract_face_tensors(image_tensor: Photo | NetInput, detections: Iterable[Any]) -> list[NDArray[Any]]:
+def extract_face_tensors(image_tensor: Photo | NetInput, detections: Iterable[Found]) -> list[Pixels]:
     """Cut faces out of a photo, as arrays.
 
     Parameters
@@ -342,7 +349,7 @@ def extract_face_tensors(image_tensor: Photo | NetInput, detections: Iterable[An
     return _crops("extract_face_tensors", image_tensor, detections, floor_detections=False)
 
 
-def extract_faces(photo: Photo | NetInput, detections: Iterable[Any]) -> list[Image.Image]:
+def extract_faces(photo: Photo | NetInput, detections: Iterable[Found]) -> list[Image.Image]:
     """Cut faces out of a photo, as PIL images.
 
     Quirk: the box of a detection is floored before it is clipped, that of `extract_face_tensors` is not: the two can
@@ -369,7 +376,7 @@ def extract_faces(photo: Photo | NetInput, detections: Iterable[Any]) -> list[Im
     return [to_pil(crop) for crop in _crops("extract_faces", photo, detections, floor_detections=True)]
 
 
-def _crops(where: str, photo: Photo | NetInput, detections: Iterable[Any], floor_detections: bool) -> list[NDArray[Any]]:
+def _crops(where: str, photo: Photo | NetInput, detections: Iterable[Any], floor_detections: bool) -> list[Pixels]:
     if isinstance(photo, NetInput):
         if photo.batch_size != 1:
             raise InvalidArgument(f"{where}: expected one photo, got a batch of {photo.batch_size}")
