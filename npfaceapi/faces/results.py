@@ -212,7 +212,9 @@ def _result(source_obj: object, where: str) -> FaceResult:
     raise InvalidType(f"{where}: expected a FaceResult or a FaceDetection, got {type(source_obj).__name__}")
 
 
-def extend_with_face_detection(source_obj: FaceResult | FaceDetection | Mapping[str, object] | None, detection: FaceDetection) -> FaceResult:
+def extend_with_face_detection(
+    source_obj: FaceResult | FaceDetection | Mapping[str, object] | None, detection: FaceDetection
+) -> FaceResult:
     """A new result with this detection; None and an empty mapping start one."""
     if source_obj is None or (isinstance(source_obj, Mapping) and not source_obj):
         return FaceResult(detection)
