@@ -10,7 +10,7 @@ import dataclasses
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, overload
+from typing import Any, TypeGuard, TypeVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -264,27 +264,27 @@ def extend_with_gender(source_obj: FaceResult | FaceDetection, gender: Gender | 
     return dataclasses.replace(_result(source_obj, where), gender=changed, gender_probability=gender_probability)
 
 
-def is_with_face_detection(obj: object) -> bool:
+def is_with_face_detection(obj: object) -> TypeGuard[FaceResult]:
     """Whether an object is a result; each has a detection."""
     return isinstance(obj, FaceResult)
 
 
-def is_with_face_landmarks(obj: object) -> bool:
+def is_with_face_landmarks(obj: object) -> TypeGuard[FaceResult]:
     """Whether an object is a result with landmarks, unshifted landmarks and the aligned rectangle."""
     return isinstance(obj, FaceResult) and None not in (obj.landmarks, obj.unshifted_landmarks, obj.aligned_rect)
 
 
-def is_with_face_expressions(obj: object) -> bool:
+def is_with_face_expressions(obj: object) -> TypeGuard[FaceResult]:
     """Whether an object is a result with expressions."""
     return isinstance(obj, FaceResult) and obj.expressions is not None
 
 
-def is_with_age(obj: object) -> bool:
+def is_with_age(obj: object) -> TypeGuard[FaceResult]:
     """Whether an object is a result with an age."""
     return isinstance(obj, FaceResult) and obj.age is not None
 
 
-def is_with_gender(obj: object) -> bool:
+def is_with_gender(obj: object) -> TypeGuard[FaceResult]:
     """Whether an object is a result with a gender and its probability in [0, 1]."""
     if not isinstance(obj, FaceResult) or obj.gender is None or obj.gender_probability is None:
         return False

@@ -122,7 +122,7 @@ def decode_pil(image: Image.Image, name: str) -> Pixels:
         raise _damaged(name, error) from error
 
 
-def decode_array(array: NDArray[Any], name: str) -> Pixels:
+def decode_array(array: NDArray[np.generic], name: str) -> Pixels:
     """An array that is an image, as C-contiguous `[H,W,3]`: uint8 for integers, float32 for floats.
 
     Accepts `[H,W,3]`, `[H,W,4]`, `[H,W,1]`, `[H,W]` and `[1,H,W,3]`; uint8; uint16 (round(v/257)); other integers and

@@ -207,11 +207,16 @@ def result(face: faceapi.FaceResult, found: faceapi.FaceDetection, landmarks: fa
     assert_type(faceapi.extend_with_face_expressions(face, faceapi.FaceExpressions([1, 0, 0, 0, 0, 0, 0])), faceapi.FaceResult)
     assert_type(faceapi.extend_with_age(face, 30), faceapi.FaceResult)
     assert_type(faceapi.extend_with_gender(face, "male", 0.9), faceapi.FaceResult)
-    assert_type(faceapi.is_with_face_detection(face), bool)
-    assert_type(faceapi.is_with_face_landmarks(face), bool)
-    assert_type(faceapi.is_with_face_expressions(face), bool)
-    assert_type(faceapi.is_with_age(face), bool)
-    assert_type(faceapi.is_with_gender(face), bool)
+
+
+def told_apart(thing: object) -> None:
+    if faceapi.is_with_face_detection(thing):
+        assert_type(thing, faceapi.FaceResult)
+    assert_type([each for each in [thing] if faceapi.is_with_face_detection(each)], list[faceapi.FaceResult])
+    assert_type([each for each in [thing] if faceapi.is_with_face_landmarks(each)], list[faceapi.FaceResult])
+    assert_type([each for each in [thing] if faceapi.is_with_face_expressions(each)], list[faceapi.FaceResult])
+    assert_type([each for each in [thing] if faceapi.is_with_age(each)], list[faceapi.FaceResult])
+    assert_type([each for each in [thing] if faceapi.is_with_gender(each)], list[faceapi.FaceResult])
 
 
 def resized(face: faceapi.FaceResult, faces: Faces[faceapi.FaceDetection], image: Image) -> None:
