@@ -6,8 +6,8 @@ Source: face-api.js 0.22.2, `globalApi/nets.ts` and `globalApi/allFaces.ts`.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, TypeAlias, overload
 
 import numpy as np
 
@@ -22,6 +22,16 @@ from npfaceapi.networks.tiny_face_detector import TinyFaceDetector
 from npfaceapi.networks.tiny_yolov2 import TinyYolov2
 from npfaceapi.photos.net_input import resize_bilinear
 from npfaceapi.tasks import detect_all_faces
+
+if TYPE_CHECKING:
+    import os
+
+    from numpy.typing import NDArray
+
+    from npfaceapi.faces.landmarks import FaceLandmarks68
+    from npfaceapi.faces.results import AgeAndGenderPrediction, FaceDetection, FaceExpressions, FaceResult, Faces
+    from npfaceapi.photos.net_input import Photo, Photos
+    from npfaceapi.tasks import FaceDetectionOptions
 
 __all__ = [
     "all_faces",
@@ -58,8 +68,19 @@ __all__ = [
     "warmup",
 ]
 
+#: What `load` of a network takes: a folder, a manifest or a URL, a `.weights` file, a flat array, None for the bundled weights.
+Weights: TypeAlias = "str | os.PathLike[str] | NDArray[np.float32] | None"
 
-def ssd_mobilenetv1(photo: Any, options: SsdMobilenetv1Options | None = None) -> Any:
+
+@overload
+def ssd_mobilenetv1(photo: Photo, options: SsdMobilenetv1Options | None = None) -> list[FaceDetection]: ...
+@overload
+def ssd_mobilenetv1(photo: Sequence[Photo], options: SsdMobilenetv1Options | None = None) -> list[list[FaceDetection]]: ...
+@overload
+def ssd_mobilenetv1(
+    photo: Photos, options: SsdMobilenetv1Options | None = None
+) -> list[FaceDetection] | list[list[FaceDetection]]: ...
+def ssd_mobilenetv1(photo: Photos, options: SsdMobilenetv1Options | None = None) -> object:
     """`nets.ssd_mobilenetv1.locate_faces`."""
     return nets.ssd_mobilenetv1.locate_faces(photo, options)
 
@@ -67,22 +88,48 @@ def ssd_mobilenetv1(photo: Any, options: SsdMobilenetv1Options | None = None) ->
 locate_faces = ssd_mobilenetv1
 
 
-def tiny_face_detector(photo: Any, options: TinyFaceDetectorOptions | None = None) -> Any:
+@overload
+def tiny_face_detector(photo: Photo, options: TinyFaceDetectorOptions | None = None) -> list[FaceDetection]: ...
+@overload
+def tiny_face_detector(photo: Sequence[Photo], options: TinyFaceDetectorOptions | None = None) -> list[list[FaceDetection]]: ...
+@overload
+def tiny_face_detector(
+    photo: Photos, options: TinyFaceDetectorOptions | None = None
+) -> list[FaceDetection] | list[list[FaceDetection]]: ...
+def tiny_face_detector(photo: Photos, options: TinyFaceDetectorOptions | None = None) -> object:
     """`nets.tiny_face_detector.locate_faces`."""
     return nets.tiny_face_detector.locate_faces(photo, options)
 
 
-def tiny_yolov2(photo: Any, options: TinyYolov2Options | None = None) -> Any:
+@overload
+def tiny_yolov2(photo: Photo, options: TinyYolov2Options | None = None) -> list[FaceDetection]: ...
+@overload
+def tiny_yolov2(photo: Sequence[Photo], options: TinyYolov2Options | None = None) -> list[list[FaceDetection]]: ...
+@overload
+def tiny_yolov2(photo: Photos, options: TinyYolov2Options | None = None) -> list[FaceDetection] | list[list[FaceDetection]]: ...
+def tiny_yolov2(photo: Photos, options: TinyYolov2Options | None = None) -> object:
     """`nets.tiny_yolov2.locate_faces`."""
     return nets.tiny_yolov2.locate_faces(photo, options)
 
 
-def mtcnn(photo: Any, options: MtcnnOptions | None = None) -> Any:
+@overload
+def mtcnn(photo: Photo, options: MtcnnOptions | None = None) -> list[FaceResult]: ...
+@overload
+def mtcnn(photo: Sequence[Photo], options: MtcnnOptions | None = None) -> list[list[FaceResult]]: ...
+@overload
+def mtcnn(photo: Photos, options: MtcnnOptions | None = None) -> list[FaceResult] | list[list[FaceResult]]: ...
+def mtcnn(photo: Photos, options: MtcnnOptions | None = None) -> object:
     """`nets.mtcnn.forward`: faces with 5 landmarks."""
     return nets.mtcnn.forward(photo, options)
 
 
-def detect_face_landmarks(photo: Any) -> Any:
+@overload
+def detect_face_landmarks(photo: Photo) -> FaceLandmarks68: ...
+@overload
+def detect_face_landmarks(photo: Sequence[Photo]) -> list[FaceLandmarks68]: ...
+@overload
+def detect_face_landmarks(photo: Photos) -> FaceLandmarks68 | list[FaceLandmarks68]: ...
+def detect_face_landmarks(photo: Photos) -> object:
     """`nets.face_landmark_68_net.detect_landmarks` on a face crop, or a list of them."""
     return nets.face_landmark_68_net.detect_landmarks(photo)
 
@@ -90,27 +137,51 @@ def detect_face_landmarks(photo: Any) -> Any:
 detect_landmarks = detect_face_landmarks
 
 
-def detect_face_landmarks_tiny(photo: Any) -> Any:
+@overload
+def detect_face_landmarks_tiny(photo: Photo) -> FaceLandmarks68: ...
+@overload
+def detect_face_landmarks_tiny(photo: Sequence[Photo]) -> list[FaceLandmarks68]: ...
+@overload
+def detect_face_landmarks_tiny(photo: Photos) -> FaceLandmarks68 | list[FaceLandmarks68]: ...
+def detect_face_landmarks_tiny(photo: Photos) -> object:
     """`nets.face_landmark_68_tiny_net.detect_landmarks` on a face crop, or a list of them."""
     return nets.face_landmark_68_tiny_net.detect_landmarks(photo)
 
 
-def compute_face_descriptor(photo: Any) -> Any:
+@overload
+def compute_face_descriptor(photo: Photo) -> NDArray[np.float32]: ...
+@overload
+def compute_face_descriptor(photo: Sequence[Photo]) -> list[NDArray[np.float32]]: ...
+@overload
+def compute_face_descriptor(photo: Photos) -> NDArray[np.float32] | list[NDArray[np.float32]]: ...
+def compute_face_descriptor(photo: Photos) -> object:
     """`nets.face_recognition_net.compute_face_descriptor` of a face crop, or a list of them."""
     return nets.face_recognition_net.compute_face_descriptor(photo)
 
 
-def recognize_face_expressions(photo: Any) -> Any:
+@overload
+def recognize_face_expressions(photo: Photo) -> FaceExpressions: ...
+@overload
+def recognize_face_expressions(photo: Sequence[Photo]) -> list[FaceExpressions]: ...
+@overload
+def recognize_face_expressions(photo: Photos) -> FaceExpressions | list[FaceExpressions]: ...
+def recognize_face_expressions(photo: Photos) -> object:
     """`nets.face_expression_net.predict_expressions` of a face crop, or a list of them."""
     return nets.face_expression_net.predict_expressions(photo)
 
 
-def predict_age_and_gender(photo: Any) -> Any:
+@overload
+def predict_age_and_gender(photo: Photo) -> AgeAndGenderPrediction: ...
+@overload
+def predict_age_and_gender(photo: Sequence[Photo]) -> list[AgeAndGenderPrediction]: ...
+@overload
+def predict_age_and_gender(photo: Photos) -> AgeAndGenderPrediction | list[AgeAndGenderPrediction]: ...
+def predict_age_and_gender(photo: Photos) -> object:
     """`nets.age_gender_net.predict_age_and_gender` of a face crop, or a list of them."""
     return nets.age_gender_net.predict_age_and_gender(photo)
 
 
-def load_ssd_mobilenetv1_model(url: Any) -> None:
+def load_ssd_mobilenetv1_model(url: Weights) -> None:
     """`nets.ssd_mobilenetv1.load(url)`."""
     nets.ssd_mobilenetv1.load(url)
 
@@ -118,47 +189,47 @@ def load_ssd_mobilenetv1_model(url: Any) -> None:
 load_face_detection_model = load_ssd_mobilenetv1_model
 
 
-def load_tiny_face_detector_model(url: Any) -> None:
+def load_tiny_face_detector_model(url: Weights) -> None:
     """`nets.tiny_face_detector.load(url)`."""
     nets.tiny_face_detector.load(url)
 
 
-def load_mtcnn_model(url: Any) -> None:
+def load_mtcnn_model(url: Weights) -> None:
     """`nets.mtcnn.load(url)`."""
     nets.mtcnn.load(url)
 
 
-def load_tiny_yolov2_model(url: Any) -> None:
+def load_tiny_yolov2_model(url: Weights) -> None:
     """`nets.tiny_yolov2.load(url)`."""
     nets.tiny_yolov2.load(url)
 
 
-def load_face_landmark_model(url: Any) -> None:
+def load_face_landmark_model(url: Weights) -> None:
     """`nets.face_landmark_68_net.load(url)`."""
     nets.face_landmark_68_net.load(url)
 
 
-def load_face_landmark_tiny_model(url: Any) -> None:
+def load_face_landmark_tiny_model(url: Weights) -> None:
     """`nets.face_landmark_68_tiny_net.load(url)`."""
     nets.face_landmark_68_tiny_net.load(url)
 
 
-def load_face_recognition_model(url: Any) -> None:
+def load_face_recognition_model(url: Weights) -> None:
     """`nets.face_recognition_net.load(url)`."""
     nets.face_recognition_net.load(url)
 
 
-def load_face_expression_model(url: Any) -> None:
+def load_face_expression_model(url: Weights) -> None:
     """`nets.face_expression_net.load(url)`."""
     nets.face_expression_net.load(url)
 
 
-def load_age_gender_model(url: Any) -> None:
+def load_age_gender_model(url: Weights) -> None:
     """`nets.age_gender_net.load(url)`."""
     nets.age_gender_net.load(url)
 
 
-def create_ssd_mobilenetv1(weights: Any) -> SsdMobilenetv1:
+def create_ssd_mobilenetv1(weights: NDArray[np.float32]) -> SsdMobilenetv1:
     """A new `SsdMobilenetv1` with weights from a flat float32 array."""
     net = SsdMobilenetv1()
     net.extract_weights(weights)
@@ -168,35 +239,35 @@ def create_ssd_mobilenetv1(weights: Any) -> SsdMobilenetv1:
 create_face_detection_net = create_ssd_mobilenetv1
 
 
-def create_tiny_face_detector(weights: Any) -> TinyFaceDetector:
+def create_tiny_face_detector(weights: NDArray[np.float32]) -> TinyFaceDetector:
     """A new `TinyFaceDetector` with weights from a flat float32 array."""
     net = TinyFaceDetector()
     net.extract_weights(weights)
     return net
 
 
-def create_tiny_yolov2(weights: Any, with_separable_convs: bool = True) -> TinyYolov2:
+def create_tiny_yolov2(weights: NDArray[np.float32], with_separable_convs: bool = True) -> TinyYolov2:
     """A new `TinyYolov2` with weights from a flat float32 array."""
     net = TinyYolov2(with_separable_convs)
     net.extract_weights(weights)
     return net
 
 
-def create_mtcnn(weights: Any) -> Mtcnn:
+def create_mtcnn(weights: NDArray[np.float32]) -> Mtcnn:
     """A new `Mtcnn` with weights from a flat float32 array."""
     net = Mtcnn()
     net.extract_weights(weights)
     return net
 
 
-def create_face_recognition_net(weights: Any) -> FaceRecognitionNet:
+def create_face_recognition_net(weights: NDArray[np.float32]) -> FaceRecognitionNet:
     """A new `FaceRecognitionNet` with weights from a flat float32 array."""
     net = FaceRecognitionNet()
     net.extract_weights(weights)
     return net
 
 
-def _all_faces(name: str, photo: Any, options: Any) -> Any:
+def _all_faces(name: str, photo: Photos, options: FaceDetectionOptions) -> object:
     warnings.warn(
         f"{name} is deprecated; use detect_all_faces(photo, options).with_face_landmarks().with_face_descriptors()",
         DeprecationWarning,
@@ -205,24 +276,52 @@ def _all_faces(name: str, photo: Any, options: Any) -> Any:
     return detect_all_faces(photo, options).with_face_landmarks().with_face_descriptors().run()
 
 
-def all_faces_ssd_mobilenetv1(photo: Any, min_confidence: float | None = None) -> Any:
+@overload
+def all_faces_ssd_mobilenetv1(photo: Photo, min_confidence: float | None = None) -> Faces[FaceResult]: ...
+@overload
+def all_faces_ssd_mobilenetv1(photo: Sequence[Photo], min_confidence: float | None = None) -> list[Faces[FaceResult]]: ...
+@overload
+def all_faces_ssd_mobilenetv1(
+    photo: Photos, min_confidence: float | None = None
+) -> Faces[FaceResult] | list[Faces[FaceResult]]: ...
+def all_faces_ssd_mobilenetv1(photo: Photos, min_confidence: float | None = None) -> object:
     """Deprecated: detect with SSD, landmarks, descriptors."""
     options = SsdMobilenetv1Options() if min_confidence is None else SsdMobilenetv1Options(min_confidence=min_confidence)
     return _all_faces("all_faces_ssd_mobilenetv1", photo, options)
 
 
-def all_faces(photo: Any, min_confidence: float | None = None) -> Any:
+@overload
+def all_faces(photo: Photo, min_confidence: float | None = None) -> Faces[FaceResult]: ...
+@overload
+def all_faces(photo: Sequence[Photo], min_confidence: float | None = None) -> list[Faces[FaceResult]]: ...
+@overload
+def all_faces(photo: Photos, min_confidence: float | None = None) -> Faces[FaceResult] | list[Faces[FaceResult]]: ...
+def all_faces(photo: Photos, min_confidence: float | None = None) -> object:
     """Deprecated: the same as `all_faces_ssd_mobilenetv1`."""
     options = SsdMobilenetv1Options() if min_confidence is None else SsdMobilenetv1Options(min_confidence=min_confidence)
     return _all_faces("all_faces", photo, options)
 
 
-def all_faces_tiny_yolov2(photo: Any, forward_params: TinyYolov2Options | None = None) -> Any:
+@overload
+def all_faces_tiny_yolov2(photo: Photo, forward_params: TinyYolov2Options | None = None) -> Faces[FaceResult]: ...
+@overload
+def all_faces_tiny_yolov2(photo: Sequence[Photo], forward_params: TinyYolov2Options | None = None) -> list[Faces[FaceResult]]: ...
+@overload
+def all_faces_tiny_yolov2(
+    photo: Photos, forward_params: TinyYolov2Options | None = None
+) -> Faces[FaceResult] | list[Faces[FaceResult]]: ...
+def all_faces_tiny_yolov2(photo: Photos, forward_params: TinyYolov2Options | None = None) -> object:
     """Deprecated: detect with TinyYolov2, landmarks, descriptors."""
     return _all_faces("all_faces_tiny_yolov2", photo, forward_params or TinyYolov2Options())
 
 
-def all_faces_mtcnn(photo: Any, forward_params: MtcnnOptions | None = None) -> Any:
+@overload
+def all_faces_mtcnn(photo: Photo, forward_params: MtcnnOptions | None = None) -> Faces[FaceResult]: ...
+@overload
+def all_faces_mtcnn(photo: Sequence[Photo], forward_params: MtcnnOptions | None = None) -> list[Faces[FaceResult]]: ...
+@overload
+def all_faces_mtcnn(photo: Photos, forward_params: MtcnnOptions | None = None) -> Faces[FaceResult] | list[Faces[FaceResult]]: ...
+def all_faces_mtcnn(photo: Photos, forward_params: MtcnnOptions | None = None) -> object:
     """Deprecated: detect with MTCNN, landmarks, descriptors."""
     return _all_faces("all_faces_mtcnn", photo, forward_params or MtcnnOptions())
 

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from npfaceapi.errors import InvalidArgument
 
@@ -45,7 +45,7 @@ class ParamTree(dict[str, Any]):
                 level = level.setdefault(folders[depth], ParamTree(path="/".join(folders[: depth + 1])))
             level[leaf] = Param(name, tuple(shape))
 
-    def __missing__(self, key: str) -> Any:
+    def __missing__(self, key: str) -> NoReturn:
         raise KeyError(f"{self.path}/{key}" if self.path else key)
 
 
@@ -152,7 +152,7 @@ class Recorder:
         shape: Shape,
         *,
         params: Mapping[str, Param | None] | None = None,
-        attributes: Mapping[str, Any] | None = None,
+        attributes: Mapping[str, object] | None = None,
         macs: int = 0,
     ) -> Node:
         given = {k: v for k, v in (params or {}).items() if v is not None}

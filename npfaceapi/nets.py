@@ -33,14 +33,20 @@ __all__ = sorted(registry.NETS)
 _lock = ForkSafeLock()
 
 
-def __getattr__(name: str) -> Any:
-    if name not in registry.NETS:
-        raise AttributeError(f"module 'npfaceapi.nets' has no attribute {name!r}; it has {', '.join(__all__)}")
+def _ready(name: str) -> Any:
     cls = registry.NETS[name].cls
     with _lock:
         if name not in globals():
             globals()[name] = cls(bundled=True)
     return globals()[name]
+
+
+if not TYPE_CHECKING:  # the names above are all there are
+
+    def __getattr__(name: str) -> Any:
+        if name not in registry.NETS:
+            raise AttributeError(f"module 'npfaceapi.nets' has no attribute {name!r}; it has {', '.join(__all__)}")
+        return _ready(name)
 
 
 def network_named(name: str) -> Any:
@@ -51,7 +57,7 @@ def network_named(name: str) -> Any:
     net, end = found
     if end in net.variants:
         return net.cls(False)
-    ready = __getattr__(net.name)
+    ready = _ready(net.name)
     return getattr(ready, end) if end else ready
 
 

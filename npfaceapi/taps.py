@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 __all__ = ["Taps"]
 
-Array = np.ndarray[Any, Any]
+#: Values [N, ...] of a node: float32, or float64 on the backend `reference64`.
+Values: TypeAlias = NDArray[np.float32 | np.float64]
 
 #: How many sheets a notebook gets; each is a picture inside of the page.
 MOST_SHEETS = 60
 
 
-class Taps(dict[str, Array]):
+class Taps(dict[str, Values]):
     """Values [N, ...] of a network's nodes by name; printed as a table, in a notebook as pictures.
 
     Examples
@@ -27,11 +29,11 @@ class Taps(dict[str, Array]):
     (1, 56, 56, 32)
     """
 
-    def __init__(self, net: str, values: dict[str, Array]) -> None:
+    def __init__(self, net: str, values: dict[str, Values]) -> None:
         super().__init__(values)
         self.net = net
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return Taps, (self.net, dict(self))
 
     def _title(self) -> str:
@@ -64,7 +66,7 @@ class Taps(dict[str, Array]):
         return element("div", *parts)
 
 
-def _statistics(value: Array) -> tuple[str, ...]:
+def _statistics(value: Values) -> tuple[str, ...]:
     if not value.size:
         return "-", "-", "-"
     return tuple(f"{number:.4g}" for number in (value.min(), value.mean(dtype=np.float64), value.max()))

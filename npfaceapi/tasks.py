@@ -3,16 +3,17 @@
 A task is a photo, a detector's options and a tuple of steps; adding a step gives a new task.  Each network runs on the
 crops of all faces at once.
 
+The classes of tasks have two type parameters: what `run()` gives, and what it would give with one more step; so an editor
+knows that `detect_all_faces("a.jpg").run()` is `Faces[FaceDetection]`, and with a step added `Faces[FaceResult]`.
+
 Source: face-api.js 0.22.2, `globalApi/`.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Generator, Iterator, Sequence
-from typing import Any, TypeVar
-
-import numpy as np
+from collections.abc import Callable, Generator, Iterator, Sequence, Sized
+from typing import TYPE_CHECKING, Any, Generic, SupportsIndex, TypeAlias, TypeVar, cast, overload
 
 from npfaceapi import nets
 from npfaceapi.errors import InvalidArgument, InvalidType
@@ -22,24 +23,34 @@ from npfaceapi.faces.results import FaceDetection, FaceResult, Faces, extend_wit
 from npfaceapi.locks import ForkSafeLock
 from npfaceapi.networks.options import MtcnnOptions, SsdMobilenetv1Options, TinyYolov2Options
 from npfaceapi.networks.registry import detector_of
-from npfaceapi.photos.net_input import NetInput, pixel_rect, to_net_input
+from npfaceapi.photos.net_input import NetInput, Photo, Photos, Pixels, pixel_rect, to_net_input
 from npfaceapi.photos.source import PhotoSource
 
-__all__ = ["ComposableTask", "DetectAllFacesTask", "DetectSingleFaceTask", "detect_all_faces", "detect_single_face"]
+__all__ = [
+    "ComposableTask",
+    "DetectAllFacesTask",
+    "DetectSingleFaceTask",
+    "FaceDetectionOptions",
+    "Step",
+    "detect_all_faces",
+    "detect_single_face",
+]
 
-Array = np.ndarray[Any, Any]
-FaceDetectionOptions = SsdMobilenetv1Options | TinyYolov2Options | MtcnnOptions
-AnyTask = TypeVar("AnyTask", bound="ComposableTask")
+FaceDetectionOptions: TypeAlias = SsdMobilenetv1Options | TinyYolov2Options | MtcnnOptions
+Item = TypeVar("Item")
+Result_co = TypeVar("Result_co", covariant=True)  # of `run()`
+Extended_co = TypeVar("Extended_co", covariant=True)  # of `run()` after one more step
+XYWH: TypeAlias = tuple[int, int, int, int]
 
 #: How many crops and how many photos a network sees at once.  It runs once on all faces of a photo, of which SSD gives at most
 #: 100; the limits bound the memory that many photos of crowds take.
 MAX_BATCH, MAX_PHOTOS = 128, 8
 
 
-class ComposableTask:
+class ComposableTask(Generic[Result_co, Extended_co]):
     """A lazy, immutable chain of steps on one photo or a list of photos; `.run()` or `await` computes it."""
 
-    def __init__(self, photo: Any, options: FaceDetectionOptions | None = None, steps: tuple[str, ...] = ()) -> None:
+    def __init__(self, photo: Photos, options: FaceDetectionOptions | None = None, steps: tuple[Step, ...] = ()) -> None:
         if options is None:
             options = SsdMobilenetv1Options()
         if not isinstance(options, (SsdMobilenetv1Options, TinyYolov2Options, MtcnnOptions)):
@@ -51,29 +62,30 @@ class ComposableTask:
         self.options = options
         self.steps = steps
 
-    def with_face_landmarks(self: AnyTask, use_tiny_landmark_net: bool = False) -> AnyTask:
+    def with_face_landmarks(self, use_tiny_landmark_net: bool = False) -> ComposableTask[Extended_co, Extended_co]:
         """Add 68 landmarks, found in the crop of each detection, and the aligned rectangle derived from them."""
         if self.steps:
             raise InvalidArgument(f"with_face_landmarks: expected to be the first step, got {self!r}: call it before the others")
-        return self._with("face_landmarks(use_tiny_landmark_net=True)" if use_tiny_landmark_net else "face_landmarks")
+        return self._with(TINY_FACE_LANDMARKS if use_tiny_landmark_net else FACE_LANDMARKS)
 
-    def with_face_expressions(self: AnyTask) -> AnyTask:
+    def with_face_expressions(self) -> ComposableTask[Extended_co, Extended_co]:
         """Add the probabilities of seven expressions, from the aligned crop, or that of the detection if not aligned."""
-        return self._with("face_expressions")
+        return self._with(FACE_EXPRESSIONS)
 
-    def with_age_and_gender(self: AnyTask) -> AnyTask:
+    def with_age_and_gender(self) -> ComposableTask[Extended_co, Extended_co]:
         """Add age and gender, from the aligned crop, or that of the detection if not aligned."""
-        return self._with("age_and_gender")
+        return self._with(AGE_AND_GENDER)
 
-    def _with_descriptors(self: AnyTask, name: str) -> AnyTask:
-        if not any(step.startswith("face_landmarks") for step in self.steps):
+    def _with_descriptors(self, name: str) -> ComposableTask[Extended_co, Extended_co]:
+        if FACE_LANDMARKS not in self.steps and TINY_FACE_LANDMARKS not in self.steps:
             raise InvalidArgument(f"{name}: expected a task with landmarks, got {self!r}: call .with_face_landmarks() first")
-        return self._with("face_descriptors")
+        return self._with(FACE_DESCRIPTORS)
 
-    def _with(self: AnyTask, step: str) -> AnyTask:
+    def _with(self, step: Step) -> ComposableTask[Extended_co, Extended_co]:
         if step in self.steps:
             raise InvalidArgument(f"with_{step}: expected to be called once, got {self!r}, which has it")
-        return type(self)(self.photo, self.options, (*self.steps, step))
+        extended = type(self)(self.photo, self.options, (*self.steps, step))
+        return cast("ComposableTask[Extended_co, Extended_co]", extended)
 
     def _faces(self, net_input: NetInput) -> list[list[FaceDetection]]:
         images = net_input.image_tensors
@@ -83,7 +95,7 @@ class ComposableTask:
         chunks = (NetInput.of_pixels(images[at : at + MAX_PHOTOS]) for at in range(0, len(images), MAX_PHOTOS))
         return [faces for chunk in chunks for faces in detector.locate_faces(chunk, self.options)]
 
-    def _results(self) -> tuple[list[Faces], bool]:
+    def _results(self) -> tuple[list[Faces[FaceDetection]] | list[Faces[FaceResult]], bool]:
         """The faces of each photo, and whether a list of photos came in."""
         net_input = to_net_input(self.photo)
         sources = self._sources(net_input)
@@ -97,21 +109,21 @@ class ComposableTask:
             FaceInProgress(net_input.image_tensors[i], FaceResult(d)) for i, detections in enumerate(photos) for d in detections
         )
         for step in self.steps:
-            _STEPS[step](faces)
+            step.run(faces)
         results = iter(face.result for face in faces)
         return [Faces((next(results) for _ in faces), faces.source) for faces in photos], net_input.is_batch_input
 
     def _sources(self, net_input: NetInput) -> list[PhotoSource]:
         given = net_input.image_tensors if isinstance(self.photo, NetInput) else self.photo
-        photos = list(given) if isinstance(given, (list, tuple)) else [given]
+        photos = list(given) if isinstance(given, (list, tuple)) else [cast("Photo", given)]
         sizes = [(image.shape[1], image.shape[0]) for image in net_input.image_tensors]
         return [PhotoSource(photo, size) for photo, size in zip(photos, sizes, strict=True)]
 
-    def run(self) -> Any:
+    def run(self) -> Result_co:
         """Compute the chain."""
         raise InvalidType("ComposableTask.run: expected a task of detect_all_faces or detect_single_face")
 
-    def __await__(self) -> Generator[Any, None, Any]:
+    def __await__(self) -> Generator[object, None, Result_co]:
         import asyncio  # slow to import, and needed here alone
 
         return asyncio.to_thread(self.run).__await__()
@@ -120,90 +132,107 @@ class ComposableTask:
         raise InvalidType(f"{self!r} is not computed yet: call .run() and look at what it gives")
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}({', '.join([type(self.options).__name__, *self.steps])})>"
+        return f"<{type(self).__name__}({', '.join([type(self.options).__name__, *map(str, self.steps)])})>"
 
 
-class DetectAllFacesTask(ComposableTask):
+class DetectAllFacesTask(ComposableTask[Result_co, Extended_co]):
     """All faces of a photo; iterating, `len(task)` and `task[i]` run it once and keep the result."""
 
-    def __init__(self, photo: Any, options: FaceDetectionOptions | None = None, steps: tuple[str, ...] = ()) -> None:
+    def __init__(self, photo: Photos, options: FaceDetectionOptions | None = None, steps: tuple[Step, ...] = ()) -> None:
         super().__init__(photo, options, steps)
         self._lock = ForkSafeLock()
-        self._kept: list[Any] | None = None
+        self._kept: Result_co | None = None
 
-    def with_face_descriptors(self) -> DetectAllFacesTask:
+    if TYPE_CHECKING:  # the same methods: a step leaves the class of a task as it is
+
+        def with_face_landmarks(self, use_tiny_landmark_net: bool = False) -> DetectAllFacesTask[Extended_co, Extended_co]: ...
+        def with_face_expressions(self) -> DetectAllFacesTask[Extended_co, Extended_co]: ...
+        def with_age_and_gender(self) -> DetectAllFacesTask[Extended_co, Extended_co]: ...
+        def _with_descriptors(self, name: str) -> DetectAllFacesTask[Extended_co, Extended_co]: ...
+
+    def with_face_descriptors(self) -> DetectAllFacesTask[Extended_co, Extended_co]:
         """Add the 128-number descriptor of each face; needs landmarks."""
         return self._with_descriptors("with_face_descriptors")
 
-    def run(self) -> list[Any]:
+    def run(self) -> Result_co:
         """The faces: `FaceDetection`s without further steps, else `FaceResult`s; a list of such lists for a list of photos."""
         photos, is_batch = self._results()
-        return photos if is_batch else photos[0]
+        return cast("Result_co", photos if is_batch else photos[0])
 
-    def _once(self) -> list[Any]:
+    def _once(self) -> Result_co:
         with self._lock:
             if self._kept is None:
                 self._kept = self.run()
             return self._kept
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self: DetectAllFacesTask[list[Item], object]) -> Iterator[Item]:
         return iter(self._once())
 
-    def __len__(self) -> int:
+    def __len__(self: DetectAllFacesTask[Sized, object]) -> int:
         return len(self._once())
 
-    def __getitem__(self, index: Any) -> Any:
+    @overload
+    def __getitem__(self: DetectAllFacesTask[list[Item], object], index: SupportsIndex) -> Item: ...
+    @overload
+    def __getitem__(self: DetectAllFacesTask[list[Item], object], index: slice) -> list[Item]: ...
+    def __getitem__(self: DetectAllFacesTask[list[Item], object], index: SupportsIndex | slice) -> Item | list[Item]:
         return self._once()[index]
 
 
-class DetectSingleFaceTask(ComposableTask):
+class DetectSingleFaceTask(ComposableTask[Result_co, Extended_co]):
     """The face with the highest score."""
 
-    def with_face_descriptor(self) -> DetectSingleFaceTask:
+    if TYPE_CHECKING:  # the same methods: a step leaves the class of a task as it is
+
+        def with_face_landmarks(self, use_tiny_landmark_net: bool = False) -> DetectSingleFaceTask[Extended_co, Extended_co]: ...
+        def with_face_expressions(self) -> DetectSingleFaceTask[Extended_co, Extended_co]: ...
+        def with_age_and_gender(self) -> DetectSingleFaceTask[Extended_co, Extended_co]: ...
+        def _with_descriptors(self, name: str) -> DetectSingleFaceTask[Extended_co, Extended_co]: ...
+
+    def with_face_descriptor(self) -> DetectSingleFaceTask[Extended_co, Extended_co]:
         """Add the 128-number descriptor; needs landmarks."""
         return self._with_descriptors("with_face_descriptor")
 
     def _faces(self, net_input: NetInput) -> list[list[FaceDetection]]:
         return [[max(faces, key=lambda face: face.score)] if faces else [] for faces in super()._faces(net_input)]
 
-    def run(self) -> Any:
+    def run(self) -> Result_co:
         """The face, or None where there is none; a list of those for a list of photos."""
         photos, is_batch = self._results()
         best = [faces[0] if faces else None for faces in photos]
-        return best if is_batch else best[0]
+        return cast("Result_co", best if is_batch else best[0])
 
 
 @dataclasses.dataclass
 class FaceInProgress:
     """A face on its way through the steps, with the photo it is cut out of."""
 
-    image: Array
+    image: Pixels
     result: FaceResult
-    seen: tuple[Any, Any] = (None, None)  # the last box that was asked for, and its rectangle
+    seen: tuple[Box | FaceDetection | None, XYWH | None] = (None, None)  # the last box that was asked for, and its rectangle
 
-    def rect(self, box: Box | FaceDetection | None) -> tuple[int, int, int, int] | None:
+    def rect(self, box: Box | FaceDetection | None) -> XYWH | None:
         """x, y, width, height of a box in whole pixels; None if no pixel of the photo lies in it."""
         if box is not self.seen[0]:
             self.seen = box, self._rect(box)
-        rectangle: tuple[int, int, int, int] | None = self.seen[1]
-        return rectangle
+        return self.seen[1]
 
-    def _rect(self, box: Any) -> tuple[int, int, int, int] | None:
+    def _rect(self, box: Box | FaceDetection | None) -> XYWH | None:
         H, W = self.image.shape[:2]
         try:
             return None if box is None else pixel_rect(box, W, H)
         except InvalidArgument:
             return None
 
-    def detection_rect(self) -> tuple[int, int, int, int] | None:
+    def detection_rect(self) -> XYWH | None:
         """What the landmark networks see."""
         return self.rect(self.result.detection)
 
-    def aligned_rect(self) -> tuple[int, int, int, int] | None:
+    def aligned_rect(self) -> XYWH | None:
         """What the expression and age/gender networks see: the aligned rectangle, or the detection's where not aligned."""
         return self.rect(self.result.aligned_rect or self.result.detection)
 
-    def descriptor_rect(self) -> tuple[int, int, int, int] | None:
+    def descriptor_rect(self) -> XYWH | None:
         """What the recognition network sees.
 
         Quirk: it is aligned in dlib's way, so it differs from `aligned_rect`.
@@ -212,13 +241,13 @@ class FaceInProgress:
         return self.rect(None if landmarks is None else landmarks.align(use_dlib_alignment=True))
 
 
-Rectangle = Callable[[FaceInProgress], "tuple[int, int, int, int] | None"]
+Rectangle: TypeAlias = Callable[[FaceInProgress], "XYWH | None"]
 
 
 class FacesInProgress(list[FaceInProgress]):
     """All faces of all photos; what was cut out of the photos for one network is kept for the next, which often sees the same."""
 
-    _rects: Sequence[Any] = ()
+    _rects: Sequence[XYWH | None] = ()
     _chunks: Sequence[tuple[list[FaceInProgress], NetInput]] = ()
 
     def cut(self, rectangle: Rectangle) -> Sequence[tuple[list[FaceInProgress], NetInput]]:
@@ -244,8 +273,13 @@ def _predict(faces: FacesInProgress, rectangle: Rectangle, network: Callable[[Ne
         yield from zip(chunk, network(crops), strict=True)
 
 
-def _add_landmarks(faces: FacesInProgress, network: Any) -> None:
-    for face, landmarks in _predict(faces, FaceInProgress.detection_rect, network.detect_landmarks):
+def _add_landmarks(faces: FacesInProgress) -> None:
+    for face, landmarks in _predict(faces, FaceInProgress.detection_rect, nets.face_landmark_68_net.detect_landmarks):
+        face.result = extend_with_face_landmarks(face.result, landmarks)
+
+
+def _add_tiny_landmarks(faces: FacesInProgress) -> None:
+    for face, landmarks in _predict(faces, FaceInProgress.detection_rect, nets.face_landmark_68_tiny_net.detect_landmarks):
         face.result = extend_with_face_landmarks(face.result, landmarks)
 
 
@@ -264,22 +298,50 @@ def _add_descriptors(faces: FacesInProgress) -> None:
         face.result = dataclasses.replace(face.result, descriptor=descriptor)
 
 
-_STEPS: dict[str, Callable[[FacesInProgress], None]] = {
-    "face_landmarks": lambda faces: _add_landmarks(faces, nets.face_landmark_68_net),
-    "face_landmarks(use_tiny_landmark_net=True)": lambda faces: _add_landmarks(faces, nets.face_landmark_68_tiny_net),
-    "face_expressions": _add_expressions,
-    "age_and_gender": _add_age_and_gender,
-    "face_descriptors": _add_descriptors,
-}
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """A step of a chain: its name, as the `with_...` method and the task's text have it, and what it adds to all faces."""
+
+    name: str
+    run: Callable[[FacesInProgress], None]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+FACE_LANDMARKS = Step("face_landmarks", _add_landmarks)
+TINY_FACE_LANDMARKS = Step("face_landmarks(use_tiny_landmark_net=True)", _add_tiny_landmarks)
+FACE_EXPRESSIONS = Step("face_expressions", _add_expressions)
+AGE_AND_GENDER = Step("age_and_gender", _add_age_and_gender)
+FACE_DESCRIPTORS = Step("face_descriptors", _add_descriptors)
 
 
 # face-api.js has a class for each stage of a chain; here one class serves all stages.
-DetectFacesTaskBase = DetectFaceLandmarksTaskBase = ComputeFaceDescriptorsTaskBase = ComposableTask
-DetectAllFaceLandmarksTask = ComputeAllFaceDescriptorsTask = DetectAllFacesTask
-DetectSingleFaceLandmarksTask = ComputeSingleFaceDescriptorTask = DetectSingleFaceTask
+# A line each, because in an annotation type checkers take no name of `a = b = c`.
+DetectFacesTaskBase = ComposableTask
+DetectFaceLandmarksTaskBase = ComposableTask
+ComputeFaceDescriptorsTaskBase = ComposableTask
+DetectAllFaceLandmarksTask = DetectAllFacesTask
+ComputeAllFaceDescriptorsTask = DetectAllFacesTask
+DetectSingleFaceLandmarksTask = DetectSingleFaceTask
+ComputeSingleFaceDescriptorTask = DetectSingleFaceTask
 
 
-def detect_all_faces(photo: Any, options: FaceDetectionOptions | None = None) -> DetectAllFacesTask:
+@overload
+def detect_all_faces(
+    photo: Photo, options: FaceDetectionOptions | None = None
+) -> DetectAllFacesTask[Faces[FaceDetection], Faces[FaceResult]]: ...
+@overload
+def detect_all_faces(
+    photo: Sequence[Photo], options: FaceDetectionOptions | None = None
+) -> DetectAllFacesTask[list[Faces[FaceDetection]], list[Faces[FaceResult]]]: ...
+@overload
+def detect_all_faces(
+    photo: Photos, options: FaceDetectionOptions | None = None
+) -> DetectAllFacesTask[Faces[FaceDetection] | list[Faces[FaceDetection]], Faces[FaceResult] | list[Faces[FaceResult]]]: ...
+def detect_all_faces(
+    photo: Photos, options: FaceDetectionOptions | None = None
+) -> DetectAllFacesTask[Faces[FaceDetection] | list[Faces[FaceDetection]], Faces[FaceResult] | list[Faces[FaceResult]]]:
     """A task that detects all faces of a photo.
 
     Parameters
@@ -303,7 +365,21 @@ def detect_all_faces(photo: Any, options: FaceDetectionOptions | None = None) ->
     return DetectAllFacesTask(photo, options)
 
 
-def detect_single_face(photo: Any, options: FaceDetectionOptions | None = None) -> DetectSingleFaceTask:
+@overload
+def detect_single_face(
+    photo: Photo, options: FaceDetectionOptions | None = None
+) -> DetectSingleFaceTask[FaceDetection | None, FaceResult | None]: ...
+@overload
+def detect_single_face(
+    photo: Sequence[Photo], options: FaceDetectionOptions | None = None
+) -> DetectSingleFaceTask[list[FaceDetection | None], list[FaceResult | None]]: ...
+@overload
+def detect_single_face(
+    photo: Photos, options: FaceDetectionOptions | None = None
+) -> DetectSingleFaceTask[FaceDetection | list[FaceDetection | None] | None, FaceResult | list[FaceResult | None] | None]: ...
+def detect_single_face(
+    photo: Photos, options: FaceDetectionOptions | None = None
+) -> DetectSingleFaceTask[FaceDetection | list[FaceDetection | None] | None, FaceResult | list[FaceResult | None] | None]:
     """A task that detects the face with the highest score; parameters as for `detect_all_faces`.
 
     Examples

@@ -17,9 +17,10 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from npfaceapi.errors import FetchError, InvalidArgument, WeightsError
 
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["bundled_weights", "bundled_weights_shapes", "data_folder", "load_weight_map", "read_tensors", "tensor_shapes"]
 
 Array = np.ndarray[Any, Any]
-WeightMap = dict[str, Array]
+#: Tensors by name; those of every bundled model are float32.
+WeightMap: TypeAlias = dict[str, NDArray[np.float32 | np.int32 | np.bool_ | np.uint8 | np.uint16]]
 
 _STORED = {"float32": "<f4", "int32": "<i4", "bool": "u1", "uint8": "u1", "uint16": "<u2"}
 

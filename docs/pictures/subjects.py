@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 import npfaceapi as faceapi
-from npfaceapi.networks import mtcnn_stages as stages
-from npfaceapi.networks import ssd_mobilenetv1 as ssd
+from npfaceapi.networks import mtcnn_stages as stages, ssd_mobilenetv1 as ssd
 
 Array = np.ndarray[Any, Any]
 PHOTO = Path(__file__).resolve().parents[2] / "golden" / "images" / "astronaut.png"

@@ -20,8 +20,7 @@ from npfaceapi.faces.boxes import non_max_suppression, ssd_non_max_suppression
 from npfaceapi.faces.geometry import Box, Rect
 from npfaceapi.faces.results import FaceDetection, FaceResult
 from npfaceapi.graph import Graph, Node, ParamTree, record
-from npfaceapi.networks import mtcnn_stages as stages
-from npfaceapi.networks import ssd_mobilenetv1, tiny_yolov2
+from npfaceapi.networks import mtcnn_stages as stages, ssd_mobilenetv1, tiny_yolov2
 from npfaceapi.networks.face_landmark_68_net import unpad_points
 from npfaceapi.networks.neural_network import NeuralNetwork, softmax
 from npfaceapi.networks.registry import DETECTORS, all_names

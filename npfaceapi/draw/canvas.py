@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,11 @@ from npfaceapi.errors import InvalidArgument, InvalidType
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from PIL.ImageFont import FreeTypeFont, ImageFont as BitmapFont
 
 __all__ = ["check_image", "fill_disc", "fill_rect", "fill_text", "font_of", "parse_color", "stroke_lines", "stroke_rect"]
 
+Font: TypeAlias = "FreeTypeFont | BitmapFont"
 Coverage = NDArray[np.float64]
 Region = tuple[int, int, int, int]
 XYWH = tuple[float, float, float, float]
@@ -26,7 +28,7 @@ XYWH = tuple[float, float, float, float]
 _RGBA = re.compile(r"rgba?\(\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*(?:,\s*([\d.]+)(%?)\s*)?\)", re.IGNORECASE)
 
 
-def check_image(image: Any, where: str) -> None:
+def check_image(image: object, where: str) -> None:
     """Raise InvalidType or InvalidArgument unless something is a `PIL.Image.Image` that can be drawn on."""
     from PIL import Image
 
@@ -60,7 +62,7 @@ def parse_color(color: str, where: str = "color") -> tuple[int, int, int, float]
     return red, green, blue, (rest[0] / 255 if rest else 1.0)
 
 
-def font_of(style: str, size: float) -> Any:
+def font_of(style: str, size: float) -> Font:
     """The font of a text field; raises InvalidArgument if there is no such font."""
     from PIL import ImageFont
 
@@ -104,7 +106,7 @@ def fill_disc(image: Image, centre: tuple[float, float], radius: float, color: s
         _blend(image, region, np.clip(radius + 0.5 - np.hypot(xs - x, ys - y), 0, 1), color)
 
 
-def stroke_lines(image: Image, starts: NDArray[Any], ends: NDArray[Any], line_width: float, color: str) -> None:
+def stroke_lines(image: Image, starts: NDArray[np.float64], ends: NDArray[np.float64], line_width: float, color: str) -> None:
     """Draw lines with straight ends from starts [n,2] to ends [n,2] as one shape."""
     if not len(starts) or not line_width:
         return
@@ -131,10 +133,9 @@ def stroke_lines(image: Image, starts: NDArray[Any], ends: NDArray[Any], line_wi
     _blend(image, whole, coverage, color)
 
 
-def fill_text(image: Image, baseline: tuple[float, float], text: str, font: Any, color: str) -> None:
+def fill_text(image: Image, baseline: tuple[float, float], text: str, font: Font, color: str) -> None:
     """Write a line of text; `baseline` is where it begins."""
-    from PIL import Image as PILImage
-    from PIL import ImageDraw
+    from PIL import Image as PILImage, ImageDraw
 
     left, top, right, bottom = font.getbbox(text, anchor="ls")
     x, y = baseline

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -45,6 +45,9 @@ __all__ = [
 ]
 
 
+Detected: TypeAlias = "FaceResult | ObjectDetection | BoxLike"
+
+
 @dataclass(frozen=True, slots=True, init=False)
 class DrawTextField:
     """Lines of text on a background.
@@ -73,7 +76,7 @@ class DrawTextField:
         self,
         text: str | Sequence[str] | DrawTextField,
         anchor: PointLike,
-        options: DrawTextFieldOptions | Mapping[str, Any] | None = None,
+        options: DrawTextFieldOptions | Mapping[str, object] | None = None,
     ) -> None:
         lines: Any = text.text if isinstance(text, DrawTextField) else [text] if isinstance(text, str) else text
         if not isinstance(lines, Sequence) or not all(isinstance(line, str) for line in lines):
@@ -137,7 +140,7 @@ class DrawBox:
     box: Box
     options: DrawBoxOptions
 
-    def __init__(self, box: BoxLike, options: DrawBoxOptions | Mapping[str, Any] | None = None) -> None:
+    def __init__(self, box: BoxLike, options: DrawBoxOptions | Mapping[str, object] | None = None) -> None:
         object.__setattr__(self, "box", as_box(box))
         object.__setattr__(self, "options", options_of(DrawBoxOptions, options))
 
@@ -165,7 +168,7 @@ class DrawFaceLandmarks:
     options: DrawFaceLandmarksOptions
 
     def __init__(
-        self, face_landmarks: FaceLandmarks, options: DrawFaceLandmarksOptions | Mapping[str, Any] | None = None
+        self, face_landmarks: FaceLandmarks, options: DrawFaceLandmarksOptions | Mapping[str, object] | None = None
     ) -> None:
         if not isinstance(face_landmarks, FaceLandmarks):
             raise InvalidType(f"DrawFaceLandmarks: expected FaceLandmarks, got {type(face_landmarks).__name__}")
@@ -214,7 +217,7 @@ def draw_contour(
     return image
 
 
-def draw_detections(image: Image, detections: Any) -> Image:
+def draw_detections(image: Image, detections: Detected | Iterable[Detected | None] | None) -> Image:
     """Draw the boxes of detections, with their scores.
 
     Parameters
@@ -252,7 +255,9 @@ def draw_detections(image: Image, detections: Any) -> Image:
     return image
 
 
-def draw_face_landmarks(image: Image, face_landmarks: Any) -> Image:
+def draw_face_landmarks(
+    image: Image, face_landmarks: FaceLandmarks | FaceResult | Iterable[FaceLandmarks | FaceResult | None] | None
+) -> Image:
     """Draw landmarks: points, and the contours of 68-point faces.
 
     Parameters
@@ -281,7 +286,10 @@ def draw_face_landmarks(image: Image, face_landmarks: Any) -> Image:
 
 
 def draw_face_expressions(
-    image: Image, face_expressions: Any, min_confidence: float = 0.1, text_field_anchor: PointLike | None = None
+    image: Image,
+    face_expressions: FaceExpressions | FaceResult | Iterable[FaceExpressions | FaceResult | None] | None,
+    min_confidence: float = 0.1,
+    text_field_anchor: PointLike | None = None,
 ) -> Image:
     """Write the probable expressions of faces.
 

@@ -65,7 +65,7 @@ class DrawBoxOptions:
     box_color: str = "rgba(0, 0, 255, 1)"
     line_width: float = 2
     label: str | None = None
-    draw_label_options: DrawTextFieldOptions | Mapping[str, Any] | None = None
+    draw_label_options: DrawTextFieldOptions | Mapping[str, object] | None = None
 
     def __post_init__(self) -> None:
         _check_colors(self, "box_color")
@@ -95,7 +95,7 @@ class DrawFaceLandmarksOptions:
         _check_sizes(self, "line_width", "point_size")
 
 
-def options_of(cls: type[AnyOptions], options: Any) -> AnyOptions:
+def options_of(cls: type[AnyOptions], options: object) -> AnyOptions:
     """Options as they are, from a mapping of some of them, or the defaults for None."""
     if isinstance(options, cls):
         return options

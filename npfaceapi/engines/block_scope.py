@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import warnings
 from contextvars import ContextVar
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 __all__ = ["BlockScope"]
 
-Scope = TypeVar("Scope", bound="BlockScope")
+Scope = TypeVar("Scope", bound="BlockScope[Any]")
+Value = TypeVar("Value")
 
 
-class BlockScope:
+class BlockScope(Generic[Value]):
     """A value that `innermost()` gives while a `with` block runs.
 
     A subclass names its context variable and, for the warning, what to call instead for the whole process.
     """
 
-    _blocks: ClassVar[ContextVar[tuple[BlockScope, ...]]]  # those that are entered, the innermost last
+    _blocks: ClassVar[ContextVar[tuple[BlockScope[Any], ...]]]  # those that are entered, the innermost last
     _instead: ClassVar[str]
     _was_entered = True  # unless the object comes to be made
 
-    def __init__(self, value: Any) -> None:
+    def __init__(self, value: Value) -> None:
         self._value = value
         self._was_entered = False
 
     @classmethod
-    def innermost(cls) -> Any:
+    def innermost(cls) -> Value | None:
         """The value of the innermost block of this thread or asyncio task; None outside of all."""
         blocks = cls._blocks.get()
         return blocks[-1]._value if blocks else None

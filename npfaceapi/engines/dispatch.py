@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from npfaceapi.engines.block_scope import BlockScope
 from npfaceapi.errors import BackendUnavailable, InvalidArgument
@@ -27,13 +28,11 @@ __all__ = [
     "use_backend",
 ]
 
-Array = np.ndarray[Any, Any]
-
 
 class Program(Protocol):
     """A graph with its weights, ready to run on a backend; safe to call from several threads at once."""
 
-    def __call__(self, batch: Array) -> list[Array]: ...
+    def __call__(self, batch: NDArray[np.float32]) -> list[NDArray[np.float32 | np.float64]]: ...
 
 
 class BackendStatus(NamedTuple):
@@ -58,7 +57,7 @@ def _numba_status() -> BackendStatus:
 
 
 def _prepare_reference(dtype: type[Any]) -> Callable[..., Program]:
-    def prepare(graph: Graph, weights: Mapping[str, Array], outputs: Sequence[Node]) -> Program:
+    def prepare(graph: Graph, weights: Mapping[str, NDArray[np.float32]], outputs: Sequence[Node]) -> Program:
         from npfaceapi.engines.reference import ReferenceProgram
 
         return ReferenceProgram(graph, weights, outputs, dtype)
@@ -66,7 +65,7 @@ def _prepare_reference(dtype: type[Any]) -> Callable[..., Program]:
     return prepare
 
 
-def _prepare_numba(graph: Graph, weights: Mapping[str, Array], outputs: Sequence[Node]) -> Program:
+def _prepare_numba(graph: Graph, weights: Mapping[str, NDArray[np.float32]], outputs: Sequence[Node]) -> Program:
     from npfaceapi.engines.numba import plan
 
     return plan(graph, weights, outputs)
@@ -78,7 +77,7 @@ def _cuda_status() -> BackendStatus:
     return BackendStatus(*status())
 
 
-def _prepare_cuda(graph: Graph, weights: Mapping[str, Array], outputs: Sequence[Node]) -> Program:
+def _prepare_cuda(graph: Graph, weights: Mapping[str, NDArray[np.float32]], outputs: Sequence[Node]) -> Program:
     from npfaceapi.engines.cuda.program import plan
 
     return plan(graph, weights, outputs)
@@ -145,7 +144,7 @@ def current_backend() -> str:
     The innermost `use_backend` block of this thread or asyncio task, else what `set_backend` chose, else
     `NPFACEAPI_BACKEND`, else `numba` (or `reference`, with one warning, where Numba cannot be imported).
     """
-    scoped: str | None = use_backend.innermost()
+    scoped = use_backend.innermost()
     if scoped is not None:
         return scoped
     if _of_the_process is not None:
@@ -179,7 +178,7 @@ def set_backend(name: str) -> None:
     _of_the_process = _require(name, "set_backend")
 
 
-class use_backend(BlockScope):
+class use_backend(BlockScope[str]):
     """Choose the backend for a `with` block, and for this thread or asyncio task alone.
 
     A thread that is started inside of the block does not see it (unless Python is told to let threads inherit the context); a
@@ -217,7 +216,7 @@ class use_backend(BlockScope):
         super().__init__(_require(name, "use_backend"))
 
 
-def prepare(graph: Graph, weights: Mapping[str, Array], outputs: Sequence[Node], backend: str) -> Program:
+def prepare(graph: Graph, weights: Mapping[str, NDArray[np.float32]], outputs: Sequence[Node], backend: str) -> Program:
     """Make a graph and its weights ready to run on a backend."""
     return _BACKENDS[_require(backend, "backend")].prepare(graph, weights, outputs)
 

@@ -39,7 +39,7 @@ def set_num_threads(n: int) -> None:
     _of_the_process = _checked(n, "set_num_threads")
 
 
-class use_num_threads(BlockScope):
+class use_num_threads(BlockScope[int]):
     """How many threads a call of a network may use in a `with` block, for this thread or asyncio task alone.
 
     A thread that is started inside of the block does not see it (unless Python is told to let threads inherit the context); a
@@ -81,7 +81,7 @@ def get_num_threads() -> int:
     The innermost `use_num_threads` block of this thread or asyncio task, else what `set_num_threads` chose, else
     `NPFACEAPI_NUM_THREADS`, else the number of CPUs that this process may use.
     """
-    scoped: int | None = use_num_threads.innermost()
+    scoped = use_num_threads.innermost()
     if scoped is not None:
         return scoped
     if _of_the_process is not None:

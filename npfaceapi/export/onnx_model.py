@@ -9,14 +9,18 @@ HWIO to ONNX's OIHW.  Batch norms, scales and activations stay operators of thei
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from npfaceapi._version import __version__
 from npfaceapi.errors import BackendUnavailable, InvalidArgument
 from npfaceapi.graph import Graph, Node
 from npfaceapi.ops import window_padding
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 __all__ = ["to_onnx"]
 
@@ -27,8 +31,12 @@ TO_NCHW, TO_NHWC = [0, 3, 1, 2], [0, 2, 3, 1]
 
 
 def to_onnx(
-    graph: Graph, weights: Mapping[str, Array], outputs: Mapping[str, Node] | None = None, *, layout: str = "NHWC"
-) -> Any:
+    graph: Graph,
+    weights: Mapping[str, NDArray[np.float32]],
+    outputs: Mapping[str, Node] | None = None,
+    *,
+    layout: str = "NHWC",
+) -> ModelProto:
     """The graph as an `onnx.ModelProto` in float32, for any batch size.
 
     Parameters
@@ -132,7 +140,7 @@ class _Builder:
     def emit(self, node: Node, op: str, inputs: Sequence[str], **attributes: Any) -> None:
         (self.emit_nchw if len(node.shape) == 3 else self.emit_plain)(node, op, inputs, **attributes)
 
-    def model(self, layout: str) -> Any:
+    def model(self, layout: str) -> ModelProto:
         helper, float32 = self._onnx.helper, self._onnx.TensorProto.FLOAT
         for name, node in self._outputs.items():
             if self.plain(node) != name:  # a second name of one value, or the input itself
@@ -148,7 +156,7 @@ class _Builder:
             [self._onnx.numpy_helper.from_array(value, name) for name, value in self._initializers.items()],
             doc_string=f"{self._graph.name} of face-api.js. Input: {layout}, RGB in 0..255 (BGR for MTCNN), padded and resized.",
         )
-        model = helper.make_model(
+        model: ModelProto = helper.make_model(
             graph,
             opset_imports=[helper.make_opsetid("", OPSET)],
             ir_version=IR_VERSION,

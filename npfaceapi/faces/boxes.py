@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -161,7 +161,7 @@ def shuffle_array(input_array: Iterable[Item]) -> list[Item]:
     return items
 
 
-def _overlaps(edges: Float64, area: Any, others: Float64, other_areas: Float64, is_iou: bool) -> Float64:
+def _overlaps(edges: Float64, area: np.float64, others: Float64, other_areas: Float64, is_iou: bool) -> Float64:
     """Overlap of one box with many; edges are the two lower ones, then the two upper ones."""
     sizes = np.minimum(edges[2:], others[:, 2:]) - np.maximum(edges[:2], others[:, :2])
     common = np.maximum(sizes[:, 0], 0.0) * np.maximum(sizes[:, 1], 0.0)
@@ -172,7 +172,7 @@ def _overlaps(edges: Float64, area: Any, others: Float64, other_areas: Float64, 
 
 def _as_xywh(boxes: Sequence[BoxLike] | ArrayLike) -> Float64:
     if isinstance(boxes, Sequence) and len(boxes) and not isinstance(boxes[0], (Sequence, np.ndarray)):
-        each = [as_box(box) for box in boxes]
+        each = [as_box(box) for box in cast("Sequence[BoxLike]", boxes)]
         return np.array([[box.x, box.y, box.width, box.height] for box in each], np.float64)
     array = np.asarray(boxes, np.float64)
     if array.size == 0:

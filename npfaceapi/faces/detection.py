@@ -8,18 +8,29 @@ from __future__ import annotations
 import copy
 import json
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from npfaceapi.errors import InvalidArgument
 from npfaceapi.faces.geometry import Box, BoxLike
 from npfaceapi.faces.points import Dimensions, DimensionsLike, as_dimensions, as_number
 
-__all__ = ["FaceDetection", "ObjectDetection", "seen_in"]
+__all__ = ["FaceDetection", "ObjectDetection", "Source", "seen_in"]
 
-Array = np.ndarray[Any, Any]
 AnyDetection = TypeVar("AnyDetection", bound="ObjectDetection")
+
+
+class Source(Protocol):
+    """Where a photo is found again: what a `PhotoSource` of `photos/source.py` has."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the photo in pixels."""
+
+    def read(self) -> NDArray[np.uint8 | np.float32] | None:
+        """The pixels [H,W,3], uint8 or float32, or None if the photo is not there any more."""
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -47,7 +58,7 @@ class ObjectDetection:
     class_name: str
     box: Box
     image_dims: Dimensions
-    source: Any = field(compare=False, repr=False)
+    source: Source | None = field(compare=False, repr=False)
 
     def __init__(
         self, score: float, class_score: float, class_name: str, relative_box: BoxLike, image_dims: DimensionsLike
@@ -82,8 +93,8 @@ class ObjectDetection:
         """The detection in the image at another size."""
         return ObjectDetection(self.score, self.class_score, self.class_name, self.relative_box, Dimensions(width, height))
 
-    def read_photo(self) -> Array | None:
-        """The pixels of the photo, if the detection knows of it and it is still there."""
+    def read_photo(self) -> NDArray[np.uint8 | np.float32] | None:
+        """The pixels [H,W,3] of the photo, uint8 or float32, if the detection knows of it and it is still there."""
         return None if self.source is None else self.source.read()
 
     def _repr_html_(self) -> str:
@@ -136,7 +147,7 @@ class FaceDetection(ObjectDetection):
         return seen_in(self.source, FaceDetection(resized.score, resized.relative_box, resized.image_dims))
 
 
-def seen_in(source: Any, detection: AnyDetection) -> AnyDetection:
+def seen_in(source: Source | None, detection: AnyDetection) -> AnyDetection:
     """The same detection, with the `PhotoSource` of its photo."""
     known = copy.copy(detection)
     object.__setattr__(known, "source", source)

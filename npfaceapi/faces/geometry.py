@@ -6,9 +6,9 @@ Source: face-api.js 0.22.2, `classes/` and `ops/minBbox`.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple, Protocol, SupportsFloat, TypeAlias, cast
 
 from numpy.typing import ArrayLike
 
@@ -34,6 +34,8 @@ __all__ = [
     "BoxLike",
     "Dimensions",
     "DimensionsLike",
+    "HasEdges",
+    "HasRect",
     "LabeledBox",
     "Point",
     "PointLike",
@@ -43,8 +45,35 @@ __all__ = [
     "min_bbox",
 ]
 
+
+class HasRect(Protocol):
+    """An object with x, y, width and height."""
+
+    @property
+    def x(self) -> SupportsFloat: ...
+    @property
+    def y(self) -> SupportsFloat: ...
+    @property
+    def width(self) -> SupportsFloat: ...
+    @property
+    def height(self) -> SupportsFloat: ...
+
+
+class HasEdges(Protocol):
+    """An object with left, top, right and bottom."""
+
+    @property
+    def left(self) -> SupportsFloat: ...
+    @property
+    def top(self) -> SupportsFloat: ...
+    @property
+    def right(self) -> SupportsFloat: ...
+    @property
+    def bottom(self) -> SupportsFloat: ...
+
+
 #: A mapping or an object with x, y, width, height or with left, top, right, bottom.
-BoxLike = Any
+BoxLike: TypeAlias = "HasRect | HasEdges | Mapping[str, SupportsFloat]"
 
 
 class BorderPadding(NamedTuple):
@@ -196,9 +225,9 @@ class Box:
     def rescale(self, s: float | DimensionsLike) -> Box:
         """The box times a number, or times (width, height), neither of them 0."""
         if is_number(s):
-            sx = sy = float(s)
+            sx = sy = float(cast("float", s))
         else:
-            sx, sy = as_dimensions(s, "Box.rescale")
+            sx, sy = as_dimensions(cast("DimensionsLike", s), "Box.rescale")
             if not sx or not sy:
                 raise InvalidArgument(f"Box.rescale: expected width and height other than 0, got {sx} x {sy}")
         return _plain_box(self.x * sx, self.y * sy, self.width * sx, self.height * sy)

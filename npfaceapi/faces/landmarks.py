@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,6 +26,9 @@ from npfaceapi.faces.points import (
     field_of,
     is_number,
 )
+
+if TYPE_CHECKING:
+    from npfaceapi.faces.detection import FaceDetection
 
 __all__ = ["FaceLandmarks", "FaceLandmarks5", "FaceLandmarks68"]
 
@@ -125,7 +128,9 @@ class FaceLandmarks:
         x, y = as_point(pt, "shift_by_point")
         return self.shift_by(x, y)
 
-    def align(self, detection: BoxLike | None = None, *, use_dlib_alignment: bool = False, min_box_padding: float = 0.2) -> Box:
+    def align(
+        self, detection: FaceDetection | BoxLike | None = None, *, use_dlib_alignment: bool = False, min_box_padding: float = 0.2
+    ) -> Box:
         """The box of the aligned face.
 
         Parameters
@@ -150,7 +155,7 @@ class FaceLandmarks:
             raise InvalidArgument(f"align: expected min_box_padding to be a finite number, got {min_box_padding!r}")
         if detection is not None:
             box = field_of(detection, "box")
-            box = box.floor() if isinstance(box, Box) else as_box(detection)
+            box = box.floor() if isinstance(box, Box) else as_box(cast("BoxLike", detection))
             shifted = self.shift_by(box.x, box.y)
             return shifted.align(use_dlib_alignment=use_dlib_alignment, min_box_padding=min_box_padding)
         if use_dlib_alignment:
@@ -255,6 +260,6 @@ EYES_AND_MOUTH = (
 )
 
 
-def _centre(points: Any) -> Point:
+def _centre(points: Points | list[tuple[float, ...]]) -> Point:
     # cumsum adds one after the other, as the rounding down of the box that follows needs it
     return Point(*(np.cumsum(points, axis=0)[-1] / len(points)).tolist())

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +20,17 @@ from npfaceapi.faces.points import as_number, field_of, is_number
 __all__ = ["FaceMatch", "FaceMatcher", "LabeledFaceDescriptors", "euclidean_distance"]
 
 Descriptor = NDArray[np.float32]
+
+
+class HasDescriptor(Protocol):
+    """A result with a descriptor, as a `FaceResult`."""
+
+    @property
+    def descriptor(self) -> Descriptor | None: ...
+
+
+#: What a `FaceMatcher` is made of: one known person, or one face of him.
+Known: TypeAlias = "LabeledFaceDescriptors | HasDescriptor | NDArray[np.number]"
 
 DEFAULT_THRESHOLD = 0.6
 UNKNOWN = "unknown"
@@ -109,7 +120,7 @@ class LabeledFaceDescriptors:
     label: str
     descriptors: tuple[Descriptor, ...]
 
-    def __init__(self, label: str, descriptors: Sequence[ArrayLike] | NDArray[Any]) -> None:
+    def __init__(self, label: str, descriptors: Sequence[ArrayLike] | NDArray[np.number]) -> None:
         if not isinstance(label, str):
             raise InvalidType(f"LabeledFaceDescriptors: expected label to be a string, got {label!r}")
         if isinstance(descriptors, (str, bytes)) or not isinstance(descriptors, (Sequence, np.ndarray)):
@@ -176,7 +187,7 @@ class FaceMatcher:
     distance_threshold: float
     _table: NDArray[np.float64]
 
-    def __init__(self, inputs: Any, distance_threshold: float = DEFAULT_THRESHOLD) -> None:
+    def __init__(self, inputs: Known | Sequence[Known], distance_threshold: float = DEFAULT_THRESHOLD) -> None:
         if not is_number(distance_threshold) or distance_threshold < 0:
             raise InvalidArgument(f"FaceMatcher.distance_threshold: expected a number >= 0, got {distance_threshold!r}")
         known = tuple(_labeled(_each(inputs)))

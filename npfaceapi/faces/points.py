@@ -9,7 +9,7 @@ import math
 import numbers
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, SupportsFloat, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +19,8 @@ from npfaceapi.errors import InvalidArgument, InvalidType
 __all__ = [
     "Dimensions",
     "DimensionsLike",
+    "HasSize",
+    "HasXY",
     "Point",
     "PointLike",
     "as_dimensions",
@@ -32,10 +34,30 @@ __all__ = [
     "round_half_up",
 ]
 
+
+class HasSize(Protocol):
+    """An object with width and height, as a PIL image."""
+
+    @property
+    def width(self) -> SupportsFloat: ...
+    @property
+    def height(self) -> SupportsFloat: ...
+
+
+class HasXY(Protocol):
+    """An object with x and y."""
+
+    @property
+    def x(self) -> SupportsFloat: ...
+    @property
+    def y(self) -> SupportsFloat: ...
+
+
+Pair: TypeAlias = "Sequence[SupportsFloat] | NDArray[np.number]"
 #: A `Dimensions`, a pair (width, height), or a mapping or an object with width and height.
-DimensionsLike = Any
+DimensionsLike: TypeAlias = "HasSize | Pair | Mapping[str, SupportsFloat]"
 #: A `Point`, a pair (x, y), or a mapping or an object with x and y.
-PointLike = Any
+PointLike: TypeAlias = "HasXY | Pair | Mapping[str, SupportsFloat]"
 
 
 def is_number(value: object) -> bool:
@@ -189,7 +211,8 @@ def as_dimensions(value: DimensionsLike, where: str = "as_dimensions") -> Dimens
         return value
     if isinstance(value, (str, bytes)) or value is None:
         raise InvalidType(f"{where}: expected a size (width, height), got {value!r}")
-    pair = list(value) if _pair(value) else [field_of(value, "width"), field_of(value, "height")]
+    given: Any = value
+    pair = list(given) if _pair(given) else [field_of(given, "width"), field_of(given, "height")]
     if not all(is_number(v) for v in pair):
         raise InvalidArgument(f"{where}: expected a size (width, height) of finite numbers, got {value!r}")
     return Dimensions(*pair)
@@ -204,7 +227,8 @@ def as_points(points: ArrayLike | Sequence[PointLike], where: str = "as_points")
             raise InvalidArgument(f"{where}: expected an array [n,2] of numbers, got {points.dtype} {list(points.shape)}")
         array = points.astype(np.float64)
     else:
-        array = np.array([tuple(as_point(p, where)) for p in points], np.float64).reshape(-1, 2)
+        each: Sequence[Any] = points
+        array = np.array([tuple(as_point(p, where)) for p in each], np.float64).reshape(-1, 2)
     if not np.isfinite(array).all():
         raise InvalidArgument(f"{where}: expected finite numbers, got NaN or infinity")
     return array

@@ -25,7 +25,7 @@ __all__ = [
     "as_gender",
 ]
 
-FACE_EXPRESSION_LABELS = ("neutral", "happy", "sad", "angry", "fearful", "disgusted", "surprised")
+FACE_EXPRESSION_LABELS: tuple[str, ...] = ("neutral", "happy", "sad", "angry", "fearful", "disgusted", "surprised")
 
 
 class Gender(str, enum.Enum):

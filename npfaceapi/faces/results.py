@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from npfaceapi.errors import InvalidArgument, InvalidType
-from npfaceapi.faces.detection import FaceDetection, ObjectDetection, seen_in
+from npfaceapi.faces.detection import FaceDetection, ObjectDetection, Source, seen_in
 from npfaceapi.faces.landmarks import FaceLandmarks
 from npfaceapi.faces.points import DimensionsLike, as_dimensions, as_number
 from npfaceapi.faces.predictions import (
@@ -52,7 +52,10 @@ __all__ = [
     "resize_results",
 ]
 
-AnyResult = TypeVar("AnyResult")
+Face = TypeVar("Face", bound="FaceDetection | FaceResult")
+AnyResult = TypeVar(
+    "AnyResult", bound="FaceResult | ObjectDetection | FaceLandmarks | FaceExpressions | AgeAndGenderPrediction | None"
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -145,7 +148,7 @@ class FaceResult:
         return element("div", face_list([self], (detection.image_width, detection.image_height), detection.read_photo()), bars)
 
 
-class Faces(list[Any]):
+class Faces(list[Face]):
     """The faces of one photo, as `detect_all_faces(photo).run()` gives them: a list; a notebook shows it as their photo.
 
     Attributes
@@ -154,7 +157,7 @@ class Faces(list[Any]):
         Where the photo is found again.
     """
 
-    def __init__(self, faces: Iterable[Any] = (), source: Any = None) -> None:
+    def __init__(self, faces: Iterable[Face] = (), source: Source | None = None) -> None:
         super().__init__(faces)
         self.source = source
 
@@ -162,12 +165,16 @@ class Faces(list[Any]):
         """The photo with its faces, for a notebook."""
         from npfaceapi.display.face_markup import face_list
 
-        first = getattr(self[0], "detection", self[0]) if self else None
+        first = _detection(self[0]) if self else None
         photo = self.source.read() if self.source is not None else None
-        size = None if self.source is None else self.source.size
+        size: tuple[float, float] | None = None if self.source is None else self.source.size
         if first is not None:
             size = first.image_width, first.image_height
         return face_list(self, size, photo)
+
+
+def _detection(face: FaceDetection | FaceResult) -> FaceDetection:
+    return face.detection if isinstance(face, FaceResult) else face
 
 
 _FIELD_TYPES: dict[str, type] = {
@@ -205,7 +212,9 @@ def _result(source_obj: object, where: str) -> FaceResult:
     raise InvalidType(f"{where}: expected a FaceResult or a FaceDetection, got {type(source_obj).__name__}")
 
 
-def extend_with_face_detection(source_obj: FaceResult | Mapping[str, Any] | None, detection: FaceDetection) -> FaceResult:
+def extend_with_face_detection(
+    source_obj: FaceResult | FaceDetection | Mapping[str, object] | None, detection: FaceDetection
+) -> FaceResult:
     """A new result with this detection; None and an empty mapping start one."""
     if source_obj is None or (isinstance(source_obj, Mapping) and not source_obj):
         return FaceResult(detection)
@@ -251,38 +260,44 @@ def extend_with_age(source_obj: FaceResult | FaceDetection, age: float) -> FaceR
 def extend_with_gender(source_obj: FaceResult | FaceDetection, gender: Gender | str, gender_probability: float) -> FaceResult:
     """A new result with a gender and its probability."""
     where = "extend_with_gender"
-    changes: dict[str, Any] = {"gender": as_gender(gender, where), "gender_probability": gender_probability}
-    return dataclasses.replace(_result(source_obj, where), **changes)
+    changed = as_gender(gender, where)
+    return dataclasses.replace(_result(source_obj, where), gender=changed, gender_probability=gender_probability)
 
 
-def is_with_face_detection(obj: object) -> bool:
+def is_with_face_detection(obj: object) -> TypeGuard[FaceResult]:
     """Whether an object is a result; each has a detection."""
     return isinstance(obj, FaceResult)
 
 
-def is_with_face_landmarks(obj: object) -> bool:
+def is_with_face_landmarks(obj: object) -> TypeGuard[FaceResult]:
     """Whether an object is a result with landmarks, unshifted landmarks and the aligned rectangle."""
     return isinstance(obj, FaceResult) and None not in (obj.landmarks, obj.unshifted_landmarks, obj.aligned_rect)
 
 
-def is_with_face_expressions(obj: object) -> bool:
+def is_with_face_expressions(obj: object) -> TypeGuard[FaceResult]:
     """Whether an object is a result with expressions."""
     return isinstance(obj, FaceResult) and obj.expressions is not None
 
 
-def is_with_age(obj: object) -> bool:
+def is_with_age(obj: object) -> TypeGuard[FaceResult]:
     """Whether an object is a result with an age."""
     return isinstance(obj, FaceResult) and obj.age is not None
 
 
-def is_with_gender(obj: object) -> bool:
+def is_with_gender(obj: object) -> TypeGuard[FaceResult]:
     """Whether an object is a result with a gender and its probability in [0, 1]."""
     if not isinstance(obj, FaceResult) or obj.gender is None or obj.gender_probability is None:
         return False
     return 0 <= obj.gender_probability <= 1
 
 
-def resize_results(results: AnyResult, dimensions: DimensionsLike) -> AnyResult:
+@overload
+def resize_results(results: AnyResult, dimensions: DimensionsLike) -> AnyResult: ...
+@overload
+def resize_results(results: Sequence[AnyResult], dimensions: DimensionsLike) -> list[AnyResult]: ...
+@overload
+def resize_results(results: Sequence[Sequence[AnyResult]], dimensions: DimensionsLike) -> list[list[AnyResult]]: ...
+def resize_results(results: object, dimensions: DimensionsLike) -> object:
     """Results as they are in the photo at another size.
 
     Parameters
@@ -308,11 +323,10 @@ def resize_results(results: AnyResult, dimensions: DimensionsLike) -> AnyResult:
     width, height = as_dimensions(dimensions, "resize_results")
     if width <= 0 or height <= 0:
         raise InvalidArgument(f"resize_results: expected width and height > 0, got {width} x {height}")
-    resized: Any = _resized(results, width, height)
-    return resized  # type: ignore[no-any-return]
+    return _resized(results, width, height)
 
 
-def _resized(result: Any, width: float, height: float) -> Any:
+def _resized(result: object, width: float, height: float) -> object:
     if isinstance(result, (list, tuple)):
         return [_resized(each, width, height) for each in result]
     if isinstance(result, FaceResult):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from npfaceapi.display.markup import Markup, element
 from npfaceapi.engines.dispatch import current_backend
 from npfaceapi.errors import InvalidArgument
 from npfaceapi.export.writing import write_whole
-from npfaceapi.faces.results import FaceResult
+from npfaceapi.faces.results import FaceDetection, FaceResult, Faces
 from npfaceapi.inspection.cascade import CascadeTrace, trace_mtcnn
 from npfaceapi.inspection.detectors import DetectorTrace, trace_ssd, trace_yolo
 from npfaceapi.inspection.faces import report_face
@@ -21,7 +22,7 @@ from npfaceapi.inspection.layers import NetworkReport, report_network
 from npfaceapi.inspection.report import Report
 from npfaceapi.networks.registry import DETECTORS, FACE_NETS, NETS
 from npfaceapi.photos.net_input import to_net_input
-from npfaceapi.tasks import detect_all_faces
+from npfaceapi.tasks import DetectAllFacesTask, detect_all_faces
 
 __all__ = ["Inspection", "inspect"]
 
@@ -149,7 +150,7 @@ def _trace(detector: str, image: Array, options: Any) -> DetectorTrace | Cascade
 
 def _results(image: Array, options: Any, chosen: tuple[str, ...]) -> list[FaceResult]:
     """The faces, with what the chosen networks and those before them in the chain tell."""
-    task = detect_all_faces(image, options)
+    task: DetectAllFacesTask[Sequence[FaceDetection | FaceResult], Faces[FaceResult]] = detect_all_faces(image, options)
     if chosen:
         task = task.with_face_landmarks(use_tiny_landmark_net="face_landmark_68_tiny_net" in chosen)
     if "face_expression_net" in chosen:

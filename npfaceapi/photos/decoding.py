@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import sys
 import warnings
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,10 @@ from npfaceapi.locks import ForkSafeLock
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["buffer_to_image", "decode_array", "decode_file", "decode_pil", "is_pil_image", "to_pil"]
+__all__ = ["Pixels", "buffer_to_image", "decode_array", "decode_file", "decode_pil", "is_pil_image", "to_pil"]
+
+#: A decoded photo [H,W,3]: uint8, or float32 in 0..255.
+Pixels: TypeAlias = NDArray[np.uint8 | np.float32]
 
 _EXIF_ORIENTATION = 0x0112
 _SIXTEEN_BIT_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N")
@@ -64,7 +67,7 @@ def buffer_to_image(buf: bytes | bytearray | memoryview) -> Image.Image:
     return to_pil(decode_file(io.BytesIO(buf), f"{len(buf)} bytes"))
 
 
-def to_pil(pixels: NDArray[Any]) -> Image.Image:
+def to_pil(pixels: Pixels) -> Image.Image:
     """Pixels `[H,W,3]` uint8, or float in 0..255 (rounded half up), as an RGB image."""
     from PIL import Image
 
@@ -79,7 +82,7 @@ def is_pil_image(photo: object) -> bool:
     return module is not None and isinstance(photo, module.Image)
 
 
-def decode_file(file: IO[bytes], name: str) -> NDArray[Any]:
+def decode_file(file: IO[bytes], name: str) -> Pixels:
     """Pixels `[H,W,3]` (uint8, or float32 for a float image) of an open image file; `name` stands in the errors."""
     from PIL import Image, UnidentifiedImageError
 
@@ -101,7 +104,7 @@ def decode_file(file: IO[bytes], name: str) -> NDArray[Any]:
         return decode_pil(image, name)
 
 
-def decode_pil(image: Image.Image, name: str) -> NDArray[Any]:
+def decode_pil(image: Image.Image, name: str) -> Pixels:
     """Pixels `[H,W,3]` (uint8, or float32 for mode F) of a PIL image; the image itself is not changed."""
     from PIL import Image
 
@@ -119,7 +122,7 @@ def decode_pil(image: Image.Image, name: str) -> NDArray[Any]:
         raise _damaged(name, error) from error
 
 
-def decode_array(array: NDArray[Any], name: str) -> NDArray[Any]:
+def decode_array(array: NDArray[np.generic], name: str) -> Pixels:
     """An array that is an image, as C-contiguous `[H,W,3]`: uint8 for integers, float32 for floats.
 
     Accepts `[H,W,3]`, `[H,W,4]`, `[H,W,1]`, `[H,W]` and `[1,H,W,3]`; uint8; uint16 (round(v/257)); other integers and

@@ -7,7 +7,7 @@ import os
 import re
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +19,18 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-__all__ = ["fetch_image", "fetch_json", "fetch_net_weights", "fetch_or_throw", "is_url"]
+__all__ = ["RequestInit", "fetch_image", "fetch_json", "fetch_net_weights", "fetch_or_throw", "is_url"]
 
 _URL = re.compile(r"https?://|file:", re.IGNORECASE)
 _CHUNK = 1 << 16
+
+
+class RequestInit(TypedDict, total=False):
+    """What an http request is made of besides its URL."""
+
+    method: str
+    headers: Mapping[str, str]
+    body: bytes
 
 
 def is_url(text: str) -> bool:
@@ -31,7 +39,7 @@ def is_url(text: str) -> bool:
 
 
 def fetch_or_throw(
-    url: str | os.PathLike[str], init: Mapping[str, Any] | None = None, timeout: float = 30.0, max_bytes: int = 512 * 2**20
+    url: str | os.PathLike[str], init: RequestInit | None = None, timeout: float = 30.0, max_bytes: int = 512 * 2**20
 ) -> bytes:
     """Fetch what stands at a URL or a path.
 
@@ -193,7 +201,7 @@ def _read_file(path: str, name: str, max_bytes: int) -> bytes:
     return data
 
 
-def _request(url: str, init: Mapping[str, Any], timeout: float, max_bytes: int) -> bytes:
+def _request(url: str, init: RequestInit, timeout: float, max_bytes: int) -> bytes:
     import http.client
     import string
     import urllib.error

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from npfaceapi.errors import ImageError, ImageNotFoundError, InvalidArgument, InvalidType
 from npfaceapi.faces.geometry import Box, Dimensions
-from npfaceapi.photos.decoding import buffer_to_image, decode_array, decode_file, decode_pil, is_pil_image, to_pil
+from npfaceapi.photos.decoding import Pixels, buffer_to_image, decode_array, decode_file, decode_pil, is_pil_image, to_pil
 from npfaceapi.photos.fetch import fetch_or_throw, is_url
 from npfaceapi.photos.resampling import (
     compute_reshaped_dimensions,
@@ -32,9 +32,16 @@ from npfaceapi.photos.resampling import (
 if TYPE_CHECKING:
     from PIL import Image
 
+    from npfaceapi.faces.detection import ObjectDetection
+    from npfaceapi.faces.geometry import HasRect
+    from npfaceapi.faces.results import FaceResult
+
 __all__ = [
+    "Found",
     "NetInput",
     "Photo",
+    "Photos",
+    "Pixels",
     "buffer_to_image",
     "compute_reshaped_dimensions",
     "crop_rect",
@@ -50,10 +57,15 @@ __all__ = [
     "to_net_input",
 ]
 
-Photo: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Image.Image | NDArray[Any]"
+#: What a photo may be; see `load_image`.
+Photo: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Image.Image | NDArray[np.generic]"
+#: What functions take that work on one photo or on several; a sequence is a list or a tuple.
+Photos: TypeAlias = "Photo | Sequence[Photo] | NetInput"
+#: What can be cut out of a photo: a detection or a result is scaled to the photo, anything with x, y, width, height is not.
+Found: TypeAlias = "FaceResult | ObjectDetection | HasRect"
 
 
-def load_image(photo: Photo, name: str = "photo") -> NDArray[Any]:
+def load_image(photo: Photo, name: str = "photo") -> Pixels:
     """Read a photo into pixels.
 
     Parameters
@@ -98,7 +110,7 @@ def load_image(photo: Photo, name: str = "photo") -> NDArray[Any]:
     )
 
 
-def _load_path(path: str | os.PathLike[str]) -> NDArray[Any]:
+def _load_path(path: str | os.PathLike[str]) -> Pixels:
     name = os.fsdecode(path)
     try:
         with open(path, "rb") as file:
@@ -115,7 +127,7 @@ def _load_path(path: str | os.PathLike[str]) -> NDArray[Any]:
         raise ImageError(f"{name}: expected a file that can be read, got: {reason}") from None
 
 
-def _load_file(file: Any, name: str) -> NDArray[Any]:
+def _load_file(file: Any, name: str) -> Pixels:
     own_name = getattr(file, "name", None)
     name = own_name if isinstance(own_name, str) else name
     if isinstance(file, io.TextIOBase):
@@ -162,7 +174,7 @@ class NetInput:
         self._keeps_batch = False
 
     @classmethod
-    def of_pixels(cls, images: Sequence[NDArray[Any]], *, keep_batch: bool = False) -> NetInput:
+    def of_pixels(cls, images: Sequence[Pixels], *, keep_batch: bool = False) -> NetInput:
         """A batch of images that were decoded before, or of crops of them; nothing is copied.
 
         Parameters
@@ -181,7 +193,7 @@ class NetInput:
         return f"NetInput(batch_size={self.batch_size}, input_dimensions={self.input_dimensions})"
 
     @property
-    def image_tensors(self) -> list[NDArray[Any]]:
+    def image_tensors(self) -> list[Pixels]:
         """The pixels `[H,W,3]` of each photo, uint8 or float32."""
         return list(self._images)
 
@@ -210,7 +222,7 @@ class NetInput:
         """Width and height of each photo inside of the square that `to_batch_tensor` made last."""
         return [self.get_reshaped_input_dimensions(index) for index in range(self.batch_size)]
 
-    def get_input(self, batch_idx: int) -> NDArray[Any]:
+    def get_input(self, batch_idx: int) -> Pixels:
         """The pixels `[H,W,3]` of one photo."""
         return self._images[batch_idx]
 
@@ -247,7 +259,7 @@ class NetInput:
         return batch
 
 
-def to_net_input(inputs: Photo | Sequence[Photo] | NetInput) -> NetInput:
+def to_net_input(inputs: Photos) -> NetInput:
     """Decode one photo or several.
 
     Parameters
@@ -277,7 +289,7 @@ def to_net_input(inputs: Photo | Sequence[Photo] | NetInput) -> NetInput:
     return NetInput([inputs])  # type: ignore[list-item]
 
 
-def crop_rect(box: Any, image_width: int, image_height: int) -> tuple[int, int, int, int]:
+def crop_rect(box: HasRect, image_width: int, image_height: int) -> tuple[int, int, int, int]:
     """The pixels of a box that lie in the image, as whole numbers (x, y, width, height).
 
     Quirk: x, y, width and height are floored one by one after clipping, so that the last row or column can be lost.
@@ -316,7 +328,7 @@ def pixel_rect(box: Any, image_width: int, image_height: int, *, floor_detection
     return crop_rect(box, image_width, image_height)
 
 
-def extract_face_tensors(image_tensor: Photo | NetInput, detections: Iterable[Any]) -> list[NDArray[Any]]:
+def extract_face_tensors(image_tensor: Photo | NetInput, detections: Iterable[Found]) -> list[Pixels]:
     """Cut faces out of a photo, as arrays.
 
     Parameters
@@ -345,7 +357,7 @@ def extract_face_tensors(image_tensor: Photo | NetInput, detections: Iterable[An
     return _crops("extract_face_tensors", image_tensor, detections, floor_detections=False)
 
 
-def extract_faces(photo: Photo | NetInput, detections: Iterable[Any]) -> list[Image.Image]:
+def extract_faces(photo: Photo | NetInput, detections: Iterable[Found]) -> list[Image.Image]:
     """Cut faces out of a photo, as PIL images.
 
     Quirk: the box of a detection is floored before it is clipped, that of `extract_face_tensors` is not: the two can
@@ -372,7 +384,7 @@ def extract_faces(photo: Photo | NetInput, detections: Iterable[Any]) -> list[Im
     return [to_pil(crop) for crop in _crops("extract_faces", photo, detections, floor_detections=True)]
 
 
-def _crops(where: str, photo: Photo | NetInput, detections: Iterable[Any], floor_detections: bool) -> list[NDArray[Any]]:
+def _crops(where: str, photo: Photo | NetInput, detections: Iterable[Any], floor_detections: bool) -> list[Pixels]:
     if isinstance(photo, NetInput):
         if photo.batch_size != 1:
             raise InvalidArgument(f"{where}: expected one photo, got a batch of {photo.batch_size}")

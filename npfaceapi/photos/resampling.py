@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,6 +28,8 @@ __all__ = [
     "resize_half_pixel",
     "to_batch_tensor",
 ]
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 _ROWS_AT_ONCE = 32  # of the output: keeps the float64 temporaries in the cache
 
@@ -46,7 +48,7 @@ class _Axis(NamedTuple):
         return _Axis(self.low - offset, self.high - offset, self.fraction)
 
 
-def pad_to_square(img_tensor: NDArray[Any], is_center_image: bool = False) -> NDArray[Any]:
+def pad_to_square(img_tensor: NDArray[Scalar], is_center_image: bool = False) -> NDArray[Scalar]:
     """Pad the shorter side of an image with zeros.
 
     Parameters
@@ -80,7 +82,7 @@ def pad_to_square(img_tensor: NDArray[Any], is_center_image: bool = False) -> ND
     return out
 
 
-def resize_bilinear(image: NDArray[Any], size: tuple[int, int]) -> NDArray[np.float32]:
+def resize_bilinear(image: NDArray[np.uint8 | np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
     """Resize an image with the rule of tfjs' `resizeBilinear` (no half-pixel centres), bit for bit.
 
     Parameters
@@ -147,7 +149,7 @@ def resize_half_pixel(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArra
     return np.floor(out + 0.5).astype(np.uint8)
 
 
-def normalize(x: NDArray[Any], mean_rgb: ArrayLike) -> NDArray[np.float32]:
+def normalize(x: NDArray[np.number], mean_rgb: ArrayLike) -> NDArray[np.float32]:
     """Subtract a mean from each channel.
 
     Parameters
@@ -183,7 +185,9 @@ def compute_reshaped_dimensions(width: int, height: int, input_size: int) -> Dim
     return Dimensions(max(1, math.floor(width * scale + 0.5)), max(1, math.floor(height * scale + 0.5)))
 
 
-def to_batch_tensor(images: Sequence[NDArray[Any]], size: int, is_center_inputs: bool = True) -> NDArray[np.float32]:
+def to_batch_tensor(
+    images: Sequence[NDArray[np.uint8 | np.float32]], size: int, is_center_inputs: bool = True
+) -> NDArray[np.float32]:
     """Pad each image to a square, resize it, stack them: the input of a network before any mean or scale.
 
     The bits are those of `resize_bilinear(pad_to_square(image), (size, size))`, but the padded image, which can be

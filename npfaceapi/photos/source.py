@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from npfaceapi.errors import NpFaceApiError
-from npfaceapi.photos.decoding import is_pil_image
+from npfaceapi.photos.decoding import Pixels, is_pil_image
 from npfaceapi.photos.fetch import is_url
-from npfaceapi.photos.net_input import load_image
+from npfaceapi.photos.net_input import Photo, load_image
 
 __all__ = ["PhotoSource"]
 
@@ -34,7 +34,7 @@ class PhotoSource:
 
     __slots__ = ("_object", "_path", "size")
 
-    def __init__(self, photo: Any, size: tuple[int, int]) -> None:
+    def __init__(self, photo: Photo | None, size: tuple[int, int]) -> None:
         self.size = size  # width, height
         self._path: str | None = None
         self._object: weakref.ref[Any] | None = None
@@ -43,7 +43,7 @@ class PhotoSource:
         elif isinstance(photo, (str, os.PathLike)) and not (isinstance(photo, str) and is_url(photo)):
             self._path = os.path.abspath(os.fsdecode(photo))
 
-    def read(self) -> np.ndarray[Any, Any] | None:
+    def read(self) -> Pixels | None:
         """The pixels [H,W,3], or None if the photo is gone, was not kept, or is another one now."""
         photo = self._path if self._object is None else self._object()
         if photo is None:
@@ -54,5 +54,5 @@ class PhotoSource:
             return None
         return pixels if (pixels.shape[1], pixels.shape[0]) == self.size else None
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return PhotoSource, (self._path, self.size)

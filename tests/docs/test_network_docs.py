@@ -21,8 +21,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from npfaceapi import graph as graph_module
-from npfaceapi import nets
+from npfaceapi import graph as graph_module, nets
 from npfaceapi.engines.reference import OPERATIONS
 from npfaceapi.graph import Recorder, record
 from npfaceapi.networks.tiny_yolov2 import TinyYolov2

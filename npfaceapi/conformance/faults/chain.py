@@ -30,8 +30,7 @@ from npfaceapi.conformance.golden import Case
 from npfaceapi.conformance.levels import detector_options
 from npfaceapi.conformance.questions import Question
 from npfaceapi.engines.dispatch import use_backend
-from npfaceapi.faces.geometry import Box, min_bbox
-from npfaceapi.faces.geometry import Rect as BoxRect
+from npfaceapi.faces.geometry import Box, Rect as BoxRect, min_bbox
 from npfaceapi.faces.landmarks import FaceLandmarks68
 from npfaceapi.faces.results import FaceDetection
 from npfaceapi.networks.face_landmark_68_net import unpad_points

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 
 from npfaceapi.engines.cuda.jit import THREADS, Kernel, Launch
-from npfaceapi.engines.cuda.kernels import narrow as kn
-from npfaceapi.engines.cuda.kernels import pixels as kp
+from npfaceapi.engines.cuda.kernels import narrow as kn, pixels as kp
 from npfaceapi.engines.cuda.kernels.depthwise import depthwise, make_depthwise_strip
 from npfaceapi.engines.cuda.kernels.product import BK, CHAIN, NOWHERE, Tile, add_chains, make_product
 from npfaceapi.engines.cuda.kernels.resizing import resize

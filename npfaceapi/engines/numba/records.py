@@ -9,12 +9,7 @@ from typing import Any
 import numpy as np
 
 from npfaceapi.engines.fusion import Activation, Constants, Fused
-from npfaceapi.engines.numba.kernels import convolve as kc
-from npfaceapi.engines.numba.kernels import gemm as kg
-from npfaceapi.engines.numba.kernels import memory as km
-from npfaceapi.engines.numba.kernels import pool as kp
-from npfaceapi.engines.numba.kernels import rows as kr
-from npfaceapi.engines.numba.kernels import winograd as kw
+from npfaceapi.engines.numba.kernels import convolve as kc, gemm as kg, memory as km, pool as kp, rows as kr, winograd as kw
 from npfaceapi.engines.numba.planner import Call, Layout, Window, pixels_of, tiles_of, window_of, winograd_tile
 from npfaceapi.engines.numba.simd.emit import CLAMPED, LIMITED, SCALED, SLOPED
 from npfaceapi.engines.numba.simd.target import LANES

@@ -15,8 +15,7 @@ from helpers.simulated import use_tile
 from helpers.small_network import shapes_of, trunk
 from helpers.threads import run_in_threads
 from npfaceapi import ops
-from npfaceapi.engines.cuda import availability, device, launches, layout
-from npfaceapi.engines.cuda import program as program_module
+from npfaceapi.engines.cuda import availability, device, launches, layout, program as program_module
 from npfaceapi.engines.cuda.program import plan
 from npfaceapi.engines.fusion import Fused
 from npfaceapi.engines.reference import ReferenceProgram
