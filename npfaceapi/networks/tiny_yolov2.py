@@ -221,20 +221,9 @@ class YoloDetector(NeuralNetwork):
         return self.forward_input(to_net_input(photos), input_size)
 
     def locate_faces(self, photos: Any, options: TinyYolov2Options | None = None, *, see: See = unseen) -> Any:
-        """Detect the faces of a photo.
+        """Detect the faces of a photo: a list of FaceDetection, best first; a list of such lists if a list of photos came in.
 
-        Parameters
-        ----------
-        photos : photo or list of photos
-            See `npfaceapi.load_image` for what a photo can be.
-        options : TinyYolov2Options, optional
-        see : callable
-            Is shown "input", the batch, and for each photo "candidates", see `decode`.
-
-        Returns
-        -------
-        list of FaceDetection
-            Best first; a list of such lists if a list came in.
+        `see` is shown "input", the batch, and for each photo "candidates", as `decode` tells.
         """
         options = options_or_default(options, TinyYolov2Options, f"{self._where()}.locate_faces")
         net_input = to_net_input(photos)
