@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from npfaceapi.faces.geometry import Rect
-from npfaceapi.networks.mtcnn import as_bytes
+from npfaceapi.faces.results import FaceDetection
 
 __all__ = ["CascadeTrace", "Level", "Patch", "Stage", "trace_mtcnn"]
 
@@ -79,8 +79,8 @@ def _rects(boxes: Array) -> tuple[Rect, ...]:
     return tuple(Rect(*box) for box in boxes.tolist())
 
 
-def trace_mtcnn(net: Any, image: Array, options: Any) -> CascadeTrace:
-    """MTCNN at work on a photo [H,W,3]."""
+def trace_mtcnn(net: Any, image: Array, options: Any) -> tuple[CascadeTrace, list[FaceDetection]]:
+    """MTCNN at work on a photo [H,W,3], and the faces that it finds."""
     levels: list[Level] = []
     stages: list[Stage] = []
     batches: dict[str, Array] = {}
@@ -112,6 +112,5 @@ def trace_mtcnn(net: Any, image: Array, options: Any) -> CascadeTrace:
             Stage(titles[stage], threshold, _rects(boxes[order]), tuple(scores[order].tolist()), patches, judged, points)
         )
 
-    image = as_bytes(image)
-    net.detect_arrays(image, options, see)
-    return CascadeTrace((image.shape[1], image.shape[0]), tuple(levels), tuple(stages), batches)
+    faces = net.locate_faces(image, options, see=see)
+    return CascadeTrace((image.shape[1], image.shape[0]), tuple(levels), tuple(stages), batches), faces

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from npfaceapi.faces.boxes import iou, ssd_non_max_suppression
+from npfaceapi.faces.boxes import iou
 from npfaceapi.faces.geometry import Rect
-from npfaceapi.networks import ssd_mobilenetv1, tiny_yolov2
-from npfaceapi.networks.neural_network import reshaped_sizes_of
-from npfaceapi.photos.net_input import to_net_input
+from npfaceapi.faces.results import FaceDetection
+from npfaceapi.networks import ssd_mobilenetv1
 
 __all__ = ["Candidate", "DetectorTrace", "Heat", "trace_ssd", "trace_yolo"]
 
@@ -76,30 +73,32 @@ class DetectorTrace:
     anchors: int
 
 
-def trace_ssd(net: Any, image: Array, options: Any) -> DetectorTrace:
-    """SSD at work on a photo [H,W,3]."""
-    net_input = to_net_input(image)
-    batch = net_input.to_batch_tensor(ssd_mobilenetv1.SIZE, False)
-    raw = net.run_net(batch)
-    boxes = ssd_mobilenetv1.decode_boxes(raw["box_encodings"][0], net.priors).astype(np.float64)
-    scores = ssd_mobilenetv1.decode_scores(raw["class_logits"][0]).astype(np.float64)
-    threshold = ssd_mobilenetv1.IOU_THRESHOLD
-    kept = ssd_non_max_suppression(boxes, scores, options.max_results, threshold, options.min_confidence)
+def trace_ssd(net: Any, image: Array, options: Any) -> tuple[DetectorTrace, list[FaceDetection]]:
+    """SSD at work on a photo [H,W,3], and the faces that it finds."""
+    faces, seen = _watched(net, image, options)
+    boxes, scores = seen["boxes"].astype(np.float64), seen["scores"].astype(np.float64)
     above = [int(i) for i in np.argsort(-scores, kind="stable") if scores[i] > options.min_confidence]
     edges = np.clip(boxes, 0, 1) * ssd_mobilenetv1.SIZE
     rects = [Rect(x0, y0, max(x1 - x0, 0.0), max(y1 - y0, 0.0)) for y0, x0, y1, x1 in edges[above].tolist()]
-    candidates = _judged(rects, scores[above].tolist(), [i in set(kept) for i in above])
-    return DetectorTrace(
-        batch=batch,
-        photo_size=(image.shape[1], image.shape[0]),
-        inner_size=reshaped_sizes_of(net_input, ssd_mobilenetv1.SIZE)[0],
+    trace = DetectorTrace(
+        batch=seen["batch"],
+        photo_size=seen["image_size"],
+        inner_size=seen["reshaped_size"],
         heats=tuple(_ssd_heats(net, scores)),
-        candidates=candidates,
+        candidates=_judged(rects, scores[above].tolist(), [i in set(seen["kept"]) for i in above]),
         threshold=options.min_confidence,
-        iou_threshold=threshold,
+        iou_threshold=ssd_mobilenetv1.IOU_THRESHOLD,
         best=float(scores.max()),
         anchors=len(scores),
     )
+    return trace, faces
+
+
+def _watched(net: Any, image: Array, options: Any) -> tuple[list[FaceDetection], dict[str, Any]]:
+    """Run a detector; the faces, and all that it showed."""
+    seen: dict[str, Any] = {}
+    faces = net.locate_faces(image, options, see=lambda stage, **values: seen.update(values))
+    return faces, seen
 
 
 def _ssd_heats(net: Any, scores: Array) -> list[Heat]:
@@ -117,38 +116,30 @@ def _ssd_heats(net: Any, scores: Array) -> list[Heat]:
     return heats
 
 
-def trace_yolo(net: Any, image: Array, options: Any) -> DetectorTrace:
-    """A YOLO detector at work on a photo [H,W,3]."""
-    net_input = to_net_input(image)
-    size = options.input_size
-    batch = net_input.to_batch_tensor(size, False)
-    (grid,) = net.run_net(batch)["grid"]
-    photo_size, inner = (image.shape[1], image.shape[0]), reshaped_sizes_of(net_input, size)[0]
-    everything = dataclasses.replace(net.config, iou_threshold=math.inf)
-    rest = photo_size, inner, size, options.score_threshold
-    above = tiny_yolov2.decode(grid, everything, *rest)
-    kept = {(face.score, face.box) for face in tiny_yolov2.decode(grid, net.config, *rest)}
-    scale_x, scale_y = inner[0] / photo_size[0], inner[1] / photo_size[1]
-    rects = [Rect(f.box.x * scale_x, f.box.y * scale_y, f.box.width * scale_x, f.box.height * scale_y) for f in above]
-    cells = grid.shape[0]
-    with np.errstate(over="ignore"):
-        scores = 1 / (1 + np.exp(-grid.reshape(cells, cells, len(net.anchors), -1)[..., 4].astype(np.float64)))
-    pixels = size // cells
+def trace_yolo(net: Any, image: Array, options: Any) -> tuple[DetectorTrace, list[FaceDetection]]:
+    """A YOLO detector at work on a photo [H,W,3], and the faces that it finds."""
+    faces, seen = _watched(net, image, options)
+    grid, boxes, scores, inner = seen["grid"], seen["boxes"], seen["scores"], seen["reshaped_size"]
+    above = np.argsort(scores, kind="stable")[::-1]  # of equal scores the later first, as the suppression takes them
+    rects = [Rect(*box) for box in (boxes[above] * (*inner, *inner)).tolist()]
+    cells = len(grid)
+    pixels = options.input_size // cells
     heats = [
-        Heat(f"anchor {k + 1}", f"{cells} x {cells} cells; {w * pixels:.0f} x {h * pixels:.0f} pixels", scores[..., k])
+        Heat(f"anchor {k + 1}", f"{cells} x {cells} cells; {w * pixels:.0f} x {h * pixels:.0f} pixels", grid[..., k])
         for k, (w, h) in enumerate(net.anchors)
     ]
-    return DetectorTrace(
-        batch=batch,
-        photo_size=photo_size,
+    trace = DetectorTrace(
+        batch=seen["batch"],
+        photo_size=seen["image_size"],
         inner_size=inner,
         heats=tuple(heats),
-        candidates=_judged(rects, [face.score for face in above], [(face.score, face.box) in kept for face in above]),
+        candidates=_judged(rects, scores[above].tolist(), [i in set(seen["kept"]) for i in above.tolist()]),
         threshold=options.score_threshold,
         iou_threshold=net.config.iou_threshold,
-        best=float(scores.max()),
-        anchors=scores.size,
+        best=float(grid.max()),
+        anchors=grid.size,
     )
+    return trace, faces
 
 
 def _judged(boxes: Sequence[Rect], scores: Sequence[float], kept: Sequence[bool]) -> tuple[Candidate, ...]:

@@ -21,8 +21,8 @@ from npfaceapi.inspection.faces import report_face
 from npfaceapi.inspection.layers import NetworkReport, report_network
 from npfaceapi.inspection.report import Report
 from npfaceapi.networks.registry import DETECTORS, FACE_NETS, NETS
-from npfaceapi.photos.net_input import to_net_input
-from npfaceapi.tasks import DetectAllFacesTask, detect_all_faces
+from npfaceapi.photos.net_input import NetInput, to_net_input
+from npfaceapi.tasks import DetectAllFacesTask
 
 __all__ = ["Inspection", "inspect"]
 
@@ -110,10 +110,10 @@ def inspect(photo: Any, options: Any = None, *, net: str | None = None) -> Inspe
     (image,) = net_input.image_tensors
     detector = next(net.name for net in DETECTORS.values() if type(options) is net.options)
     chosen = USUAL if net is None else (net,) if net in FACE_NETS else ()
-    detection = _trace(detector, image, options)
+    detection, found = _trace(detector, image, options)
     # the layers of the detector are the largest: their turn comes before the other networks' weights are in memory
     reports = [] if net in FACE_NETS else _detector_reports(detector, detection)
-    faces = tuple(report_face(image, result, chosen) for result in _results(image, options, chosen))
+    faces = tuple(report_face(image, result, chosen) for result in _results(image, options, chosen, found))
     if faces:
         for name in chosen:
             batch = faces[0].batch_of(name)
@@ -142,15 +142,21 @@ def _name(photo: Any) -> str:
     return "the photo"
 
 
-def _trace(detector: str, image: Array, options: Any) -> DetectorTrace | CascadeTrace:
+def _trace(detector: str, image: Array, options: Any) -> tuple[DetectorTrace | CascadeTrace, list[FaceDetection]]:
+    """The detector at work, once, and the faces that it finds."""
     if detector == "mtcnn":
         return trace_mtcnn(nets.mtcnn, image, options)
     return (trace_ssd if detector == "ssd_mobilenetv1" else trace_yolo)(getattr(nets, detector), image, options)
 
 
-def _results(image: Array, options: Any, chosen: tuple[str, ...]) -> list[FaceResult]:
-    """The faces, with what the chosen networks and those before them in the chain tell."""
-    task: DetectAllFacesTask[Sequence[FaceDetection | FaceResult], Faces[FaceResult]] = detect_all_faces(image, options)
+def _results(image: Array, options: Any, chosen: tuple[str, ...], found: list[FaceDetection]) -> list[FaceResult]:
+    """The faces that were found, with what the chosen networks and those before them in the chain tell."""
+
+    class Found(DetectAllFacesTask[Sequence[FaceDetection | FaceResult], Faces[FaceResult]]):
+        def _faces(self, net_input: NetInput) -> list[list[FaceDetection]]:
+            return [found]
+
+    task: DetectAllFacesTask[Sequence[FaceDetection | FaceResult], Faces[FaceResult]] = Found(image, options)
     if chosen:
         task = task.with_face_landmarks(use_tiny_landmark_net="face_landmark_68_tiny_net" in chosen)
     if "face_expression_net" in chosen:

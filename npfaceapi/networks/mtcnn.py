@@ -31,7 +31,7 @@ from npfaceapi.graph import Node, ParamTree, block
 from npfaceapi.networks import mtcnn_stages as stages
 from npfaceapi.networks.loaded import Loaded
 from npfaceapi.networks.network_weights import NetworkWeights, Shapes
-from npfaceapi.networks.neural_network import NeuralNetwork, one_or_list, options_or_default
+from npfaceapi.networks.neural_network import NeuralNetwork, See, one_or_list, options_or_default, unseen
 from npfaceapi.networks.options import MtcnnOptions
 from npfaceapi.photos.net_input import to_net_input
 from npfaceapi.weights import bundled_weights_shapes
@@ -193,7 +193,7 @@ class Mtcnn(NetworkWeights):
             raise AttributeError(f"Mtcnn: expected one of its attributes, got {name!r}{hint}")
 
     def detect_arrays(
-        self, image: Array, options: MtcnnOptions, see: Callable[..., None] = lambda stage, **values: None
+        self, image: Array, options: MtcnnOptions, see: See = unseen
     ) -> tuple[Array, Array, Array, Array, dict[str, Any]]:
         """The three stages on one photo uint8 [H,W,3]: (boxes, scores, landmarks, face-api.js's landmarks, stats).
 
@@ -271,18 +271,31 @@ class Mtcnn(NetworkWeights):
         results = [self.forward_with_stats(image, options)["results"] for image in net_input.image_tensors]
         return one_or_list(results, net_input)
 
-    def locate_faces(self, photos: Any, options: MtcnnOptions | None = None) -> Any:
-        """The detections of `forward` alone: a list of FaceDetection, or a list of such lists."""
+    def locate_faces(self, photos: Any, options: MtcnnOptions | None = None, *, see: See = unseen) -> Any:
+        """The detections of `forward` alone: a list of FaceDetection, or a list of such lists; `see` as in `detect_arrays`."""
+        options = options_or_default(options, MtcnnOptions, "Mtcnn.locate_faces")
         net_input = to_net_input(photos)
-        results = [self.forward(image, options) for image in net_input.image_tensors]
-        return one_or_list([[result.detection for result in faces] for faces in results], net_input)
+        faces = []
+        for image in map(as_bytes, net_input.image_tensors):
+            boxes, scores, *_ = self.detect_arrays(image, options, see)
+            faces.append(detections_of(boxes, scores, image.shape[1], image.shape[0]))
+        return one_or_list(faces, net_input)
+
+
+def detections_of(boxes: Array, scores: Array, width: int, height: int) -> list[FaceDetection]:
+    """Boxes [n,4] and scores [n] in pixels of a photo of width x height."""
+    return [
+        FaceDetection(score, Rect(x / width, y / height, w / width, h / height), (width, height))
+        for (x, y, w, h), score in zip(boxes.tolist(), scores.tolist(), strict=True)
+    ]
 
 
 def results_of(boxes: Array, scores: Array, landmarks: Array, width: int, height: int) -> list[FaceResult]:
     """Boxes [n,4], scores [n] and landmarks [n,5,2] in pixels as the results of a photo of width x height."""
     results = []
-    for (x, y, w, h), score, points in zip(boxes.tolist(), scores.tolist(), landmarks, strict=True):
-        detection = FaceDetection(score, Rect(x / width, y / height, w / width, h / height), (width, height))
+    for detection, (x, y, w, h), points in zip(
+        detections_of(boxes, scores, width, height), boxes.tolist(), landmarks, strict=True
+    ):
         relative = (points - (x, y)) / (w, h)
         results.append(extend_with_face_landmarks(FaceResult(detection), FaceLandmarks5(relative, (w, h))))
     return results

@@ -22,10 +22,27 @@ from npfaceapi.networks.network_weights import NetworkWeights, Shapes, as_array
 from npfaceapi.photos.net_input import NetInput, compute_reshaped_dimensions, to_net_input
 from npfaceapi.taps import Taps
 
-__all__ = ["NeuralNetwork", "Shapes", "one_or_list", "options_or_default", "reshaped_sizes_of", "sigmoid", "sizes_of", "softmax"]
+__all__ = [
+    "NeuralNetwork",
+    "See",
+    "Shapes",
+    "one_or_list",
+    "options_or_default",
+    "reshaped_sizes_of",
+    "sigmoid",
+    "sizes_of",
+    "softmax",
+    "unseen",
+]
 
 Array = np.ndarray[Any, Any]
 T = TypeVar("T")
+#: Is shown what a detector sees and says on the way, `see(stage, name=value, ...)`; it must change nothing.
+See = Callable[..., None]
+
+
+def unseen(stage: str, **values: Any) -> None:
+    """Look away."""
 
 
 def one_or_list(results: list[T], net_input: NetInput) -> T | list[T]:

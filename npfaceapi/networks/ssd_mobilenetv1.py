@@ -23,7 +23,16 @@ from npfaceapi.faces.boxes import ssd_non_max_suppression
 from npfaceapi.faces.geometry import Rect
 from npfaceapi.faces.results import FaceDetection
 from npfaceapi.graph import Node, ParamTree, block
-from npfaceapi.networks.neural_network import NeuralNetwork, one_or_list, options_or_default, reshaped_sizes_of, sigmoid, sizes_of
+from npfaceapi.networks.neural_network import (
+    NeuralNetwork,
+    See,
+    one_or_list,
+    options_or_default,
+    reshaped_sizes_of,
+    sigmoid,
+    sizes_of,
+    unseen,
+)
 from npfaceapi.networks.options import SsdMobilenetv1Options
 from npfaceapi.photos.net_input import NetInput, to_net_input
 
@@ -114,7 +123,12 @@ def decode_scores(class_logits: Array) -> Array:
 
 
 def decode(
-    boxes: Array, scores: Array, image_size: tuple[int, int], reshaped_size: tuple[int, int], options: SsdMobilenetv1Options
+    boxes: Array,
+    scores: Array,
+    image_size: tuple[int, int],
+    reshaped_size: tuple[int, int],
+    options: SsdMobilenetv1Options,
+    see: See = unseen,
 ) -> list[FaceDetection]:
     """Boxes [5118,4] and scores [5118] to the faces of one photo, best first.
 
@@ -124,6 +138,8 @@ def decode(
         From `decode_boxes` and `decode_scores`.
     image_size, reshaped_size : (width, height)
         Of the photo, and of the photo resized into the 512 square (rounded).
+    see : callable
+        Is shown "candidates": boxes, scores, the numbers of those kept, and the sizes.
 
     Notes
     -----
@@ -132,6 +148,7 @@ def decode(
     kept = ssd_non_max_suppression(
         boxes.astype(np.float64), scores.astype(np.float64), options.max_results, IOU_THRESHOLD, options.min_confidence
     )
+    see("candidates", boxes=boxes, scores=scores, kept=kept, image_size=image_size, reshaped_size=reshaped_size)
     pad_x, pad_y = SIZE / reshaped_size[0], SIZE / reshaped_size[1]
     faces = []
     for i in kept:
@@ -180,7 +197,10 @@ class SsdMobilenetv1(NeuralNetwork):
 
     def forward_input(self, net_input: NetInput) -> dict[str, list[Array]]:
         """What face-api.js's `forwardInput` gives: decoded `boxes` [5118,4] and `scores` [5118] of each photo."""
-        raw = self.run_net(net_input.to_batch_tensor(SIZE, False))
+        return self._decoded(net_input.to_batch_tensor(SIZE, False))
+
+    def _decoded(self, batch: Array) -> dict[str, list[Array]]:
+        raw = self.run_net(batch)
         return {
             "boxes": [decode_boxes(encodings, self.priors) for encodings in raw["box_encodings"]],
             "scores": [decode_scores(logits) for logits in raw["class_logits"]],
@@ -190,7 +210,7 @@ class SsdMobilenetv1(NeuralNetwork):
         """`forward_input` of one photo or a list of them."""
         return self.forward_input(to_net_input(photos))
 
-    def locate_faces(self, photos: Any, options: SsdMobilenetv1Options | None = None) -> Any:
+    def locate_faces(self, photos: Any, options: SsdMobilenetv1Options | None = None, *, see: See = unseen) -> Any:
         """Detect the faces of a photo.
 
         Parameters
@@ -198,6 +218,8 @@ class SsdMobilenetv1(NeuralNetwork):
         photos : photo or list of photos
             See `npfaceapi.load_image` for what a photo can be.
         options : SsdMobilenetv1Options, optional
+        see : callable
+            Is shown "input", the batch, and for each photo "candidates", see `decode`.
 
         Returns
         -------
@@ -206,9 +228,11 @@ class SsdMobilenetv1(NeuralNetwork):
         """
         options = options_or_default(options, SsdMobilenetv1Options, "SsdMobilenetv1.locate_faces")
         net_input = to_net_input(photos)
-        outputs = self.forward_input(net_input)
+        batch = net_input.to_batch_tensor(SIZE, False)
+        see("input", batch=batch)
+        outputs = self._decoded(batch)
         faces = [
-            decode(boxes, scores, size, reshaped, options)
+            decode(boxes, scores, size, reshaped, options, see)
             for boxes, scores, size, reshaped in zip(
                 outputs["boxes"], outputs["scores"], sizes_of(net_input), reshaped_sizes_of(net_input, SIZE), strict=True
             )

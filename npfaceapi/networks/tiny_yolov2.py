@@ -27,12 +27,14 @@ from npfaceapi.graph import Node, ParamTree, block
 from npfaceapi.networks.blocks import YOLO_MEAN_RGB, separable_conv2d
 from npfaceapi.networks.neural_network import (
     NeuralNetwork,
+    See,
     Shapes,
     one_or_list,
     options_or_default,
     reshaped_sizes_of,
     sigmoid,
     sizes_of,
+    unseen,
 )
 from npfaceapi.networks.options import TinyYolov2Options
 from npfaceapi.photos.net_input import NetInput, to_net_input
@@ -128,6 +130,7 @@ def decode(
     reshaped_size: tuple[int, int],
     input_size: int,
     score_threshold: float,
+    see: See = unseen,
 ) -> list[FaceDetection]:
     """A grid [C,C,A*K] to the faces of one photo, best first; float64 throughout.
 
@@ -145,6 +148,9 @@ def decode(
         Side of the input square.
     score_threshold : float
         Faces with a larger score are kept.
+    see : callable
+        Is shown "candidates": the scores of the grid [C,C,A]; boxes [n,4] as x, y, width and height, fractions of the photo,
+        and scores [n] of those above the threshold; the numbers of those kept, and the sizes.
 
     Notes
     -----
@@ -167,6 +173,15 @@ def decode(
     boxes = np.stack([center_x - width / 2, center_y - height / 2, width, height], axis=-1)
     kept_scores = scores[row, column, anchor]
     kept = non_max_suppression(boxes * input_size, kept_scores, config.iou_threshold)
+    see(
+        "candidates",
+        grid=scores,
+        boxes=boxes,
+        scores=kept_scores,
+        kept=kept,
+        image_size=image_size,
+        reshaped_size=reshaped_size,
+    )
     faces = []
     for i in kept:
         x, y, w, h = boxes[i].tolist()
@@ -205,27 +220,20 @@ class YoloDetector(NeuralNetwork):
         """`forward_input` of one photo or a list of them; `input_size` is a multiple of 32."""
         return self.forward_input(to_net_input(photos), input_size)
 
-    def locate_faces(self, photos: Any, options: TinyYolov2Options | None = None) -> Any:
-        """Detect the faces of a photo.
+    def locate_faces(self, photos: Any, options: TinyYolov2Options | None = None, *, see: See = unseen) -> Any:
+        """Detect the faces of a photo: a list of FaceDetection, best first; a list of such lists if a list of photos came in.
 
-        Parameters
-        ----------
-        photos : photo or list of photos
-            See `npfaceapi.load_image` for what a photo can be.
-        options : TinyYolov2Options, optional
-
-        Returns
-        -------
-        list of FaceDetection
-            Best first; a list of such lists if a list came in.
+        `see` is shown "input", the batch, and for each photo "candidates", as `decode` tells.
         """
         options = options_or_default(options, TinyYolov2Options, f"{self._where()}.locate_faces")
         net_input = to_net_input(photos)
         size = options.input_size
+        batch = net_input.to_batch_tensor(size, False)
+        see("input", batch=batch)
         faces = [
-            decode(grid, self.config, photo_size, reshaped, size, options.score_threshold)
+            decode(grid, self.config, photo_size, reshaped, size, options.score_threshold, see)
             for grid, photo_size, reshaped in zip(
-                self.forward_input(net_input, size), sizes_of(net_input), reshaped_sizes_of(net_input, size), strict=True
+                self.run_net(batch)["grid"], sizes_of(net_input), reshaped_sizes_of(net_input, size), strict=True
             )
         ]
         return one_or_list(faces, net_input)

@@ -110,10 +110,29 @@ def test_tiny_candidates_are_those_that_detection_keeps(two_faces, threshold):
 
 
 def test_more_faces_than_asked_for(two_faces):
-    trace = trace_ssd(nets.ssd_mobilenetv1, two_faces, faceapi.SsdMobilenetv1Options(max_results=1))
+    trace, (face,) = trace_ssd(nets.ssd_mobilenetv1, two_faces, faceapi.SsdMobilenetv1Options(max_results=1))
+    assert face.score == trace.candidates[0].score
     assert [c.is_kept for c in trace.candidates].count(True) == 1
     assert (False, None) in [(c.is_kept, c.beaten_by) for c in trace.candidates]
     assert "more than the most faces asked for" in Page(detector_sections(trace)).text
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [(faceapi.SsdMobilenetv1Options(), "ssd_mobilenetv1"), (TINY, "tiny_face_detector"), (faceapi.MtcnnOptions(), "mtcnn_onet")],
+)
+def test_each_network_runs_once(astronaut, monkeypatch, options, name):
+    runs = []
+    original = faceapi.NeuralNetwork.run_net
+
+    def counted(net, batch, **more):
+        runs.append(net)
+        return original(net, batch, **more)
+
+    monkeypatch.setattr(faceapi.NeuralNetwork, "run_net", counted)
+    assert len(faceapi.inspect(astronaut, options).faces) == 1
+    for shown in (name, "face_landmark_68_net", "face_recognition_net"):
+        assert runs.count(nets.network_named(shown)) == 1, shown
 
 
 def test_mtcnn_stage_by_stage(two_faces):

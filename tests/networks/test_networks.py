@@ -464,7 +464,7 @@ def test_warmup_of_one_network():
             faceapi.SsdMobilenetv1Options(),
             "TinyFaceDetector.locate_faces: expected TinyYolov2Options, got Ssd",
         ),
-        ("mtcnn", 0.5, "Mtcnn.forward: expected MtcnnOptions, got float"),
+        ("mtcnn", 0.5, "Mtcnn.locate_faces: expected MtcnnOptions, got float"),
     ],
 )
 def test_options_of_another_detector(name, wrong, expected):

@@ -165,19 +165,5 @@ class CudaProgram:
 
 
 def plan(graph: Graph, weights: Mapping[str, Array], outputs: Sequence[Node]) -> CudaProgram:
-    """Make a graph and its weights ready to run on the CUDA kernels.
-
-    Parameters
-    ----------
-    graph : Graph
-    weights : mapping of name to array
-        float32 values of the graph's parameters.
-    outputs : sequence of Node
-        What the program returns, in this order; nothing is fused past them.
-
-    Returns
-    -------
-    CudaProgram
-        `program(batch)`, with a batch float32 [N,H,W,C].
-    """
+    """Make a graph and its weights, float32 by name, ready to run on the CUDA kernels; nothing is fused past the outputs."""
     return CudaProgram(graph, weights, outputs)
