@@ -15,7 +15,7 @@ from npfaceapi.engines.numba.kernels import memory as km
 from npfaceapi.engines.numba.kernels import pool as kp
 from npfaceapi.engines.numba.kernels import rows as kr
 from npfaceapi.engines.numba.kernels import winograd as kw
-from npfaceapi.engines.numba.planner import Call, Layout, Window, pixels_of, tiles_of, window_of, winograd_tile
+from npfaceapi.engines.numba.planner import Call, Layout, PlannedStep, Window, pixels_of, window_of
 from npfaceapi.engines.numba.simd.emit import CLAMPED, LIMITED, SCALED, SLOPED
 from npfaceapi.engines.numba.simd.target import LANES
 from npfaceapi.engines.numba.simd.winograd import transform_filters
@@ -102,7 +102,7 @@ class Records:
             finish |= SLOPED
         return finish | LIMITED if np.isfinite(step.activation.highest) else finish
 
-    def of(self, step: Fused) -> list[Call]:
+    def of(self, step: PlannedStep) -> list[Call]:
         """The calls of a step."""
         out = self.layout.images[step.node]
         return [*self.halo(out), *_KINDS[step.kind](self, step, out)]
@@ -228,12 +228,12 @@ def _met(outputs: int, size: int, taps: int, stride: int, before: int) -> tuple[
     return (met[0], met[-1] + 1) if met else (0, 1)
 
 
-def _convolution(records: Records, step: Fused, out: Image) -> list[Call]:
+def _convolution(records: Records, step: PlannedStep, out: Image) -> list[Call]:
     w, x = step.params["filters"], records.layout.images[step.inputs[0]]
     if step.depthwise is not None:
         return [_separable(records, step, w, x, out)]
-    if m := winograd_tile(step):
-        return _winograd(records, step, w, m, x, out)
+    if step.tile:
+        return _winograd(records, step, w, x, out)
     return [_plain(records, step, w, x, window_of(step.first, *w.shape[:2]), out)]
 
 
@@ -266,10 +266,10 @@ def _separable(records: Records, step: Fused, w: Array, x: Image, out: Image) ->
     return Call(kc.convolve, kc.CONVOLVE, values, records._chunks(H * W * weights.size, max(1, out.H // 2)))
 
 
-def _winograd(records: Records, step: Fused, w: Array, m: int, x: Image, out: Image) -> list[Call]:
+def _winograd(records: Records, step: PlannedStep, w: Array, x: Image, out: Image) -> list[Call]:
     H, W = pixels_of(step.first.shape)[:2]
     Ci, N = w.shape[2:]
-    rows, columns = tiles_of(step, m)
+    m, (rows, columns) = step.tile, step.tiles
     V, U = records.layout.tiles[step.node]
     residual = records.layout.images[step.residual] if step.residual is not None else None
     starts, R, chained = _chains(np.zeros(1, np.int64), Ci)
@@ -293,7 +293,7 @@ def _winograd(records: Records, step: Fused, w: Array, m: int, x: Image, out: Im
     ]
 
 
-def _depthwise(records: Records, step: Fused, out: Image) -> list[Call]:
+def _depthwise(records: Records, step: PlannedStep, out: Image) -> list[Call]:
     filters = step.params["filters"]
     window = window_of(step.first, *filters.shape[:2])
     x = records.layout.images[step.inputs[0]]
@@ -306,18 +306,18 @@ def _depthwise(records: Records, step: Fused, out: Image) -> list[Call]:
     return [Call(kc.depthwise, kc.DEPTHWISE, values, records._chunks(out.H * out.W * 9 * x.cp, out.H))]
 
 
-def _dense(records: Records, step: Fused, out: Image) -> list[Call]:
+def _dense(records: Records, step: PlannedStep, out: Image) -> list[Call]:
     """A convolution with one output pixel, whose filter covers the image."""
     x = records.layout.images[step.inputs[0]]
     window = Window(x.H, x.W, 1, (0, 0, 0, 0))
     return [_plain(records, step, step.params["weights"].reshape(x.H, x.W, x.C, -1), x, window, out)]
 
 
-def _affine(records: Records, step: Fused, out: Image) -> list[Call]:
+def _affine(records: Records, step: PlannedStep, out: Image) -> list[Call]:
     return [records.affine(step.inputs[0], out, step.constants, step.activation)]
 
 
-def _pair(records: Records, step: Fused, out: Image) -> list[Call]:
+def _pair(records: Records, step: PlannedStep, out: Image) -> list[Call]:
     x, y = records.layout.images[step.inputs[0]], records.layout.images[step.inputs[-1]]
     values = {
         "x": x.at(), "row": x.row, "y": y.at(), "y_row": y.row, "out": out.at(), "out_row": out.row, "H": out.H, "W": out.W,
@@ -327,7 +327,7 @@ def _pair(records: Records, step: Fused, out: Image) -> list[Call]:
     return [Call(kr.pair, kr.PAIR, values, records._chunks(out.H * out.W * out.cp * 8, out.H))]
 
 
-def _pool(records: Records, step: Fused, out: Image) -> list[Call]:
+def _pool(records: Records, step: PlannedStep, out: Image) -> list[Call]:
     x, attributes = records.layout.images[step.inputs[0]], step.first.attributes
     size_h, size_w = (x.H, x.W) if step.kind == "mean" else (attributes["size"],) * 2
     stride, padding = attributes.get("stride", 1), attributes.get("padding", "valid")
@@ -340,7 +340,7 @@ def _pool(records: Records, step: Fused, out: Image) -> list[Call]:
     return [Call(kernel, kp.POOL, values, records._chunks(out.H * out.W * out.cp * size_h * size_w, out.H))]
 
 
-def _pad(records: Records, step: Fused, out: Image) -> list[Call]:
+def _pad(records: Records, step: PlannedStep, out: Image) -> list[Call]:
     x, attributes = records.layout.images[step.inputs[0]], step.first.attributes
     before = {"top": attributes["rows"][0], "left": attributes["columns"][0], "first": attributes["channels"][0]}
     values = {
@@ -350,7 +350,7 @@ def _pad(records: Records, step: Fused, out: Image) -> list[Call]:
     return [Call(kr.pad, kr.PAD, values, records._chunks(out.H * out.W * out.cp * 8, out.H))]
 
 
-def _pixelwise(records: Records, step: Fused, out: Image) -> list[Call]:
+def _pixelwise(records: Records, step: PlannedStep, out: Image) -> list[Call]:
     x = records.layout.images[step.inputs[0]]
     values = {
         "x": x.at(), "row": x.row, "out": out.at(), "out_row": out.row, "H": out.H, "W": out.W, "C": out.cp, "real_C": out.C,
@@ -358,7 +358,7 @@ def _pixelwise(records: Records, step: Fused, out: Image) -> list[Call]:
     return [Call(kr.sigmoid if step.kind == "sigmoid" else kr.softmax, kr.PIXELWISE, values)]
 
 
-def _joined(records: Records, step: Fused, out: Image) -> list[Call]:
+def _joined(records: Records, step: PlannedStep, out: Image) -> list[Call]:
     """concat and reshape: the inputs' numbers one after the other."""
     target = {"out": out.at(), "slot": 0, "out_row": out.row, "out_cp": out.cp, "out_W": out.W, "out_C": out.C}
     calls, skip = [], 0
@@ -368,7 +368,7 @@ def _joined(records: Records, step: Fused, out: Image) -> list[Call]:
     return calls
 
 
-_KINDS: dict[str, Callable[[Records, Fused, Image], list[Call]]] = {
+_KINDS: dict[str, Callable[[Records, PlannedStep, Image], list[Call]]] = {
     "conv2d": _convolution,
     "depthwise_conv2d": _depthwise,
     "dense": _dense,
