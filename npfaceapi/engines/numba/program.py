@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from npfaceapi.engines.numba.lowering.records import Records
+from npfaceapi.engines.numba.lowering.steps import calls_of, load_input, store_outputs
 from npfaceapi.engines.numba.planner import Call, Layout, PlannedStep
-from npfaceapi.engines.numba.records import Records
 from npfaceapi.engines.numba.run import CHUNKS, COLUMNS, KERNEL, PARAMS, Order, Table, make_ready, run_steps
 from npfaceapi.engines.numba.threads import claim_all, run_together
 from npfaceapi.engines.numba.workspace import ALIGNMENT, Block, address_of, round_up, workspaces
@@ -50,11 +51,11 @@ class NumbaProgram:
         layout = Layout(graph, weights, self.outputs)
         self.steps = tuple(_step(planned) for planned in layout.steps)
         records = Records(layout)
-        calls, ends = records.load(), [0]
+        calls, ends = load_input(records), [0]
         for step in layout.steps:
-            calls += records.of(step)
+            calls += calls_of(records, step)
             ends.append(len(calls))
-        calls += [records.store(k, node) for k, node in enumerate(self.outputs)]
+        calls += store_outputs(records, self.outputs)
         calls = records.place_weights(calls)
         self._ends = [*ends[:-1], len(calls)]  # the rows of step number i lie between numbers i and i + 1
         make_ready()
