@@ -31,7 +31,7 @@ NOT_IN_FACE_API = {"reshape"}  # moves no number; TensorFlow.js has no kernel to
 
 REFERENCE = "npfaceapi/engines/reference.py"
 FUSION = "npfaceapi/engines/fusion.py"
-NUMBA = "npfaceapi/engines/numba/records.py"
+NUMBA = "npfaceapi/engines/numba/lowering/steps.py"
 CUDA = "npfaceapi/engines/cuda/launches.py"
 CUDA_LAYOUT = "npfaceapi/engines/cuda/layout.py"
 ONNX = "npfaceapi/export/onnx_model.py"

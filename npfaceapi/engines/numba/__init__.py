@@ -2,7 +2,7 @@
 
     ../fusion.py  which nodes one step computes together             knows graphs, no memory
     planner.py    the image of every stored node: halo, lifetime     (workspace.py: where it lies)
-    records.py    each step as kernel calls: folded and packed weights, tables, chunks
+    lowering/     each step as kernel calls: folded and packed weights, tables, chunks
     program.py    runs a batch; threads.py has the helpers; run.py walks through the table
     kernels/      the kernels: bare functions over addresses         know memory, no graphs
     simd/         the micro-kernels inside of them, as LLVM instructions

@@ -7,6 +7,7 @@ workspace for as long as somebody reads it, counted in steps: loading the caller
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from npfaceapi.engines.numba.workspace import ALIGNMENT, Image, place, round_up
 from npfaceapi.graph import Graph, Node
 from npfaceapi.ops import window_padding
 
-__all__ = ["Call", "Layout", "Window", "pixels_of", "tiles_of", "window_of", "winograd_tile"]
+__all__ = ["Call", "Layout", "PlannedStep", "Window", "pixels_of", "window_of"]
 
 Array = np.ndarray[Any, Any]
 
@@ -70,7 +71,7 @@ def pixels_of(shape: Sequence[int]) -> tuple[int, int, int]:
     return H, W, C
 
 
-def winograd_tile(step: Fused) -> int:
+def _winograd_tile(step: Fused) -> int:
     """Side m of the tiles if a step is to be computed by Winograd's method (see simd/winograd.py), else 0.
 
     It pays for 3x3 filters between many channels, if the image is large enough: transformed, the weights are 36/9 times as many
@@ -87,30 +88,41 @@ def winograd_tile(step: Fused) -> int:
     return 4 if side >= 12 else 2 if side >= 8 else 0
 
 
-def tiles_of(step: Fused, m: int) -> tuple[int, int]:
-    """Rows and columns of m x m tiles that cover a step's result."""
-    H, W, _ = step.first.shape
-    return -(-H // m), -(-W // m)
+@dataclass
+class PlannedStep(Fused):
+    """A fused step, and what was decided about how to compute it."""
 
+    tile: int = 0  # side m of the tiles if it is computed by Winograd's method, else 0
 
-def _window_on_input(step: Fused) -> Window | None:
-    first = step if step.depthwise is None else step.depthwise
-    if first.kind not in ("conv2d", "depthwise_conv2d"):
-        return None
-    window, m = window_of(first.first, *first.params["filters"].shape[:2]), winograd_tile(step)
-    if m:  # whole tiles are read
-        rows, columns = tiles_of(step, m)
-        H, W, _ = step.first.shape
-        window = window._replace(halo=(1, rows * m + 1 - H, 1, columns * m + 1 - W))
-    return window
+    @classmethod
+    def of(cls, fused: Fused) -> PlannedStep:
+        return cls(**vars(fused), tile=_winograd_tile(fused))
+
+    @property
+    def tiles(self) -> tuple[int, int]:
+        """Rows and columns of tiles that cover the result."""
+        H, W, _ = self.first.shape
+        return -(-H // self.tile), -(-W // self.tile)
+
+    def window_on_input(self) -> Window | None:
+        """How the first filter moves over the step's first input, if there is one."""
+        first = self if self.depthwise is None else self.depthwise
+        if first.kind not in ("conv2d", "depthwise_conv2d"):
+            return None
+        window = window_of(first.first, *first.params["filters"].shape[:2])
+        if self.tile:  # whole tiles are read
+            rows, columns = self.tiles
+            H, W, _ = self.first.shape
+            window = window._replace(halo=(1, rows * self.tile + 1 - H, 1, columns * self.tile + 1 - W))
+        return window
 
 
 class Layout:
-    """The fused steps, and the image of every node that is stored.
+    """The steps, and the image of every node that is stored.
 
     Attributes
     ----------
-    steps : list of Fused
+    steps : list of PlannedStep
     images : dict of Node to Image
     loads_input : bool
         Whether the caller's image itself must be copied into the workspace.
@@ -124,7 +136,7 @@ class Layout:
 
     def __init__(self, graph: Graph, weights: Mapping[str, Array], outputs: Sequence[Node]) -> None:
         self.input, self.outputs = graph.input, tuple(outputs)
-        self.steps = fuse(graph, weights, outputs, pools=True)
+        self.steps = [PlannedStep.of(fused) for fused in fuse(graph, weights, outputs, pools=True)]
         readers = [step for step in self.steps if graph.input in step.inputs]
         self.loads_input = graph.input in outputs or any(step.kind != "affine" for step in readers)
         self.images: dict[Node, Image] = {}
@@ -134,9 +146,12 @@ class Layout:
             self._add(graph.input, 0, True)
         for i, step in enumerate(self.steps):
             self._add(step.node, i + 1, step.kind == "affine" and step.inputs[0] is graph.input)
-            if m := winograd_tile(step):
-                rows, columns = tiles_of(step, m)
-                V, U = (Image((m + 2) ** 2, rows * columns, C, born=i + 1, dies=i + 1) for C in step.params["filters"].shape[2:])
+            if step.tile:
+                rows, columns = step.tiles
+                V, U = (
+                    Image((step.tile + 2) ** 2, rows * columns, C, born=i + 1, dies=i + 1)
+                    for C in step.params["filters"].shape[2:]
+                )
                 self.tiles[step.node] = V, U
             for x in step.inputs:
                 if x in self.images:
@@ -149,7 +164,7 @@ class Layout:
     def _add(self, node: Node, born: int, is_photo: bool) -> None:
         H, W, C = pixels_of(node.shape)
         readers = [step for step in self.steps if node in step.inputs]
-        windows = [w for w in (_window_on_input(step) for step in readers if step.inputs[0] is node) if w is not None]
+        windows = [w for w in (step.window_on_input() for step in readers if step.inputs[0] is node) if w is not None]
         halo = tuple(max([0, *(w.halo[side] for w in windows)]) for side in range(4))
         # a photo's three channels stay three: the convolution that reads them takes a row of its filter as one run
         unpadded = is_photo and C < LANES and all(step.kind == "conv2d" and step.depthwise is None for step in readers)

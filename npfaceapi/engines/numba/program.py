@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from npfaceapi.engines.fusion import Fused
-from npfaceapi.engines.numba.planner import Call, Layout, winograd_tile
-from npfaceapi.engines.numba.records import Records
+from npfaceapi.engines.numba.lowering.records import Records
+from npfaceapi.engines.numba.lowering.steps import calls_of, load_input, store_outputs
+from npfaceapi.engines.numba.planner import Call, Layout, PlannedStep
 from npfaceapi.engines.numba.run import CHUNKS, COLUMNS, KERNEL, PARAMS, Order, Table, make_ready, run_steps
 from npfaceapi.engines.numba.threads import claim_all, run_together
 from npfaceapi.engines.numba.workspace import ALIGNMENT, Block, address_of, round_up, workspaces
@@ -31,10 +31,10 @@ MOST_IN_GROUP = 4
 WORTH_SHARING = 3_000_000  # multiply-adds of an image, 0.1 ms: with fewer, a helper comes too late
 
 
-def _step(fused: Fused) -> Step:
-    m = winograd_tile(fused)
+def _step(planned: PlannedStep) -> Step:
+    m = planned.tile
     method = f"Winograd F({m}x{m}, 3x3)" if m else ""
-    return Step(fused.node.name, tuple(fused.nodes), fused.node.shape, sum(n.macs for n in fused.nodes), method)
+    return Step(planned.node.name, tuple(planned.nodes), planned.node.shape, sum(n.macs for n in planned.nodes), method)
 
 
 class NumbaProgram:
@@ -49,13 +49,13 @@ class NumbaProgram:
     def __init__(self, graph: Graph, weights: Mapping[str, Array], outputs: Sequence[Node]) -> None:
         self.outputs = tuple(outputs)
         layout = Layout(graph, weights, self.outputs)
-        self.steps = tuple(_step(fused) for fused in layout.steps)
+        self.steps = tuple(_step(planned) for planned in layout.steps)
         records = Records(layout)
-        calls, ends = records.load(), [0]
+        calls, ends = load_input(records), [0]
         for step in layout.steps:
-            calls += records.of(step)
+            calls += calls_of(records, step)
             ends.append(len(calls))
-        calls += [records.store(k, node) for k, node in enumerate(self.outputs)]
+        calls += store_outputs(records, self.outputs)
         calls = records.place_weights(calls)
         self._ends = [*ends[:-1], len(calls)]  # the rows of step number i lie between numbers i and i + 1
         make_ready()

@@ -8,8 +8,9 @@ import pytest
 from helpers.comparing import assert_close, weights_for
 from helpers.small_network import SHAPES, network
 from npfaceapi import ops
-from npfaceapi.engines.numba import plan, records
+from npfaceapi.engines.numba import plan
 from npfaceapi.engines.numba.kernels.memory import HALO, zero_halo
+from npfaceapi.engines.numba.lowering import convolve
 from npfaceapi.engines.numba.planner import Call
 from npfaceapi.engines.reference import ReferenceProgram
 from npfaceapi.graph import record
@@ -174,7 +175,7 @@ POOLS = [(2, 2, "same"), (2, 2, "valid"), (3, 2, "same"), (3, 2, "valid"), (3, 2
 @pytest.mark.parametrize(("size", "stride", "padding"), POOLS)
 def test_pools_are_computed_with_the_convolution_before(size, stride, padding, separable, band, monkeypatch):
     """In bands of any height: windows that overlap find the last rows of the band before."""
-    monkeypatch.setattr(records, "BAND_BYTES", band)
+    monkeypatch.setattr(convolve, "BAND_BYTES", band)
 
     def forward(x, p):
         x = ops.conv2d(x, p["first"]["filters"], p["first"]["bias"])
