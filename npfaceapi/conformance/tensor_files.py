@@ -72,8 +72,9 @@ def read_npy(file: Path) -> Array:
         from io import BytesIO
 
         stream = BytesIO(data)
-        version = np.lib.format.read_magic(stream)
-        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        form: Any = np.lib.format  # which older NumPys leave untyped
+        version = form.read_magic(stream)
+        read_header = form.read_array_header_1_0 if version == (1, 0) else form.read_array_header_2_0
         shape, fortran, dtype = read_header(stream)
         rest = data[stream.tell() :]
     except Exception as error:  # NumPy raises much on what is no header
@@ -84,7 +85,7 @@ def read_npy(file: Path) -> Array:
         raise BadAnswer(
             f"{file.name}: expected {math.prod(shape) * dtype.itemsize} bytes for {dtype} {list(shape)}, got {len(rest)}"
         )
-    array = np.frombuffer(rest, dtype).reshape(shape, order="F" if fortran else "C")
+    array: Array = np.frombuffer(rest, dtype).reshape(shape, order="F" if fortran else "C")
     return array.astype(dtype.newbyteorder("="))
 
 

@@ -158,7 +158,8 @@ def descriptor_bars(descriptor: Array, name: str = "this face") -> Markup:
     )
     length = float(np.linalg.norm(values))
     text = f"{values.size} numbers, length {length:.3f}. "
-    text += describe_range(float(values.min()), float(values.max()), -reach, reach) + " Zero lies in the middle of the colours."
+    lowest, highest = float(np.min(values)), float(np.max(values))
+    text += describe_range(lowest, highest, -reach, reach) + " Zero lies in the middle of the colours."
     return element("figure", image, element("figcaption", text), style="margin:.5em 0")
 
 

@@ -166,8 +166,7 @@ def _rect_coverage(region: Region, edges: XYWH) -> Coverage:
         return share
 
     rows, columns = covered(region[1], region[3], edges[1], edges[3]), covered(region[0], region[2], edges[0], edges[2])
-    coverage: Coverage = np.outer(rows, columns)
-    return coverage
+    return rows[:, None] * columns
 
 
 def _pixel_centres(region: Region) -> tuple[Coverage, Coverage]:

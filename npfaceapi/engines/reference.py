@@ -34,7 +34,8 @@ def _windows(x: Array, KH: int, KW: int, stride: int, padding: str | int, fill: 
     rows = window_padding(x.shape[1], KH, stride, padding)
     columns = window_padding(x.shape[2], KW, stride, padding)
     padded = np.pad(x, ((0, 0), rows[:2], columns[:2], (0, 0)), constant_values=fill)
-    return sliding_window_view(padded, (KH, KW), axis=(1, 2))[:, ::stride, ::stride]
+    view: Any = sliding_window_view  # which older NumPys type for one axis alone
+    return np.asarray(view(padded, (KH, KW), axis=(1, 2))[:, ::stride, ::stride])
 
 
 def _taps(x: Array, KH: int, KW: int, stride: int, padding: str | int) -> Iterator[tuple[int, int, Array]]:

@@ -119,7 +119,7 @@ def ssd_non_max_suppression(
     corners = corners[candidates]
     edges = np.concatenate([np.minimum(corners[:, :2], corners[:, 2:]), np.maximum(corners[:, :2], corners[:, 2:])], axis=1)
     areas = (edges[:, 2] - edges[:, 0]) * (edges[:, 3] - edges[:, 1])
-    waiting = np.arange(len(candidates))
+    waiting: NDArray[np.intp] = np.arange(len(candidates))
     kept: list[int] = []
     while len(waiting) and len(kept) < max_output_size:
         best, waiting = waiting[0], waiting[1:]

@@ -251,7 +251,7 @@ def _offsets(height: int, width: int, is_center_image: bool) -> tuple[int, int]:
 
 
 def _tfjs_axis(length: int, out_length: int) -> _Axis:
-    source = np.arange(out_length) * (length / out_length)
+    source = np.arange(out_length, dtype=np.float64) * (length / out_length)
     low = np.floor(source)
     high = np.minimum(length - 1, np.ceil(source))
     return _Axis(low.astype(np.intp), high.astype(np.intp), source - low)

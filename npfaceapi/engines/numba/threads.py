@@ -113,7 +113,7 @@ class _Helpers:
                     with contextlib.suppress(ValueError):  # a signal handler has removed it meanwhile
                         self._orders.remove(old)
                 self._orders.append(order)
-            asleep = order.threads - 1 - np.count_nonzero(self.boxes[:, 0] != ASLEEP)
+            asleep = order.threads - 1 - int(np.count_nonzero(self.boxes[:, 0] != ASLEEP))
             if asleep > 0:
                 self.offer([order.join] * asleep)
             order.lead(self.boxes)

@@ -30,6 +30,8 @@ from npfaceapi.engines.numba.run import (
 )
 from npfaceapi.engines.usable_cpus import usable_cpus
 
+pytestmark = pytest.mark.alone  # helpers stay awake where a processor is free
+
 
 def order(number_of_threads=2, held=None):
     """An order of no steps."""

@@ -65,7 +65,7 @@ class Records:
 
     def place_weights(self, calls: Sequence[Call]) -> list[Call]:
         """All packed weights in one block, in the order in which the calls read them: see kernels/gemm.py for why."""
-        block = np.empty(self._packed_bytes + ALIGNMENT, np.uint8)
+        block: Array = np.empty(self._packed_bytes + ALIGNMENT, np.uint8)
         block = block[-block.ctypes.data % ALIGNMENT :]
         self.kept.append(block)
         offset, start = 0, block.ctypes.data
