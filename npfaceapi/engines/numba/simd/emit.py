@@ -203,11 +203,10 @@ class Emitter:
         return new
 
 
-def address_intrinsic(name: str, arguments: Sequence[Any], build: Callable[[Emitter], None], plain: Any) -> Any:
+def address_intrinsic(name: str, arguments: Sequence[Any], build: Callable[[Emitter], None]) -> Any:
     """A Numba intrinsic whose body `build` emits once a module, as a function of its own.
 
-    `arguments` are LLVM types; a pointer is passed as an unsigned integer, an address.  `plain` does the
-    same in NumPy.
+    `arguments` are LLVM types; a pointer is passed as an unsigned integer, an address.
     """
 
     def function_in(module: Any) -> Any:
@@ -241,7 +240,7 @@ def address_intrinsic(name: str, arguments: Sequence[Any], build: Callable[[Emit
         decorate: Any = intrinsic  # its annotations are those of an undecorated function
         return decorate(scope[name])
 
-    return Later(make, plain)
+    return Later(make)
 
 
 def call_address(builder: Any, address: Value, values: Sequence[Value]) -> None:
