@@ -174,15 +174,11 @@ def test_a_kernel_that_needs_numba_is_not_kept():
     """LLVM ends a process whose code names a function that is not there, so only what stands alone is written to disk."""
     from npfaceapi.engines.numba import jit
 
-    class Library:
-        def __init__(self, called):
-            self.called = called
+    def module(called):
+        return f"declare void @{called}()\ndefine void @k() {{\n  call void @{called}()\n  ret void\n}}\n"
 
-        def get_llvm_str(self):
-            return f"declare void @{self.called}()\ndefine void @k() {{\n  call void @{self.called}()\n  ret void\n}}\n"
-
-    assert jit._stands_alone(Library("sched_yield"))
-    assert not jit._stands_alone(Library("NRT_Free"))
+    assert jit._stands_alone(module("sched_yield"))
+    assert not jit._stands_alone(module("NRT_Free"))
 
 
 @pytest.mark.alone
