@@ -38,6 +38,7 @@ from npfaceapi.taps import Taps
 Pixels = NDArray[np.uint8 | np.float32]
 Points = NDArray[np.float64]
 AnyArray = np.ndarray[Any, Any]
+Tensor = NDArray[np.float32 | np.int32 | np.bool_ | np.uint8 | np.uint16]
 
 assert_type(faceapi.__version__, str)
 
@@ -399,7 +400,6 @@ def loading(weights: NDArray[np.float32]) -> None:
     assert_type(faceapi.create_tiny_yolov2(weights, True), faceapi.TinyYolov2)
     assert_type(faceapi.create_mtcnn(weights), faceapi.Mtcnn)
     assert_type(faceapi.create_face_recognition_net(weights), faceapi.FaceRecognitionNet)
-    Tensor = NDArray[np.float32 | np.int32 | np.bool_ | np.uint8 | np.uint16]
     assert_type(faceapi.load_weight_map(None, "mtcnn_model"), dict[str, Tensor])
 
 

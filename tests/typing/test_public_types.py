@@ -61,7 +61,6 @@ def test_basedpyright_sees_these_types(tmp_path: Path) -> None:
     config = {
         "include": [str(FILE)],
         "extraPaths": [str(ROOT)],
-        "pythonVersion": "3.10",
         "typeCheckingMode": "strict",
     }
     (tmp_path / "pyrightconfig.json").write_text(json.dumps(config))
