@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
-from pathlib import Path
 
 import pytest
 
@@ -24,20 +22,24 @@ def pytest_cmdline_main(config):
 
 
 @contextlib.contextmanager
-def turn(run, alone):
-    """Have the processes of one `pytest -n`, which bears that name, run a test beside others, or with no other meanwhile."""
-    place = Path(tempfile.gettempdir())
-    with open(place / f"npfaceapi-gate-{run}", "w") as gate, open(place / f"npfaceapi-turn-{run}", "w") as turns:
+def turn(folder, alone):
+    """Have the processes that share the folder run a test beside others, or with no other meanwhile."""
+    with open(folder / "gate", "w") as gate, open(folder / "turn", "w") as turns:
         fcntl.flock(gate, fcntl.LOCK_EX)  # who waits to be alone holds the gate, so that nobody else begins
         fcntl.flock(turns, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         fcntl.flock(gate, fcntl.LOCK_UN)
-        yield
+        try:
+            yield
+        finally:
+            fcntl.flock(turns, fcntl.LOCK_UN)  # to close it would not do while a forked child has it open
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item):
-    run = getattr(item.config, "workerinput", {}).get("testrunuid")  # not of a pytest that a test has started
-    with turn(run, item.get_closest_marker("alone") is not None) if run and fcntl else contextlib.nullcontext():
+    if fcntl is None or not hasattr(item.config, "workerinput"):  # one process, or one that a test has started
+        return (yield)
+    folder = item.config._tmp_path_factory.getbasetemp().parent  # of this run; each process has a folder in it
+    with turn(folder, item.get_closest_marker("alone") is not None):
         return (yield)
 
 
