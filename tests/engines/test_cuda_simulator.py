@@ -20,29 +20,37 @@ FILES = sorted(path.name for path in FOLDER.glob("test_*.py"))
 
 
 @pytest.fixture(scope="module")
-def processes(request, tmp_path_factory):
-    """All that are wanted at once, for the simulator keeps to one core; their output in files, so that no pipe runs full."""
+def started(request, tmp_path_factory):
+    """A function that starts one; without `pytest -n` all that are wanted run at once, for the simulator keeps to one core.
+
+    Their output is in files, so that no pipe runs full.
+    """
     environment = {k: v for k, v in os.environ.items() if k not in ("NPFACEAPI_BACKEND", "PYTEST_ADDOPTS")}
-    started = {}
-    wanted = {item.callspec.params["file"] for item in request.session.items if item.path == Path(__file__)}
-    for file in sorted(wanted):
-        log = tmp_path_factory.mktemp("simulator") / "log"
-        with log.open("w") as stream:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "pytest", "-q", "--durations=3", "-p", "no:cacheprovider", str(FOLDER / file)],
-                env={**environment, "NUMBA_ENABLE_CUDASIM": "1"}, cwd=ROOT, stdout=stream, stderr=stream,
-            )  # fmt: skip
-        started[file] = process, log
-    yield started
-    for process, _ in started.values():
+    processes = {}
+
+    def start(file):
+        if file not in processes:
+            log = tmp_path_factory.mktemp("simulator") / "log"
+            with log.open("w") as stream:
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "pytest", "-q", "--durations=3", "-p", "no:cacheprovider", str(FOLDER / file)],
+                    env={**environment, "NUMBA_ENABLE_CUDASIM": "1"}, cwd=ROOT, stdout=stream, stderr=stream,
+                )  # fmt: skip
+            processes[file] = process, log
+        return processes[file]
+
+    if not hasattr(request.config, "workerinput"):
+        for file in sorted({item.callspec.params["file"] for item in request.session.items if item.path == Path(__file__)}):
+            start(file)
+    yield start
+    for process, _ in processes.values():
         process.kill()
         process.wait()
 
 
-@pytest.mark.xdist_group("simulator")  # one process starts them all
 @pytest.mark.parametrize("file", [pytest.param(file, marks=[] if file == QUICK else pytest.mark.slow) for file in FILES])
-def test_on_the_simulator(processes, file):
-    process, log = processes[file]
+def test_on_the_simulator(started, file):
+    process, log = started(file)
     code = process.wait(timeout=900)
     text = log.read_text()
     assert code == 0, text[-6000:]
