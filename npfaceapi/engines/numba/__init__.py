@@ -5,9 +5,11 @@
     lowering/     each step as kernel calls: folded and packed weights, tables, chunks
     program.py    runs a batch; threads.py has the helpers; run.py walks through the table
     kernels/      the kernels: bare functions over addresses         know memory, no graphs
-    simd/         the micro-kernels inside of them, as LLVM instructions
+    simd/         the micro-kernels inside of them, as LLVM instructions; simd/plain.py says in NumPy what each computes
     jit.py        how all of that is compiled; cache.py keeps it on disk
     numba_internals.py   what Numba does not promise to keep, and is used all the same
+
+`program.in_python(image)` runs the kernels as Python functions, for a debugger.
 
 Kernels are compiled when the first program that needs them is planned.  Numba itself is imported only then, and only if they
 do not lie on disk yet.

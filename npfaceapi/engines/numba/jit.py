@@ -51,11 +51,18 @@ _compiling = ForkSafeLock()
 
 
 class Later:
-    """Something that is made when the first kernel that needs it is compiled."""
+    """Something that is made when the first kernel that needs it is compiled.
 
-    def __init__(self, make: Callable[[], Any]) -> None:
+    Attributes
+    ----------
+    plain
+        What stands for it where a kernel runs as plain Python; None where no kernel of a step uses it.
+    """
+
+    def __init__(self, make: Callable[[], Any], plain: Any = None) -> None:
         self._make: Callable[[], Any] | None = make
         self._value: Any = None
+        self.plain = plain
 
     @property
     def value(self) -> Any:
@@ -64,11 +71,12 @@ class Later:
         return self._value
 
 
-def _from_numba(name: str) -> Any:
-    return Later(lambda: getattr(importlib.import_module("numba"), name))
+def _from_numba(name: str, plain: Any = None) -> Any:
+    return Later(lambda: getattr(importlib.import_module("numba"), name), plain)
 
 
-float32, float64, int64, types, uintp = map(_from_numba, ("float32", "float64", "int64", "types", "uintp"))
+float32, float64 = _from_numba("float32", np.float32), _from_numba("float64", float)
+int64, uintp, types = _from_numba("int64", int), _from_numba("uintp", int), _from_numba("types")
 cgutils: Any = Later(numba_internals.code_building)
 
 _scopes: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}  # a module's globals, and these with the real things
@@ -93,8 +101,21 @@ def _complete() -> None:
         scope.update({name: value.value if isinstance(value, Later) else value for name, value in list(names.items())})
 
 
+_plain_scopes: dict[int, dict[str, Any]] = {}
+
+
+def _plain(function: Any) -> Any:
+    """A copy of the function that Python runs: what it calls is plain too."""
+    names = function.__globals__
+    scope = _plain_scopes.get(id(names))
+    if scope is None:
+        scope = _plain_scopes[id(names)] = {}
+        scope.update({name: value.plain if isinstance(value, Later) else value for name, value in list(names.items())})
+    return FunctionType(function.__code__, scope, function.__name__, function.__defaults__, function.__closure__)
+
+
 def intrinsic(function: Callable[..., Any]) -> Any:
-    """Numba's intrinsic: a function that jitted code calls, given as what LLVM is to do."""
+    """Numba's intrinsic: a function that jitted code calls, given as what LLVM is to do; its `plain` may be set."""
 
     def make() -> Any:
         from numba.extending import intrinsic as numbas
@@ -112,7 +133,7 @@ def jitted(*, exact: bool = False) -> Callable[[Function], Function]:
     """
 
     def decorate(function: Any) -> Any:
-        return Later(lambda: _njit(function, exact))
+        return Later(lambda: _njit(function, exact), lambda *arguments: _plain(function)(*arguments))
 
     return decorate
 
@@ -147,6 +168,15 @@ class Kernel:
         if not self._address:
             with _compiling:
                 self._address = self._address or cache.load(self.name) or self._compile()
+
+    @property
+    def plain(self) -> Callable[..., None]:
+        """The same as Python runs it, line by line in a debugger; where the machine code takes a record's address, the record.
+
+        What it computes is rounded a little differently; simd/plain.py stands for the vector code.
+        """
+        function: Callable[..., None] = _plain(self._function)
+        return function
 
     @property
     def address(self) -> int:

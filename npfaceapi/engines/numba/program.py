@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from npfaceapi.engines.numba.jit import Kernel
 from npfaceapi.engines.numba.lowering.records import Records
 from npfaceapi.engines.numba.lowering.steps import calls_of, load_input, store_outputs
 from npfaceapi.engines.numba.planner import Call, Layout, PlannedStep
@@ -64,6 +65,7 @@ class NumbaProgram:
         self._slots = ctypes.c_int64 * len(self._image_bytes)
         self._small = sum(step.macs for step in self.steps) < WORTH_SHARING
         self._kept: list[Array] = [*records.kept]
+        self._records: list[tuple[Kernel, Array]] = []
         self._table = Table(np.array([self._row(call) for call in calls], np.int64).reshape(-1, COLUMNS))
         self._scratch, self._scratch_bytes = layout.scratch, round_up(records.scratch_bytes, ALIGNMENT)
         weights_bytes = sum(array.nbytes for array in records.kept)
@@ -71,7 +73,7 @@ class NumbaProgram:
 
     def _row(self, call: Call) -> list[int]:
         record = call.record()
-        self._kept.append(record)
+        self._records.append((call.kernel, record))
         row = [0] * COLUMNS
         row[KERNEL], row[PARAMS], row[CHUNKS] = call.kernel.address, record.ctypes.data, call.chunks
         return row
@@ -121,6 +123,20 @@ class NumbaProgram:
         memory, held = workspace.address, (self, workspace, arrays)
         run_together(Order(self._table, memory, memory + self._scratch, self._scratch_bytes, threads, held))
         workspaces.give_back(workspace)
+
+    def in_python(self, image: Array) -> list[Array]:
+        """The outputs for one image [H,W,C], by the kernels as Python functions.
+
+        Slow, for small networks: to step through in a debugger what the machine code does.
+        """
+        arrays = [np.ascontiguousarray(image[None], np.float32), *(np.empty((1, *n.shape), np.float32) for n in self.outputs)]
+        workspace = self._workspace(1)
+        self._set_slots(workspace, 0, [array.ctypes.data for array in arrays])
+        with np.errstate(all="ignore"):  # padding may hold anything before it is set to zero
+            for kernel, record in self._records:
+                kernel.plain(record, workspace.address, workspace.address + self._scratch, 0, 1)
+        workspaces.give_back(workspace)
+        return [array[0] for array in arrays[1:]]
 
     def describe(self, *, timed: bool = True) -> str:
         """A table of the steps: what is computed together, the shape of the result, cost, and time on one thread here."""

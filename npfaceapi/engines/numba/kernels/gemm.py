@@ -121,6 +121,9 @@ def call_gemm(context: Any, address: Any, args: Any) -> Any:
     return types.void(types.uintp, types.Tuple([as_numba[a] for a in _ARGUMENTS])), codegen
 
 
+call_gemm.plain = lambda _address, arguments: gemm.plain(*arguments)
+
+
 def pack_weights(weights: Array, N: int) -> Array:
     """Weights [...,K,Co] as panels [...,K*N] for N >= Co channels, the missing ones zero."""
     *many, K, Co = weights.shape

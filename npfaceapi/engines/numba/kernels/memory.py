@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from npfaceapi.engines.numba.jit import cgutils, intrinsic, jitted, kernel, types
+from npfaceapi.engines.numba.simd import plain
 
 __all__ = ["HALO", "chunk_range", "doubles", "floats", "integers", "record", "zero_halo"]
 
@@ -19,6 +20,9 @@ def record(context: Any, params: Any) -> Any:
         return builder.bitcast(values[0], context.get_value_type(signature.return_type))
 
     return params.dtype(params), codegen
+
+
+record.plain = lambda params: params.view(np.recarray)[0]
 
 
 def _view(dtype: str) -> Any:
@@ -42,6 +46,7 @@ def _view(dtype: str) -> Any:
 
 
 floats, doubles, integers = map(_view, ("float32", "float64", "int64"))
+floats.plain, doubles.plain, integers.plain = plain.floats, plain.doubles, plain.integers
 
 
 @jitted()

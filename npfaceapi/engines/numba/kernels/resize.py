@@ -10,6 +10,7 @@ Arithmetic is float64 without fused multiply-adds: one rounding less would be an
 
 from __future__ import annotations
 
+import ctypes
 import math
 from typing import Any
 
@@ -39,6 +40,8 @@ def _load(kind: Any, widen: str) -> Any:
 
 
 _byte, _float = _load(ir.IntType(8), "uitofp"), _load(ir.FloatType(), "fpext")
+_byte.plain = lambda address: float(ctypes.c_uint8.from_address(int(address)).value)
+_float.plain = lambda address: float(ctypes.c_float.from_address(int(address)).value)
 
 
 @jitted(exact=True)

@@ -203,10 +203,11 @@ class Emitter:
         return new
 
 
-def address_intrinsic(name: str, arguments: Sequence[Any], build: Callable[[Emitter], None]) -> Any:
+def address_intrinsic(name: str, arguments: Sequence[Any], build: Callable[[Emitter], None], plain: Any) -> Any:
     """A Numba intrinsic whose body `build` emits once a module, as a function of its own.
 
-    `arguments` are LLVM types; a pointer is passed as an unsigned integer, an address.
+    `arguments` are LLVM types; a pointer is passed as an unsigned integer, an address.  `plain` does the
+    same in NumPy.
     """
 
     def function_in(module: Any) -> Any:
@@ -240,7 +241,7 @@ def address_intrinsic(name: str, arguments: Sequence[Any], build: Callable[[Emit
         decorate: Any = intrinsic  # its annotations are those of an undecorated function
         return decorate(scope[name])
 
-    return Later(make)
+    return Later(make, plain)
 
 
 def call_address(builder: Any, address: Value, values: Sequence[Value]) -> None:

@@ -9,8 +9,10 @@ The inputs can be clamped from below on load: that is the relu of a producer who
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from npfaceapi.engines.numba.simd import plain
 from npfaceapi.engines.numba.simd.emit import FLOAT, FLOATS, INT, Emitter, address_intrinsic
 from npfaceapi.engines.numba.simd.target import LANES
 
@@ -53,7 +55,9 @@ def make_depthwise_strip(PIXELS: int, STRIDE: int, ROWS: int = 1) -> Any:
         e.loop(e.const(0), C, LANES, [], channels)
 
     arguments = [FLOATS, INT, INT, FLOATS, FLOATS, INT, FLOAT, FLOAT, FLOATS, INT]
-    return address_intrinsic(f"depthwise_{ROWS}x{PIXELS}_{STRIDE}", arguments, build)
+    return address_intrinsic(
+        f"depthwise_{ROWS}x{PIXELS}_{STRIDE}", arguments, build, partial(plain.depthwise, ROWS, PIXELS, STRIDE)
+    )
 
 
 def _over_floats(e: Emitter, n: Any, body: Callable[[Any], None]) -> None:
@@ -73,7 +77,7 @@ def _build_copy(e: Emitter) -> None:
 
 
 #: Intrinsic (x, n, out): out = x for n >= LANES floats.
-copy_strip = address_intrinsic("copy", [FLOATS, INT, FLOATS], _build_copy)
+copy_strip = address_intrinsic("copy", [FLOATS, INT, FLOATS], _build_copy, plain.copy)
 
 
 def make_pair_strip(operation: str) -> Any:
@@ -89,7 +93,9 @@ def make_pair_strip(operation: str) -> Any:
 
         _over_floats(e, n, body)
 
-    return address_intrinsic(f"pair_{operation}", [FLOATS, FLOATS, INT, FLOATS, FLOAT, FLOATS], build)
+    return address_intrinsic(
+        f"pair_{operation}", [FLOATS, FLOATS, INT, FLOATS, FLOAT, FLOATS], build, partial(plain.pair, operation)
+    )
 
 
 def _build_affine(e: Emitter) -> None:
@@ -105,7 +111,9 @@ def _build_affine(e: Emitter) -> None:
 
 
 #: Intrinsic (x, n, before, scale, after, alpha, highest, out): out = act((x + before) * scale + after) for n >= LANES floats.
-affine_strip = address_intrinsic("affine", [FLOATS, INT, FLOATS, FLOATS, FLOATS, FLOATS, FLOAT, FLOATS], _build_affine)
+affine_strip = address_intrinsic(
+    "affine", [FLOATS, INT, FLOATS, FLOATS, FLOATS, FLOATS, FLOAT, FLOATS], _build_affine, plain.affine
+)
 
 
 def _largest_or_nan(e: Emitter, values: list[Any]) -> Any:
@@ -143,7 +151,7 @@ def make_max_pool_strip(SIZE: int) -> Any:
 
         e.loop(e.const(0), n, 1, [], pixel)
 
-    return address_intrinsic(f"max_pool_{SIZE}", [FLOATS, INT, INT, INT, INT, FLOATS, INT], build)
+    return address_intrinsic(f"max_pool_{SIZE}", [FLOATS, INT, INT, INT, INT, FLOATS, INT], build, partial(plain.max_pool, SIZE))
 
 
 def _build_sum_window(e: Emitter) -> None:
@@ -165,4 +173,4 @@ def _build_sum_window(e: Emitter) -> None:
 
 
 #: Intrinsic (x, row, C, H, W, scale, out): the sum over H x W pixels times `scale`, all C channels; each row summed by itself.
-sum_window = address_intrinsic("sum_window", [FLOATS, INT, INT, INT, INT, FLOAT, FLOATS], _build_sum_window)
+sum_window = address_intrinsic("sum_window", [FLOATS, INT, INT, INT, INT, FLOAT, FLOATS], _build_sum_window, plain.sum_window)

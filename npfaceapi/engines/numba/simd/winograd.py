@@ -14,10 +14,12 @@ The points decide how much the additions lose: 0, 1, -1, 1/2, -2 err a third of 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from npfaceapi.engines.numba.simd import plain
 from npfaceapi.engines.numba.simd.emit import FLOAT, FLOATS, INT, Emitter, address_intrinsic
 from npfaceapi.engines.numba.simd.target import LANES
 
@@ -89,7 +91,7 @@ def make_input_transform(m: int) -> Any:
 
         e.loop(e.const(0), C, LANES, [], channels)
 
-    return address_intrinsic(f"winograd_input_{m}", [FLOATS, INT, INT, FLOATS, INT], build)
+    return address_intrinsic(f"winograd_input_{m}", [FLOATS, INT, INT, FLOATS, INT], build, partial(plain.winograd_input, BT))
 
 
 def make_output_transform(m: int) -> Any:
@@ -127,4 +129,4 @@ def make_output_transform(m: int) -> Any:
         e.loop(e.const(0), N, LANES, [], channels)
 
     arguments = [FLOATS, INT, INT, FLOATS, INT, FLOAT, FLOATS, INT, INT, INT, FLOATS, INT]
-    return address_intrinsic(f"winograd_output_{m}", arguments, build)
+    return address_intrinsic(f"winograd_output_{m}", arguments, build, partial(plain.winograd_output, AT))
