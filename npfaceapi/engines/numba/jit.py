@@ -23,7 +23,7 @@ import importlib
 import sys
 from collections.abc import Callable
 from types import FunctionType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 import numpy as np
 
@@ -33,7 +33,7 @@ from npfaceapi.locks import ForkSafeLock
 
 __all__ = [
     "ADDRESS", "FLOAT32", "INT64", "Kernel", "Later", "cgutils", "compiled", "float32", "float64", "int64", "intrinsic", "jitted",
-    "kernel", "types", "uintp",
+    "kernel", "numba_type", "types", "uintp",
 ]  # fmt: skip
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -147,6 +147,22 @@ def _njit(function: Callable[..., Any], exact: bool, *signature: Any) -> Any:
     return numba.njit(*signature, **{**_FLAGS, "fastmath": False} if exact else _FLAGS)(bound)
 
 
+def numba_type(argument: Any) -> Any:
+    """Numba's type of a kernel's argument.
+
+    A dtype stands for the address of such a record; a named tuple, whose fields are annotated with what kernels take, for its
+    fields one after the other.
+    """
+    from numba import from_dtype, types
+
+    if isinstance(argument, np.dtype):
+        return types.CPointer(from_dtype(argument))
+    if issubclass(argument, tuple):
+        kinds = get_type_hints(argument, include_extras=True).values()
+        return types.NamedTuple([numba_type(kind.__metadata__[0]) for kind in kinds], argument)
+    return getattr(types, _AS_NUMBA[argument])
+
+
 class Kernel:
     """A function compiled on its own, on first need, and called through its address.
 
@@ -192,12 +208,9 @@ class Kernel:
 
     def _compile(self) -> int:
         _announce()
-        from numba import from_dtype, types
+        from numba import types
 
-        def as_numba(argument: Any) -> Any:
-            return types.CPointer(from_dtype(argument)) if isinstance(argument, np.dtype) else getattr(types, _AS_NUMBA[argument])
-
-        signature = types.void(*map(as_numba, self._arguments))
+        signature = types.void(*map(numba_type, self._arguments))
         dispatcher = _njit(self._function, self._exact, signature)
         self._dispatcher = dispatcher  # owns the code
         code = numba_internals.machine_code(dispatcher, signature.args)

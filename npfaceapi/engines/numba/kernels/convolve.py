@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from npfaceapi.engines.numba.jit import int64, jitted, kernel, uintp
-from npfaceapi.engines.numba.kernels.gemm import WIDE, call_gemm
+from npfaceapi.engines.numba.kernels.gemm import WIDE, Product, call_gemm
 from npfaceapi.engines.numba.kernels.memory import chunk_range, floats, record
 from npfaceapi.engines.numba.kernels.pool import max_pool_row
 from npfaceapi.engines.numba.simd.strip import make_depthwise_strip
@@ -154,12 +154,13 @@ def convolve(params: Any, memory: int, scratch: int, chunk: int, chunks: int) ->
             x, pixel = uintp(scratch), uintp(p.pixel)
             ahead = memory + p.x + (last * p.stride + 3 - p.stride) * p.row * 4  # what the next band reads and this one did not
             ahead_floats = min(last - first, p.H - last) * p.stride * p.row
-        args = (
-            x, pixel, uintp(p.run), p.chains, p.runs, p.R, uintp(p.w), uintp(p.constants), p.N, p.finish, p.highest,
-            uintp(out), out_pixel, residual, uintp(p.residual_pixel + first * p.W * 8),
-            int64(0), (last - first) * p.W, n0, n1, p.block, uintp(ahead), ahead_floats,
+        product = Product(
+            x=x, pixel=pixel, run=uintp(p.run), chains=p.chains, runs=p.runs, R=p.R, w=uintp(p.w), constants=uintp(p.constants),
+            N=p.N, finish=p.finish, highest=p.highest, out=uintp(out), out_pixel=out_pixel, residual=residual,
+            residual_pixel=uintp(p.residual_pixel + first * p.W * 8), m0=int64(0), m1=(last - first) * p.W, n0=n0, n1=n1,
+            block=p.block, ahead=uintp(ahead), ahead_floats=ahead_floats,
         )  # fmt: skip
-        call_gemm(uintp(p.gemm), args)
+        call_gemm(uintp(p.gemm), product)
         if p.pool != 0:
             image = buffer - top * p.W * p.N * 4
             for r in range(h, stop):

@@ -8,22 +8,49 @@ stored twice, which costs less than masks.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from npfaceapi.engines.numba.jit import ADDRESS, FLOAT32, INT64, Kernel, intrinsic, jitted, types, uintp
+from npfaceapi.engines.numba.jit import ADDRESS, FLOAT32, INT64, Kernel, intrinsic, jitted, numba_type, types, uintp
 from npfaceapi.engines.numba.simd.emit import call_address
 from npfaceapi.engines.numba.simd.target import LANES, PANELS
 from npfaceapi.engines.numba.simd.tile import LINE, MOST_WITH_INPUT, make_tile
 
-__all__ = ["call_gemm", "gemm", "pack_weights"]
+__all__ = ["Product", "call_gemm", "gemm", "pack_weights"]
 
 Array = np.ndarray[Any, Any]
+Address: TypeAlias = Annotated[int, ADDRESS]
+Int: TypeAlias = Annotated[int, INT64]
+Float: TypeAlias = Annotated[float, FLOAT32]
 
-_u, _i, _f = ADDRESS, INT64, FLOAT32
-# The tile's arguments, then: pixels from and to, channels from and to, pixels in a block, what is read next and its length.
-_ARGUMENTS = (_u, _u, _u, _i, _i, _i, _u, _u, _i, _i, _f, _u, _u, _u, _u, _i, _i, _i, _i, _i, _u, _i)
+
+class Product(NamedTuple):
+    """What `gemm` takes: pixels m0..m1 and channels n0..n1 (whole panels) of a product of K = chains * runs * R inputs each."""
+
+    x: Address  # what `pixel` and `run` count from, in floats
+    pixel: Address  # table: where the inputs of each pixel begin
+    run: Address  # table: where each run begins, from there
+    chains: Int  # chains of additions, of so many runs of so many inputs
+    runs: Int
+    R: Int
+    w: Address  # the packed weights
+    constants: Address  # [4,N]: before, scale, after, alpha
+    N: Int  # output channels, padded
+    finish: Int  # what is not idle of the constants: see simd/emit.py
+    highest: Float
+    out: Address
+    out_pixel: Address  # table: where each pixel lies from there, in floats
+    residual: Address  # what is added before the activation; 0: nothing
+    residual_pixel: Address
+    m0: Int
+    m1: Int
+    n0: Int
+    n1: Int
+    block: Int  # so many pixels at a time
+    ahead: Address  # what is read next, and how many floats of it
+    ahead_floats: Int
+
 
 WIDE, NARROW = LANES * PANELS[0], LANES * PANELS[-1]
 MIDDLE = LANES * PANELS[1]  # the same as NARROW where there are two widths
@@ -48,30 +75,27 @@ def _in_lines(floats: int, parts: int) -> int:
     return (floats + parts * LINE - 1) // (parts * LINE) * LINE
 
 
-def _gemm(
-    x: int, pixel: int, run: int, chains: int, runs: int, R: int, w: int, constants: int, N: int, finish: int, highest: float,
-    out: int, out_pixel: int, residual: int, residual_pixel: int, m0: int, m1: int, n0: int, n1: int, block: int,
-    ahead: int, ahead_floats: int,
-) -> None:  # fmt: skip
-    """Pixels m0..m1 and channels n0..n1 (whole panels), `block` pixels at a time; `residual` 0 means none.
+def _gemm(p: Product) -> None:
+    """`block` pixels at a time.
 
     The `ahead_floats` at `ahead` are read next: each panel of the first block asks for a share of them, and every panel for
     the weights that follow its own.  Behind the last panel lie those of the next step.
     """
-    K = chains * runs * R
-    share = ahead_floats * WIDE // max(n1 - n0, WIDE)
-    for first in range(m0, m1, block):
-        last = min(m1, first + block)
-        n = n0
-        while n < n1:
+    K = p.chains * p.runs * p.R
+    share = p.ahead_floats * WIDE // max(p.n1 - p.n0, WIDE)
+    for first in range(p.m0, p.m1, p.block):
+        last = min(p.m1, first + p.block)
+        n = p.n0
+        while n < p.n1:
             skip = uintp(n * 4)
-            panel, constants_n, out_n = w + skip * uintp(K), constants + skip, out + skip
-            residual_n = residual + skip if residual != 0 else uintp(0)
-            width = WIDE if n1 - n >= WIDE else MIDDLE if n1 - n >= MIDDLE else NARROW
+            panel, constants_n, out_n = p.w + skip * uintp(K), p.constants + skip, p.out + skip
+            residual_n = p.residual + skip if p.residual != 0 else uintp(0)
+            width = WIDE if p.n1 - n >= WIDE else MIDDLE if p.n1 - n >= MIDDLE else NARROW
             tall, short = (6, 4) if width == WIDE else (12, 4) if width == MIDDLE else (12, 1)
             tiles = (last - first + tall - 1) // tall
-            next_x, share_x = ahead + uintp((n - n0) // WIDE * share * 4), _in_lines(share if first == m0 else 0, tiles * chains)
-            next_w, share_w, with_input = panel + uintp(K * width * 4), _in_lines(K * width, tiles * chains), 0
+            next_x = p.ahead + uintp((n - p.n0) // WIDE * share * 4)
+            share_x = _in_lines(share if first == p.m0 else 0, tiles * p.chains)
+            next_w, share_w, with_input = panel + uintp(K * width * 4), _in_lines(K * width, tiles * p.chains), 0
             if width == WIDE and tiles <= FEW_TILES:
                 share_w, with_input = 0, min((width + tiles - 1) // tiles, MOST_WITH_INPUT * LINE)
             m = first
@@ -79,8 +103,8 @@ def _gemm(
                 size = _rows_of_tile(last - m, last - first, tall, short)
                 t = uintp(max(min(m, last - size), first) * 8)
                 args = (
-                    x, pixel + t, run, chains, runs, R, panel, constants_n, N, finish, highest,
-                    out_n, out_pixel + t, residual_n, residual_pixel + t, next_x, share_x, next_w, share_w, with_input,
+                    p.x, p.pixel + t, p.run, p.chains, p.runs, p.R, panel, constants_n, p.N, p.finish, p.highest,
+                    out_n, p.out_pixel + t, residual_n, p.residual_pixel + t, next_x, share_x, next_w, share_w, with_input,
                 )  # fmt: skip
                 if width == WIDE:
                     if size == 6:
@@ -101,27 +125,28 @@ def _gemm(
                 else:
                     narrow1(*args)
                 m += size
-                next_x += uintp(share_x * chains * 4)
-                next_w += uintp((share_w * chains + with_input * K) * 4)
+                next_x += uintp(share_x * p.chains * 4)
+                next_w += uintp((share_w * p.chains + with_input * K) * 4)
             n += width
 
 
-gemm = Kernel(_gemm, *_ARGUMENTS)
+gemm = Kernel(_gemm, Product)
 
 
 @intrinsic
-def call_gemm(context: Any, address: Any, args: Any) -> Any:
-    """Call `gemm` at that address with a tuple of its arguments."""
+def call_gemm(context: Any, address: Any, product: Any) -> Any:
+    """Call `gemm` at that address with a `Product`."""
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        call_address(builder, values[0], [builder.extract_value(values[1], k) for k in range(len(_ARGUMENTS))])
+        call_address(builder, values[0], [builder.extract_value(values[1], k) for k in range(len(Product._fields))])
         return context.get_dummy_value()
 
-    as_numba = {_u: types.uintp, _i: types.int64, _f: types.float32}
-    return types.void(types.uintp, types.Tuple([as_numba[a] for a in _ARGUMENTS])), codegen
+    if product != numba_type(Product):
+        raise TypeError(f"fields of other types than those of Product: {product}")
+    return types.void(types.uintp, product), codegen
 
 
-call_gemm.plain = lambda _address, arguments: gemm.plain(*arguments)
+call_gemm.plain = lambda _address, product: gemm.plain(product)
 
 
 def pack_weights(weights: Array, N: int) -> Array:

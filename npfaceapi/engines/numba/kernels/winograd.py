@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from npfaceapi.engines.numba.jit import float32, int64, kernel, uintp
-from npfaceapi.engines.numba.kernels.gemm import call_gemm
+from npfaceapi.engines.numba.kernels.gemm import Product, call_gemm
 from npfaceapi.engines.numba.kernels.memory import chunk_range, record
 from npfaceapi.engines.numba.simd.winograd import make_input_transform, make_output_transform
 
@@ -47,13 +47,14 @@ def products(params: Any, memory: int, scratch: int, chunk: int, chunks: int) ->
     tiles = p.tiles_h * p.tiles_w
     start, stop = chunk_range((p.m + 2) ** 2, chunk, chunks)
     for k in range(start, stop):
-        args = (
-            uintp(memory + p.v + k * tiles * p.C * 4), uintp(p.pixel), uintp(p.run), p.chains, p.runs, p.R,
-            uintp(p.w + k * p.C * p.N * 4), uintp(p.identity), p.N, int64(0), float32(np.inf),
-            uintp(memory + p.u + k * tiles * p.N * 4), uintp(p.out_pixel), uintp(0), uintp(p.out_pixel),
-            int64(0), tiles, int64(0), p.N, tiles, uintp(0), int64(0),
+        product = Product(
+            x=uintp(memory + p.v + k * tiles * p.C * 4), pixel=uintp(p.pixel), run=uintp(p.run), chains=p.chains, runs=p.runs,
+            R=p.R, w=uintp(p.w + k * p.C * p.N * 4), constants=uintp(p.identity), N=p.N, finish=int64(0), highest=float32(np.inf),
+            out=uintp(memory + p.u + k * tiles * p.N * 4), out_pixel=uintp(p.out_pixel), residual=uintp(0),
+            residual_pixel=uintp(p.out_pixel), m0=int64(0), m1=tiles, n0=int64(0), n1=p.N, block=tiles,
+            ahead=uintp(0), ahead_floats=int64(0),
         )  # fmt: skip
-        call_gemm(uintp(p.gemm), args)
+        call_gemm(uintp(p.gemm), product)
 
 
 @kernel(WINOGRAD)
