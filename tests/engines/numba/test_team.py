@@ -129,15 +129,19 @@ def test_an_order_that_is_abandoned_is_joined_by_nobody():
 @pytest.mark.skipif(usable_cpus() < 2, reason="no processor on which a helper could stay awake")
 def test_orders_left_in_a_box_are_followed_until_none_comes():
     boxes = boxes_of(1, ASLEEP)
-    helper = threading.Thread(target=wait_in_box, args=(boxes.ctypes.data,))
-    helper.start()
-    led = []
-    while helper.is_alive() and len(led) < 20:
-        if boxes[0, 0] == AWAKE:
-            led.append(order())
-            led[-1].lead(boxes)
-    helper.join()
-    called = [o for o in led if o._numbers[CALLED]]
+    called = []
+    for _ in range(100):  # on a busy machine a helper may be asleep again before this thread has a processor
+        helper = threading.Thread(target=wait_in_box, args=(boxes.ctypes.data,))
+        helper.start()
+        led = []
+        while helper.is_alive() and len(led) < 20:
+            if boxes[0, 0] == AWAKE:
+                led.append(order())
+                led[-1].lead(boxes)
+        helper.join()
+        called += [o for o in led if o._numbers[CALLED]]
+        if called:
+            break
     assert called
     for o in called:
         assert (o._numbers[JOINED], o._numbers[LEFT], o.followed) == (1, 1, False)
