@@ -32,7 +32,7 @@ def rest(x, p):
 
 output = io.StringIO()
 with contextlib.redirect_stdout(output):
-    status = main(["verify", "--backend", "cuda", "--only", "operations/*"])
+    status = main(["verify", "--backend", "cuda", "--case", "operations/*"])
 if status:
     sys.exit(output.getvalue() or "expected a GPU that passes the golden cases of operations")
 print(output.getvalue().splitlines()[-1])

@@ -41,7 +41,7 @@ def test_an_installed_package_reads_its_own_files(wheel, tmp_path):
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "import npfaceapi; assert npfaceapi.__file__.startswith(sys.argv[1])\n"
         "from npfaceapi.cli import main\n"
-        "raise SystemExit(main(['verify', '--only', 'raw/face_landmark_68_tiny*', '--backend', 'reference']))"
+        "raise SystemExit(main(['verify', '--case', 'raw/face_landmark_68_tiny*', '--backend', 'reference']))"
     )
     run = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "site")], cwd=tmp_path, capture_output=True, text=True, check=False

@@ -1,5 +1,5 @@
 'use strict';
-// node generate.js [--only LEVEL] [--out DIR]: writes cases.json, core/ and full/ (see ../README.md).
+// node generate.js [--level LEVEL,...] [--out DIR]: writes cases.json, core/ and full/ (see ../README.md).
 const path = require('path');
 const { loadNets } = require('./library');
 const { makeInputs } = require('./inputs');
@@ -18,28 +18,32 @@ const LEVELS = {
 };
 
 function parse(args) {
-  const options = { out: path.join(__dirname, '..'), only: null };
+  const options = { out: path.join(__dirname, '..'), level: null };
   for (let i = 0; i < args.length; i += 2) {
-    const key = args[i].replace(/^--/, '');
-    if (!(key in options) || args[i + 1] === undefined) throw new Error('usage: node generate.js [--only LEVEL,...] [--out DIR]');
+    let key = args[i].replace(/^--/, '');
+    if (key === 'only') {
+      console.error('--only is now spelled --level; the next release no longer takes the old spelling');
+      key = 'level';
+    }
+    if (!(key in options) || args[i + 1] === undefined) throw new Error('usage: node generate.js [--level LEVEL,...] [--out DIR]');
     options[key] = args[i + 1];
   }
   return options;
 }
 
 async function main() {
-  const { out, only } = parse(process.argv.slice(2));
-  const levels = only ? only.split(',') : Object.keys(LEVELS);
+  const { out, level } = parse(process.argv.slice(2));
+  const levels = level ? level.split(',') : Object.keys(LEVELS);
   const start = Date.now();
   const say = (text) => console.log(`${((Date.now() - start) / 1000).toFixed(1).padStart(7)} s  ${text}`);
   await loadNets(path.join(__dirname, '..', '..', 'weights'));
   say('face-api.js loaded weights/');
   const pictures = makeInputs(path.join(__dirname, '..', 'images'));
   const writer = new Writer();
-  for (const level of levels) {
-    if (!LEVELS[level]) throw new Error(`no level ${level}; levels: ${Object.keys(LEVELS).join(', ')}`);
-    await LEVELS[level]()(writer, pictures, say);
-    say(`${level} done`);
+  for (const name of levels) {
+    if (!LEVELS[name]) throw new Error(`no level ${name}; levels: ${Object.keys(LEVELS).join(', ')}`);
+    await LEVELS[name]()(writer, pictures, say);
+    say(`${name} done`);
   }
   const written = writer.write(out);
   for (const [set, { tensors, bytes }] of Object.entries(written)) say(`${set}: ${tensors} tensors, ${bytes} bytes`);

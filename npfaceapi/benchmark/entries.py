@@ -13,6 +13,7 @@ from npfaceapi.conformance.golden import GoldenCases
 from npfaceapi.conformance.synthetic import synthetic
 from npfaceapi.errors import InvalidArgument
 from npfaceapi.networks.neural_network import NeuralNetwork
+from npfaceapi.networks.registry import full_name, proper
 from npfaceapi.photos.net_input import resize_bilinear
 
 __all__ = ["ENTRIES", "FACE_NETS", "Entry", "accuracy_inputs", "astronaut", "chosen_entries", "noise"]
@@ -54,23 +55,24 @@ FACE_NETS = ("face_landmark_68_net", "face_expression_net", "age_gender_net", "f
 
 
 def chosen_entries(names: Sequence[str]) -> list[Entry]:
-    """The entries of these names, `NET`, `NET@SIZE` or `NET@HEIGHTxWIDTH`; all if none is named."""
+    """The entries of these names, `NET`, `NET@SIZE` or `NET@HEIGHTxWIDTH`; all if none is named, of `mtcnn` its three."""
     return [entry for name in names for entry in _entries_of(name)] or list(ENTRIES)
 
 
 def _entries_of(text: str) -> Iterator[Entry]:
-    name, _, size = text.partition("@")
-    known = [entry for entry in ENTRIES if entry.name == name]
-    if not known:
-        names = dict.fromkeys(entry.name for entry in ENTRIES)
-        raise InvalidArgument(f"--net: expected one of {', '.join(names)}, got {name!r}")
+    called, _, size = text.partition("@")
+    try:
+        name = full_name(called, dict.fromkeys([*(entry.name for entry in ENTRIES), "mtcnn"]))
+    except InvalidArgument as error:
+        raise InvalidArgument(f"--net: {error}") from None
     if not size:
-        yield from known
+        yield from (entry for entry in ENTRIES if entry.name in proper(name))
         return
     sides = size.split("x")
     if not 1 <= len(sides) <= 2 or not all(side.isdecimal() and int(side) > 0 for side in sides):
         raise InvalidArgument(f"--net: expected {name}@SIZE or {name}@HEIGHTxWIDTH, got {text!r}")
-    yield Entry(name, int(sides[0]), int(sides[-1]))
+    for part in proper(name):
+        yield Entry(part, int(sides[0]), int(sides[-1]))
 
 
 def noise(entry: Entry, batch: int, seed: int) -> Array:

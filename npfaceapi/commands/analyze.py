@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from npfaceapi.commands.options import add_shared
 from npfaceapi.commands.photos import (
     add_detector_arguments,
     chosen_backend,
@@ -45,12 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_parts,
         default=set(PARTS),
         metavar="PARTS",
-        help=f"compute only these, separated by commas: {', '.join(PARTS)}",
+        help=f"compute these steps only ({', '.join(PARTS)}, separated by commas; default: all)",
     )
     parser.add_argument(
         "--draw", type=Path, metavar="DIR", help="write each photo with its faces drawn in, as a PNG, into this folder"
     )
-    parser.add_argument("--json", metavar="FILE", help="write one JSON line a photo; - for standard output, instead of the table")
+    add_shared(parser, "--json", "a line a photo")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -8,10 +8,12 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from npfaceapi.commands.options import IN_USE, add_shared, name_among, size, tell_old_spelling
 from npfaceapi.commands.photos import chosen_backend, with_progress
 from npfaceapi.display.plain_table import format_table
 from npfaceapi.errors import InvalidArgument
 from npfaceapi.export.writing import check_place, write_whole
+from npfaceapi.networks.registry import all_names, shown, split
 
 if TYPE_CHECKING:
     from npfaceapi.benchmark.section import Section
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["add_arguments", "run"]
 
 ALL_THREADS, ALL_BATCH = (1, 2), 16  # what --all measures
+#: The networks that can be timed, for they have weights, and MTCNN for its three.
+TIMED = tuple(name for name in all_names() if (found := split(name)) and found[0].is_bundled)
 
 
 def _from_one_up(text: str) -> int:
@@ -37,15 +41,25 @@ def _seconds(text: str) -> float:
     return value
 
 
+def _net(text: str) -> str:
+    """A network, for one release with `@SIZE` after it as before --size."""
+    name, at, sides = text.partition("@")
+    return f"{name_among(TIMED)(name)}{at}{sides}"
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    own = f"one of {shown(TIMED)}; may be repeated; default: all"
+    add_shared(parser, "--net", own, type=_net, action="append", default=[])
+    add_shared(parser, "--size", "with --net; default: its own", type=size)
     parser.add_argument(
-        "--net", action="append", default=[], metavar="NET[@SIZE]", help="this network only; may be repeated (default: all)"
+        "--threads", type=_from_one_up, metavar="N", help="threads of each engine (default: as many as may be used)"
     )
-    parser.add_argument("--threads", type=_from_one_up, metavar="N", help="of each engine (default: as many as may be used)")
     parser.add_argument(
-        "--against", choices=("onnxruntime", "torch", "none"), help="default: onnxruntime where it is installed, else none"
+        "--against",
+        choices=("onnxruntime", "torch", "none"),
+        help="the other engine (default: onnxruntime where it is installed, else none)",
     )
-    parser.add_argument("--backend", metavar="NAME", help="ours; default: the one in use, npfaceapi backends lists them")
+    add_shared(parser, "--backend", IN_USE)
     parser.add_argument("--batch", type=_from_one_up, metavar="N", help="N faces at once through the networks that take faces")
     parser.add_argument("--chain", action="store_true", help="the whole chain on a photo of 3 faces, against its networks alone")
     parser.add_argument(
@@ -53,12 +67,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--memory", action="store_true", help="peak memory of the chain in a fresh process")
     parser.add_argument("--accuracy", action="store_true", help="errors from the float64 reference")
-    parser.add_argument("--all", action="store_true", help=f"all of these, with {' and '.join(map(str, ALL_THREADS))} threads")
-    parser.add_argument("--seconds", type=_seconds, default=1.5, metavar="S", help="for each network and engine (default: 1.5)")
-    parser.add_argument("--runs", type=_from_one_up, default=1, metavar="N", help="time networks so often, and give the medians")
     parser.add_argument(
-        "--json", metavar="FILE", help="write the figures as a JSON list; - for standard output, instead of tables"
+        "--all", action="store_true", help=f"measure all of these, with {' and '.join(map(str, ALL_THREADS))} threads"
     )
+    parser.add_argument(
+        "--seconds", type=_seconds, default=1.5, metavar="S", help="seconds for each network and engine (default: 1.5)"
+    )
+    parser.add_argument("--runs", type=_from_one_up, default=1, metavar="N", help="time networks so often, and give the medians")
+    add_shared(parser, "--json", "a list of figures")
     parser.add_argument("--markdown", metavar="FILE", help="write the tables with machine and versions as a Markdown page")
 
 
@@ -66,6 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
     for option, place in (("--json", arguments.json), ("--markdown", arguments.markdown)):
         if place not in (None, "-"):
             check_place(option, place)  # now, not after minutes of measuring
+    arguments.net = _nets_with_sizes(arguments)
     sections = []
     with chosen_backend(arguments.backend):
         for section in _sections(arguments):
@@ -80,6 +97,19 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.markdown is not None:
         write_whole(arguments.markdown, _as_markdown(sections))
     return 0
+
+
+def _nets_with_sizes(arguments: argparse.Namespace) -> list[str]:
+    """The networks as `chosen_entries` takes them; one that comes with a size, as was usual before --size, keeps it."""
+    if arguments.size and not arguments.net:
+        raise InvalidArgument("expected --net with --size, got --size alone")
+    for net in arguments.net:
+        name, at, sides = net.partition("@")
+        if at:
+            tell_old_spelling("npfaceapi bench", f"--net {net}", f"--net {name} --size {sides}")
+            break
+    size = "@{}x{}".format(*arguments.size) if arguments.size else ""
+    return [net if "@" in net else f"{net}{size}" for net in arguments.net]
 
 
 def _sections(arguments: argparse.Namespace) -> Iterator[Section]:
@@ -118,7 +148,7 @@ def _on_gpu(arguments: argparse.Namespace, installed: list[str]) -> Iterator[Sec
 
     others = ("cold_start", "memory", "accuracy", "all")
     if arguments.against == "onnxruntime" or any(getattr(arguments, name) for name in others):
-        expected = "--net, --batch, --chain, --seconds and --against torch or none"
+        expected = "--net, --size, --batch, --chain, --seconds and --against torch or none"
         raise InvalidArgument(f"expected {expected} with the cuda backend, got others")
     if is_simulated():
         raise BackendUnavailable("expected a GPU, got the CUDA simulator, whose times say nothing")

@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from npfaceapi.commands.options import add_case_arguments, add_shared, add_verbose
 from npfaceapi.commands.photos import with_progress
 from npfaceapi.display.plain_table import format_table
 from npfaceapi.errors import InvalidArgument
@@ -18,31 +19,42 @@ from npfaceapi.export.writing import check_place, write_whole
 __all__ = ["add_arguments", "run"]
 
 
+RAW_OR_NPY = "raw: little-endian numbers, the default; or npy"
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="conform_command", metavar="inputs|check|run", required=True)
     inputs = commands.add_parser("inputs", help="write the inputs of the cases into a folder, for a port to read")
     inputs.add_argument("folder", metavar="DIR")
-    inputs.add_argument("--format", choices=("raw", "npy"), default="raw", help="raw little-endian numbers (default), or .npy")
+    add_shared(inputs, "--format", RAW_OR_NPY, choices=("raw", "npy"), default="raw")
     check = commands.add_parser("check", help="judge the outputs that a port wrote into the folder of inputs")
     check.add_argument("folder", metavar="DIR")
     ask = commands.add_parser("run", help="ask a program, a Python class or a backend of npfaceapi, and judge its answers")
     ask.add_argument("--python", metavar="MODULE:CLASS", help="a class with a method run(network, batch); or FILE.py:CLASS")
-    ask.add_argument("--backend", metavar="NAME", help="a backend of npfaceapi")
+    add_shared(ask, "--backend", "as the port that is judged; npfaceapi backends lists them")
     ask.add_argument("--time-limit", metavar="S", type=float, default=60.0, help="seconds a case, for a program (default: 60)")
-    ask.add_argument("--format", choices=("raw", "npy"), default="raw", help="how a program gets its inputs (default: raw)")
+    add_shared(ask, "--format", f"of a program's inputs; {RAW_OR_NPY}", choices=("raw", "npy"), default="raw")
     ask.add_argument("program", metavar="-- PROGRAM ARGS…", nargs=argparse.REMAINDER, help="reads and writes JSON lines")
     for command in (inputs, check, ask):
-        command.add_argument("--only", metavar="GLOB", action="append", default=[], help='names of cases, for example "raw/*"')
-        command.add_argument("--level", metavar="LEVEL", action="append", default=[], help="weights, operations, taps, raw, …")
-        command.add_argument("--golden", metavar="DIR", help="folder of golden cases (default: those at hand)")
+        add_case_arguments(command)
+        command.add_argument(
+            "--level",
+            metavar="LEVEL",
+            action="append",
+            default=[],
+            help="only golden cases of this level (weights, operations, taps, raw, …; may be repeated; default: all)",
+        )
     for command in (check, ask):
-        command.add_argument("--grade", metavar="GRADE", default="float32", help="exact, float32 (default), mixed[:float16|…]")
+        command.add_argument(
+            "--grade",
+            metavar="GRADE",
+            default="float32",
+            help="how exact (exact, float32 or mixed[:float16|…]; default: float32)",
+        )
         command.add_argument("--xfail", metavar="FILE", help="expected failures: a pattern and a reason a line")
         command.add_argument("--no-diagnosis", action="store_true", help="do not look for the fault")
-        command.add_argument("--all", action="store_true", help="print a line for each case, not only for each level")
-        command.add_argument(
-            "--json", metavar="FILE", help="write the report as JSON (- for standard output, instead of the table)"
-        )
+        add_verbose(command)
+        add_shared(command, "--json", "a report")
         command.add_argument("--junit", metavar="FILE", help="write the report as JUnit XML")
         command.add_argument("--html", metavar="FILE", help="write the report as one HTML page")
 
@@ -56,10 +68,10 @@ def run(arguments: argparse.Namespace) -> int:
         if level not in ORDER:
             raise InvalidArgument(f"--level: expected one of {', '.join(ORDER)}, got {level!r}")
     golden = GoldenCases(arguments.golden)
-    cases = chosen_cases(golden, arguments.only, arguments.level)
+    cases = chosen_cases(golden, arguments.case, arguments.level)
     if not cases:
-        chosen = " ".join([*arguments.only, *arguments.level])
-        raise InvalidArgument(f"expected --only and --level to match one of the golden cases, got {chosen!r}")
+        chosen = " ".join([*arguments.case, *arguments.level])
+        raise InvalidArgument(f"expected --case and --level to match one of the golden cases, got {chosen!r}")
     if arguments.conform_command == "inputs":
         return _write_inputs(arguments, golden, cases)
     return _judge(arguments, golden, cases)
@@ -97,7 +109,7 @@ def _judge(arguments: argparse.Namespace, golden: Any, cases: list[Any]) -> int:
             raise InvalidArgument(f"{arguments.folder}/questions.json: expected names of golden cases, got {min(unknown)!r}")
         cases = [case for case in cases if case.name in asked]
         if not cases:
-            raise InvalidArgument(f"{arguments.folder}: expected --only and --level to match one of its {len(asked)} cases")
+            raise InvalidArgument(f"{arguments.folder}: expected --case and --level to match one of its {len(asked)} cases")
         port = FolderPort(Path(arguments.folder))
     else:
         port = _port(arguments, golden)
@@ -105,13 +117,13 @@ def _judge(arguments: argparse.Namespace, golden: Any, cases: list[Any]) -> int:
     with use_backend(backend) if backend else nullcontext():
         report = run_cases(port, golden, _one_by_one(cases), grade, xfail, not arguments.no_diagnosis)
     report.missing = not_at_hand(golden)
-    if isinstance(port, FolderPort) and not arguments.only and not arguments.level:
+    if isinstance(port, FolderPort) and not arguments.case and not arguments.level:
         report.results += [
             CaseResult(name, "strangers", "", "failed", "expected only answers to questions.json, got this as well")
             for name in port.strangers()
         ]
     if arguments.json != "-":
-        print_report(report, arguments.all)
+        print_report(report, arguments.verbose)
     if arguments.json:
         from npfaceapi.conformance.report import to_dict
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from npfaceapi.commands.networks import NETS, network
+from npfaceapi.commands.networks import network
+from npfaceapi.commands.options import add_net, add_shared, size
 from npfaceapi.errors import InvalidArgument
 
 __all__ = ["add_arguments", "run"]
@@ -13,21 +14,18 @@ __all__ = ["add_arguments", "run"]
 FORMATS = ("onnx", "npz", "safetensors")
 
 
-def _size(text: str) -> tuple[int, int]:
-    parts = text.split("x")
-    if not 1 <= len(parts) <= 2 or not all(part.isdecimal() and int(part) > 0 for part in parts):
-        raise argparse.ArgumentTypeError(f"expected a number of pixels, or HEIGHTxWIDTH, got {text!r}")
-    return int(parts[0]), int(parts[-1])
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("net", choices=NETS, metavar="NET", help=f"one of {', '.join(NETS)}")
-    parser.add_argument("--format", choices=FORMATS, help="default: what FILE ends in, else onnx")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="default: NET.FORMAT in this folder")
-    parser.add_argument("--weights", metavar="DIR", help="folder of model files (default: the bundled weights)")
-    parser.add_argument("--size", type=_size, metavar="S|HxW", help="onnx: the input's size, where the network takes any")
-    parser.add_argument("--taps", default="", metavar="NAMES", help="onnx: nodes or blocks to give as well, separated by commas")
-    parser.add_argument("--layout", choices=("NHWC", "NCHW"), default="NHWC", help="onnx: of the input (default: NHWC)")
+    add_net(parser)
+    add_shared(parser, "--format", f"{', '.join(FORMATS)}; default: what FILE ends in, else onnx", choices=FORMATS)
+    add_shared(parser, "--out", "default: NET.FORMAT in this folder", type=Path)
+    add_shared(parser, "--weights", "default: the bundled weights")
+    add_shared(parser, "--size", "onnx only", type=size)
+    parser.add_argument(
+        "--taps", default="", metavar="NAMES", help="nodes or blocks to give as well, separated by commas (onnx only)"
+    )
+    parser.add_argument(
+        "--layout", choices=("NHWC", "NCHW"), default="NHWC", help="order of the input's axes (onnx only; default: NHWC)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

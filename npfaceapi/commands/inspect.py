@@ -6,27 +6,22 @@ import argparse
 import os
 from pathlib import Path
 
+from npfaceapi.commands.options import add_shared, name_among
 from npfaceapi.commands.photos import DEFAULT_DETECTOR, add_detector_choice, chosen_backend, detector_options
 from npfaceapi.errors import InvalidArgument
 from npfaceapi.export.writing import check_place
-from npfaceapi.networks.registry import DETECTORS, NETS
+from npfaceapi.networks.registry import DETECTORS, NETS, shown
 
 __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("photo", metavar="PHOTO", help="image file or URL")
-    parser.add_argument(
-        "--net",
-        choices=tuple(NETS),
-        metavar="NET",
-        help=f"show one network only: {', '.join(NETS)} (default: the detector and all networks of the face)",
-    )
-    parser.add_argument("--out", type=Path, default=Path("report.html"), metavar="FILE", help="default: report.html")
+    own = f"one of {shown(NETS)}; default: the detector and all networks of the face"
+    add_shared(parser, "--net", own, type=name_among(NETS))
+    add_shared(parser, "--out", "default: report.html", type=Path, default=Path("report.html"))
     add_detector_choice(parser)
-    parser.add_argument(
-        "--weights", metavar="DIR", help="folder with the weights of the detector yolo, which has none of its own"
-    )
+    add_shared(parser, "--weights", "of the detector tiny_yolov2, which has none of its own")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -34,14 +29,14 @@ def run(arguments: argparse.Namespace) -> int:
     from npfaceapi.inspection.inspecting import inspect
 
     if arguments.net in DETECTORS:
-        own = DETECTORS[arguments.net].called
-        if arguments.detector not in (None, own):
-            raise InvalidArgument(f"--detector: expected {own} or nothing with --net {arguments.net}, got {arguments.detector}")
-        arguments.detector = own
+        if arguments.detector not in (None, arguments.net):
+            net = arguments.net
+            raise InvalidArgument(f"--detector: expected {net} or nothing with --net {net}, got {arguments.detector}")
+        arguments.detector = arguments.net
     arguments.detector = arguments.detector or DEFAULT_DETECTOR
     if arguments.weights is not None:
-        if arguments.detector != "yolo":
-            raise InvalidArgument(f"--weights: expected --detector yolo with it, got {arguments.detector}")
+        if arguments.detector != "tiny_yolov2":
+            raise InvalidArgument(f"--weights: expected --detector tiny_yolov2 with it, got {arguments.detector}")
         nets.tiny_yolov2.load_from_disk(arguments.weights)
     check_place("--out", arguments.out)
     with chosen_backend(arguments.backend):

@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from npfaceapi.commands.options import IN_USE, add_shared, name_among
 from npfaceapi.errors import one_line
-from npfaceapi.networks.registry import DETECTORS, detector_called
+from npfaceapi.networks.registry import DETECTORS, detector_called, shown
 
 __all__ = [
     "DEFAULT_DETECTOR",
@@ -27,7 +28,7 @@ __all__ = [
     "with_progress",
 ]
 
-DEFAULT_DETECTOR = next(iter(DETECTORS.values())).called
+DEFAULT_DETECTOR = next(iter(DETECTORS))
 IMAGE_SUFFIXES = {".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".jp2", ".png", ".ppm", ".tga", ".tif", ".tiff", ".webp"}
 
 
@@ -43,17 +44,22 @@ def probability(text: str) -> float:
 
 
 def add_detector_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("photos", nargs="+", metavar="PHOTO", help="image file, folder of image files, or URL")
+    parser.add_argument("photos", nargs="+", metavar="PHOTO", help="image file or URL (or folder of image files)")
     add_detector_choice(parser, DEFAULT_DETECTOR)
 
 
 def add_detector_choice(parser: argparse.ArgumentParser, default: str | None = None) -> None:
-    choices = [net.called for net in DETECTORS.values()]
-    parser.add_argument("--detector", choices=choices, default=default, help=f"default: {DEFAULT_DETECTOR}")
     parser.add_argument(
-        "--min-confidence", type=probability, metavar="X", help="smallest score of a face, 0 to 1 (default: 0.5; mtcnn: 0.7)"
+        "--detector",
+        type=name_among(DETECTORS, "detector"),
+        default=default,
+        metavar="NAME",
+        help=f"what finds the faces (one of {shown(DETECTORS)}; default: {DEFAULT_DETECTOR})",
     )
-    parser.add_argument("--backend", metavar="NAME", help="what runs the networks; npfaceapi backends lists them")
+    parser.add_argument(
+        "--min-confidence", type=probability, metavar="X", help="smallest score of a face (0 to 1; default: 0.5, with mtcnn 0.7)"
+    )
+    add_shared(parser, "--backend", IN_USE)
 
 
 @contextmanager

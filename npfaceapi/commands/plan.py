@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import argparse
 
-from npfaceapi.commands.networks import NETS, parts
+from npfaceapi.commands.networks import parts
+from npfaceapi.commands.options import add_net, add_shared, size
+from npfaceapi.networks.registry import proper
 
 __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("net", choices=NETS, metavar="NET", help=f"one of {', '.join(NETS)}")
-    parser.add_argument("--size", type=int, metavar="S", help="side of the input in pixels, where the network takes any")
-    parser.add_argument("--backend", choices=("numba", "cuda"), default="numba", help="default: numba")
+    add_net(parser)
+    add_shared(parser, "--size", type=size, default=())
+    add_shared(parser, "--backend", "numba or cuda; default: numba", choices=("numba", "cuda"), default="numba")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    for net in parts(arguments.net):
-        program = net.plan(arguments.size, backend=arguments.backend)
-        print(f"{net.graph(arguments.size).name}: {len(net.graph(arguments.size))} operations in {len(program.steps)} steps")
+    for name, net in zip(proper(arguments.net), parts(arguments.net), strict=True):
+        graph, program = net.graph(*arguments.size), net.plan(*arguments.size, backend=arguments.backend)
+        print(f"{name}: {len(graph)} operations in {len(program.steps)} steps")
         print(program.describe())
     return 0

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from npfaceapi.commands.networks import NETS, parts
+from npfaceapi.commands.networks import parts
+from npfaceapi.commands.options import add_net, add_shared, size
 from npfaceapi.display.plain_table import format_table
+from npfaceapi.networks.registry import proper
 
 __all__ = ["add_arguments", "run"]
 
@@ -14,22 +16,17 @@ FORMATS = ("table", "json", "dot", "mermaid", "svg")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("net", choices=NETS, metavar="NET", help=f"one of {', '.join(NETS)}")
-    parser.add_argument("--size", type=int, metavar="S", help="side of the input in pixels, where the network takes any")
-    parser.add_argument(
-        "--format",
-        choices=FORMATS,
-        default="table",
-        help="table (default) and json list every operation; dot (Graphviz), mermaid and svg are pictures of the blocks, "
-        "repeated ones drawn once",
-    )
+    add_net(parser)
+    add_shared(parser, "--size", type=size, default=())
+    own = "table, the default, and json list every operation; dot (Graphviz), mermaid and svg are pictures of the blocks, "
+    add_shared(parser, "--format", f"{own}repeated ones drawn once", choices=FORMATS, default="table")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    graphs = [part.graph(arguments.size) for part in parts(arguments.net)]
+    graphs = [part.graph(*arguments.size) for part in parts(arguments.net)]
     if arguments.format == "table":
-        for graph in graphs:
-            _print_table(graph)
+        for name, graph in zip(proper(arguments.net), graphs, strict=True):
+            _print_table(name, graph)
         return 0
     from npfaceapi.graph_pictures import svg, text
 
@@ -38,10 +35,10 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _print_table(graph: Any) -> None:
+def _print_table(name: str, graph: Any) -> None:
     rows: list[tuple[object, ...]] = [
         (node.name, node.op, "x".join(map(str, node.shape)) or "1", f"{node.parameters:,}", f"{node.macs:,}") for node in graph
     ]
     rows.append(("total", "", "", f"{graph.parameters:,}", f"{graph.macs:,}"))
-    print(f"{graph.name}: {graph.macs / 1e6:,.1f} million MACs (multiply-accumulates) an image, {graph.parameters:,} parameters")
+    print(f"{name}: {graph.macs / 1e6:,.1f} million MACs (multiply-accumulates) an image, {graph.parameters:,} parameters")
     print(format_table(("name", "operation", "output", "parameters", "MACs"), rows, right=(3, 4), indent="  "))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import fnmatch
 
+from npfaceapi.commands.options import IN_USE, add_case_arguments, add_shared, add_verbose
 from npfaceapi.commands.photos import with_progress
 from npfaceapi.display.plain_table import format_table
 from npfaceapi.errors import InvalidArgument
@@ -13,39 +13,37 @@ __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--backend", metavar="NAME", help="default: the one in use; npfaceapi backends lists them")
-    parser.add_argument("--golden", metavar="DIR", help="folder of golden cases (default: those of the checkout or the package)")
-    parser.add_argument(
-        "--only", metavar="PATTERN", default="*", help='names of cases, with wildcards, for example "raw/*" (default: all)'
-    )
-    parser.add_argument("--all", action="store_true", help="print a line for each case, not only for each level")
+    add_shared(parser, "--backend", IN_USE)
+    add_case_arguments(parser)
+    add_verbose(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     from npfaceapi.conformance.golden import GoldenCases
-    from npfaceapi.conformance.ports import BackendPort
+    from npfaceapi.conformance.ports import BackendPort, patterns_match
     from npfaceapi.conformance.report import CaseResult
     from npfaceapi.conformance.runner import run_cases
     from npfaceapi.conformance.tolerance import STORED
     from npfaceapi.engines.dispatch import current_backend, use_backend
 
     golden = GoldenCases(arguments.golden)
-    cases = {case.name: case for case in golden.cases if fnmatch.fnmatchcase(case.name, arguments.only)}
+    cases = {case.name: case for case in golden.cases if patterns_match(case.name, arguments.case)}
     if not cases:
-        raise InvalidArgument(f"expected --only to match one of {len(golden.cases)} golden cases, got {arguments.only!r}")
+        chosen = " ".join(arguments.case)
+        raise InvalidArgument(f"expected --case to match one of {len(golden.cases)} golden cases, got {chosen!r}")
     with use_backend(arguments.backend or current_backend()):
         backend = current_backend()
         one_by_one = (cases[name] for name in with_progress(list(cases)))
         report = run_cases(BackendPort(golden, backend), golden, one_by_one, STORED, diagnose=False)
     groups: dict[str, list[CaseResult]] = {}
     for result in report.results:
-        groups.setdefault(result.name if arguments.all else result.level, []).append(result)
+        groups.setdefault(result.name if arguments.verbose else result.level, []).append(result)
     rows = []
     for name, group in groups.items():
         ratio, where = max(((r.worst.ratio, f"{r.name} {r.worst.name}") for r in group if r.worst), default=(0.0, "-"))
         failed = sum(r.status == "failed" for r in group)
         rows.append((name, len(group), failed, f"{ratio:.3f}", where if ratio else "-"))
-    header = ("case" if arguments.all else "level", "cases", "failed", "largest error / bound", "in")
+    header = ("case" if arguments.verbose else "level", "cases", "failed", "largest error / bound", "in")
     print(format_table(header, rows, right=(1, 2, 3)))
     for result in report.results:
         if result.status == "failed":

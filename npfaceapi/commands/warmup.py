@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import time
 
+from npfaceapi.commands.options import IN_USE, add_shared
 from npfaceapi.commands.photos import with_progress
 
 __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--backend", metavar="NAME", help="default: the one in use; npfaceapi backends lists them")
+    add_shared(parser, "--backend", IN_USE)
 
 
 def run(arguments: argparse.Namespace) -> int:

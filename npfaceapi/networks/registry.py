@@ -1,13 +1,17 @@
 """Which networks there are, said once: their names, classes and parts, and what they do.
 
 A detector's class says which options are its own (`SsdMobilenetv1.options`), and `detector_of` finds the detector of some
-options.  Reading this file imports no network; a class is imported when it is asked for.
+options.  A detector has a short name besides for the command line, and `full_name` reads both.  Reading this file imports no
+network; a class is imported when it is asked for.
 """
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable
 from typing import Any, NamedTuple
+
+from npfaceapi.errors import InvalidArgument
 
 __all__ = [
     "DETECTORS",
@@ -18,7 +22,9 @@ __all__ = [
     "bundled_names",
     "detector_called",
     "detector_of",
+    "full_name",
     "proper",
+    "shown",
     "split",
 ]
 
@@ -35,7 +41,7 @@ class Net(NamedTuple):
     does : str
         In words.
     called : str
-        Of a detector: its name on the command line.
+        Of a detector: its short name on the command line, where the full name does as well.
     parts : tuple of str
         Attributes that are the networks proper, where it is none itself.
     variants : tuple of str
@@ -123,9 +129,35 @@ def proper(name: str) -> list[str]:
     return [f"{name}_{part}" for part in inside] or [name]
 
 
+def shown(names: Iterable[str]) -> str:
+    """Full names in a list for people, each with the short one that does as well: `ssd_mobilenetv1|ssd, age_gender_net`."""
+    return ", ".join(
+        f"{name}|{NETS[name].called}" if name in NETS and NETS[name].called not in ("", name) else name for name in names
+    )
+
+
+def full_name(called: str, among: Iterable[str], kind: str = "network") -> str:
+    """The full name of what is called so on the command line, by its full name or by its short one.
+
+    Parameters
+    ----------
+    called : str
+        `ssd_mobilenetv1` or `ssd`, for example.
+    among : iterable of str
+        Full names; InvalidArgument for others.
+    kind : str
+        What they are, for the error.
+    """
+    among = tuple(among)
+    name = next((net.name for net in DETECTORS.values() if net.called == called), called)
+    if name not in among:
+        raise InvalidArgument(f"expected a {kind} out of {shown(among)}, got {called!r}")
+    return name
+
+
 def detector_called(called: str) -> Net:
-    """The detector of that name on the command line."""
-    return next(net for net in DETECTORS.values() if net.called == called)
+    """The detector of that name, short or full."""
+    return DETECTORS[full_name(called, DETECTORS, "detector")]
 
 
 def detector_of(options: Any) -> Net | None:

@@ -233,10 +233,13 @@ def test_all_asks_every_question(monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["--net", "dog_net"], "--net: expected one of ssd_mobilenetv1, tiny_face_detector, "),
+        (["--net", "dog_net"], "--net: expected a network out of ssd_mobilenetv1|ssd, tiny_face_detector|tiny, mtcnn, "),
         (["--net", "mtcnn_pnet@big"], "expected mtcnn_pnet@SIZE or mtcnn_pnet@HEIGHTxWIDTH, got 'mtcnn_pnet@big'"),
         (["--net", "tiny_face_detector@0"], "expected tiny_face_detector@SIZE"),
-        (["--net", "mtcnn_rnet@30"], "expected an input [576]"),
+        (["--net", "mtcnn_rnet", "--size", "30"], "expected an input [576]"),
+        (["--net", "mtcnn_pnet", "--size", "big"], "--size: expected a number of pixels, or HEIGHTxWIDTH, got 'big'"),
+        (["--size", "64"], "expected --net with --size, got --size alone"),
+        (["--net", "tiny_yolov2"], "expected a network out of ssd_mobilenetv1|ssd, "),
         (["--threads", "0"], "expected a whole number from 1 up, got '0'"),
         (["--batch", "x"], "expected a whole number from 1 up, got 'x'"),
         (["--seconds", "-1"], "expected seconds, more than 0 and at most 600, got '-1'"),
@@ -373,7 +376,7 @@ def test_on_a_gpu_the_chain(run, on_gpu, monkeypatch):
 def test_on_a_gpu_what_cannot_be_measured_is_refused(run, on_gpu, wrong):
     status, _, err = run(*SMALL, *wrong)
     assert status == 2
-    assert "expected --net, --batch, --chain, --seconds and --against torch or none with the cuda backend" in err
+    assert "expected --net, --size, --batch, --chain, --seconds and --against torch or none with the cuda backend" in err
 
 
 def test_pytorch_without_cuda_is_refused(run, on_gpu, monkeypatch):

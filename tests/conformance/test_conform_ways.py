@@ -67,7 +67,7 @@ def answer_folder(folder, form="npy", change=None):
 @pytest.fixture(scope="module")
 def answered(tmp_path_factory):
     folder = tmp_path_factory.mktemp("port")
-    assert main(["conform", "inputs", str(folder), "--only", "raw/face_expression_net/*"]) == 0
+    assert main(["conform", "inputs", str(folder), "--case", "raw/face_expression_net/*"]) == 0
     answer_folder(folder)
     return folder
 
@@ -91,7 +91,7 @@ def test_a_folder_of_outputs_passes(folder, form, capsys):
 
 
 def test_inputs_as_npy(tmp_path, capsys):
-    assert run(["inputs", tmp_path, "--only", "operations/conv2d/1", "--format", "npy"], capsys)[0] == 0
+    assert run(["inputs", tmp_path, "--case", "operations/conv2d/1", "--format", "npy"], capsys)[0] == 0
     asked = json.loads((tmp_path / "questions.json").read_text())["cases"][0]
     assert list(asked["inputs"]) == ["x", "filters"]
     question = question_of(GOLDEN, chosen_cases(GOLDEN, ["operations/conv2d/1"])[0])
@@ -228,7 +228,7 @@ def judge_program(command, patterns=RELUS, time_limit=20.0, xfail=()):
 
 
 def test_a_program_passes(tmp_path, capsys):
-    status, out, _ = run(["run", "--only", RELUS[0], "--only", RELUS[2], "--", *program(tmp_path)], capsys)
+    status, out, _ = run(["run", "--case", RELUS[0], "--case", RELUS[2], "--", *program(tmp_path)], capsys)
     assert status == 0
     assert "2 passed" in out
 
@@ -336,7 +336,7 @@ def test_a_class_that_fails_fails_its_case(answer, message):
 def test_classes_by_name(tmp_path, capsys):
     file = tmp_path / "my_port.py"
     file.write_text("from npfaceapi import nets\nclass P:\n def run(self, n, b): return getattr(nets, n).run_net(b)\n")
-    only = ["--only", "raw/face_expression_net/cut"]
+    only = ["--case", "raw/face_expression_net/cut"]
     assert run(["run", "--python", f"{file}:P", *only], capsys)[0] == 0
     for wrong in ("nothing", f"{file}:Q", f"{tmp_path / 'none.py'}:P", "no.such.module:P", "json:dumps"):
         status, _, err = run(["run", "--python", wrong, *only], capsys)
@@ -356,14 +356,14 @@ def test_classes_by_name(tmp_path, capsys):
         (["run", "--backend", "numba", "--", "true"], "expected one of"),
         (["run", "--", "no-such-program-here"], "expected a program that can be run, got 'no-such-program-here'"),
         (["run", "--backend", "tpu"], "expected a backend out of"),
-        (["run", "--backend", "numba", "--only", "nothing"], "expected --only and --level to match"),
+        (["run", "--backend", "numba", "--case", "nothing"], "expected --case and --level to match"),
         (["run", "--backend", "numba", "--level", "deep"], "--level: expected one of weights, operations"),
         (["run", "--backend", "numba", "--grade", "loose"], "grade: expected one of exact, float32"),
         (["run", "--backend", "numba", "--xfail", "/no/such/file"], "expected a text file of expected failures"),
         (["run", "--time-limit", "0", "--", "true"], "--time-limit: expected seconds above 0"),
         (["check", "/no/such/folder"], "expected a folder with questions.json"),
         (
-            ["run", "--backend", "numba", "--only", "operations/relu/1", "--json", "/no/such/folder/x"],
+            ["run", "--backend", "numba", "--case", "operations/relu/1", "--json", "/no/such/folder/x"],
             "--json /no/such/folder/x: expected a file to write to, got: no such folder",
         ),
     ],
@@ -378,7 +378,7 @@ def test_wrong_usage_is_one_line(arguments, message, capsys):
 def test_expected_failures(tmp_path, capsys):
     command = program(tmp_path, "del reply['answers']")
     file = tmp_path / "xfail.txt"
-    only = [argument for pattern in RELUS for argument in ("--only", pattern)]
+    only = [argument for pattern in RELUS for argument in ("--case", pattern)]
     file.write_text("# of our port\n\noperations/relu/*  not ported yet\noperations/sigm*  exp is too coarse\n")
     status, out, _ = run(["run", *only, "--xfail", file, "--", *command], capsys)
     assert status == 0
@@ -444,13 +444,13 @@ def test_reports_tell_all_of_it():
 def test_reports_are_written(tmp_path, capsys):
     files = [tmp_path / name for name in ("r.json", "r.xml", "r.html")]
     arguments = ["--json", files[0], "--junit", files[1], "--html", files[2]]
-    status, out, _ = run(["run", "--backend", "numba", "--only", "operations/relu/1", *arguments], capsys)
+    status, out, _ = run(["run", "--backend", "numba", "--case", "operations/relu/1", *arguments], capsys)
     assert status == 0
     assert "operations" in out
     assert json.loads(files[0].read_text())["passed"] is True
     assert ElementTree.parse(files[1]).getroot().tag == "testsuites"
     assert files[2].read_text().startswith("<!DOCTYPE html>")
-    _, out, _ = run(["run", "--backend", "numba", "--only", "operations/relu/1", "--json", "-"], capsys)
+    _, out, _ = run(["run", "--backend", "numba", "--case", "operations/relu/1", "--json", "-"], capsys)
     assert json.loads(out)["port"] == "npfaceapi, backend numba"
 
 
@@ -496,7 +496,7 @@ def spoil_cases(change):
 )
 def test_damaged_golden_cases_are_one_line_and_never_a_pass(core, spoil, capsys):
     spoil(core)
-    arguments = ["run", "--backend", "numba", "--golden", core, "--only", "raw/face_expression_net/astronaut"]
+    arguments = ["run", "--backend", "numba", "--golden", core, "--case", "raw/face_expression_net/astronaut"]
     status, out, err = run(arguments, capsys)
     assert status in (1, 2)
     assert " 1 passed" not in out

@@ -220,8 +220,8 @@ def test_a_score_at_the_threshold_excuses_one_face(monkeypatch):
 
 def test_the_backend_that_is_judged_is_the_only_one_asked(monkeypatch, capsys):
     monkeypatch.setenv("NPFACEAPI_BACKEND", "nonsense")
-    assert main(["verify", "--backend", "reference", "--only", "raw/face_expression_net/*"]) == 0
-    only = ["--only", "raw/face_expression_net/astronaut"]
+    assert main(["verify", "--backend", "reference", "--case", "raw/face_expression_net/*"]) == 0
+    only = ["--case", "raw/face_expression_net/astronaut"]
     assert main(["conform", "run", "--backend", "reference", *only]) == 0
     assert "FAILED" not in capsys.readouterr().out
 
@@ -257,7 +257,7 @@ def core_copy(tmp_path: Path) -> Path:
 def test_the_core_alone_verifies_and_a_damaged_tensor_fails(tmp_path, capsys):
     folder = core_copy(tmp_path)
     assert GoldenCases(folder).sets == {"core"}
-    arguments = ["verify", "--golden", str(folder), "--only", "raw/face_landmark*"]
+    arguments = ["verify", "--golden", str(folder), "--case", "raw/face_landmark*"]
     assert main(arguments) == 0
     assert "cases passed" in capsys.readouterr().out
     shard = folder / "core" / "core-shard1"
@@ -280,7 +280,7 @@ def test_bad_folders_are_one_clear_line(tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     folder = core_copy(tmp_path / "empty")
     (folder / "core" / "core-shard1").write_bytes(b"12")
-    assert main(["verify", "--golden", str(folder), "--only", "raw/face_landmark*"]) == 1
+    assert main(["verify", "--golden", str(folder), "--case", "raw/face_landmark*"]) == 1
     assert "truncated?" in capsys.readouterr().out
-    assert main(["verify", "--only", "nonsense"]) == 2
-    assert "expected --only to match" in capsys.readouterr().err
+    assert main(["verify", "--case", "nonsense"]) == 2
+    assert "expected --case to match" in capsys.readouterr().err

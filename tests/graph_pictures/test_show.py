@@ -256,7 +256,7 @@ def test_another_size(run):
     ("argv", "message"),
     [
         (("show", "mtcnn", "--format", "png"), "argument --format: invalid choice: 'png'"),
-        (("show", "nose_net", "--format", "svg"), "invalid choice: 'nose_net'"),
+        (("show", "nose_net", "--format", "svg"), "argument NET: expected a network out of ssd_mobilenetv1|ssd, "),
         (("show", "face_recognition_net", "--size", "2", "--format", "svg"), "expected an input of at least 7x7 pixels"),
     ],
 )

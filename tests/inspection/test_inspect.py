@@ -429,11 +429,14 @@ def test_the_command(run, tmp_path, monkeypatch):
     [
         (["nothing.png"], "nothing.png: expected an image file, got no such file"),
         ([ROOT], "expected an image file, got a folder"),
-        ([ASTRONAUT, "--net", "nose_net"], "argument --net: invalid choice: 'nose_net'"),
+        (
+            [ASTRONAUT, "--net", "nose_net"],
+            "argument --net: expected a network out of ssd_mobilenetv1|ssd, tiny_face_detector|tiny, ",
+        ),
         ([ASTRONAUT, "--out", ROOT], "expected a file to write to, got: Is a directory"),
         ([ASTRONAUT, "--out", ROOT / "no" / "x.html"], "x.html: expected a file to write to, got: no such folder"),
-        ([ASTRONAUT, "--net", "mtcnn", "--detector", "ssd"], "expected mtcnn or nothing with --net mtcnn, got ssd"),
-        ([ASTRONAUT, "--weights", ROOT], "--weights: expected --detector yolo with it, got ssd"),
+        ([ASTRONAUT, "--net", "mtcnn", "--detector", "ssd"], "expected mtcnn or nothing with --net mtcnn, got ssd_mobilenetv1"),
+        ([ASTRONAUT, "--weights", ROOT], "--weights: expected --detector tiny_yolov2 with it, got ssd_mobilenetv1"),
         ([ASTRONAUT, "--backend", "abacus"], "expected a backend out of numba, "),
         ([ASTRONAUT, "--min-confidence", "2"], "expected a number in [0, 1], got '2'"),
         ([ASTRONAUT, ASTRONAUT], "unrecognized arguments"),

@@ -11,7 +11,18 @@ import pytest
 import npfaceapi as faceapi
 from helpers import ROOT
 from npfaceapi import nets
-from npfaceapi.networks.registry import DETECTORS, FACE_NETS, NETS, all_names, bundled_names, detector_called, detector_of, split
+from npfaceapi.networks.registry import (
+    DETECTORS,
+    FACE_NETS,
+    NETS,
+    all_names,
+    bundled_names,
+    detector_called,
+    detector_of,
+    full_name,
+    shown,
+    split,
+)
 
 
 def test_every_network_is_what_its_entry_says():
@@ -39,7 +50,7 @@ def test_the_types_that_nets_declares_are_those_of_the_registry():
 def test_the_detector_of_some_options():
     for net in DETECTORS.values():
         assert detector_of(net.options()) is net
-        assert detector_called(net.called) is net
+        assert detector_called(net.called) is detector_called(net.name) is net
 
     class Mine(faceapi.TinyFaceDetectorOptions):
         pass
@@ -60,6 +71,19 @@ def test_names_with_parts_and_variants():
         assert split(other) is None
     with pytest.raises(faceapi.InvalidArgument, match=r"expected a network out of ssd_mobilenetv1, .*, got 'nose_net'"):
         nets.network_named("nose_net")
+
+
+def test_the_command_line_takes_short_names_and_full_ones():
+    assert shown(DETECTORS) == "ssd_mobilenetv1|ssd, tiny_face_detector|tiny, tiny_yolov2|yolo, mtcnn"
+    assert shown(["mtcnn_pnet", "age_gender_net", "mtcnn"]) == "mtcnn_pnet, age_gender_net, mtcnn"
+    for name in all_names():
+        assert full_name(name, all_names()) == name
+    for net in DETECTORS.values():
+        assert full_name(net.called, all_names()) == full_name(net.called, iter(DETECTORS)) == net.name
+    with pytest.raises(faceapi.InvalidArgument, match=r"expected a network out of mtcnn, age_gender_net, got 'ssd'"):
+        full_name("ssd", ("mtcnn", "age_gender_net"))
+    with pytest.raises(faceapi.InvalidArgument, match=r"expected a detector out of ssd_mobilenetv1\|ssd, .*, got 'SSD'"):
+        detector_called("SSD")
 
 
 def test_the_least_score_of_a_face():

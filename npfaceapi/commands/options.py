@@ -1,0 +1,117 @@
+"""The vocabulary of the commands: what several of them take means one thing in all, and is said here; and old spellings.
+
+A help text says what an option means, the same in all commands, and then in brackets what is the command's own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from npfaceapi.errors import InvalidArgument
+from npfaceapi.networks.registry import all_names, full_name, shown
+
+__all__ = [
+    "IN_USE",
+    "add_case_arguments",
+    "add_net",
+    "add_old_spelling",
+    "add_shared",
+    "add_verbose",
+    "name_among",
+    "size",
+    "tell_old_spelling",
+]
+
+
+def size(text: str) -> tuple[int, int]:
+    """For argparse: height and width in pixels."""
+    sides = text.split("x")
+    if not 1 <= len(sides) <= 2 or not all(side.isdecimal() and int(side) > 0 for side in sides):
+        raise argparse.ArgumentTypeError(f"expected a number of pixels, or HEIGHTxWIDTH, got {text!r}")
+    return int(sides[0]), int(sides[-1])
+
+
+#: By option: what its value is called, and what it means.
+SHARED: dict[str, tuple[str | None, str]] = {
+    "--backend": ("NAME", "what runs the networks"),
+    "--case": ("GLOB", "only golden cases whose name matches"),
+    "--format": ("FORMAT", "format to write"),
+    "--golden": ("DIR", "folder of golden cases"),
+    "--json": ("FILE", "write the results as JSON, with - to standard output instead of the tables"),
+    "--net": ("NET", "this network only"),
+    "--out": ("FILE", "file to write"),
+    "--size": ("S|HxW", "size of the input in pixels, where the network takes any"),
+    "--verbose": (None, "print a line for each case, not only for each level"),
+    "--weights": ("DIR", "folder of model files"),
+}
+IN_USE = "default: the one in use; npfaceapi backends lists them"
+
+
+def add_shared(parser: argparse.ArgumentParser, option: str, own: str = "", **more: Any) -> argparse.Action:
+    """Let a command take an option that others take too; `own` is what it adds to the help."""
+    metavar, meaning = SHARED[option]
+    if metavar is not None:
+        more["metavar"] = metavar
+    return parser.add_argument(option, help=f"{meaning} ({own})" if own else meaning, **more)
+
+
+def add_net(parser: argparse.ArgumentParser) -> None:
+    """Let a command take the network that it is about, each variant and each part by its own name."""
+    names = all_names()
+    parser.add_argument("net", type=name_among(names), metavar="NET", help=f"the network (one of {shown(names)})")
+
+
+def add_case_arguments(parser: argparse.ArgumentParser) -> None:
+    """Let a command take the golden cases that it asks, and their folder."""
+    own = 'with wildcards, for example "raw/*"; may be repeated; default: all'
+    add_old_spelling(parser, "--only", add_shared(parser, "--case", own, action="append", default=[]))
+    add_shared(parser, "--golden", "default: those of the checkout or the package")
+
+
+def add_verbose(parser: argparse.ArgumentParser) -> None:
+    """Let a command that judges golden cases tell of each."""
+    add_old_spelling(parser, "--all", add_shared(parser, "--verbose", action="store_true"))
+
+
+def name_among(names: Iterable[str], kind: str = "network") -> Callable[[str], str]:
+    """For argparse: the full name of one of these networks or detectors, called by that or by its short name."""
+
+    def name(text: str) -> str:
+        try:
+            return full_name(text, names, kind)
+        except InvalidArgument as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return name
+
+
+def add_old_spelling(parser: argparse.ArgumentParser, old: str, option: argparse.Action) -> None:
+    """Let an option go by its name in the release before: --help is silent about it, and a line names the new one."""
+    parser.add_argument(old, action=_OldSpelling, option=option)
+
+
+def tell_old_spelling(command: str, old: str, new: str) -> None:
+    """The line."""
+    print(f"{command}: {old} is now spelled {new}; the next release no longer takes the old spelling", file=sys.stderr)
+
+
+class _OldSpelling(argparse.Action):
+    """Does what the option does, and says so the first time."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, option: argparse.Action) -> None:
+        del dest
+        kind: Any = option.type
+        hidden = argparse.SUPPRESS
+        super().__init__(option_strings, option.dest, option.nargs, None, hidden, kind, option.choices, help=hidden)
+        self.option, self.is_told = option, False
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option_string: str | None = None
+    ) -> None:
+        if not self.is_told:
+            tell_old_spelling(parser.prog, self.option_strings[0], self.option.option_strings[0])
+            self.is_told = True
+        self.option(parser, namespace, values, option_string)
