@@ -60,11 +60,19 @@ def run(capsys):
     return run
 
 
+@pytest.fixture(autouse=True)
+def settings_of_the_process():
+    """What a test sets for the whole process ends with it, so that tests run in any order."""
+    from npfaceapi.engines import dispatch, thread_count
+
+    before = dispatch._of_the_process, thread_count._of_the_process
+    yield
+    dispatch._of_the_process, thread_count._of_the_process = before
+
+
 @pytest.fixture
 def threads():
     """A function that sets the number of threads for the test."""
-    from npfaceapi.engines import thread_count
+    from npfaceapi.engines.thread_count import set_num_threads
 
-    before = thread_count._of_the_process
-    yield thread_count.set_num_threads
-    thread_count._of_the_process = before
+    return set_num_threads
