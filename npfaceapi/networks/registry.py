@@ -7,7 +7,10 @@ options.  Reading this file imports no network; a class is imported when it is a
 from __future__ import annotations
 
 import importlib
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from npfaceapi.networks.options import FaceDetectionOptions
 
 __all__ = [
     "DETECTORS",
@@ -59,9 +62,10 @@ class Net(NamedTuple):
         return getattr(importlib.import_module(f"npfaceapi.networks.{self.module}"), self.class_name)
 
     @property
-    def options(self) -> Any:
+    def options(self) -> type[FaceDetectionOptions]:
         """Of a detector: the class of its options."""
-        return self.cls.options
+        options: type[FaceDetectionOptions] = self.cls.options
+        return options
 
 
 #: The first is the default.
@@ -128,7 +132,7 @@ def detector_called(called: str) -> Net:
     return next(net for net in DETECTORS.values() if net.called == called)
 
 
-def detector_of(options: Any) -> Net | None:
+def detector_of(options: object) -> Net | None:
     """The detector that those options are for, or a class of options that theirs is made from; None for other things."""
     for cls in type(options).__mro__:
         for net in DETECTORS.values():

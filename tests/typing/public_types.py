@@ -410,6 +410,8 @@ def options() -> None:
     assert_type(faceapi.MtcnnOptions().with_least_score(0.9), faceapi.MtcnnOptions)
     assert_type(faceapi.SsdMobilenetv1Options().with_least_score(0.9), faceapi.SsdMobilenetv1Options)
     assert_type(faceapi.TinyYolov2Options().with_least_score(0.9), faceapi.TinyYolov2Options)
+    assert_type(faceapi.TinyFaceDetectorOptions().with_least_score(0.9), faceapi.TinyFaceDetectorOptions)
+    assert_type(faceapi.MtcnnOptions(20, 0.7, 5, [0.6, 0.7, 0.7], scale_steps=[0.5]), faceapi.MtcnnOptions)
     assert_type(faceapi.MtcnnOptions().score_thresholds, tuple[float, float, float])
     assert_type(faceapi.MtcnnOptions().scale_steps, tuple[float, ...] | None)
     assert_type(faceapi.TinyYolov2SizeType(320), faceapi.TinyYolov2SizeType)
