@@ -29,7 +29,7 @@ LINES = [
 #: Where JSON comes or goes.
 JSON = {"fetch_json", "to_dict", "from_json"}
 #: Whose signatures still have Any.
-NOT_YET = ("npfaceapi.networks.", "npfaceapi.inspection.")
+NOT_YET = ("npfaceapi.inspection.",)
 
 
 def check(module: str, *arguments: str, **environment: str) -> None:
