@@ -34,6 +34,10 @@ from npfaceapi.faces.geometry import BorderPadding
 from npfaceapi.faces.predictions import ExpressionProbability
 from npfaceapi.faces.results import Faces
 from npfaceapi.graph import Graph, Layer, Node, Param, ParamTree
+from npfaceapi.inspection.cascade import CascadeTrace
+from npfaceapi.inspection.detectors import DetectorTrace
+from npfaceapi.inspection.faces import FaceReport
+from npfaceapi.inspection.layers import NetworkReport
 from npfaceapi.networks.mtcnn import MtcnnAnswer, MtcnnNet, MtcnnStats
 from npfaceapi.photos.net_input import Photo, Photos
 from npfaceapi.taps import Taps, Values
@@ -582,6 +586,23 @@ def backends() -> None:
 
 def inspection(report: faceapi.Inspection) -> None:
     assert_type(faceapi.inspect("a.jpg"), faceapi.Inspection)
+    for options in (
+        faceapi.SsdMobilenetv1Options(),
+        faceapi.TinyFaceDetectorOptions(),
+        faceapi.TinyYolov2Options(),
+        faceapi.MtcnnOptions(),
+    ):
+        assert_type(faceapi.inspect(report.photo, options, net="age_gender_net"), faceapi.Inspection)
+    assert_type(report.photo, Pixels)
+    assert_type((report.name, report.detector, report.backend), tuple[str, str, str])
+    assert_type(report.detection, DetectorTrace | CascadeTrace)
+    assert_type(report.detection.photo_size, tuple[int, int])
+    assert_type(report.faces, tuple[FaceReport, ...])
+    assert_type(report.faces[0].result, faceapi.FaceResult)
+    assert_type(report.faces[0].crops[0].batch, Float32)
+    assert_type(report.faces[0].batch_of("age_gender_net"), Float32 | None)
+    assert_type(report.networks, tuple[NetworkReport, ...])
+    assert_type(report.networks[0].outputs, dict[str, Float32])
     assert_type(report.to_html(), str)
     assert_type(report.save("a.html"), None)
 
