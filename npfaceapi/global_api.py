@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, TypeAlias, overload
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
@@ -24,12 +24,11 @@ from npfaceapi.photos.net_input import resize_bilinear
 from npfaceapi.tasks import detect_all_faces
 
 if TYPE_CHECKING:
-    import os
-
     from numpy.typing import NDArray
 
     from npfaceapi.faces.landmarks import FaceLandmarks68
     from npfaceapi.faces.results import AgeAndGenderPrediction, FaceDetection, FaceExpressions, FaceResult, Faces
+    from npfaceapi.networks.network_weights import Weights
     from npfaceapi.photos.net_input import Photo, Photos
     from npfaceapi.tasks import FaceDetectionOptions
 
@@ -67,9 +66,6 @@ __all__ = [
     "tiny_yolov2",
     "warmup",
 ]
-
-#: What `load` of a network takes: a folder, a manifest or a URL, a `.weights` file, a flat array, None for the bundled weights.
-Weights: TypeAlias = "str | os.PathLike[str] | NDArray[np.float32] | None"
 
 
 @overload

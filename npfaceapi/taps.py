@@ -7,9 +7,9 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Taps"]
+__all__ = ["Taps", "Values"]
 
-#: Values [N, ...] of a node: float32, or float64 on the backend `reference64`.
+#: Values [N, ...] of a node, and what is decoded from them: float32, or float64 on the backend `reference64`.
 Values: TypeAlias = NDArray[np.float32 | np.float64]
 
 #: How many sheets a notebook gets; each is a picture inside of the page.
@@ -69,4 +69,4 @@ class Taps(dict[str, Values]):
 def _statistics(value: Values) -> tuple[str, ...]:
     if not value.size:
         return "-", "-", "-"
-    return tuple(f"{number:.4g}" for number in (value.min(), value.mean(dtype=np.float64), value.max()))
+    return tuple(f"{number:.4g}" for number in (np.min(value), value.mean(dtype=np.float64), np.max(value)))

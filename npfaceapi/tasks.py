@@ -21,7 +21,7 @@ from npfaceapi.faces.detection import seen_in
 from npfaceapi.faces.geometry import Box
 from npfaceapi.faces.results import FaceDetection, FaceResult, Faces, extend_with_face_landmarks
 from npfaceapi.locks import ForkSafeLock
-from npfaceapi.networks.options import MtcnnOptions, SsdMobilenetv1Options, TinyYolov2Options
+from npfaceapi.networks.options import FaceDetectionOptions, MtcnnOptions, SsdMobilenetv1Options, TinyYolov2Options
 from npfaceapi.networks.registry import detector_of
 from npfaceapi.photos.net_input import NetInput, Photo, Photos, Pixels, pixel_rect, to_net_input
 from npfaceapi.photos.source import PhotoSource
@@ -36,7 +36,6 @@ __all__ = [
     "detect_single_face",
 ]
 
-FaceDetectionOptions: TypeAlias = SsdMobilenetv1Options | TinyYolov2Options | MtcnnOptions
 Item = TypeVar("Item")
 Result_co = TypeVar("Result_co", covariant=True)  # of `run()`
 Extended_co = TypeVar("Extended_co", covariant=True)  # of `run()` after one more step

@@ -169,12 +169,10 @@ def decode(case: Case, inputs: Sequence[Array]) -> Outputs:
     sizes_of_photo = (width, height), (int(reshaped.width), int(reshaped.height))
     if case.net == "ssd_mobilenetv1":
         encodings, logits = (x.reshape(5118, -1) for x in inputs)
-        boxes, scores = (
-            ssd_mobilenetv1.decode_boxes(encodings, nets.ssd_mobilenetv1.priors),
-            ssd_mobilenetv1.decode_scores(logits),
-        )
-        found = ssd_mobilenetv1.decode(boxes, scores, *sizes_of_photo, detector_options(case))
-        return {"relative_boxes": boxes, "all_scores": scores, **_detections(found)}
+        relative = ssd_mobilenetv1.decode_boxes(encodings, nets.ssd_mobilenetv1.priors)
+        all_scores = ssd_mobilenetv1.decode_scores(logits)
+        found = ssd_mobilenetv1.decode(relative, all_scores, *sizes_of_photo, detector_options(case))
+        return {"relative_boxes": relative, "all_scores": all_scores, **_detections(found)}
     config = tiny_yolov2.FULL if case.net == "tiny_yolov2_full" else tiny_yolov2.SEPARABLE
     return _detections(tiny_yolov2.decode(inputs[0][0], config, *sizes_of_photo, a["input_size"], a["score_threshold"]))
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from npfaceapi.faces.geometry import Rect
 from npfaceapi.faces.results import FaceDetection
+from npfaceapi.photos.net_input import Pixels
+from npfaceapi.taps import Values
+
+if TYPE_CHECKING:
+    from npfaceapi.networks.mtcnn import Mtcnn
+    from npfaceapi.networks.options import MtcnnOptions
 
 __all__ = ["CascadeTrace", "Level", "Patch", "Stage", "trace_mtcnn"]
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -20,8 +25,8 @@ class Level:
     """The photo at one scale, upright RGB [h,w,3], P-Net's scores [rows, columns], and its candidates in the photo."""
 
     scale: float
-    image: Array
-    scores: Array
+    image: NDArray[np.uint8]
+    scores: Values
     candidates: int
 
 
@@ -29,7 +34,7 @@ class Level:
 class Patch:
     """A square cut out of the photo for R-Net or O-Net, upright RGB [s,s,3], with the score that it got."""
 
-    image: Array
+    image: NDArray[np.uint8]
     score: float
 
 
@@ -43,7 +48,7 @@ class Stage:
     scores: tuple[float, ...]
     patches: tuple[Patch, ...] = ()
     judged: int = 0
-    points: Array | None = None
+    points: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -63,30 +68,30 @@ class CascadeTrace:
     photo_size: tuple[int, int]
     levels: tuple[Level, ...]
     stages: tuple[Stage, ...]
-    batches: dict[str, Array]
+    batches: dict[str, NDArray[np.float32]]
 
 
 MOST_PATCHES = 24
 LARGEST_SHOWN = 400  # pixels of the level whose feature maps are shown
 
 
-def _upright(batch: Array) -> Array:
+def _upright(batch: NDArray[np.float32]) -> NDArray[np.float32]:
     """MTCNN's transposed BGR [n,x,y,3] as RGB [n,y,x,3]."""
     return np.ascontiguousarray(batch.transpose(0, 2, 1, 3)[..., ::-1])
 
 
-def _rects(boxes: Array) -> tuple[Rect, ...]:
+def _rects(boxes: NDArray[np.float64]) -> tuple[Rect, ...]:
     return tuple(Rect(*box) for box in boxes.tolist())
 
 
-def trace_mtcnn(net: Any, image: Array, options: Any) -> tuple[CascadeTrace, list[FaceDetection]]:
+def trace_mtcnn(net: Mtcnn, image: Pixels, options: MtcnnOptions) -> tuple[CascadeTrace, list[FaceDetection]]:
     """MTCNN at work on a photo [H,W,3], and the faces that it finds."""
     levels: list[Level] = []
     stages: list[Stage] = []
-    batches: dict[str, Array] = {}
+    batches: dict[str, NDArray[np.float32]] = {}
     titles = {"stage1": "P-Net", "stage2": "R-Net", "stage3": "O-Net"}
 
-    def see(stage: str, *, boxes: Array, scores: Array, **values: Any) -> None:
+    def see(stage: str, *, boxes: NDArray[np.float64], scores: NDArray[np.float64], **values: Any) -> None:
         if stage == "scale":
             (upright,) = _upright(values["batch"])
             levels.append(Level(values["scale"], upright.astype(np.uint8), values["prob"][0, ..., 1].T, len(boxes)))

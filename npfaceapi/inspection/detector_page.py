@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+import numpy as np
 
 from npfaceapi.display.face_markup import box_mark, landmark_marks, photo_with_marks
 from npfaceapi.display.markup import Markup, element, join, jpeg_uri
@@ -10,6 +10,7 @@ from npfaceapi.faces.landmarks import FaceLandmarks5
 from npfaceapi.inspection.cascade import CascadeTrace, Stage
 from npfaceapi.inspection.detectors import Candidate, DetectorTrace
 from npfaceapi.inspection.figures import color_scale, figure, heat_over, image_figure, plural, scrolling_table
+from npfaceapi.photos.net_input import Pixels
 
 __all__ = ["cascade_sections", "detector_sections"]
 
@@ -47,8 +48,8 @@ def _heat(trace: DetectorTrace) -> Markup:
         heat_over(
             uri,
             heat.values,
-            f"Heat map of the scores: {heat.title}, highest {heat.values.max():.3f}",
-            f"{heat.title}: {heat.note}. Highest score {heat.values.max():.4f}.",
+            f"Heat map of the scores: {heat.title}, highest {np.max(heat.values):.3f}",
+            f"{heat.title}: {heat.note}. Highest score {np.max(heat.values):.4f}.",
             size=size,
         )
         for heat in trace.heats
@@ -126,7 +127,7 @@ def _candidate_table(candidates: tuple[Candidate, ...]) -> Markup:
 # ------------------------------------------------------------------ MTCNN
 
 
-def cascade_sections(trace: CascadeTrace, photo: Any) -> Markup:
+def cascade_sections(trace: CascadeTrace, photo: Pixels) -> Markup:
     """MTCNN's pyramid and stages."""
     return join([_pyramid(trace), *(_stage(trace, stage, photo) for stage in trace.stages)])
 
@@ -147,7 +148,7 @@ def _pyramid(trace: CascadeTrace) -> Markup:
         h, w = level.image.shape[:2]
         caption = (
             f"Scale {level.scale:.3f}: {w} x {h} pixels, windows of {12 / level.scale:.0f} pixels of the photo. Highest score "
-            f"{level.scores.max():.3f}; {plural(level.candidates, 'candidate')} after suppression within this scale."
+            f"{np.max(level.scores):.3f}; {plural(level.candidates, 'candidate')} after suppression within this scale."
         )
         shown = max(48, min(320, round(320 * level.scale / trace.levels[0].scale)))
         alt = f"Heat map of P-Net's scores at scale {level.scale:.3f}"
@@ -157,7 +158,7 @@ def _pyramid(trace: CascadeTrace) -> Markup:
     )
 
 
-def _stage(trace: CascadeTrace, stage: Stage, photo: Any) -> Markup:
+def _stage(trace: CascadeTrace, stage: Stage, photo: Pixels) -> Markup:
     unit = max(trace.photo_size) / SHOWN
     marks = [box_mark(box, unit, weight=1.5) for box in stage.boxes[MOST_DRAWN - 1 :: -1]]
     if stage.points is not None:

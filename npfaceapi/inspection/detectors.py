@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from npfaceapi.faces.boxes import iou
 from npfaceapi.faces.geometry import Rect
 from npfaceapi.faces.results import FaceDetection
 from npfaceapi.networks import ssd_mobilenetv1
+from npfaceapi.photos.net_input import Pixels
+
+if TYPE_CHECKING:
+    from npfaceapi.networks.options import SsdMobilenetv1Options, TinyYolov2Options
+    from npfaceapi.networks.ssd_mobilenetv1 import SsdMobilenetv1
+    from npfaceapi.networks.tiny_yolov2 import YoloDetector
 
 __all__ = ["Candidate", "DetectorTrace", "Heat", "trace_ssd", "trace_yolo"]
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,7 @@ class Heat:
 
     title: str
     note: str
-    values: Array
+    values: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ class DetectorTrace:
         How many boxes the network scores in all.
     """
 
-    batch: Array
+    batch: NDArray[np.float32]
     photo_size: tuple[int, int]
     inner_size: tuple[int, int]
     heats: tuple[Heat, ...]
@@ -73,9 +78,10 @@ class DetectorTrace:
     anchors: int
 
 
-def trace_ssd(net: Any, image: Array, options: Any) -> tuple[DetectorTrace, list[FaceDetection]]:
+def trace_ssd(net: SsdMobilenetv1, image: Pixels, options: SsdMobilenetv1Options) -> tuple[DetectorTrace, list[FaceDetection]]:
     """SSD at work on a photo [H,W,3], and the faces that it finds."""
-    faces, seen = _watched(net, image, options)
+    seen: dict[str, Any] = {}  # all that it shows
+    faces = net.locate_faces(image, options, see=lambda stage, **values: seen.update(values))
     boxes, scores = seen["boxes"].astype(np.float64), seen["scores"].astype(np.float64)
     above = [int(i) for i in np.argsort(-scores, kind="stable") if scores[i] > options.min_confidence]
     edges = np.clip(boxes, 0, 1) * ssd_mobilenetv1.SIZE
@@ -94,14 +100,7 @@ def trace_ssd(net: Any, image: Array, options: Any) -> tuple[DetectorTrace, list
     return trace, faces
 
 
-def _watched(net: Any, image: Array, options: Any) -> tuple[list[FaceDetection], dict[str, Any]]:
-    """Run a detector; the faces, and all that it showed."""
-    seen: dict[str, Any] = {}
-    faces = net.locate_faces(image, options, see=lambda stage, **values: seen.update(values))
-    return faces, seen
-
-
-def _ssd_heats(net: Any, scores: Array) -> list[Heat]:
+def _ssd_heats(net: SsdMobilenetv1, scores: NDArray[np.float64]) -> list[Heat]:
     """The anchors belong to six grids; of each cell the best one counts."""
     graph, priors = net.graph(), net.priors
     heats, start = [], 0
@@ -116,9 +115,10 @@ def _ssd_heats(net: Any, scores: Array) -> list[Heat]:
     return heats
 
 
-def trace_yolo(net: Any, image: Array, options: Any) -> tuple[DetectorTrace, list[FaceDetection]]:
+def trace_yolo(net: YoloDetector, image: Pixels, options: TinyYolov2Options) -> tuple[DetectorTrace, list[FaceDetection]]:
     """A YOLO detector at work on a photo [H,W,3], and the faces that it finds."""
-    faces, seen = _watched(net, image, options)
+    seen: dict[str, Any] = {}  # all that it shows
+    faces = net.locate_faces(image, options, see=lambda stage, **values: seen.update(values))
     grid, boxes, scores, inner = seen["grid"], seen["boxes"], seen["scores"], seen["reshaped_size"]
     above = np.argsort(scores, kind="stable")[::-1]  # of equal scores the later first, as the suppression takes them
     rects = [Rect(*box) for box in (boxes[above] * (*inner, *inner)).tolist()]

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from npfaceapi.display.face_markup import descriptor_bars, expression_bars, landmark_marks, legend, photo_with_marks
 from npfaceapi.display.markup import Markup, element, join
+from npfaceapi.faces.results import FaceResult
 from npfaceapi.inspection.faces import Crop, FaceReport
 from npfaceapi.inspection.figures import figure, image_figure, scrolling_table
+from npfaceapi.photos.net_input import Pixels
 
 __all__ = ["MOST_FACES", "distance_section", "face_sections"]
-
-Array = np.ndarray[Any, Any]
 
 #: How many faces are shown one by one.
 MOST_FACES = 20
 SAME_PERSON = 0.6
 
 
-def face_sections(faces: Sequence[FaceReport], photo: Array) -> Markup:
+def face_sections(faces: Sequence[FaceReport], photo: Pixels) -> Markup:
     """A section for each face."""
     parts: list[Markup] = [_face(number, face, photo) for number, face in enumerate(faces[:MOST_FACES], 1)]
     if len(faces) > MOST_FACES:
@@ -29,7 +28,7 @@ def face_sections(faces: Sequence[FaceReport], photo: Array) -> Markup:
     return join(parts)
 
 
-def _face(number: int, face: FaceReport, photo: Array) -> Markup:
+def _face(number: int, face: FaceReport, photo: Pixels) -> Markup:
     result = face.result
     box = result.detection.box
     facts = [f"Score {result.detection.score:.4f}; box at {box.x:.1f}, {box.y:.1f}, {box.width:.1f} x {box.height:.1f} pixels."]
@@ -59,7 +58,7 @@ def _crop(crop: Crop, number: int) -> Markup:
     return image_figure(crop.batch[0], f"Face {number} as {' and '.join(crop.networks)} saw it", caption)
 
 
-def _landmarks(number: int, result: Any, photo: Array) -> Markup | None:
+def _landmarks(number: int, result: FaceResult, photo: Pixels) -> Markup | None:
     if result.landmarks is None:
         return None
     H, W = photo.shape[:2]

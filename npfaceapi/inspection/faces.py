@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from npfaceapi import nets
 from npfaceapi.faces.results import FaceResult
+from npfaceapi.photos.net_input import Pixels
 from npfaceapi.tasks import FaceInProgress
 
 __all__ = ["Crop", "FaceReport", "report_face"]
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Crop:
     title: str
     networks: tuple[str, ...]
     rect: tuple[int, int, int, int]
-    batch: Array
+    batch: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class FaceReport:
     result: FaceResult
     crops: tuple[Crop, ...]
 
-    def batch_of(self, network: str) -> Array | None:
+    def batch_of(self, network: str) -> NDArray[np.float32] | None:
         """What a network saw of this face."""
         return next((crop.batch for crop in self.crops if network in crop.networks), None)
 
@@ -54,7 +53,7 @@ LANDMARKS = ("face_landmark_68_net", "face_landmark_68_tiny_net")
 ALIGNED = ("face_expression_net", "age_gender_net")
 
 
-def report_face(image: Array, result: FaceResult, networks: tuple[str, ...]) -> FaceReport:
+def report_face(image: Pixels, result: FaceResult, networks: tuple[str, ...]) -> FaceReport:
     """Cut out of a photo [H,W,3] what each of the networks saw of a face."""
     face = FaceInProgress(image, result)
     is_aligned = result.aligned_rect is not None

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from npfaceapi.display.feature_maps import picture, viridis
 from npfaceapi.display.markup import Markup, element, jpeg_uri, table
+from npfaceapi.photos.net_input import Pixels
+from npfaceapi.taps import Values
 
 __all__ = ["color_scale", "figure", "heat_over", "image_figure", "plural", "scrolling_table"]
-
-Array = np.ndarray[Any, Any]
 
 FINEST = 320  # cells along the longer side of a heat map
 NARROWEST = 224  # CSS pixels of a caption, under pictures that are narrower
@@ -28,7 +27,7 @@ def figure(content: Markup, caption: object, width: int = 480) -> Markup:
     return element("figure", content, element("figcaption", caption), style=f"width:{width}px;max-width:100%")
 
 
-def image_figure(pixels: Array, alt: str, caption: object, shown: int = 224, narrowest: int = NARROWEST) -> Markup:
+def image_figure(pixels: Pixels, alt: str, caption: object, shown: int = 224, narrowest: int = NARROWEST) -> Markup:
     """Pixels [H,W,3], `shown` CSS pixels large at the longer side, with a caption at least `narrowest` wide."""
     H, W = pixels.shape[:2]
     scale = shown / max(H, W)
@@ -38,7 +37,7 @@ def image_figure(pixels: Array, alt: str, caption: object, shown: int = 224, nar
     return figure(image, caption, max(size["width"], narrowest))
 
 
-def heat_over(uri: str, values: Array, alt: str, caption: object, shown: int = 224, size: tuple[int, int] = (1, 1)) -> Markup:
+def heat_over(uri: str, values: Values, alt: str, caption: object, shown: int = 224, size: tuple[int, int] = (1, 1)) -> Markup:
     """Scores [rows, columns] in 0..1 as heat over a picture of (width, height); both cover the same place.
 
     Of very fine grids the best score of several cells is shown, so that no peak is lost and the file stays small.

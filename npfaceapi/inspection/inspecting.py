@@ -5,9 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
 
 from npfaceapi import nets
 from npfaceapi.display.markup import Markup, element
@@ -20,13 +17,12 @@ from npfaceapi.inspection.detectors import DetectorTrace, trace_ssd, trace_yolo
 from npfaceapi.inspection.faces import report_face
 from npfaceapi.inspection.layers import NetworkReport, report_network
 from npfaceapi.inspection.report import Report
+from npfaceapi.networks.options import FaceDetectionOptions, MtcnnOptions, SsdMobilenetv1Options
 from npfaceapi.networks.registry import DETECTORS, FACE_NETS, NETS
-from npfaceapi.photos.net_input import NetInput, to_net_input
+from npfaceapi.photos.net_input import NetInput, Photo, Pixels, to_net_input
 from npfaceapi.tasks import DetectAllFacesTask
 
 __all__ = ["Inspection", "inspect"]
-
-Array = np.ndarray[Any, Any]
 
 USUAL = tuple(name for name in FACE_NETS if name != "face_landmark_68_tiny_net")
 
@@ -72,7 +68,7 @@ class Inspection(Report):
         return f"<Inspection of {self.name}: {self.detector}, {count}, layers of {', '.join(n.key for n in self.networks)}>"
 
 
-def inspect(photo: Any, options: Any = None, *, net: str | None = None) -> Inspection:
+def inspect(photo: Photo | NetInput, options: FaceDetectionOptions | None = None, *, net: str | None = None) -> Inspection:
     """Look inside the networks at work on one photo.
 
     Parameters
@@ -97,6 +93,7 @@ def inspect(photo: Any, options: Any = None, *, net: str | None = None) -> Inspe
 
     Examples
     --------
+    >>> import numpy as np
     >>> report = inspect(np.zeros((60, 80, 3), np.uint8), net="tiny_face_detector")
     >>> report
     <Inspection of the photo: tiny_face_detector, 0 faces, layers of tiny_face_detector>
@@ -122,7 +119,7 @@ def inspect(photo: Any, options: Any = None, *, net: str | None = None) -> Inspe
     return Inspection(image, _name(photo), detector, detection, faces, tuple(reports), current_backend())
 
 
-def _options(options: Any, net: str | None) -> Any:
+def _options(options: FaceDetectionOptions | None, net: str | None) -> FaceDetectionOptions:
     if net is not None and net not in NETS:
         raise InvalidArgument(f"inspect: expected net to be one of {', '.join(NETS)}, got {net!r}")
     if options is None:
@@ -136,20 +133,26 @@ def _options(options: Any, net: str | None) -> Any:
     return options
 
 
-def _name(photo: Any) -> str:
+def _name(photo: Photo | NetInput) -> str:
     if isinstance(photo, (str, os.PathLike)):
         return os.path.basename(os.fsdecode(photo).rstrip("/")) or "the photo"
     return "the photo"
 
 
-def _trace(detector: str, image: Array, options: Any) -> tuple[DetectorTrace | CascadeTrace, list[FaceDetection]]:
+def _trace(
+    detector: str, image: Pixels, options: FaceDetectionOptions
+) -> tuple[DetectorTrace | CascadeTrace, list[FaceDetection]]:
     """The detector at work, once, and the faces that it finds."""
-    if detector == "mtcnn":
+    if isinstance(options, MtcnnOptions):
         return trace_mtcnn(nets.mtcnn, image, options)
-    return (trace_ssd if detector == "ssd_mobilenetv1" else trace_yolo)(getattr(nets, detector), image, options)
+    if isinstance(options, SsdMobilenetv1Options):
+        return trace_ssd(nets.ssd_mobilenetv1, image, options)
+    return trace_yolo(getattr(nets, detector), image, options)
 
 
-def _results(image: Array, options: Any, chosen: tuple[str, ...], found: list[FaceDetection]) -> list[FaceResult]:
+def _results(
+    image: Pixels, options: FaceDetectionOptions, chosen: tuple[str, ...], found: list[FaceDetection]
+) -> list[FaceResult]:
     """The faces that were found, with what the chosen networks and those before them in the chain tell."""
 
     class Found(DetectAllFacesTask[Sequence[FaceDetection | FaceResult], Faces[FaceResult]]):

@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from npfaceapi.display.feature_maps import Sheet, sheet
 from npfaceapi.engines.dispatch import current_backend
 from npfaceapi.engines.reference import ReferenceProgram
 from npfaceapi.graph import Layer, Node, shape_text
 
-__all__ = ["LayerReport", "NetworkReport", "StepReport", "report_network"]
+if TYPE_CHECKING:
+    from npfaceapi.networks.neural_network import NeuralNetwork
 
-Array = np.ndarray[Any, Any]
+__all__ = ["LayerReport", "NetworkReport", "StepReport", "report_network"]
 
 ROUNDS = 5  # of the numba engine, for the times of its steps
 ENOUGH = 0.3  # seconds of running, after which no further run is made; a layer's time is the shortest of at most eight
@@ -69,8 +71,8 @@ class NetworkReport:
     title: str
     key: str
     name: str
-    batch: Array
-    outputs: dict[str, Array]
+    batch: NDArray[np.float32]
+    outputs: dict[str, NDArray[np.float32]]
     layers: tuple[LayerReport, ...]
     parameters: int
     macs: int
@@ -87,14 +89,14 @@ class NetworkReport:
         return sum(step.seconds for step in self.steps)
 
 
-def report_network(net: Any, batch: Array, title: str, key: str) -> NetworkReport:
+def report_network(net: NeuralNetwork, batch: NDArray[np.float32], title: str, key: str) -> NetworkReport:
     """Run a network on one image [1,H,W,3] and keep what each layer gave, as pictures."""
     graph = net.graph(*batch.shape[1:3])
     program = ReferenceProgram(graph, net.tensors, list(graph.outputs.values()))
     layers = [layer for layer in graph.layers() if layer.output.op != "input"]
     shown = {layer.output for layer in layers}
     sheets: dict[Node, Sheet] = {}
-    outputs: dict[str, Array] = {}
+    outputs: dict[str, NDArray[np.float32]] = {}
     seconds: dict[Node, float] = {}
     names = {node: name for name, node in graph.outputs.items()}
     run, begun = 0, time.perf_counter()
@@ -118,7 +120,7 @@ def report_network(net: Any, batch: Array, title: str, key: str) -> NetworkRepor
     return NetworkReport(title, key, graph.name, batch, outputs, tuple(reports), graph.parameters, graph.macs, steps)
 
 
-def _steps(net: Any, height: int, width: int) -> tuple[StepReport, ...]:
+def _steps(net: NeuralNetwork, height: int, width: int) -> tuple[StepReport, ...]:
     plan = net.plan(height, width, backend="numba")
     reports = []
     for step, microseconds in zip(plan.steps, plan.measure(ROUNDS), strict=True):

@@ -12,20 +12,18 @@ Output: age [N] in years, gender_logits [N,2] (male, female); their softmax are 
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
+from collections.abc import Sequence
+from typing import overload
 
 from npfaceapi import ops
 from npfaceapi.faces.results import AgeAndGenderPrediction, Gender
 from npfaceapi.graph import Node, ParamTree, block
 from npfaceapi.networks.blocks import FEATURE_MEAN_RGB, separable_conv2d
 from npfaceapi.networks.neural_network import NeuralNetwork, one_or_list, softmax
-from npfaceapi.photos.net_input import NetInput, to_net_input
+from npfaceapi.photos.net_input import NetInput, Photo, Photos, to_net_input
+from npfaceapi.taps import Values
 
 __all__ = ["AgeGenderNet"]
-
-Array = np.ndarray[Any, Any]
 
 SIZE = 112
 
@@ -111,16 +109,22 @@ class AgeGenderNet(NeuralNetwork):
     input_size = SIZE
     is_center_inputs = True
 
-    def forward_input(self, net_input: NetInput) -> dict[str, Array]:
+    def forward_input(self, net_input: NetInput) -> dict[str, Values]:
         """`age` [N] in years and `gender` [N,2], the probabilities of male and female."""
         raw = self.run_net(net_input.to_batch_tensor(SIZE, True))
         return {"age": raw["age"], "gender": softmax(raw["gender_logits"])}
 
-    def forward(self, photos: Any) -> dict[str, Array]:
+    def forward(self, photos: Photos) -> dict[str, Values]:
         """`forward_input` of one photo or a list of them."""
         return self.forward_input(to_net_input(photos))
 
-    def predict_age_and_gender(self, photos: Any) -> Any:
+    @overload
+    def predict_age_and_gender(self, photos: Photo) -> AgeAndGenderPrediction: ...
+    @overload
+    def predict_age_and_gender(self, photos: Sequence[Photo]) -> list[AgeAndGenderPrediction]: ...
+    @overload
+    def predict_age_and_gender(self, photos: Photos) -> AgeAndGenderPrediction | list[AgeAndGenderPrediction]: ...
+    def predict_age_and_gender(self, photos: Photos) -> object:
         """Age and gender of one face crop, or of each in a list.
 
         Parameters

@@ -13,20 +13,18 @@ Output: logits [N,7]: neutral, happy, sad, angry, fearful, disgusted, surprised;
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
+from collections.abc import Sequence
+from typing import overload
 
 from npfaceapi import ops
 from npfaceapi.faces.results import FaceExpressions
 from npfaceapi.graph import Node, ParamTree
 from npfaceapi.networks.blocks import face_features
 from npfaceapi.networks.neural_network import NeuralNetwork, one_or_list, softmax
-from npfaceapi.photos.net_input import NetInput, to_net_input
+from npfaceapi.photos.net_input import NetInput, Photo, Photos, to_net_input
+from npfaceapi.taps import Values
 
 __all__ = ["FaceExpressionNet"]
-
-Array = np.ndarray[Any, Any]
 
 SIZE = 112
 
@@ -56,15 +54,21 @@ class FaceExpressionNet(NeuralNetwork):
     input_size = SIZE
     is_center_inputs = True
 
-    def forward_input(self, net_input: NetInput) -> Array:
+    def forward_input(self, net_input: NetInput) -> Values:
         """Probabilities [N,7]."""
         return softmax(self.run_net(net_input.to_batch_tensor(SIZE, True))["logits"])
 
-    def forward(self, photos: Any) -> Array:
+    def forward(self, photos: Photos) -> Values:
         """`forward_input` of one photo or a list of them."""
         return self.forward_input(to_net_input(photos))
 
-    def predict_expressions(self, photos: Any) -> Any:
+    @overload
+    def predict_expressions(self, photos: Photo) -> FaceExpressions: ...
+    @overload
+    def predict_expressions(self, photos: Sequence[Photo]) -> list[FaceExpressions]: ...
+    @overload
+    def predict_expressions(self, photos: Photos) -> FaceExpressions | list[FaceExpressions]: ...
+    def predict_expressions(self, photos: Photos) -> object:
         """The expressions of one face crop, or of each in a list.
 
         Parameters

@@ -13,7 +13,8 @@ Output: points [N,136] = x0, y0, x1, y1, ... as fractions of the padded 112 squa
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import overload
 
 import numpy as np
 
@@ -22,11 +23,10 @@ from npfaceapi.faces.landmarks import FaceLandmarks68
 from npfaceapi.graph import Node, ParamTree
 from npfaceapi.networks.blocks import FEATURE_MEAN_RGB, dense_block, face_features
 from npfaceapi.networks.neural_network import NeuralNetwork, one_or_list, sizes_of
-from npfaceapi.photos.net_input import NetInput, to_net_input
+from npfaceapi.photos.net_input import NetInput, Photo, Photos, to_net_input
+from npfaceapi.taps import Values
 
 __all__ = ["FaceLandmark68Net", "FaceLandmark68TinyNet", "FaceLandmarkNet"]
-
-Array = np.ndarray[Any, Any]
 
 SIZE = 112
 
@@ -53,8 +53,8 @@ def forward_tiny(x: Node, p: ParamTree) -> dict[str, Node]:
     return {"points": ops.dense(x, p["fc"]["weights"], p["fc"]["bias"])}  # -> [136]
 
 
-def unpad_points(points: Array, width: int, height: int) -> Array:
-    """Points [136] relative to the padded square to [68,2] relative to the crop of width x height; float32 throughout.
+def unpad_points(points: Values, width: int, height: int) -> Values:
+    """Points [136] relative to the padded square to [68,2] relative to the crop of width x height; in their dtype throughout.
 
     Quirk: assumes that half of the padding lies before the image, though an odd padding puts its larger half after it.
     """
@@ -81,21 +81,27 @@ class FaceLandmark68Net(NeuralNetwork):
     input_size = SIZE
     is_center_inputs = True
 
-    def post_process(self, points: Array, sizes: list[tuple[int, int]]) -> Array:
+    def post_process(self, points: Values, sizes: list[tuple[int, int]]) -> Values:
         """Raw `points` [N,136] to points relative to crops of the given (width, height)."""
         relative = [unpad_points(p, *size).reshape(-1) for p, size in zip(points, sizes, strict=True)]
         return np.stack(relative) if relative else points
 
-    def forward_input(self, net_input: NetInput) -> Array:
+    def forward_input(self, net_input: NetInput) -> Values:
         """Landmarks [N,136] relative to each crop, as face-api.js's `forwardInput` gives them."""
         points = self.run_net(net_input.to_batch_tensor(SIZE, True))["points"]
         return self.post_process(points, sizes_of(net_input))
 
-    def forward(self, photos: Any) -> Array:
+    def forward(self, photos: Photos) -> Values:
         """`forward_input` of one photo or a list of them."""
         return self.forward_input(to_net_input(photos))
 
-    def detect_landmarks(self, photos: Any) -> Any:
+    @overload
+    def detect_landmarks(self, photos: Photo) -> FaceLandmarks68: ...
+    @overload
+    def detect_landmarks(self, photos: Sequence[Photo]) -> list[FaceLandmarks68]: ...
+    @overload
+    def detect_landmarks(self, photos: Photos) -> FaceLandmarks68 | list[FaceLandmarks68]: ...
+    def detect_landmarks(self, photos: Photos) -> object:
         """The landmarks of one face crop, or of each in a list.
 
         Parameters
@@ -112,7 +118,7 @@ class FaceLandmark68Net(NeuralNetwork):
         return one_or_list(landmarks_of(self.forward_input(net_input), sizes_of(net_input)), net_input)
 
 
-def landmarks_of(relative: Array, sizes: list[tuple[int, int]]) -> list[FaceLandmarks68]:
+def landmarks_of(relative: Values, sizes: list[tuple[int, int]]) -> list[FaceLandmarks68]:
     """Relative points [N,136] as `FaceLandmarks68` of crops of the given (width, height)."""
     return [FaceLandmarks68(p.reshape(68, 2).astype(np.float64), size) for p, size in zip(relative, sizes, strict=True)]
 

@@ -13,19 +13,20 @@ Quirk: the descriptor is not normalized to length 1.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from npfaceapi import ops
 from npfaceapi.graph import Node, ParamTree, block
 from npfaceapi.networks.blocks import FEATURE_MEAN_RGB
 from npfaceapi.networks.neural_network import NeuralNetwork, one_or_list
-from npfaceapi.photos.net_input import NetInput, to_net_input
+from npfaceapi.photos.net_input import NetInput, Photo, Photos, to_net_input
+from npfaceapi.taps import Values
 
 __all__ = ["FaceRecognitionNet"]
-
-Array = np.ndarray[Any, Any]
 
 SIZE = 150
 
@@ -105,7 +106,7 @@ class FaceRecognitionNet(NeuralNetwork):
     input_size = SIZE
     is_center_inputs = True
 
-    def from_flat(self, name: str, values: Array, shape: tuple[int, ...]) -> Array:
+    def from_flat(self, name: str, values: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
         """Quirk: the flat form of this network keeps filters as [Co,Ci,KH,KW] and the dense layer as [Co,Ci]."""
         if name == "fc":
             return np.asarray(values.reshape(shape[::-1]).T)
@@ -113,22 +114,28 @@ class FaceRecognitionNet(NeuralNetwork):
             return np.asarray(values.reshape(shape[3], shape[2], shape[0], shape[1]).transpose(2, 3, 1, 0))
         return values.reshape(shape)
 
-    def to_flat(self, name: str, tensor: Array) -> Array:
+    def to_flat(self, name: str, tensor: NDArray[np.float32]) -> NDArray[np.float32]:
         if name == "fc":
             tensor = tensor.T
         elif tensor.ndim == 4:
             tensor = tensor.transpose(3, 2, 0, 1)
         return tensor.reshape(-1)
 
-    def forward_input(self, net_input: NetInput) -> Array:
+    def forward_input(self, net_input: NetInput) -> Values:
         """Descriptors [N,128]."""
         return self.run_net(net_input.to_batch_tensor(SIZE, True))["descriptor"]
 
-    def forward(self, photos: Any) -> Array:
+    def forward(self, photos: Photos) -> Values:
         """`forward_input` of one photo or a list of them."""
         return self.forward_input(to_net_input(photos))
 
-    def compute_face_descriptor(self, photos: Any) -> Any:
+    @overload
+    def compute_face_descriptor(self, photos: Photo) -> NDArray[np.float32]: ...
+    @overload
+    def compute_face_descriptor(self, photos: Sequence[Photo]) -> list[NDArray[np.float32]]: ...
+    @overload
+    def compute_face_descriptor(self, photos: Photos) -> NDArray[np.float32] | list[NDArray[np.float32]]: ...
+    def compute_face_descriptor(self, photos: Photos) -> object:
         """The descriptor of one face crop, or of each in a list.
 
         Parameters

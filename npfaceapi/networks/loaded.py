@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from npfaceapi.engines.dispatch import Program
 from npfaceapi.locks import ForkSafeLock
 
-__all__ = ["MAX_PROGRAMS", "Loaded", "Made"]
+__all__ = ["MAX_PROGRAMS", "Loaded", "Made", "Tensors"]
 
-Array = np.ndarray[Any, Any]
-Tensors = dict[str, Array]
+Tensors = dict[str, NDArray[np.float32]]
 Made = tuple[Program, tuple[str, ...]]  # a program and the names of what it gives
 
 #: How many (input shape, outputs, backend) combinations a network keeps ready; the pyramid of MTCNN needs some ten.
@@ -43,7 +42,7 @@ class Loaded:
         self._tensors: Tensors | None = tensors
         self._read_again = read_again if large else None
         self._always = {name: tensors[name] for name in always}
-        self.programs: OrderedDict[tuple[Any, ...], Made] = OrderedDict()
+        self.programs: OrderedDict[Hashable, Made] = OrderedDict()
         self._lock = ForkSafeLock()
 
     @property
@@ -56,11 +55,11 @@ class Loaded:
             self._read_again = None
             return self._tensors
 
-    def tensor(self, name: str) -> Array:
+    def tensor(self, name: str) -> NDArray[np.float32]:
         """One tensor."""
         return self._always[name] if name in self._always else self.tensors[name]
 
-    def program(self, key: tuple[Any, ...], make: Callable[[Tensors], Made]) -> Made:
+    def program(self, key: Hashable, make: Callable[[Tensors], Made]) -> Made:
         """The program of that key, made of the tensors when it is first asked for."""
         with self._lock:
             if key not in self.programs:

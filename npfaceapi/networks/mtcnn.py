@@ -17,32 +17,54 @@ Quirk: all three networks see BGR, and the image transposed: [N, x, y, 3].
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, NoReturn, TypedDict, overload
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from npfaceapi import ops
 from npfaceapi.errors import InvalidArgument
 from npfaceapi.faces.geometry import Rect
 from npfaceapi.faces.landmarks import FaceLandmarks5
 from npfaceapi.faces.results import FaceDetection, FaceResult, extend_with_face_landmarks
-from npfaceapi.graph import Node, ParamTree, block
+from npfaceapi.graph import Node, Param, ParamTree, block
 from npfaceapi.networks import mtcnn_stages as stages
 from npfaceapi.networks.loaded import Loaded
 from npfaceapi.networks.network_weights import NetworkWeights, Shapes
 from npfaceapi.networks.neural_network import NeuralNetwork, See, one_or_list, options_or_default, unseen
 from npfaceapi.networks.options import MtcnnOptions
-from npfaceapi.photos.net_input import to_net_input
+from npfaceapi.photos.net_input import NetInput, Photo, Photos, Pixels, to_net_input
 from npfaceapi.weights import bundled_weights_shapes
 
-__all__ = ["Mtcnn", "MtcnnNet"]
+__all__ = ["Mtcnn", "MtcnnAnswer", "MtcnnNet", "MtcnnStats"]
 
-Array = np.ndarray[Any, Any]
+Float64 = NDArray[np.float64]
+
+
+class MtcnnStats(TypedDict):
+    """How a photo went through the three stages; times are in milliseconds since it came in, sizes (height, width)."""
+
+    scales: list[float]
+    pyramid: list[tuple[int, int]]
+    total_stage1: float
+    stage1_num_boxes: int
+    total_stage2: float
+    stage2_num_boxes: int
+    total_stage3: float
+    stage3_num_boxes: int
+    total: float
+
+
+class MtcnnAnswer(TypedDict):
+    """What `Mtcnn.forward_with_stats` gives."""
+
+    results: list[FaceResult]
+    stats: MtcnnStats
 
 
 @block
-def conv(x: Node, p: ParamTree, alpha: Any) -> Node:
+def conv(x: Node, p: ParamTree, alpha: Param) -> Node:
     return ops.prelu(ops.conv2d(x, p["weights"], p["bias"], padding="valid"), alpha)  # K x K: [W,H,Ci] -> [W-K+1,H-K+1,Co]
 
 
@@ -55,7 +77,7 @@ def linear(x: Node, p: ParamTree) -> Node:
 
 
 @block
-def hidden(x: Node, p: ParamTree, alpha: Any) -> Node:
+def hidden(x: Node, p: ParamTree, alpha: Param) -> Node:
     return ops.prelu(linear(x, p), alpha)  # [Ci] -> [Co]
 
 
@@ -123,7 +145,7 @@ class MtcnnNet(NeuralNetwork):
     def _ready(self) -> Loaded:
         return self._owner._part(self.root)
 
-    def _set(self, weights: Any, where: str, *, ours: bool = False) -> None:
+    def _set(self, weights: Mapping[str, ArrayLike], where: str, *, ours: bool = False) -> None:
         raise InvalidArgument(
             f"{self._where()}: expected weights for all of MTCNN, got some for one network: load them into the Mtcnn"
         )
@@ -132,7 +154,7 @@ class MtcnnNet(NeuralNetwork):
     def is_loaded(self) -> bool:
         return self._owner.is_loaded
 
-    def to_batch(self, photos: Any) -> Array:
+    def to_batch(self, photos: Photos) -> NDArray[np.float32]:
         """Whole photos as float32 [N,x,y,3] BGR in 0..255, squeezed to the input size (P-Net: photos of one size, unchanged)."""
         images = [as_bytes(image) for image in to_net_input(photos).image_tensors]
         if self.root == "pnet":
@@ -148,8 +170,9 @@ class MtcnnNet(NeuralNetwork):
         return f"Mtcnn.{self.root}"
 
 
-def as_bytes(image: Array) -> Array:
-    return image if image.dtype == np.uint8 else np.floor(np.clip(image, 0, 255) + 0.5).astype(np.uint8)
+def as_bytes(image: Pixels) -> NDArray[np.uint8]:
+    whole = image if image.dtype == np.uint8 else np.floor(np.clip(image, 0, 255) + 0.5)
+    return whole.astype(np.uint8, copy=False)
 
 
 class Mtcnn(NetworkWeights):
@@ -188,13 +211,13 @@ class Mtcnn(NetworkWeights):
 
     if not TYPE_CHECKING:  # a type checker shall miss what is not there
 
-        def __getattr__(self, name: str) -> Any:
+        def __getattr__(self, name: str) -> NoReturn:
             hint = ": use mtcnn.pnet, mtcnn.rnet or mtcnn.onet" if hasattr(NeuralNetwork, name) else ""
             raise AttributeError(f"Mtcnn: expected one of its attributes, got {name!r}{hint}")
 
     def detect_arrays(
-        self, image: Array, options: MtcnnOptions, see: See = unseen
-    ) -> tuple[Array, Array, Array, Array, dict[str, Any]]:
+        self, image: NDArray[np.uint8], options: MtcnnOptions, see: See = unseen
+    ) -> tuple[Float64, Float64, Float64, Float64, MtcnnStats]:
         """The three stages on one photo uint8 [H,W,3]: (boxes, scores, landmarks, face-api.js's landmarks, stats).
 
         `see("scale" | "stage1" | "stage2" | "stage3", ...)` is shown what goes in and comes out on the way.
@@ -208,11 +231,12 @@ class Mtcnn(NetworkWeights):
         )
         scales = stages.usable_scales(list(steps), W, H, options.max_num_scales)
         thresholds = options.score_thresholds
-        stats: dict[str, Any] = {"scales": scales, "pyramid": [(int(H * s), int(W * s)) for s in scales]}
+        took: list[float] = []
+        counts: list[int] = []
 
-        def finish(stage: int, count: int) -> None:
-            stats[f"total_stage{stage}"] = (time.perf_counter() - started) * 1000
-            stats[f"stage{stage}_num_boxes"] = count
+        def finish(count: int) -> None:
+            took.append((time.perf_counter() - started) * 1000)
+            counts.append(count)
 
         candidates = []
         for scale in scales:
@@ -221,13 +245,13 @@ class Mtcnn(NetworkWeights):
             candidates.append(stages.stage1_scale(out["prob"][0], out["regions"][0], scale, thresholds[0]))
             see("scale", scale=scale, batch=batch, prob=out["prob"], boxes=candidates[-1][0], scores=candidates[-1][1])
         boxes, scores = stages.stage1_all(candidates)
-        finish(1, len(boxes))
+        finish(len(boxes))
         see("stage1", boxes=boxes, scores=scores)
 
         batch, inside = stages.patches(image, boxes, 24)
         out = self.rnet.run_net(batch)
         boxes, scores = stages.stage2(boxes[inside], out["prob"], out["regions"], thresholds[1])
-        finish(2, len(boxes))
+        finish(len(boxes))
         see("stage2", boxes=boxes, scores=scores, batch=batch, prob=out["prob"])
 
         batch, inside = stages.patches(image, boxes, 48)
@@ -235,12 +259,22 @@ class Mtcnn(NetworkWeights):
         boxes, scores, landmarks, faithful = stages.stage3(
             boxes[inside], out["prob"], out["regions"], out["points"], thresholds[2]
         )
-        finish(3, len(boxes))
+        finish(len(boxes))
         see("stage3", boxes=boxes, scores=scores, batch=batch, prob=out["prob"], points=landmarks)
-        stats["total"] = (time.perf_counter() - started) * 1000
+        stats: MtcnnStats = {
+            "scales": scales,
+            "pyramid": [(int(H * s), int(W * s)) for s in scales],
+            "total_stage1": took[0],
+            "stage1_num_boxes": counts[0],
+            "total_stage2": took[1],
+            "stage2_num_boxes": counts[1],
+            "total_stage3": took[2],
+            "stage3_num_boxes": counts[2],
+            "total": (time.perf_counter() - started) * 1000,
+        }
         return boxes, scores, landmarks, faithful, stats
 
-    def forward_with_stats(self, photo: Any, options: MtcnnOptions | None = None) -> dict[str, Any]:
+    def forward_with_stats(self, photo: Photo | NetInput, options: MtcnnOptions | None = None) -> MtcnnAnswer:
         """`{"results": ..., "stats": ...}` for one photo; stats hold the scales, the pyramid, box counts and milliseconds."""
         net_input = to_net_input(photo)
         if net_input.batch_size != 1:
@@ -249,7 +283,13 @@ class Mtcnn(NetworkWeights):
         boxes, scores, landmarks, _, stats = self.detect_arrays(image, options_or_default(options, MtcnnOptions, "Mtcnn.forward"))
         return {"results": results_of(boxes, scores, landmarks, image.shape[1], image.shape[0]), "stats": stats}
 
-    def forward(self, photos: Any, options: MtcnnOptions | None = None) -> Any:
+    @overload
+    def forward(self, photos: Photo, options: MtcnnOptions | None = None) -> list[FaceResult]: ...
+    @overload
+    def forward(self, photos: Sequence[Photo], options: MtcnnOptions | None = None) -> list[list[FaceResult]]: ...
+    @overload
+    def forward(self, photos: Photos, options: MtcnnOptions | None = None) -> list[FaceResult] | list[list[FaceResult]]: ...
+    def forward(self, photos: Photos, options: MtcnnOptions | None = None) -> object:
         """Detect the faces of a photo, with 5 landmarks each.
 
         Parameters
@@ -271,7 +311,17 @@ class Mtcnn(NetworkWeights):
         results = [self.forward_with_stats(image, options)["results"] for image in net_input.image_tensors]
         return one_or_list(results, net_input)
 
-    def locate_faces(self, photos: Any, options: MtcnnOptions | None = None, *, see: See = unseen) -> Any:
+    @overload
+    def locate_faces(self, photos: Photo, options: MtcnnOptions | None = None, *, see: See = unseen) -> list[FaceDetection]: ...
+    @overload
+    def locate_faces(
+        self, photos: Sequence[Photo], options: MtcnnOptions | None = None, *, see: See = unseen
+    ) -> list[list[FaceDetection]]: ...
+    @overload
+    def locate_faces(
+        self, photos: Photos, options: MtcnnOptions | None = None, *, see: See = unseen
+    ) -> list[FaceDetection] | list[list[FaceDetection]]: ...
+    def locate_faces(self, photos: Photos, options: MtcnnOptions | None = None, *, see: See = unseen) -> object:
         """The detections of `forward` alone: a list of FaceDetection, or a list of such lists; `see` as in `detect_arrays`."""
         options = options_or_default(options, MtcnnOptions, "Mtcnn.locate_faces")
         net_input = to_net_input(photos)
@@ -282,7 +332,7 @@ class Mtcnn(NetworkWeights):
         return one_or_list(faces, net_input)
 
 
-def detections_of(boxes: Array, scores: Array, width: int, height: int) -> list[FaceDetection]:
+def detections_of(boxes: Float64, scores: Float64, width: int, height: int) -> list[FaceDetection]:
     """Boxes [n,4] and scores [n] in pixels of a photo of width x height."""
     return [
         FaceDetection(score, Rect(x / width, y / height, w / width, h / height), (width, height))
@@ -290,7 +340,7 @@ def detections_of(boxes: Array, scores: Array, width: int, height: int) -> list[
     ]
 
 
-def results_of(boxes: Array, scores: Array, landmarks: Array, width: int, height: int) -> list[FaceResult]:
+def results_of(boxes: Float64, scores: Float64, landmarks: Float64, width: int, height: int) -> list[FaceResult]:
     """Boxes [n,4], scores [n] and landmarks [n,5,2] in pixels as the results of a photo of width x height."""
     results = []
     for detection, (x, y, w, h), points in zip(

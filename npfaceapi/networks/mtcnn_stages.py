@@ -12,12 +12,12 @@ top, right and bottom edge in units of the box's size.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import NDArray
 
 from npfaceapi.faces.boxes import non_max_suppression
 from npfaceapi.photos.net_input import resize_bilinear, resize_half_pixel
+from npfaceapi.taps import Values
 
 __all__ = [
     "calibrate",
@@ -31,13 +31,13 @@ __all__ = [
     "usable_scales",
 ]
 
-Array = np.ndarray[Any, Any]
+Float64 = NDArray[np.float64]
 
 CELL_SIZE = 12  # pixels that one cell of P-Net's output looks at
 CELL_STRIDE = 2  # pixels from one cell to the next
 
 
-def _round(x: Array) -> Array:
+def _round(x: Float64) -> Float64:
     return np.floor(x + 0.5)
 
 
@@ -57,7 +57,7 @@ def usable_scales(scales: list[float], width: int, height: int, max_num_scales: 
     return [s for s in scales if min(int(height * s), int(width * s)) > CELL_SIZE][:max_num_scales]
 
 
-def pyramid_image(image: Array, scale: float) -> Array:
+def pyramid_image(image: NDArray[np.uint8], scale: float) -> NDArray[np.float32]:
     """The photo [H,W,3] at one scale, as P-Net takes it.
 
     Quirk: all three networks see BGR, and the image transposed, [x, y, 3].
@@ -67,7 +67,7 @@ def pyramid_image(image: Array, scale: float) -> Array:
     return np.ascontiguousarray(resized[..., ::-1].transpose(1, 0, 2))
 
 
-def stage1_scale(prob: Array, regions: Array, scale: float, threshold: float) -> tuple[Array, Array, Array]:
+def stage1_scale(prob: Values, regions: Values, scale: float, threshold: float) -> tuple[Float64, Float64, Float64]:
     """P-Net's output at one scale, prob [nx,ny,2] and regions [nx,ny,4], to candidates (boxes, scores, regions).
 
     Quirk: a score equal to the threshold passes here, and does not in stages 2 and 3.
@@ -81,7 +81,7 @@ def stage1_scale(prob: Array, regions: Array, scale: float, threshold: float) ->
     return boxes[kept], scores[kept], regions[tuple(cells.T)][kept].astype(np.float64)
 
 
-def stage1_all(candidates: list[tuple[Array, Array, Array]]) -> tuple[Array, Array]:
+def stage1_all(candidates: list[tuple[Float64, Float64, Float64]]) -> tuple[Float64, Float64]:
     """Candidates of all scales to (boxes, scores): suppressed once more, corrected and made square."""
     if not candidates:
         return np.zeros((0, 4)), np.zeros(0)
@@ -90,7 +90,7 @@ def stage1_all(candidates: list[tuple[Array, Array, Array]]) -> tuple[Array, Arr
     return calibrate(boxes[kept], regions[kept]), scores[kept]
 
 
-def calibrate(boxes: Array, regions: Array) -> Array:
+def calibrate(boxes: Float64, regions: Values) -> Float64:
     """Boxes with their edges moved by `regions`, grown to squares, rounded (x, y, width, height each)."""
     regions = regions.astype(np.float64)
     start, size = boxes[:, :2], boxes[:, 2:]
@@ -100,7 +100,7 @@ def calibrate(boxes: Array, regions: Array) -> Array:
     return _round(np.concatenate([corner - (side - size) / 2, np.broadcast_to(side, size.shape)], axis=1))
 
 
-def patches(image: Array, boxes: Array, size: int) -> tuple[Array, Array]:
+def patches(image: NDArray[np.uint8], boxes: Float64, size: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Cut the boxes out of a photo uint8 [H,W,3] and resize them for R-Net (24) or O-Net (48).
 
     Returns the patches, float32 [n,size,size,3] BGR transposed, and which boxes had any pixel inside of the photo.
@@ -118,7 +118,7 @@ def patches(image: Array, boxes: Array, size: int) -> tuple[Array, Array]:
     return np.ascontiguousarray(batch[..., ::-1].transpose(0, 2, 1, 3), np.float32), inside
 
 
-def stage2(boxes: Array, prob: Array, regions: Array, threshold: float) -> tuple[Array, Array]:
+def stage2(boxes: Float64, prob: Values, regions: Values, threshold: float) -> tuple[Float64, Float64]:
     """Boxes with R-Net's prob [n,2] and regions [n,4] to (boxes, scores)."""
     scores = prob[:, 1].astype(np.float64)
     passed = np.flatnonzero(scores > threshold)
@@ -126,7 +126,9 @@ def stage2(boxes: Array, prob: Array, regions: Array, threshold: float) -> tuple
     return calibrate(boxes[kept], regions[kept]), scores[kept]
 
 
-def stage3(boxes: Array, prob: Array, regions: Array, points: Array, threshold: float) -> tuple[Array, Array, Array, Array]:
+def stage3(
+    boxes: Float64, prob: Values, regions: Values, points: Values, threshold: float
+) -> tuple[Float64, Float64, Float64, Float64]:
     """Boxes with O-Net's prob [n,2], regions [n,4] and points [n,10] to (boxes, scores, landmarks, face-api.js's landmarks).
 
     Landmarks are [n,5,2] in pixels of the photo.  Quirk: boxes are corrected before the suppression, which measures the
@@ -139,7 +141,7 @@ def stage3(boxes: Array, prob: Array, regions: Array, points: Array, threshold: 
     kept = np.array(non_max_suppression(boxes, scores, 0.7, False), int)
     boxes, scores = boxes[kept], scores[kept]
 
-    def in_photo(relative: Array) -> Array:
+    def in_photo(relative: Values) -> Float64:
         xy = relative.astype(np.float64).reshape(-1, 2, 5).transpose(0, 2, 1)
         return np.asarray(xy * (boxes[:, None, 2:] + 1) + boxes[:, None, :2])
 

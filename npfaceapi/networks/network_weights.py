@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from npfaceapi.errors import FetchError, InvalidArgument, InvalidType, WeightsError
 from npfaceapi.graph import ParamTree
 from npfaceapi.locks import ForkSafeLock
-from npfaceapi.networks.loaded import Loaded
+from npfaceapi.networks.loaded import Loaded, Tensors
 from npfaceapi.weights import bundled_weights, bundled_weights_shapes, load_weight_map
 
-__all__ = ["NetworkWeights", "Shapes", "as_array"]
+__all__ = ["NetworkWeights", "Shapes", "Weights", "as_array"]
 
-Array = np.ndarray[Any, Any]
 Shapes = dict[str, tuple[int, ...]]
+#: What `load` takes: a folder, a manifest or a URL, a `.weights` file, a flat array, None for the bundled weights.
+Weights: TypeAlias = "str | os.PathLike[str] | NDArray[np.float32] | None"
 
 
-def as_array(values: Any) -> Array:
+def as_array(values: ArrayLike) -> NDArray[Any]:
     """An array; of objects where numpy makes none."""
     try:
         return np.asarray(values)
@@ -49,7 +51,7 @@ class NetworkWeights:
         return self._loaded is not None
 
     @property
-    def tensors(self) -> dict[str, Array]:
+    def tensors(self) -> Tensors:
         """Every tensor of the network by its name in the manifest; read-only float32 arrays."""
         return self._ready().tensors
 
@@ -74,11 +76,11 @@ class NetworkWeights:
         used = self._used()
         return [name for name in self.shapes() if name in used]
 
-    def from_flat(self, name: str, values: Array, shape: tuple[int, ...]) -> Array:
+    def from_flat(self, name: str, values: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
         """One tensor from its slice of the flat form."""
         return values.reshape(shape)
 
-    def to_flat(self, name: str, tensor: Array) -> Array:
+    def to_flat(self, name: str, tensor: NDArray[np.float32]) -> NDArray[np.float32]:
         """One tensor as a slice of the flat form."""
         return tensor.reshape(-1)
 
@@ -105,18 +107,18 @@ class NetworkWeights:
     def _load_bundled(self) -> None:
         self._loaded = Loaded(self._read_bundled(), self._read_bundled, self.decode_params)
 
-    def _read_bundled(self) -> dict[str, Array]:
+    def _read_bundled(self) -> Tensors:
         return self._checked(bundled_weights(self.model_name, self._used()), self.model_name, ours=True)
 
-    def _set(self, weights: Mapping[str, Any], where: str, *, ours: bool = False) -> None:
+    def _set(self, weights: Mapping[str, ArrayLike], where: str, *, ours: bool = False) -> None:
         """Check every tensor by name and shape, then take them over; on an error nothing changes."""
         self._loaded = Loaded(self._checked(weights, where, ours=ours), always=self.decode_params)
 
-    def _checked(self, weights: Mapping[str, Any], where: str, *, ours: bool) -> dict[str, Array]:
+    def _checked(self, weights: Mapping[str, ArrayLike], where: str, *, ours: bool) -> Tensors:
         """Copies, unless the arrays are `ours`, just read from files: a caller's array can change later."""
         take = np.asarray if ours else np.array
         used, shapes = self._used(), self.shapes()
-        tensors: dict[str, Array] = {}
+        tensors: Tensors = {}
         for name in shapes:
             if name not in used:
                 continue
@@ -140,14 +142,14 @@ class NetworkWeights:
             )
         return tensors
 
-    def load(self, weights: Any = None) -> None:
+    def load(self, weights: Weights = None) -> None:
         """Load weights: the bundled ones, a flat float32 array, a `.weights` file, or what `load_from_uri` takes.
 
         Parameters
         ----------
-        weights : None, ndarray or str
+        weights : None, ndarray, str or path
             None for the bundled weights; a 1-D float32 array of all tensors in flat order, or the path of a file of
-            such; anything else that is a string goes to `load_from_uri`.
+            such; any other string or path goes to `load_from_uri`.
 
         Raises
         ------
@@ -179,22 +181,22 @@ class NetworkWeights:
         """Load weights from the URL (or path) of a folder of model files, or of a manifest in it."""
         self._load_files(uri, "load_from_uri")
 
-    def _load_files(self, uri: Any, name: str) -> None:
+    def _load_files(self, uri: str | os.PathLike[str], name: str) -> None:
         if not isinstance(uri, (str, os.PathLike)):
             raise InvalidType(f"{self._where()}.{name}: expected a folder, a manifest or a URL, got {type(uri).__name__}")
         self._set(load_weight_map(uri, self.model_name), str(os.fspath(uri)), ours=True)
 
-    def load_from_weight_map(self, weight_map: Mapping[str, Any]) -> None:
+    def load_from_weight_map(self, weight_map: Mapping[str, ArrayLike]) -> None:
         """Load weights from a dict of name -> array, named as in the manifest."""
         if not isinstance(weight_map, Mapping):
             raise InvalidType(f"{self._where()}.load_from_weight_map: expected a dict of arrays, got {type(weight_map).__name__}")
         self._set(weight_map, f"{self._where()}.load_from_weight_map")
 
-    def extract_weights(self, weights: Any) -> None:
+    def extract_weights(self, weights: NDArray[np.float32]) -> None:
         """Load weights from a flat float32 array of all tensors (`flat_order` names them)."""
         self._extract(weights, f"{self._where()}.load")
 
-    def _extract(self, weights: Any, where: str) -> None:
+    def _extract(self, weights: NDArray[np.float32], where: str) -> None:
         flat = as_array(weights)
         if flat.ndim != 1 or flat.dtype != np.float32:
             raise InvalidType(f"{where}: expected a 1-D float32 array, got {flat.ndim}-D {flat.dtype}")
@@ -206,22 +208,22 @@ class NetworkWeights:
         tensors = {n: self.from_flat(n, values, shapes[n]) for n, values in zip(order, slices, strict=True)}
         self._set(tensors, where)
 
-    def serialize_params(self) -> Array:
+    def serialize_params(self) -> NDArray[np.float32]:
         """All tensors as one flat float32 array, which `load` takes back."""
         tensors = self.tensors
         return np.concatenate([self.to_flat(name, tensors[name]) for name in self.flat_order()])
 
-    def get_param_list(self) -> list[tuple[str, Array]]:
+    def get_param_list(self) -> list[tuple[str, NDArray[np.float32]]]:
         """Pairs of name and tensor, in the manifest's order."""
         return list(self.tensors.items())
 
-    def get_param_from_path(self, path: str) -> Array:
+    def get_param_from_path(self, path: str) -> NDArray[np.float32]:
         """The tensor of that name."""
         if path not in self.tensors:
             raise InvalidArgument(f"{self._where()}: expected the name of a tensor, got {path!r}")
         return self.tensors[path]
 
-    def reassign_param_from_path(self, path: str, tensor: Any) -> None:
+    def reassign_param_from_path(self, path: str, tensor: ArrayLike) -> None:
         """Replace one tensor by another of the same shape."""
         self.get_param_from_path(path)
         self._set({**self.tensors, path: tensor}, f"{self._where()}.reassign_param_from_path")

@@ -9,18 +9,23 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar, overload
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from npfaceapi.engines import dispatch
 from npfaceapi.engines.reference import sigmoid, softmax
 from npfaceapi.errors import InvalidArgument, InvalidType
 from npfaceapi.graph import Graph, Node, ParamTree, record
-from npfaceapi.networks.loaded import MAX_PROGRAMS, Made
+from npfaceapi.networks.loaded import MAX_PROGRAMS, Made, Tensors
 from npfaceapi.networks.network_weights import NetworkWeights, Shapes, as_array
-from npfaceapi.photos.net_input import NetInput, compute_reshaped_dimensions, to_net_input
-from npfaceapi.taps import Taps
+from npfaceapi.photos.net_input import NetInput, Photos, compute_reshaped_dimensions, to_net_input
+from npfaceapi.taps import Taps, Values
+
+if TYPE_CHECKING:
+    from npfaceapi.engines.cuda.program import CudaProgram
+    from npfaceapi.engines.numba import NumbaProgram
 
 __all__ = [
     "NeuralNetwork",
@@ -35,13 +40,12 @@ __all__ = [
     "unseen",
 ]
 
-Array = np.ndarray[Any, Any]
 T = TypeVar("T")
 #: Is shown what a detector sees and says on the way, `see(stage, name=value, ...)`; it must change nothing.
 See = Callable[..., None]
 
 
-def unseen(stage: str, **values: Any) -> None:
+def unseen(stage: str, **values: object) -> None:
     """Look away."""
 
 
@@ -61,7 +65,7 @@ def reshaped_sizes_of(net_input: NetInput, input_size: int) -> list[tuple[int, i
     return [(int(size.width), int(size.height)) for size in reshaped]
 
 
-def options_or_default(options: Any, cls: type[T], where: str) -> T:
+def options_or_default(options: object, cls: type[T], where: str) -> T:
     """The options of a detector, by default fresh ones; of another class they are refused."""
     if options is None:
         return cls()
@@ -110,32 +114,41 @@ class NeuralNetwork(NetworkWeights):
                 self._graphs.popitem(last=False)
             return self._graphs[key]
 
-    def to_batch(self, photos: Any) -> Array:
+    def to_batch(self, photos: Photos) -> NDArray[np.float32]:
         """Photos as the network takes them: float32 [N,S,S,3] in 0..255, padded and resized, before any mean or scale."""
         return to_net_input(photos).to_batch_tensor(self.input_size, self.is_center_inputs)
 
-    def _run(self, batch: Any, names: Sequence[str] | None, backend: str | None) -> dict[str, Array]:
+    def _run(self, images: ArrayLike, names: Sequence[str] | None, backend: str | None) -> dict[str, Values]:
         """The values of the named nodes (None: the raw outputs) for a batch."""
-        batch = as_array(batch)
+        batch = as_array(images)
         if batch.ndim != 4 or batch.shape[3] != 3:
             raise InvalidArgument(f"{self._where()}: expected a batch [N,H,W,3], got an array {list(batch.shape)}")
         if batch.dtype.kind not in "fiu":
             raise InvalidType(f"{self._where()}: expected a batch of numbers, got {batch.dtype}")
-        program, given = self._program(batch.shape[1:3], names, backend or dispatch.current_backend())
+        _, H, W, _ = batch.shape
+        program, given = self._program((H, W), names, backend or dispatch.current_backend())
         return dict(zip(given, program(np.ascontiguousarray(batch, np.float32)), strict=True))
 
     def _program(self, size: tuple[int, int], names: Sequence[str] | None, backend: str) -> Made:
         """A small network takes less time than recording a graph would: whoever comes again only looks into a dict."""
         loaded = self._ready()
 
-        def make(tensors: dict[str, Array]) -> Made:
+        def make(tensors: Tensors) -> Made:
             graph = self.graph(*size)
             wanted = graph.outputs if names is None else {name: graph.find(name) for name in names}
             return dispatch.prepare(graph, tensors, list(wanted.values()), backend), tuple(wanted)
 
         return loaded.program((backend, *size, None if names is None else tuple(names)), make)
 
-    def plan(self, height: int | None = None, width: int | None = None, *, backend: str | None = None) -> Any:
+    @overload
+    def plan(self, height: int | None = None, width: int | None = None, *, backend: Literal["numba"]) -> NumbaProgram: ...
+    @overload
+    def plan(self, height: int | None = None, width: int | None = None, *, backend: Literal["cuda"]) -> CudaProgram: ...
+    @overload
+    def plan(
+        self, height: int | None = None, width: int | None = None, *, backend: str | None = None
+    ) -> NumbaProgram | CudaProgram: ...
+    def plan(self, height: int | None = None, width: int | None = None, *, backend: str | None = None) -> object:
         """What a backend made of the recorded graph: the very program that `run_net` calls.
 
         Parameters
@@ -169,7 +182,7 @@ class NeuralNetwork(NetworkWeights):
             raise InvalidArgument(f"{self._where()}.plan: expected a backend that plans, numba or cuda, got {name!r}")
         return program
 
-    def run_net(self, batch: Any, *, backend: str | None = None) -> dict[str, Array]:
+    def run_net(self, batch: ArrayLike, *, backend: str | None = None) -> dict[str, Values]:
         """The network's raw outputs for a batch, before any decoding.
 
         Parameters
@@ -186,7 +199,7 @@ class NeuralNetwork(NetworkWeights):
         """
         return self._run(batch, None, backend)
 
-    def taps(self, batch: Any, names: Sequence[str] | None = None, *, backend: str | None = None) -> Taps:
+    def taps(self, batch: ArrayLike, names: Sequence[str] | None = None, *, backend: str | None = None) -> Taps:
         """The values of nodes inside of the network.
 
         Parameters

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import enum
 import numbers
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from npfaceapi.errors import InvalidArgument, InvalidType
 from npfaceapi.faces.points import as_score, field_of, is_number
 
 __all__ = [
+    "FaceDetectionOptions",
     "MtcnnOptions",
     "SsdMobilenetv1Options",
     "TinyFaceDetectorOptions",
@@ -24,6 +25,8 @@ __all__ = [
     "TinyYolov2SizeType",
     "validate_config",
 ]
+
+Yolo = TypeVar("Yolo", bound="TinyYolov2Options")
 
 
 class TinyYolov2SizeType(enum.IntEnum):
@@ -98,7 +101,7 @@ class TinyYolov2Options:
         object.__setattr__(self, "input_size", int(size))
         object.__setattr__(self, "score_threshold", as_score(self.score_threshold, f"{where}.score_threshold"))
 
-    def with_least_score(self, score: float) -> TinyYolov2Options:
+    def with_least_score(self: Yolo, score: float) -> Yolo:
         """The same options with faces having a score above `score`, in [0, 1]."""
         return replace(self, score_threshold=score)
 
@@ -137,6 +140,17 @@ class MtcnnOptions:
     score_thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7)
     scale_steps: tuple[float, ...] | None = None
 
+    if TYPE_CHECKING:  # what comes as a sequence is kept as a tuple
+
+        def __init__(
+            self,
+            min_face_size: float = 20,
+            scale_factor: float = 0.709,
+            max_num_scales: int = 10,
+            score_thresholds: Sequence[float] = (0.6, 0.7, 0.7),
+            scale_steps: Sequence[float] | None = None,
+        ) -> None: ...
+
     def __post_init__(self) -> None:
         where = type(self).__name__
         if not is_number(self.min_face_size) or self.min_face_size < 1:
@@ -160,19 +174,22 @@ class MtcnnOptions:
         return replace(self, score_thresholds=(*self.score_thresholds[:2], score))
 
 
+FaceDetectionOptions: TypeAlias = SsdMobilenetv1Options | TinyYolov2Options | MtcnnOptions
+
+
 def _whole(value: object, smallest: int, where: str) -> int:
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < smallest:
         raise InvalidArgument(f"{where}: expected a whole number >= {smallest}, got {value!r}")
     return int(value)
 
 
-def _sequence(value: Any, where: str) -> tuple[Any, ...]:
+def _sequence(value: object, where: str) -> tuple[Any, ...]:
     if isinstance(value, (str, bytes)) or not isinstance(value, (Sequence, np.ndarray)):
         raise InvalidType(f"{where}: expected a sequence of numbers, got {value!r}")
     return tuple(value)
 
 
-def validate_config(config: Any) -> None:
+def validate_config(config: object) -> None:
     """Check the configuration of a TinyYolov2 network.
 
     Parameters
@@ -193,7 +210,7 @@ def validate_config(config: Any) -> None:
     if config is None:
         raise InvalidArgument("validate_config: expected a configuration, got None")
 
-    def check(name: str, is_valid: Any, expected: str) -> None:
+    def check(name: str, is_valid: Callable[[Any], bool], expected: str) -> None:
         value = field_of(config, name)
         if not is_valid(value):
             raise InvalidArgument(f"validate_config.{name}: expected {expected}, got {value!r}")

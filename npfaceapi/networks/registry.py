@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from npfaceapi.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from npfaceapi.networks.options import FaceDetectionOptions
 
 __all__ = [
     "DETECTORS",
@@ -65,9 +68,10 @@ class Net(NamedTuple):
         return getattr(importlib.import_module(f"npfaceapi.networks.{self.module}"), self.class_name)
 
     @property
-    def options(self) -> Any:
+    def options(self) -> type[FaceDetectionOptions]:
         """Of a detector: the class of its options."""
-        return self.cls.options
+        options: type[FaceDetectionOptions] = self.cls.options
+        return options
 
 
 #: The first is the default.
@@ -160,7 +164,7 @@ def detector_called(called: str) -> Net:
     return DETECTORS[full_name(called, DETECTORS, "detector")]
 
 
-def detector_of(options: Any) -> Net | None:
+def detector_of(options: object) -> Net | None:
     """The detector that those options are for, or a class of options that theirs is made from; None for other things."""
     for cls in type(options).__mro__:
         for net in DETECTORS.values():

@@ -14,9 +14,11 @@ Quirk: the priors are a tensor of the weights file, not computed; some differ fr
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from npfaceapi import ops
 from npfaceapi.faces.boxes import ssd_non_max_suppression
@@ -34,11 +36,10 @@ from npfaceapi.networks.neural_network import (
     unseen,
 )
 from npfaceapi.networks.options import SsdMobilenetv1Options
-from npfaceapi.photos.net_input import NetInput, to_net_input
+from npfaceapi.photos.net_input import NetInput, Photo, Photos, to_net_input
+from npfaceapi.taps import Values
 
 __all__ = ["FaceDetectionNet", "SsdMobilenetv1"]
-
-Array = np.ndarray[Any, Any]
 
 SIZE = 512
 SCALE = 0.007843137718737125  # 2 / 255 as float32
@@ -96,8 +97,8 @@ def forward(x: Node, p: ParamTree) -> dict[str, Node]:
     return {"box_encodings": ops.concat(boxes), "class_logits": ops.concat(classes)}  # -> [5118,4], [5118,3]
 
 
-def decode_boxes(box_encodings: Array, priors: Array) -> Array:
-    """Box encodings [5118,4] to (ymin, xmin, ymax, xmax) [5118,4], relative to the padded square; float32 throughout.
+def decode_boxes(box_encodings: Values, priors: NDArray[np.float32]) -> Values:
+    """Box encodings [5118,4] to (ymin, xmin, ymax, xmax) [5118,4], relative to the padded square; in their dtype throughout.
 
     The centre moves by ty / 10 and tx / 10 of the prior's height and width; these grow by exp(th / 5) and exp(tw / 5).  10
     and 5 are the scale factors of the box coder that it was trained with.
@@ -114,7 +115,7 @@ def decode_boxes(box_encodings: Array, priors: Array) -> Array:
     return np.stack([y - half_height, x - half_width, y + half_height, x + half_width], axis=-1)
 
 
-def decode_scores(class_logits: Array) -> Array:
+def decode_scores(class_logits: Values) -> Values:
     """Class logits [5118,3] to scores [5118].
 
     Quirk: a sigmoid, not a softmax, of column 1; column 0 is the background and column 2 is ignored.
@@ -123,8 +124,8 @@ def decode_scores(class_logits: Array) -> Array:
 
 
 def decode(
-    boxes: Array,
-    scores: Array,
+    boxes: Values,
+    scores: Values,
     image_size: tuple[int, int],
     reshaped_size: tuple[int, int],
     options: SsdMobilenetv1Options,
@@ -191,26 +192,38 @@ class SsdMobilenetv1(NeuralNetwork):
         return [*order, *self.decode_params]
 
     @property
-    def priors(self) -> Array:
+    def priors(self) -> NDArray[np.float32]:
         """The anchors [5118,4] as (ymin, xmin, ymax, xmax), relative to the padded square."""
         return np.asarray(self._ready().tensor("Output/extra_dim")[0])
 
-    def forward_input(self, net_input: NetInput) -> dict[str, list[Array]]:
+    def forward_input(self, net_input: NetInput) -> dict[str, list[Values]]:
         """What face-api.js's `forwardInput` gives: decoded `boxes` [5118,4] and `scores` [5118] of each photo."""
         return self._decoded(net_input.to_batch_tensor(SIZE, False))
 
-    def _decoded(self, batch: Array) -> dict[str, list[Array]]:
+    def _decoded(self, batch: NDArray[np.float32]) -> dict[str, list[Values]]:
         raw = self.run_net(batch)
         return {
             "boxes": [decode_boxes(encodings, self.priors) for encodings in raw["box_encodings"]],
             "scores": [decode_scores(logits) for logits in raw["class_logits"]],
         }
 
-    def forward(self, photos: Any) -> dict[str, list[Array]]:
+    def forward(self, photos: Photos) -> dict[str, list[Values]]:
         """`forward_input` of one photo or a list of them."""
         return self.forward_input(to_net_input(photos))
 
-    def locate_faces(self, photos: Any, options: SsdMobilenetv1Options | None = None, *, see: See = unseen) -> Any:
+    @overload
+    def locate_faces(
+        self, photos: Photo, options: SsdMobilenetv1Options | None = None, *, see: See = unseen
+    ) -> list[FaceDetection]: ...
+    @overload
+    def locate_faces(
+        self, photos: Sequence[Photo], options: SsdMobilenetv1Options | None = None, *, see: See = unseen
+    ) -> list[list[FaceDetection]]: ...
+    @overload
+    def locate_faces(
+        self, photos: Photos, options: SsdMobilenetv1Options | None = None, *, see: See = unseen
+    ) -> list[FaceDetection] | list[list[FaceDetection]]: ...
+    def locate_faces(self, photos: Photos, options: SsdMobilenetv1Options | None = None, *, see: See = unseen) -> object:
         """Detect the faces of a photo.
 
         Parameters

@@ -13,8 +13,9 @@ Output: grid [N,S/32,S/32,A*K]: for each of A = 5 anchors tx, ty, tw, th, object
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import overload
 
 import numpy as np
 
@@ -37,11 +38,10 @@ from npfaceapi.networks.neural_network import (
     unseen,
 )
 from npfaceapi.networks.options import TinyYolov2Options
-from npfaceapi.photos.net_input import NetInput, to_net_input
+from npfaceapi.photos.net_input import NetInput, Photo, Photos, to_net_input
+from npfaceapi.taps import Values
 
 __all__ = ["TinyYolov2", "YoloConfig", "YoloDetector"]
-
-Array = np.ndarray[Any, Any]
 
 ALPHA = 0.10000000149011612  # 0.1 as float32
 IOU_THRESHOLD = 0.4
@@ -77,7 +77,7 @@ def batch_norm_layer(x: Node, p: ParamTree) -> Node:
     return ops.leaky_relu(ops.add(x, p["conv"]["bias"]), ALPHA)
 
 
-def _body(x: Node, p: ParamTree, layer: Any) -> dict[str, Node]:
+def _body(x: Node, p: ParamTree, layer: Callable[[Node, ParamTree], Node]) -> dict[str, Node]:
     for i in range(5):
         x = layer(x, p[f"conv{i}"])  # [S,S,3] -> [S,S,16] -> [S/2,S/2,32] -> ... -> [S/16,S/16,256]
         x = ops.max_pool(x, 2, stride=2)  # -> [S/2,S/2,16] -> ... -> [S/32,S/32,256]
@@ -124,7 +124,7 @@ def full_shapes() -> Shapes:
 
 
 def decode(
-    grid: Array,
+    grid: Values,
     config: YoloConfig,
     image_size: tuple[int, int],
     reshaped_size: tuple[int, int],
@@ -157,11 +157,11 @@ def decode(
     Quirk: boxes are not clipped, and scores are not rounded to float32 (those of SSD are).
     """
     cells = grid.shape[0]
-    grid = grid.astype(np.float64).reshape(cells, cells, len(config.anchors), config.box_encoding_size)
-    scores = sigmoid(grid[..., 4])
+    numbers = grid.astype(np.float64).reshape(cells, cells, len(config.anchors), config.box_encoding_size)
+    scores = sigmoid(numbers[..., 4])
     found = np.argwhere(scores > score_threshold)  # by row, column, anchor
     row, column, anchor = found.T
-    tx, ty, tw, th = grid[row, column, anchor, :4].T
+    tx, ty, tw, th = numbers[row, column, anchor, :4].T
     anchor_w, anchor_h = np.array(config.anchors).T
     side = max(reshaped_size)
     factor_x, factor_y = side / reshaped_size[0], side / reshaped_size[1]
@@ -211,16 +211,28 @@ class YoloDetector(NeuralNetwork):
         """Numbers an anchor."""
         return self.config.box_encoding_size
 
-    def forward_input(self, net_input: NetInput, input_size: int | None = None) -> Array:
+    def forward_input(self, net_input: NetInput, input_size: int | None = None) -> Values:
         """The raw grid [N,C,C,A*K]."""
         size = self.input_size if input_size is None else _checked(input_size)
         return self.run_net(net_input.to_batch_tensor(size, False))["grid"]
 
-    def forward(self, photos: Any, input_size: int | None = None) -> Array:
+    def forward(self, photos: Photos, input_size: int | None = None) -> Values:
         """`forward_input` of one photo or a list of them; `input_size` is a multiple of 32."""
         return self.forward_input(to_net_input(photos), input_size)
 
-    def locate_faces(self, photos: Any, options: TinyYolov2Options | None = None, *, see: See = unseen) -> Any:
+    @overload
+    def locate_faces(
+        self, photos: Photo, options: TinyYolov2Options | None = None, *, see: See = unseen
+    ) -> list[FaceDetection]: ...
+    @overload
+    def locate_faces(
+        self, photos: Sequence[Photo], options: TinyYolov2Options | None = None, *, see: See = unseen
+    ) -> list[list[FaceDetection]]: ...
+    @overload
+    def locate_faces(
+        self, photos: Photos, options: TinyYolov2Options | None = None, *, see: See = unseen
+    ) -> list[FaceDetection] | list[list[FaceDetection]]: ...
+    def locate_faces(self, photos: Photos, options: TinyYolov2Options | None = None, *, see: See = unseen) -> object:
         """Detect the faces of a photo: a list of FaceDetection, best first; a list of such lists if a list of photos came in.
 
         `see` is shown "input", the batch, and for each photo "candidates", as `decode` tells.
@@ -238,7 +250,15 @@ class YoloDetector(NeuralNetwork):
         ]
         return one_or_list(faces, net_input)
 
-    def detect(self, photos: Any, options: TinyYolov2Options | None = None) -> Any:
+    @overload
+    def detect(self, photos: Photo, options: TinyYolov2Options | None = None) -> list[FaceDetection]: ...
+    @overload
+    def detect(self, photos: Sequence[Photo], options: TinyYolov2Options | None = None) -> list[list[FaceDetection]]: ...
+    @overload
+    def detect(
+        self, photos: Photos, options: TinyYolov2Options | None = None
+    ) -> list[FaceDetection] | list[list[FaceDetection]]: ...
+    def detect(self, photos: Photos, options: TinyYolov2Options | None = None) -> object:
         """The same as `locate_faces`."""
         return self.locate_faces(photos, options)
 

@@ -26,18 +26,25 @@ from npfaceapi.draw import (
     DrawTextField,
     DrawTextFieldOptions,
 )
+from npfaceapi.engines.cuda.program import CudaProgram
 from npfaceapi.engines.dispatch import BackendStatus
+from npfaceapi.engines.numba import NumbaProgram
 from npfaceapi.faces.detection import Source
 from npfaceapi.faces.geometry import BorderPadding
 from npfaceapi.faces.predictions import ExpressionProbability
 from npfaceapi.faces.results import Faces
 from npfaceapi.graph import Graph, Layer, Node, Param, ParamTree
+from npfaceapi.inspection.cascade import CascadeTrace
+from npfaceapi.inspection.detectors import DetectorTrace
+from npfaceapi.inspection.faces import FaceReport
+from npfaceapi.inspection.layers import NetworkReport
+from npfaceapi.networks.mtcnn import MtcnnAnswer, MtcnnNet, MtcnnStats
 from npfaceapi.photos.net_input import Photo, Photos
-from npfaceapi.taps import Taps
+from npfaceapi.taps import Taps, Values
 
 Pixels = NDArray[np.uint8 | np.float32]
 Points = NDArray[np.float64]
-AnyArray = np.ndarray[Any, Any]
+Float32 = NDArray[np.float32]
 Tensor = NDArray[np.float32 | np.int32 | np.bool_ | np.uint8 | np.uint16]
 
 assert_type(faceapi.__version__, str)
@@ -410,6 +417,8 @@ def options() -> None:
     assert_type(faceapi.MtcnnOptions().with_least_score(0.9), faceapi.MtcnnOptions)
     assert_type(faceapi.SsdMobilenetv1Options().with_least_score(0.9), faceapi.SsdMobilenetv1Options)
     assert_type(faceapi.TinyYolov2Options().with_least_score(0.9), faceapi.TinyYolov2Options)
+    assert_type(faceapi.TinyFaceDetectorOptions().with_least_score(0.9), faceapi.TinyFaceDetectorOptions)
+    assert_type(faceapi.MtcnnOptions(20, 0.7, 5, [0.6, 0.7, 0.7], scale_steps=[0.5]), faceapi.MtcnnOptions)
     assert_type(faceapi.MtcnnOptions().score_thresholds, tuple[float, float, float])
     assert_type(faceapi.MtcnnOptions().scale_steps, tuple[float, ...] | None)
     assert_type(faceapi.TinyYolov2SizeType(320), faceapi.TinyYolov2SizeType)
@@ -437,54 +446,109 @@ def network(net: faceapi.NeuralNetwork, weights: NDArray[np.float32]) -> None:
     assert_type(net.shapes(), dict[str, tuple[int, ...]])
     assert_type(net.flat_order(), list[str])
     assert_type(net.params, ParamTree)
+    assert_type(net.tensors, dict[str, Float32])
+    assert_type(net.get_param_list(), list[tuple[str, Float32]])
+    assert_type(net.get_param_from_path("fc"), Float32)
+    assert_type(net.serialize_params(), Float32)
+    assert_type(net.from_flat("fc", weights, (2, 3)), Float32)
+    assert_type(net.to_flat("fc", weights), Float32)
     assert_type(net.load(), None)
+    for given in (None, "models", Path("net.weights"), weights):
+        assert_type(net.load(given), None)
     assert_type(net.load_from_disk(Path("models")), None)
     assert_type(net.load_from_uri("models"), None)
-    assert_type(net.load_from_weight_map({"fc": weights}), None)
+    assert_type(net.load_from_weight_map({"fc": weights, "bias": [0.5]}), None)
     assert_type(net.extract_weights(weights), None)
     assert_type(net.reassign_param_from_path("fc", weights), None)
     assert_type(net.dispose(), None)
+
+
+def networks_at_work(net: faceapi.NeuralNetwork, photo: str, photos: list[str], net_input: faceapi.NetInput) -> None:
+    assert_type(net.to_batch(photo), Float32)
+    assert_type(net.to_batch(photos), Float32)
+    assert_type(net.to_batch(net_input), Float32)
+    assert_type(net.run_net(net.to_batch(photo)), dict[str, Values])
+    assert_type(net.run_net(np.zeros((1, 112, 112, 3)), backend="reference"), dict[str, Values])
     assert_type(net.taps(np.zeros((1, 112, 112, 3)), ["fc"]), Taps)
-    assert_type(net.taps(np.zeros((1, 112, 112, 3)))["fc"], NDArray[np.float32 | np.float64])
+    assert_type(net.taps(net.to_batch(photo))["fc"], NDArray[np.float32 | np.float64])
+    assert_type(net.plan(), NumbaProgram | CudaProgram)
+    assert_type(net.plan(64, 64, backend="numba"), NumbaProgram)
+    assert_type(net.plan(backend="cuda"), CudaProgram)
+    assert_type(net.plan().describe(), str)
 
 
-def answers_of_networks(net_input: faceapi.NetInput, tensor: AnyArray) -> None:  # what signatures with Any give
-    net = faceapi.NeuralNetwork()
-    assert_type(net.tensors, dict[str, AnyArray])
-    assert_type(net.serialize_params(), AnyArray)
-    assert_type(net.get_param_list(), list[tuple[str, AnyArray]])
-    assert_type(net.get_param_from_path("fc"), AnyArray)
-    assert_type(net.from_flat("fc", tensor, (2, 3)), AnyArray)
-    assert_type(net.to_flat("fc", tensor), AnyArray)
-    assert_type(net.to_batch("a.jpg"), AnyArray)
-    assert_type(net.run_net(tensor), dict[str, AnyArray])
-    assert_type(net.plan(), Any)
-    assert_type(nets.ssd_mobilenetv1.forward_input(net_input), dict[str, list[AnyArray]])
-    assert_type(nets.ssd_mobilenetv1.forward("a.jpg"), dict[str, list[AnyArray]])
-    assert_type(nets.ssd_mobilenetv1.locate_faces("a.jpg"), Any)
-    assert_type(nets.ssd_mobilenetv1.priors, AnyArray)
-    assert_type(nets.tiny_face_detector.locate_faces("a.jpg"), Any)
-    assert_type(nets.tiny_yolov2.anchors, tuple[tuple[float, float], ...])
-    assert_type(nets.tiny_yolov2.with_class_scores, bool)
-    assert_type(nets.tiny_yolov2.box_encoding_size, int)
-    assert_type(nets.tiny_yolov2.forward_input(net_input), AnyArray)
-    assert_type(nets.tiny_yolov2.forward("a.jpg"), AnyArray)
-    assert_type(nets.tiny_yolov2.locate_faces("a.jpg"), Any)
-    assert_type(nets.tiny_yolov2.detect("a.jpg"), Any)
-    assert_type(nets.mtcnn.forward("a.jpg"), Any)
-    assert_type(nets.mtcnn.forward_with_stats("a.jpg"), dict[str, Any])
-    assert_type(nets.mtcnn.locate_faces("a.jpg"), Any)
-    assert_type(nets.mtcnn.detect_arrays(tensor, faceapi.MtcnnOptions())[0], AnyArray)
-    assert_type(nets.face_landmark_68_net.post_process(tensor, [(1, 1)]), AnyArray)
-    assert_type(nets.face_landmark_68_net.forward_input(net_input), AnyArray)
-    assert_type(nets.face_landmark_68_net.forward("a.jpg"), AnyArray)
-    assert_type(nets.face_landmark_68_net.detect_landmarks("a.jpg"), Any)
-    assert_type(nets.face_recognition_net.forward("a.jpg"), AnyArray)
-    assert_type(nets.face_recognition_net.compute_face_descriptor("a.jpg"), Any)
-    assert_type(nets.face_expression_net.forward("a.jpg"), AnyArray)
-    assert_type(nets.face_expression_net.predict_expressions("a.jpg"), Any)
-    assert_type(nets.age_gender_net.forward("a.jpg"), dict[str, AnyArray])
-    assert_type(nets.age_gender_net.predict_age_and_gender("a.jpg"), Any)
+def detectors(photo: Photo, several: list[Path], either: Photos, net_input: faceapi.NetInput) -> None:
+    ssd, tiny, yolo, mtcnn = nets.ssd_mobilenetv1, nets.tiny_face_detector, nets.tiny_yolov2, nets.mtcnn
+    assert_type(ssd.locate_faces(photo), list[faceapi.FaceDetection])
+    assert_type(ssd.locate_faces(several, faceapi.SsdMobilenetv1Options()), list[list[faceapi.FaceDetection]])
+    assert_type(ssd.locate_faces(either), list[faceapi.FaceDetection] | list[list[faceapi.FaceDetection]])
+    assert_type(ssd.forward(photo), dict[str, list[Values]])
+    assert_type(ssd.forward(several), dict[str, list[Values]])
+    assert_type(ssd.forward_input(net_input), dict[str, list[Values]])
+    assert_type(ssd.priors, Float32)
+    assert_type(tiny.locate_faces(photo, faceapi.TinyFaceDetectorOptions()), list[faceapi.FaceDetection])
+    assert_type(tiny.locate_faces(several), list[list[faceapi.FaceDetection]])
+    assert_type(yolo.locate_faces(photo, faceapi.TinyYolov2Options()), list[faceapi.FaceDetection])
+    assert_type(yolo.locate_faces(several), list[list[faceapi.FaceDetection]])
+    assert_type(yolo.detect(photo), list[faceapi.FaceDetection])
+    assert_type(yolo.detect(several, faceapi.TinyYolov2Options()), list[list[faceapi.FaceDetection]])
+    assert_type(yolo.detect(either), list[faceapi.FaceDetection] | list[list[faceapi.FaceDetection]])
+    assert_type(yolo.forward(photo, 320), Values)
+    assert_type(yolo.forward(several), Values)
+    assert_type(yolo.forward_input(net_input), Values)
+    assert_type(yolo.anchors, tuple[tuple[float, float], ...])
+    assert_type(yolo.with_class_scores, bool)
+    assert_type(yolo.box_encoding_size, int)
+    assert_type(mtcnn.locate_faces(photo, faceapi.MtcnnOptions()), list[faceapi.FaceDetection])
+    assert_type(mtcnn.locate_faces(several), list[list[faceapi.FaceDetection]])
+    assert_type(mtcnn.forward(photo), list[faceapi.FaceResult])
+    assert_type(mtcnn.forward(several, faceapi.MtcnnOptions()), list[list[faceapi.FaceResult]])
+    assert_type(mtcnn.forward(either), list[faceapi.FaceResult] | list[list[faceapi.FaceResult]])
+
+
+def mtcnn_in_detail(pixels: NDArray[np.uint8]) -> None:
+    answer = nets.mtcnn.forward_with_stats(pixels, faceapi.MtcnnOptions())
+    assert_type(answer, MtcnnAnswer)
+    assert_type(answer["results"], list[faceapi.FaceResult])
+    assert_type(answer["stats"], MtcnnStats)
+    assert_type(answer["stats"]["pyramid"], list[tuple[int, int]])
+    assert_type((answer["stats"]["stage1_num_boxes"], answer["stats"]["total"]), tuple[int, float])
+    boxes, scores, landmarks, faithful, stats = nets.mtcnn.detect_arrays(pixels, faceapi.MtcnnOptions())
+    assert_type((boxes, scores, landmarks, faithful), tuple[Points, Points, Points, Points])
+    assert_type(stats, MtcnnStats)
+    assert_type(nets.mtcnn.pnet, MtcnnNet)
+    assert_type(nets.mtcnn.onet.to_batch([pixels]), Float32)
+
+
+def networks_of_a_face(photo: Photo, several: tuple[bytes, ...], either: Photos, net_input: faceapi.NetInput) -> None:
+    landmarks, recognition = nets.face_landmark_68_net, nets.face_recognition_net
+    expressions, age_gender = nets.face_expression_net, nets.age_gender_net
+    assert_type(landmarks.detect_landmarks(photo), faceapi.FaceLandmarks68)
+    assert_type(landmarks.detect_landmarks(several), list[faceapi.FaceLandmarks68])
+    assert_type(landmarks.detect_landmarks(either), faceapi.FaceLandmarks68 | list[faceapi.FaceLandmarks68])
+    assert_type(landmarks.forward(photo), Values)
+    assert_type(landmarks.forward(several), Values)
+    assert_type(landmarks.forward_input(net_input), Values)
+    assert_type(landmarks.post_process(landmarks.forward(photo), [(1, 1)]), Values)
+    assert_type(nets.face_landmark_68_tiny_net.detect_landmarks(photo), faceapi.FaceLandmarks68)
+    assert_type(recognition.compute_face_descriptor(photo), Float32)
+    assert_type(recognition.compute_face_descriptor(several), list[Float32])
+    assert_type(recognition.compute_face_descriptor(either), Float32 | list[Float32])
+    assert_type(recognition.forward(photo), Values)
+    assert_type(recognition.forward(several), Values)
+    assert_type(recognition.forward_input(net_input), Values)
+    assert_type(expressions.predict_expressions(photo), faceapi.FaceExpressions)
+    assert_type(expressions.predict_expressions(several), list[faceapi.FaceExpressions])
+    assert_type(expressions.predict_expressions(either), faceapi.FaceExpressions | list[faceapi.FaceExpressions])
+    assert_type(expressions.forward(photo), Values)
+    assert_type(expressions.forward(several), Values)
+    assert_type(expressions.forward_input(net_input), Values)
+    assert_type(age_gender.predict_age_and_gender(photo), faceapi.AgeAndGenderPrediction)
+    assert_type(age_gender.predict_age_and_gender(several), list[faceapi.AgeAndGenderPrediction])
+    assert_type(age_gender.predict_age_and_gender(either), faceapi.AgeAndGenderPrediction | list[faceapi.AgeAndGenderPrediction])
+    assert_type(age_gender.forward(photo), dict[str, Values])
+    assert_type(age_gender.forward(several), dict[str, Values])
+    assert_type(age_gender.forward_input(net_input), dict[str, Values])
 
 
 def recorded(graph: Graph) -> None:
@@ -522,6 +586,23 @@ def backends() -> None:
 
 def inspection(report: faceapi.Inspection) -> None:
     assert_type(faceapi.inspect("a.jpg"), faceapi.Inspection)
+    for options in (
+        faceapi.SsdMobilenetv1Options(),
+        faceapi.TinyFaceDetectorOptions(),
+        faceapi.TinyYolov2Options(),
+        faceapi.MtcnnOptions(),
+    ):
+        assert_type(faceapi.inspect(report.photo, options, net="age_gender_net"), faceapi.Inspection)
+    assert_type(report.photo, Pixels)
+    assert_type((report.name, report.detector, report.backend), tuple[str, str, str])
+    assert_type(report.detection, DetectorTrace | CascadeTrace)
+    assert_type(report.detection.photo_size, tuple[int, int])
+    assert_type(report.faces, tuple[FaceReport, ...])
+    assert_type(report.faces[0].result, faceapi.FaceResult)
+    assert_type(report.faces[0].crops[0].batch, Float32)
+    assert_type(report.faces[0].batch_of("age_gender_net"), Float32 | None)
+    assert_type(report.networks, tuple[NetworkReport, ...])
+    assert_type(report.networks[0].outputs, dict[str, Float32])
     assert_type(report.to_html(), str)
     assert_type(report.save("a.html"), None)
 
