@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from npfaceapi.errors import InvalidArgument, InvalidType
-from npfaceapi.faces.detection import FaceDetection, ObjectDetection, Source, seen_in
+from npfaceapi.faces.detection import FaceDetection, ObjectDetection, Source, seen_in, warn_of_other_sides
 from npfaceapi.faces.landmarks import FaceLandmarks
 from npfaceapi.faces.points import DimensionsLike, as_dimensions, as_number
 from npfaceapi.faces.predictions import (
@@ -323,7 +323,17 @@ def resize_results(results: object, dimensions: DimensionsLike) -> object:
     width, height = as_dimensions(dimensions, "resize_results")
     if width <= 0 or height <= 0:
         raise InvalidArgument(f"resize_results: expected width and height > 0, got {width} x {height}")
+    first = _first_detection(results)
+    if first is not None:
+        warn_of_other_sides("resize_results", first.image_dims, (width, height))
     return _resized(results, width, height)
+
+
+def _first_detection(results: object) -> ObjectDetection | None:
+    if isinstance(results, (list, tuple)):
+        return next((first for each in results if (first := _first_detection(each)) is not None), None)
+    found = results.detection if isinstance(results, FaceResult) else results
+    return found if isinstance(found, ObjectDetection) else None
 
 
 def _resized(result: object, width: float, height: float) -> object:
