@@ -18,6 +18,7 @@ __all__ = [
     "add_case_arguments",
     "add_net",
     "add_old_spelling",
+    "add_overwrite",
     "add_shared",
     "add_verbose",
     "name_among",
@@ -43,6 +44,7 @@ SHARED: dict[str, tuple[str | None, str]] = {
     "--json": ("FILE", "write the results as JSON, with - to standard output instead of the tables"),
     "--net": ("NET", "this network only"),
     "--out": ("FILE", "file to write"),
+    "--overwrite": (None, "let outputs replace files that are not earlier outputs of this command; inputs are never replaced"),
     "--size": ("S|HxW", "size of the input in pixels, where the network takes any"),
     "--verbose": (None, "print a line for each case, not only for each level"),
     "--weights": ("DIR", "folder of model files"),
@@ -69,6 +71,11 @@ def add_case_arguments(parser: argparse.ArgumentParser) -> None:
     own = 'with wildcards, for example "raw/*"; may be repeated; default: all'
     add_old_spelling(parser, "--only", add_shared(parser, "--case", own, action="append", default=[]))
     add_shared(parser, "--golden", "default: those of the checkout or the package")
+
+
+def add_overwrite(parser: argparse.ArgumentParser) -> None:
+    """Let a command that writes files be told to replace what stands there."""
+    add_shared(parser, "--overwrite", action="store_true")
 
 
 def add_verbose(parser: argparse.ArgumentParser) -> None:

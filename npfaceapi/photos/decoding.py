@@ -229,3 +229,10 @@ def _bomb(name: str, error: Warning | Exception) -> ImageError:
 def _damaged(name: str, error: Exception) -> ImageError:
     text = " ".join(str(error).split()) or type(error).__name__
     return ImageError(f"{name}: expected a whole image, got a damaged or unsupported one ({text})")
+
+
+def photo_suffixes() -> frozenset[str]:
+    """Endings of the names of photos, in lower case with the dot."""
+    return frozenset(
+        {".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".jp2", ".png", ".ppm", ".tga", ".tif", ".tiff", ".webp"}
+    )
