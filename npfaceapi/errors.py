@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 __all__ = [
     "BackendUnavailable",
     "DeviceError",
@@ -23,6 +25,23 @@ def one_line(text: str) -> str:
     """A text as one line that a terminal can show: white space folded, control characters escaped, cut where very long."""
     shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(text.split()))
     return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}..."
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether there was no memory to be had, which Python, the system and the loader of libraries each say in their own way."""
+    text, cause = str(error).lower(), error.__cause__ or error.__context__
+    return (
+        isinstance(error, MemoryError)
+        or getattr(error, "errno", None) == errno.ENOMEM
+        or "failed to map segment" in text
+        or ("cannot allocate memory" in text and "static tls" not in text)
+        or (cause is not None and is_out_of_memory(cause))
+    )
+
+
+def reason_of(error: BaseException) -> str:
+    """The first line of what an error says, else its kind."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 class NpFaceApiError(Exception):
