@@ -77,13 +77,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             say(f"{where}: {error}")
             return 2 if isinstance(error, (InvalidArgument, InvalidType)) else 1
         except BrokenPipeError:  # `npfaceapi … | head`
-            results.drop()
+            results.drop_if_broken()
             return 1
         except (ImportError, MemoryError, OSError) as error:
             expected = "to write the results" if isinstance(error, OSError) else "the packages that it needs"
             expected = "enough memory" if is_out_of_memory(error) else expected
             say(f"{where}: expected {expected}, got: {getattr(error, 'strerror', None) or reason_of(error)}")
-            results.drop()
+            results.drop_if_broken()
             return 1
         except KeyboardInterrupt:
             say(f"{where}: interrupted")
@@ -119,10 +119,11 @@ class _Results:
             self._failure = error if isinstance(error, OSError) else OSError(errno.EBADF, reason_of(error))
             raise self._failure from None  # argparse passes over it
 
-    def drop(self) -> None:
+    def drop_if_broken(self) -> None:
         """What is still buffered goes nowhere, so that Python does not complain about it at exit."""
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+        if self._failure is not None:
+            with contextlib.suppress(OSError, ValueError, AttributeError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
