@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import reprlib
 
 __all__ = [
@@ -40,6 +41,23 @@ class _Short(reprlib.Repr):
 
 #: What came, for a message: as `repr` gives it, shortened in the middle.
 shown = _Short().repr
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether there was no memory to be had, which Python, the system and the loader of libraries each say in their own way."""
+    text, cause = str(error).lower(), error.__cause__ or error.__context__
+    return (
+        isinstance(error, MemoryError)
+        or getattr(error, "errno", None) == errno.ENOMEM
+        or "failed to map segment" in text
+        or ("cannot allocate memory" in text and "static tls" not in text)
+        or (cause is not None and is_out_of_memory(cause))
+    )
+
+
+def reason_of(error: BaseException) -> str:
+    """The first line of what an error says, else its kind."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 class NpFaceApiError(Exception):

@@ -6,10 +6,10 @@ A help text says what an option means, the same in all commands, and then in bra
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from npfaceapi.display.standard_error import say
 from npfaceapi.errors import InvalidArgument
 from npfaceapi.networks.registry import all_names, full_name, shown
 
@@ -102,7 +102,7 @@ def add_old_spelling(parser: argparse.ArgumentParser, old: str, option: argparse
 
 def tell_old_spelling(command: str, old: str, new: str) -> None:
     """The line."""
-    print(f"{command}: {old} is now spelled {new}; the next release no longer takes the old spelling", file=sys.stderr)
+    say(f"{command}: {old} is now spelled {new}; the next release no longer takes the old spelling")
 
 
 class _OldSpelling(argparse.Action):

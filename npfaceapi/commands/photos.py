@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from npfaceapi.commands.options import IN_USE, add_shared, name_among
+from npfaceapi.display.standard_error import is_terminal, say
 from npfaceapi.errors import ImageError, one_line
 from npfaceapi.networks.registry import DETECTORS, detector_called, shown
 
@@ -131,17 +132,17 @@ def printable(name: str) -> str:
 
 def with_progress(items: Sequence[str]) -> Iterator[str]:
     """The items, with "[3/10] name" on standard error while one is worked on: only for several, only on a terminal."""
-    shown = len(items) > 1 and sys.stderr.isatty()
+    shown = len(items) > 1 and is_terminal()
     for i, item in enumerate(items, 1):
         if shown:
             line = f"[{i}/{len(items)}] {item}"[: shutil.get_terminal_size().columns - 1]  # a longer one could not be wiped out
-            print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
+            say(f"\r\x1b[K{line}", end="")
         yield item
         if shown:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            say("\r\x1b[K", end="")
 
 
 def complain(error: object) -> None:
     """One line on standard error; a progress line under it is wiped out."""
-    start = "\r\x1b[K" if sys.stderr.isatty() else ""
-    print(f"{start}npfaceapi: {one_line(str(error))}", file=sys.stderr)
+    start = "\r\x1b[K" if is_terminal() else ""
+    say(f"{start}npfaceapi: {one_line(str(error))}")

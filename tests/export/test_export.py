@@ -225,7 +225,7 @@ def _umask():
         (["face_expression_net", "--out", "no/net.onnx"], "expected a file to write to, got: no such folder"),
         (
             ["face_expression_net", "--weights", "nowhere"],
-            "manifest.json: expected a file that can be read, got: No such",
+            "weights_manifest.json: expected a file that can be read, got: No",
         ),
         (["tiny_yolov2"], "TinyYolov2: expected weights to be loaded, got none"),
     ],

@@ -37,7 +37,7 @@ from npfaceapi.engines.trusted_folder import trusted_folder
 __all__ = ["cache_folder", "keep", "load", "read", "write"]
 
 _PACKAGE = Path(__file__).parent
-_NOT_IN_THE_CODE = ("NUMBA_CACHE_DIR", "NUMBA_NUM_THREADS", "NUMBA_CUDA", "NUMBA_ENABLE_CUDA")
+_NOT_IN_THE_CODE = ("NUMBA_CACHE_DIR", "NUMBA_DISABLE_JIT", "NUMBA_NUM_THREADS", "NUMBA_CUDA", "NUMBA_ENABLE_CUDA")
 _DIGEST_BYTES = 32
 
 
