@@ -13,6 +13,7 @@ The library:
     locks.py         locks that a forked child finds open
     _version.py      the version
     output_files.py  files that are written: whole, and never over an input
+    reading/         files, URLs and JSON of others, with a bound on all of it
     display/         HTML, SVG, text tables, lines on standard error; the library imports it inside of functions alone
     graph.py         a network as a graph: recording, nodes, shapes
     ops.py           the operations that networks consist of: shape rule and cost

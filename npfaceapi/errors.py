@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import reprlib
 
 __all__ = [
     "BackendUnavailable",
@@ -25,6 +26,21 @@ def one_line(text: str) -> str:
     """A text as one line that a terminal can show: white space folded, control characters escaped, cut where very long."""
     shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(text.split()))
     return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}..."
+
+
+class _Short(reprlib.Repr):
+    """Short texts of any values: of deeply nested lists, and of integers too long for `repr`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = 120
+
+    def repr_int(self, x: int, level: int) -> str:
+        return super().repr_int(x, level) if x.bit_length() < 10_000 else f"an integer of {x.bit_length()} bits"
+
+
+#: What came, for a message: as `repr` gives it, shortened in the middle.
+shown = _Short().repr
 
 
 def is_out_of_memory(error: BaseException) -> bool:

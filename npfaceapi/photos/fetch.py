@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfaceapi.errors import FetchError, InvalidArgument, InvalidType, WeightsError
+from npfaceapi.reading.files import open_regular, reason_of
 
 if TYPE_CHECKING:
     import urllib.request
 
     from PIL import Image
 
-__all__ = ["RequestInit", "fetch_image", "fetch_json", "fetch_net_weights", "fetch_or_throw", "is_url"]
+__all__ = ["RequestInit", "fetch_image", "fetch_json", "fetch_net_weights", "fetch_or_throw", "is_url", "path_of"]
 
 _URL = re.compile(r"https?://|file:", re.IGNORECASE)
 _CHUNK = 1 << 16
@@ -76,7 +77,7 @@ def fetch_or_throw(
         raise InvalidType(f"fetch_or_throw: expected a URL or a path of type str, got a path of {type(name).__name__}")
     if isinstance(url, str) and is_url(url):
         if url[:5].lower() == "file:":
-            return _read_file(_path_of(url), url, max_bytes)
+            return _read_file(path_of(url), url, max_bytes)
         return _request(url, init or {}, timeout, max_bytes)
     return _read_file(name, name, max_bytes)
 
@@ -179,11 +180,15 @@ def fetch_net_weights(uri: str | os.PathLike[str]) -> NDArray[np.float32]:
     return np.frombuffer(data, "<f4").astype(np.float32)
 
 
-def _path_of(url: str) -> str:
+def path_of(url: str) -> str:
+    """The path that a `file:` URL names."""
     from urllib.parse import urlsplit
     from urllib.request import url2pathname
 
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise FetchError(f"{url}: expected a file on this machine (file:///path), got: {error}") from None
     if parts.netloc not in ("", "localhost"):
         raise FetchError(f"{url}: expected a file on this machine (file:///path), got the host {parts.netloc!r}")
     return url2pathname(parts.path)
@@ -191,11 +196,13 @@ def _path_of(url: str) -> str:
 
 def _read_file(path: str, name: str, max_bytes: int) -> bytes:
     try:
-        with open(path, "rb") as file:
-            data = file.read(max_bytes + 1)
+        with open_regular(path) as file:
+            size = min(os.fstat(file.fileno()).st_size, max_bytes)
+            data = file.read(size + 1)  # takes memory for all that it is asked for
+            if size < len(data) <= max_bytes:  # it grows, or says no size, as those in /proc
+                data += file.read(max_bytes - size)
     except (OSError, ValueError) as error:  # ValueError: a null character in the path
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise FetchError(f"{name}: expected a file that can be read, got: {reason}") from None
+        raise FetchError(f"{name}: expected a file that can be read, got: {reason_of(error)}") from None
     if len(data) > max_bytes:
         raise _too_long(name, max_bytes)
     return data

@@ -149,6 +149,7 @@ print("child", os.waitstatus_to_exitcode(status), "parent", same)
     assert done.stdout.strip() == "child 0 parent True", done.stderr
 
 
+@pytest.mark.slow
 def test_without_any_writable_folder_kernels_still_run():
     """As in a container without a home folder whose package folder is read-only: one line, even where warnings are errors."""
     source = f"""
