@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import re
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from npfaceapi.errors import FetchError, InvalidArgument, InvalidType, WeightsError, shown
 from npfaceapi.faces.points import is_number
 from npfaceapi.reading.files import open_regular, reason_of
+from npfaceapi.reading.json_text import read_json
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -190,8 +190,8 @@ def fetch_json(uri: str | os.PathLike[str]) -> Any:
     """
     data = fetch_or_throw(uri)
     try:
-        return json.loads(data.decode("utf-8-sig"))
-    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
+        return read_json(data)
+    except ValueError as error:
         raise FetchError(f"{os.fspath(uri)}: expected JSON, got {len(data)} bytes of something else ({error})") from None
 
 
