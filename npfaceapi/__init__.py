@@ -35,6 +35,7 @@ The tools upon the library, which never imports them:
     inspection/      a page of everything that the networks see and compute for a photo
     conformance/     the golden cases; judge ports and our own backends, find faults
     benchmark/       speed, memory and accuracy, against other engines
+    _pyinstaller/    what a program built with PyInstaller needs
     commands/        the commands, a file each
     cli.py           the command line
     __main__.py      python -m npfaceapi
