@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import reprlib
 
 __all__ = [
@@ -23,8 +24,12 @@ LONGEST = 1000
 
 
 def one_line(text: str) -> str:
-    """A text as one line that a terminal can show: white space folded, control characters escaped, cut where very long."""
-    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(text.split()))
+    """A text as one line that a terminal can show: white space folded, control characters escaped, cut where very long.
+
+    A user and a password in a URL are left out.
+    """
+    line = re.sub(r"(?<=://)[^/?#\s]*@", "***@", " ".join(text.split()))
+    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
     return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}..."
 
 

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfaceapi.errors import FetchError, InvalidArgument, WeightsError, shown
-from npfaceapi.photos.fetch import fetch_or_throw, is_url, path_of
+from npfaceapi.photos.fetch import fetch_into, fetch_or_throw, is_url, path_of
 from npfaceapi.reading.files import fill, open_inside, plain_name, reason_of
 from npfaceapi.reading.json_text import read_json
 
@@ -227,11 +227,9 @@ class _ShardsAtUrl:
     def read_into(self, path: str, room: memoryview) -> int:
         url = self._folder._replace(path=f"{self._folder.path}/{quote(path)}").geturl()
         try:
-            data = fetch_or_throw(url, max_bytes=len(room))
+            return fetch_into(url, room)
         except FetchError as error:
             raise WeightsError(str(error)) from None
-        room[: len(data)] = data
-        return len(data)
 
 
 # ------------------------------------------------------------------ tensors
@@ -380,8 +378,8 @@ def load_weight_map(uri: str | os.PathLike[str] | None, default_model_name: str)
 def _on_server(url: str, name: str) -> tuple[str, Shards]:
     """The URL of the manifest, and its shards: they have the same host and query."""
     try:
-        parts = urlsplit(url)._replace(fragment="")
-    except ValueError as error:
-        raise WeightsError(f"{url}: expected the URL of a folder or of a manifest, got: {error}") from None
+        parts = urlsplit(url)
+    except ValueError:
+        raise WeightsError(f"{url}: expected the URL of a folder or of a manifest, got none") from None
     path = parts.path if url.endswith(".json") or parts.path.endswith(".json") else f"{parts.path.rstrip('/')}/{name}"
     return parts._replace(path=path).geturl(), _ShardsAtUrl(parts._replace(path=path.rpartition("/")[0]))
