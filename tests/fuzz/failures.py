@@ -10,7 +10,7 @@ import io
 import os
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -142,7 +142,7 @@ def _functions() -> tuple[Any, ...]:
 class CountedAllocations(contextlib.AbstractContextManager["CountedAllocations"]):
     """Counts NumPy's allocations of arrays in this thread; the one numbered `fails` gives no memory."""
 
-    _kept: list[Any] = []
+    _kept: ClassVar[list[Any]] = []
 
     def __init__(self, fails: int = -1) -> None:
         self._counts = np.array([0, fails], np.int64)

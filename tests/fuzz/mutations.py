@@ -9,8 +9,8 @@ from typing import Any
 
 INTERESTING = [0, 1, 2, 4, 8, 16, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF]
 VALUES: list[Any] = [
-    None, True, False, 0, -1, 1, 2**31, 2**63, 10**30, -(10**30), 1e39, -1e39, 1e308, 5e-324, "", "x", "\ud800", "../x", "/etc/passwd",
-    "\x00", "x" * 5000, [], [[]], {}, {"": None}, [0] * 70, float("nan"), float("inf"),
+    None, True, False, 0, -1, 1, 2**31, 2**63, 10**30, -(10**30), 1e39, -1e39, 1e308, 5e-324, "", "x", "\ud800", "../x",
+    "/etc/passwd", "\x00", "x" * 5000, [], [[]], {}, {"": None}, [0] * 70, float("nan"), float("inf"),
 ]  # fmt: skip
 
 

@@ -34,7 +34,8 @@ def photos() -> tuple[bytes, ...]:
     deep = Image.fromarray((np.arange(1200).reshape(30, 40) * 54).astype(np.uint16))
     floats = Image.fromarray(np.linspace(0, 255, 1200, dtype=np.float32).reshape(30, 40))
     written: list[tuple[Image.Image, str, dict[str, Any]]] = [
-        (rgb, "JPEG", {}), (rgb, "JPEG", {"progressive": True, "exif": exif}), (cmyk, "JPEG", {}), (gray, "JPEG", {"quality": 10}),
+        (rgb, "JPEG", {}), (rgb, "JPEG", {"progressive": True, "exif": exif}),
+        (cmyk, "JPEG", {}), (gray, "JPEG", {"quality": 10}),
         (rgb, "JPEG", {"icc_profile": b"profile" * 50, "comment": b"x", "restart_marker_blocks": 2}),
         (rgb, "PNG", {"pnginfo": info, "exif": exif}), (rgba, "PNG", {}), (palette, "PNG", {"transparency": 3}),
         (gray, "PNG", {}),
