@@ -10,10 +10,14 @@ import contextlib
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 
 from npfaceapi._version import __version__
+from npfaceapi.commands.photos import complain
 from npfaceapi.errors import InvalidArgument, InvalidType, NpFaceApiError
+from npfaceapi.photos.limits import own_pillow
+from npfaceapi.photos.messages import own_standard_error
 
 __all__ = ["main"]
 
@@ -57,7 +61,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             arguments = _parser().parse_args(argv)
             where = f"npfaceapi {arguments.command}"
-            return int(arguments.run(arguments))
+            if argv is None:  # this process is the command
+                own_standard_error()
+                own_pillow()
+            with _warnings_as_lines(where):
+                return int(arguments.run(arguments))
         finally:
             print(end="", flush=True)  # so that a full disk or a closed pipe shows here, not at exit
     except NpFaceApiError as error:
@@ -73,6 +81,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"{where}: interrupted", file=sys.stderr)
         return 130
+
+
+@contextlib.contextmanager
+def _warnings_as_lines(where: str) -> Iterator[None]:
+    """A warning is one line on standard error, without the line of code that gave it."""
+
+    def show(message: Warning | str, *_: object) -> None:
+        with contextlib.suppress(AttributeError, OSError, ValueError):  # closed or full: a warning is not worth an error
+            complain(message, where)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show  # type: ignore[assignment]
+        yield
 
 
 def _drop_output() -> None:

@@ -111,7 +111,7 @@ def with_progress(items: Sequence[str]) -> Iterator[str]:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
-def complain(error: object) -> None:
+def complain(error: object, where: str = "npfaceapi") -> None:
     """One line on standard error; a progress line under it is wiped out."""
     start = "\r\x1b[K" if sys.stderr.isatty() else ""
-    print(f"{start}npfaceapi: {one_line(str(error))}", file=sys.stderr)
+    print(f"{start}{where}: {one_line(str(error))}", file=sys.stderr)
