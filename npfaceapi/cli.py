@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 
 from npfaceapi._version import __version__
 from npfaceapi.commands.photos import complain
-from npfaceapi.errors import InvalidArgument, InvalidType, NpFaceApiError
+from npfaceapi.errors import InvalidArgument, InvalidType, NpFaceApiError, PhotoWarning
 from npfaceapi.photos.limits import own_pillow
 from npfaceapi.photos.messages import own_standard_error
 
@@ -93,6 +93,7 @@ def _warnings_as_lines(where: str) -> Iterator[None]:
 
     with warnings.catch_warnings():
         warnings.showwarning = show  # type: ignore[assignment]
+        warnings.simplefilter("always", PhotoWarning)  # under `-W error` too: the photo has been read
         yield
 
 

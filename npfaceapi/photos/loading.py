@@ -45,6 +45,7 @@ def load_image(photo: Photo, name: str = "photo") -> Pixels:
     -------
     ndarray
         `[H,W,3]`, C-contiguous, uint8, or float32 in 0..255 for floats.  Do not write to it: it can be the caller's array.
+        Beside it and what the decoder takes, reading needs some megabytes, whatever the size.
 
     Raises
     ------

@@ -154,24 +154,27 @@ def fax(seed: int) -> bytes:
 def test_one_line_a_photo(tmp_path: Path) -> None:
     contents = {"fax.tif": fax(1), "palette.tif": WARNED_OF, "good.tif": tiff()}
     contents["exif.jpg"] = _jpeg_with_damaged_exif()
+    contents["dark.png"] = _dark()
     for name, content in contents.items():
         (tmp_path / name).write_bytes(content)
-    command = [sys.executable, "-W", "error", "-m", "npfaceapi", "analyze", "--detector", "tiny", "--only", "detection"]
-    done = subprocess.run(
-        [*command, *(str(tmp_path / name) for name in contents)], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0
-    assert len(done.stdout.splitlines()) == 4
-    command.remove("-W")
-    command.remove("error")
-    done = subprocess.run(
-        [*command, *(str(tmp_path / name) for name in contents)], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    lines = done.stderr.splitlines()
-    assert [line.rpartition(".tif: ")[0] for line in lines] == [
-        f"npfaceapi analyze: {tmp_path / name}" for name in ("fax", "palette")
-    ]
-    assert "Fax4Decode: " in lines[0]
+    photos = [str(tmp_path / name) for name in contents]
+    for options in ([], ["-W", "error"]):
+        command = [sys.executable, *options, "-m", "npfaceapi", "analyze", "--detector", "tiny", "--only", "detection", *photos]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0
+        assert len(done.stdout.splitlines()) == len(contents)
+        lines = done.stderr.splitlines()
+        assert [line.split(": ")[:2] for line in lines] == [
+            ["npfaceapi analyze", str(tmp_path / name)] for name in ("fax.tif", "palette.tif", "dark.png")
+        ]
+        assert "Fax4Decode: " in lines[0]
+        assert "multiply 12-bit values by 16" in lines[2]
+
+
+def _dark() -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(np.full((9, 9), 4000, np.uint16)).save(file, "PNG")
+    return file.getvalue()
 
 
 def _jpeg_with_damaged_exif() -> bytes:
