@@ -111,12 +111,13 @@ def is_pil_image(photo: object) -> bool:
     return module is not None and isinstance(photo, module.Image)
 
 
-def photo_suffixes() -> set[str]:
+def photo_suffixes() -> frozenset[str]:
     """The endings, as ".jpg", of the files that can be read: those of Pillow's formats, and of plugins that are registered."""
     from PIL import Image
 
     Image.init()
-    return {suffix for suffix, kind in Image.EXTENSION.items() if kind in FORMATS and (kind in Image.OPEN or kind == "MPO")}
+    known = Image.EXTENSION.items()
+    return frozenset(suffix for suffix, kind in known if kind in FORMATS and (kind in Image.OPEN or kind == "MPO"))
 
 
 def decode_array(array: NDArray[np.generic], name: str) -> Pixels:
