@@ -12,7 +12,9 @@ The library:
     errors.py        the exceptions, all of them NpFaceApiError
     locks.py         locks that a forked child finds open
     _version.py      the version
-    display/         HTML, SVG and text tables; the library imports it inside of functions alone
+    output_files.py  files that are written: whole, and never over an input
+    reading/         files, URLs and JSON of others, with a bound on all of it
+    display/         HTML, SVG, text tables, lines on standard error; the library imports it inside of functions alone
     graph.py         a network as a graph: recording, nodes, shapes
     ops.py           the operations that networks consist of: shape rule and cost
     taps.py          the values of nodes inside of a network

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import importlib
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 from npfaceapi._version import __version__
 from npfaceapi.commands.photos import complain
-from npfaceapi.errors import InvalidArgument, InvalidType, NpFaceApiError, PhotoWarning
+from npfaceapi.display.standard_error import say
+from npfaceapi.errors import InvalidArgument, InvalidType, NpFaceApiError, PhotoWarning, is_out_of_memory, reason_of
 from npfaceapi.photos.limits import own_pillow
 from npfaceapi.photos.messages import own_standard_error
 
@@ -36,8 +39,15 @@ _COMMANDS = {
 }
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Never on standard output, which argparse takes where there is no standard error."""
+        say(f"{self.format_usage()}{self.prog}: error: {message}")
+        raise SystemExit(2)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="npfaceapi",
         description="The networks of face-api.js in NumPy and Numba.",
         epilog="npfaceapi COMMAND --help tells more.",
@@ -54,53 +64,77 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit status is returned."""
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="backslashreplace")  # file names can hold what the terminal's encoding cannot
-    where = "npfaceapi"
-    try:
+    where, results = "npfaceapi", _Results(sys.stdout)
+    with contextlib.redirect_stdout(results), warnings.catch_warnings():
+        warnings.filterwarnings("default", "npfaceapi ", RuntimeWarning)  # a line, even where warnings are to be errors
+        warnings.filterwarnings("always", category=PhotoWarning)
+        warnings.showwarning = lambda message, *_: complain(
+            str(message).removeprefix("npfaceapi "), where if isinstance(message, PhotoWarning) else "npfaceapi"
+        )
         try:
-            arguments = _parser().parse_args(argv)
-            where = f"npfaceapi {arguments.command}"
-            if argv is None:  # this process is the command
-                own_standard_error()
-                own_pillow()
-            with _warnings_as_lines(where):
+            try:
+                arguments = _parser().parse_args(argv)
+                where = f"npfaceapi {arguments.command}"
+                if argv is None:  # this process is the command
+                    own_standard_error()
+                    own_pillow()
                 return int(arguments.run(arguments))
-        finally:
-            print(end="", flush=True)  # so that a full disk or a closed pipe shows here, not at exit
-    except NpFaceApiError as error:
-        print(f"{where}: {error}", file=sys.stderr)
-        return 2 if isinstance(error, (InvalidArgument, InvalidType)) else 1
-    except BrokenPipeError:  # `npfaceapi … | head`
-        _drop_output()
-        return 1
-    except OSError as error:
-        print(f"{where}: expected to write the results, got: {error.strerror or error}", file=sys.stderr)
-        _drop_output()
-        return 1
-    except KeyboardInterrupt:
-        print(f"{where}: interrupted", file=sys.stderr)
-        return 130
+            finally:
+                results.flush()  # so that a full disk or a closed pipe shows here, not at exit
+        except NpFaceApiError as error:
+            say(f"{where}: {error}")
+            return 2 if isinstance(error, (InvalidArgument, InvalidType)) else 1
+        except BrokenPipeError:  # `npfaceapi … | head`
+            results.drop_if_broken()
+            return 1
+        except (ImportError, MemoryError, OSError) as error:
+            expected = "to write the results" if isinstance(error, OSError) else "the packages that it needs"
+            expected = "enough memory" if is_out_of_memory(error) else expected
+            say(f"{where}: expected {expected}, got: {getattr(error, 'strerror', None) or reason_of(error)}")
+            results.drop_if_broken()
+            return 1
+        except KeyboardInterrupt:
+            say(f"{where}: interrupted")
+            return 130
 
 
-@contextlib.contextmanager
-def _warnings_as_lines(where: str) -> Iterator[None]:
-    """A warning is one line on standard error, without the line of code that gave it."""
+class _Results:
+    """Standard output while a command runs: whatever stands there, results that cannot be written are an OSError at the end."""
 
-    def show(message: Warning | str, *_: object) -> None:
-        with contextlib.suppress(AttributeError, OSError, ValueError):  # closed or full: a warning is not worth an error
-            complain(message, where)
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._failure: OSError | None = None
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            stream.reconfigure(errors="backslashreplace")  # file names can hold what the terminal's encoding cannot
 
-    with warnings.catch_warnings():
-        warnings.showwarning = show  # type: ignore[assignment]
-        warnings.simplefilter("always", PhotoWarning)  # under `-W error` too: the photo has been read
-        yield
+    def write(self, text: str) -> int:
+        if self._stream is None or getattr(self._stream, "closed", False):  # files that the command writes shall be complete
+            self._failure = OSError(errno.EBADF, os.strerror(errno.EBADF)) if text else self._failure
+        else:
+            self._call("write", text)
+        return len(text)
 
+    def flush(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        if hasattr(self._stream, "flush"):
+            self._call("flush")
 
-def _drop_output() -> None:
-    """What is still buffered goes nowhere, so that Python does not complain about it at exit."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    def _call(self, method: str, *arguments: str) -> None:
+        try:
+            getattr(self._stream, method)(*arguments)
+        except Exception as error:  # whatever an application's object raises
+            self._failure = error if isinstance(error, OSError) else OSError(errno.EBADF, reason_of(error))
+            raise self._failure from None  # argparse passes over it
+
+    def drop_if_broken(self) -> None:
+        """What is still buffered goes nowhere, so that Python does not complain about it at exit."""
+        if self._failure is not None:
+            with contextlib.suppress(OSError, ValueError, AttributeError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 if __name__ == "__main__":

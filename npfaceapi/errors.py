@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import re
+import reprlib
+
 __all__ = [
     "BackendUnavailable",
     "DeviceError",
@@ -23,10 +27,44 @@ LONGEST = 1000
 def one_line(text: str) -> str:
     """A text as one line that a terminal can show: white space folded, control characters escaped.
 
-    A very long one loses its middle: messages begin with a name and end with what is wrong.
+    A very long one loses its middle: messages begin with a name and end with what is wrong.  A user and a password in a URL are
+    left out.
     """
-    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(text.split()))
+    line = re.sub(r"(?<=://)[^/?#\s]*@", "***@", " ".join(text.split()))
+    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
     return shown if len(shown) <= LONGEST else f"{shown[: LONGEST // 2]}...{shown[-LONGEST // 2 :]}"
+
+
+class _Short(reprlib.Repr):
+    """Short texts of any values: of deeply nested lists, and of integers too long for `repr`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = 120
+
+    def repr_int(self, x: int, level: int) -> str:
+        return super().repr_int(x, level) if x.bit_length() < 10_000 else f"an integer of {x.bit_length()} bits"
+
+
+#: What came, for a message: as `repr` gives it, shortened in the middle.
+shown = _Short().repr
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether there was no memory to be had, which Python, the system and the loader of libraries each say in their own way."""
+    text, cause = str(error).lower(), error.__cause__ or error.__context__
+    return (
+        isinstance(error, MemoryError)
+        or getattr(error, "errno", None) == errno.ENOMEM
+        or "failed to map segment" in text
+        or ("cannot allocate memory" in text and "static tls" not in text)
+        or (cause is not None and is_out_of_memory(cause))
+    )
+
+
+def reason_of(error: BaseException) -> str:
+    """The first line of what an error says, else its kind."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 class NpFaceApiError(Exception):

@@ -23,7 +23,8 @@ from npfaceapi.faces.results import FaceDetection, FaceResult, Faces, extend_wit
 from npfaceapi.locks import ForkSafeLock
 from npfaceapi.networks.options import FaceDetectionOptions, MtcnnOptions, SsdMobilenetv1Options, TinyYolov2Options
 from npfaceapi.networks.registry import detector_of
-from npfaceapi.photos.net_input import NetInput, Photo, Photos, Pixels, pixel_rect, to_net_input
+from npfaceapi.photos.many import MAX_CROPS, MAX_PHOTOS, each_photo, in_chunks
+from npfaceapi.photos.net_input import NetInput, Photo, Photos, Pixels, pixel_rect
 from npfaceapi.photos.source import PhotoSource
 
 __all__ = [
@@ -40,10 +41,6 @@ Item = TypeVar("Item")
 Result_co = TypeVar("Result_co", covariant=True)  # of `run()`
 Extended_co = TypeVar("Extended_co", covariant=True)  # of `run()` after one more step
 XYWH: TypeAlias = tuple[int, int, int, int]
-
-#: How many crops and how many photos a network sees at once.  It runs once on all faces of a photo, of which SSD gives at most
-#: 100; the limits bound the memory that many photos of crowds take.
-MAX_BATCH, MAX_PHOTOS = 128, 8
 
 
 class ComposableTask(Generic[Result_co, Extended_co]):
@@ -87,36 +84,40 @@ class ComposableTask(Generic[Result_co, Extended_co]):
         return cast("ComposableTask[Extended_co, Extended_co]", extended)
 
     def _faces(self, net_input: NetInput) -> list[list[FaceDetection]]:
-        images = net_input.image_tensors
         net = detector_of(self.options)
         assert net is not None
-        detector = nets.network_named(net.name)
-        chunks = (NetInput.of_pixels(images[at : at + MAX_PHOTOS]) for at in range(0, len(images), MAX_PHOTOS))
-        return [faces for chunk in chunks for faces in detector.locate_faces(chunk, self.options)]
+        return cast("list[list[FaceDetection]]", nets.network_named(net.name).locate_faces(net_input, self.options))
 
     def _results(self) -> tuple[list[Faces[FaceDetection]] | list[Faces[FaceResult]], bool]:
         """The faces of each photo, and whether a list of photos came in."""
-        net_input = to_net_input(self.photo)
-        sources = self._sources(net_input)
-        photos = [
+        photos, is_batch = each_photo(self.photo)
+        results: list[Any] = []
+        chunks = in_chunks(photos, MAX_PHOTOS)
+        while chunk := next(chunks, None):
+            results += self._results_of(chunk)
+            del chunk  # else its photos would be held while the next are decoded
+        return results, is_batch
+
+    def _results_of(self, photos: Sequence[tuple[Photo, Pixels]]) -> list[Faces[FaceDetection]] | list[Faces[FaceResult]]:
+        """The faces of photos that are decoded."""
+        images = [image for _, image in photos]
+        detections = [
             Faces((seen_in(source, face) for face in faces), source)
-            for source, faces in zip(sources, self._faces(net_input), strict=True)
+            for source, faces in zip(
+                (PhotoSource(photo, (image.shape[1], image.shape[0])) for photo, image in photos),
+                self._faces(NetInput.of_pixels(images)),
+                strict=True,
+            )
         ]
         if not self.steps:
-            return photos, net_input.is_batch_input
+            return detections
         faces = FacesInProgress(
-            FaceInProgress(net_input.image_tensors[i], FaceResult(d)) for i, detections in enumerate(photos) for d in detections
+            FaceInProgress(image, FaceResult(d)) for image, found in zip(images, detections, strict=True) for d in found
         )
         for step in self.steps:
             step.run(faces)
         results = iter(face.result for face in faces)
-        return [Faces((next(results) for _ in faces), faces.source) for faces in photos], net_input.is_batch_input
-
-    def _sources(self, net_input: NetInput) -> list[PhotoSource]:
-        given = net_input.image_tensors if isinstance(self.photo, NetInput) else self.photo
-        photos = list(given) if isinstance(given, (list, tuple)) else [cast("Photo", given)]
-        sizes = [(image.shape[1], image.shape[0]) for image in net_input.image_tensors]
-        return [PhotoSource(photo, size) for photo, size in zip(photos, sizes, strict=True)]
+        return [Faces((next(results) for _ in found), found.source) for found in detections]
 
     def run(self) -> Result_co:
         """Compute the chain."""
@@ -250,11 +251,11 @@ class FacesInProgress(list[FaceInProgress]):
     _chunks: Sequence[tuple[list[FaceInProgress], NetInput]] = ()
 
     def cut(self, rectangle: Rectangle) -> Sequence[tuple[list[FaceInProgress], NetInput]]:
-        """Faces and their crops, at most `MAX_BATCH` each; a face whose crop holds no pixel is left out."""
+        """Faces and their crops, at most `MAX_CROPS` each; a face whose crop holds no pixel is left out."""
         rects = [rectangle(face) for face in self]
         if rects != self._rects:
             pairs = [(face, r) for face, r in zip(self, rects, strict=True) if r is not None]
-            chunks = [pairs[at : at + MAX_BATCH] for at in range(0, len(pairs), MAX_BATCH)]
+            chunks = [pairs[at : at + MAX_CROPS] for at in range(0, len(pairs), MAX_CROPS)]
             self._chunks = [
                 (
                     [face for face, _ in chunk],
@@ -345,8 +346,9 @@ def detect_all_faces(
 
     Parameters
     ----------
-    photo : photo or list of photos
-        A path, bytes, a file object, a URL, a `PIL.Image.Image` or an array [H,W,3]; see `load_image`.
+    photo : photo, or list or iterator of photos
+        A path, bytes, a file object, a URL, a `PIL.Image.Image` or an array [H,W,3]; see `load_image`.  Of many
+        photos, few are in memory at a time.
     options : SsdMobilenetv1Options (default), TinyFaceDetectorOptions, TinyYolov2Options or MtcnnOptions
         Choose the detector.
 

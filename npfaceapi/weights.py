@@ -4,6 +4,9 @@ The format is TensorFlow.js's.  The manifest is a list of groups `{"weights": [.
 shards of a group are joined, and its entries follow each other in them without any alignment.  A quantized
 entry holds integers q that stand for q * scale + min, evaluated in float64 and then rounded to float32.
 
+A manifest is checked before a shard is read: its shards are files of its own folder, and how many bytes they have in all
+follows from its entries, so no more than that is ever read.
+
 Source: face-api.js 0.22.2 (`loadWeightMap`) and TensorFlow.js 1.7.0 (`io.decodeWeights`).
 """
 
@@ -11,29 +14,52 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import json
+import io
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+from urllib.parse import SplitResult, quote, urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
 
-from npfaceapi.errors import FetchError, InvalidArgument, WeightsError
+from npfaceapi.errors import FetchError, InvalidArgument, WeightsError, shown
+from npfaceapi.photos.fetch import fetch_into, fetch_or_throw, is_url, path_of
+from npfaceapi.reading.files import fill, open_inside, plain_name, reason_of
+from npfaceapi.reading.json_text import read_json
 
 if TYPE_CHECKING:
     from importlib.abc import Traversable
 
-__all__ = ["bundled_weights", "bundled_weights_shapes", "data_folder", "load_weight_map", "read_tensors", "tensor_shapes"]
+__all__ = [
+    "OwnShards",
+    "Shards",
+    "ShardsInFolder",
+    "bundled_weights",
+    "bundled_weights_shapes",
+    "data_folder",
+    "load_weight_map",
+    "read_tensors",
+    "tensor_shapes",
+]
 
 Array = np.ndarray[Any, Any]
 #: Tensors by name; those of every bundled model are float32.
 WeightMap: TypeAlias = dict[str, NDArray[np.float32 | np.int32 | np.bool_ | np.uint8 | np.uint16]]
 
+#: How the numbers of each dtype stand in a shard.
 _STORED = {"float32": "<f4", "int32": "<i4", "bool": "u1", "uint8": "u1", "uint16": "<u2"}
+#: What quantized numbers are at most, and what they must not exceed once decoded.
+_LEVELS = {"uint8": 255, "uint16": 65535}
+_LARGEST = {"float32": float(np.finfo(np.float32).max), "int32": 2.0**31 - 1}
+#: Limits of a manifest: its own length, the length of all its tensors once decoded (the largest model has 63 million), and how
+#: many dimensions a tensor has, as in NumPy 1.
+_MAX_MANIFEST_BYTES, _MAX_BYTES, _MAX_DIMENSIONS = 2**24, 2**30, 32
+_CHUNK = 2**13  # numbers decoded at once
 
 
 def data_folder(name: str) -> Traversable:
@@ -44,67 +70,195 @@ def data_folder(name: str) -> Traversable:
     return resources.files("npfaceapi").joinpath("_data").joinpath(name)
 
 
-def _manifest(data: bytes, where: str) -> list[dict[str, Any]]:
+# ------------------------------------------------------------------ the manifest
+
+
+class _Entry(NamedTuple):
+    """A tensor of a manifest."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    stored: np.dtype[Any]
+    quantization: tuple[float, float] | None  # scale, min
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes of the shards it takes."""
+        return math.prod(self.shape) * self.stored.itemsize
+
+
+class _Group(NamedTuple):
+    """Tensors that follow each other in some shards, joined."""
+
+    entries: list[_Entry]
+    paths: list[str]
+
+    def check_length(self, length: int, where: str) -> None:
+        """Complain of shards of another length than the entries say."""
+        files, end = ", ".join(self.paths), 0
+        for entry in self.entries:
+            at, end = end, end + entry.nbytes
+            if end > length:
+                raise WeightsError(
+                    f"{files}: expected bytes {at} to {end} for tensor {entry.name}, got {length} bytes in all (truncated?)"
+                )
+        if end < length:
+            raise WeightsError(f"{files}: expected {end} bytes as {where} lists them, got {length}")
+
+
+def _manifest(data: bytes, where: str) -> list[_Group]:
     try:
-        groups, names = json.loads(data), set()
-        for group in groups:
-            for entry in group["weights"]:
-                _check_entry(entry)
-                if entry["name"] in names:
-                    raise ValueError(f"tensor {entry['name']} twice")
-                names.add(entry["name"])
-            if not all(isinstance(path, str) for path in group["paths"]):
-                raise ValueError(f"paths: {group['paths']}")
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise WeightsError(f"{where}: expected a TensorFlow.js weights manifest (JSON), got {_shorten(error)}") from None
-    return list(groups)
+        groups = [_group(each) for each in _of(list, read_json(data), "manifest")]
+        _refuse_repeated("tensor", [entry.name for group in groups for entry in group.entries])
+        _refuse_repeated("shard", [path for group in groups for path in group.paths])
+        decoded = sum(math.prod(e.shape) * np.dtype(e.dtype).itemsize for group in groups for e in group.entries)
+        if decoded > _MAX_BYTES:
+            raise ValueError(f"tensors of {decoded} bytes, more than {_MAX_BYTES}")
+    except ValueError as error:
+        raise WeightsError(f"{where}: expected a TensorFlow.js weights manifest (JSON), got {error}") from None
+    return groups
 
 
-def _check_entry(entry: Mapping[str, Any]) -> None:
-    name, shape, quantization = entry["name"], entry["shape"], entry.get("quantization")
-    if not isinstance(name, str) or not all(type(n) is int and n >= 0 for n in shape):
-        raise ValueError(f"tensor {name!r} of shape {shape!r}")
-    if _stored_dtype(entry) not in _STORED or entry["dtype"] not in _STORED:
-        raise ValueError(f"tensor {name} of dtype {_stored_dtype(entry)!r}")
-    if quantization is not None and not all(isinstance(quantization[key], (int, float)) for key in ("scale", "min")):
-        raise ValueError(f"tensor {name} with quantization {quantization!r}")
+def _group(stated: Any) -> _Group:
+    entries, paths = (_field(stated, key, list) for key in ("weights", "paths"))
+    return _Group([_entry(each) for each in entries], [plain_name(_of(str, path, "path")) for path in paths])
 
 
-def _shorten(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0][:120]
+def _entry(stated: Any) -> _Entry:
+    name, shape, dtype = _field(stated, "name", str), _field(stated, "shape", list), _field(stated, "dtype", str)
+    # NumPy holds empty tensors, too, to dimensions whose product can be addressed
+    sensible = len(shape) <= _MAX_DIMENSIONS and all(type(n) is int and n >= 0 for n in shape)
+    if not sensible or math.prod(n or 1 for n in shape) > _MAX_BYTES:
+        raise ValueError(f"tensor {name} of shape {shown(shape)}")
+    quantization, stored = None, dtype
+    if "quantization" in stated:
+        how = _field(stated, "quantization", dict)
+        stored, scale, least = _field(how, "dtype", str), _field(how, "scale", int, float), _field(how, "min", int, float)
+        quantization = float(scale), float(least)
+    if dtype not in _STORED or stored not in _STORED or (quantization and (stored not in _LEVELS or dtype not in _LARGEST)):
+        raise ValueError(f"tensor {name} of dtype {shown(dtype)}, stored as {shown(stored)}")
+    if quantization and not all(abs(q * quantization[0] + quantization[1]) <= _LARGEST[dtype] for q in (0, _LEVELS[stored])):
+        raise ValueError(f"tensor {name} with numbers beyond {dtype}: scale {quantization[0]}, min {quantization[1]}")
+    return _Entry(name, tuple(shape), dtype, np.dtype(_STORED[stored]), quantization)
 
 
-def _stored_dtype(entry: Mapping[str, Any]) -> str:
-    return str(entry["quantization"]["dtype"] if "quantization" in entry else entry["dtype"])
+def _field(stated: Any, key: str, *kinds: type) -> Any:
+    return _of(kinds, _of(dict, stated, "object").get(key), key)
+
+
+def _of(kinds: type | tuple[type, ...], value: Any, what: str) -> Any:
+    """The value, if it is of such a type: bool is no int here."""
+    if not isinstance(value, kinds) or isinstance(value, bool):
+        raise ValueError(f"{what} {shown(value)}")
+    return value
+
+
+def _refuse_repeated(what: str, names: list[str]) -> None:
+    for name, count in Counter(names).most_common(1):
+        if count > 1:
+            raise ValueError(f"{what} {name} twice")
 
 
 def tensor_shapes(manifest: bytes, where: str) -> dict[str, tuple[int, ...]]:
     """Name -> shape of every entry of a manifest, in its order."""
-    return {e["name"]: tuple(e["shape"]) for group in _manifest(manifest, where) for e in group["weights"]}
+    return {entry.name: entry.shape for group in _manifest(manifest, where) for entry in group.entries}
 
 
-def _decode(entry: Mapping[str, Any], raw: Array) -> Array:
-    quantization = entry.get("quantization")
-    if quantization is not None:
-        narrow = raw.dtype.kind == "u"  # few values, so each is computed once: the whole tensor in float64 would take much memory
-        levels = np.arange(np.iinfo(raw.dtype).max + 1, dtype=np.float64) if narrow else raw.astype(np.float64)
-        values = levels * quantization["scale"] + quantization["min"]
-        decoded = np.floor(values + 0.5).astype(np.int32) if entry["dtype"] == "int32" else values.astype(np.float32)
-        decoded = decoded[raw] if narrow else decoded
-    else:
-        decoded = raw.astype({"float32": np.float32, "int32": np.int32, "bool": np.bool_}.get(entry["dtype"], raw.dtype))
-    return np.asarray(decoded.reshape(entry["shape"]))
+# ------------------------------------------------------------------ shards
 
 
-def read_tensors(manifest: bytes, read: Callable[[str], bytes], where: str, names: Iterable[str] | None = None) -> WeightMap:
-    """Decode the tensors of a manifest; `read(path)` gives the bytes of a shard.
+class Shards(Protocol):
+    """Where the shards of a manifest are."""
+
+    def size(self, path: str) -> int | None:
+        """How many bytes a shard has; None if that is not known before it is read."""
+        ...
+
+    def read_into(self, path: str, room: memoryview) -> int:
+        """Read a shard into the start of `room`; gives its length, or more than there is room for."""
+        ...
+
+
+class OwnShards:
+    """Shards of the package's own, which a function reads."""
+
+    def __init__(self, read: Callable[[str], bytes]) -> None:
+        self._read = read
+
+    def size(self, path: str) -> int | None:
+        return None
+
+    def read_into(self, path: str, room: memoryview) -> int:
+        data = self._read(path)
+        room[: len(data)] = data[: len(room)]
+        return len(data)
+
+
+class ShardsInFolder:
+    """Shards in a folder that others wrote: regular files, and none outside of it by a link."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def size(self, path: str) -> int | None:
+        return self._open(path, lambda file: os.fstat(file.fileno()).st_size)
+
+    def read_into(self, path: str, room: memoryview) -> int:
+        return self._open(path, lambda file: fill(file, room))
+
+    def _open(self, path: str, use: Callable[[io.BufferedIOBase], int]) -> int:
+        try:
+            with open_inside(self._folder, path) as file:
+                return use(file)
+        except (OSError, ValueError) as error:
+            raise WeightsError(f"{self._folder / path}: expected a readable weight file, got {reason_of(error)}") from None
+
+
+class _ShardsAtUrl:
+    """Shards in the folder of a URL, asked for with its query."""
+
+    def __init__(self, folder: SplitResult) -> None:
+        self._folder = folder
+
+    def size(self, path: str) -> int | None:
+        return None
+
+    def read_into(self, path: str, room: memoryview) -> int:
+        url = self._folder._replace(path=f"{self._folder.path}/{quote(path)}").geturl()
+        try:
+            return fetch_into(url, room)
+        except FetchError as error:
+            raise WeightsError(str(error)) from None
+
+
+# ------------------------------------------------------------------ tensors
+
+
+def _decode(entry: _Entry, raw: Array) -> Array:
+    if entry.quantization is None:
+        return raw.astype(np.dtype(entry.dtype)).reshape(entry.shape)
+    scale, least = entry.quantization
+    decoded = np.empty(raw.size, entry.dtype)
+    for at in range(0, raw.size, _CHUNK):  # not all at once: in float64 the tensor has eight times the bytes of its shard
+        values = raw[at : at + _CHUNK].astype(np.float64)
+        values *= scale
+        values += least
+        decoded[at : at + _CHUNK] = np.floor(values + 0.5) if entry.dtype == "int32" else values
+    return decoded.reshape(entry.shape)
+
+
+def read_tensors(manifest: bytes, shards: Shards, where: str, names: Iterable[str] | None = None) -> WeightMap:
+    """Decode the tensors of a manifest.
+
+    Besides the tensors, it takes no more memory than the shards have bytes.
 
     Parameters
     ----------
     manifest : bytes
         The JSON text.
-    read : callable
-        Called with each path of the manifest.
+    shards : Shards
+        Where they are read.
     where : str
         The manifest's file name, for error messages.
     names : iterable of str, optional
@@ -116,24 +270,25 @@ def read_tensors(manifest: bytes, read: Callable[[str], bytes], where: str, name
         A shard is missing, too short or too long; the message names the file, the tensor and the bytes.
     """
     wanted = None if names is None else set(names)
+    groups = _manifest(manifest, where)
+    for group in groups:
+        sizes = [size for path in group.paths if (size := shards.size(path)) is not None]
+        if len(sizes) == len(group.paths):
+            group.check_length(sum(sizes), where)
     tensors: WeightMap = {}
-    for group in _manifest(manifest, where):
-        shards = [read(path) for path in group["paths"]]
-        data, at = b"".join(shards), 0
-        files = ", ".join(group["paths"])
-        for entry in group["weights"]:
-            dtype = np.dtype(_STORED[_stored_dtype(entry)])
-            count = math.prod(entry["shape"])
-            end = at + count * dtype.itemsize
-            if end > len(data):
-                raise WeightsError(
-                    f"{files}: expected bytes {at} to {end} for tensor {entry['name']}, got {len(data)} bytes in all (truncated?)"
-                )
-            if wanted is None or entry["name"] in wanted:
-                tensors[entry["name"]] = _decode(entry, np.frombuffer(data, dtype, count, at))
-            at = end
-        if at != len(data):
-            raise WeightsError(f"{files}: expected {at} bytes as {where} lists them, got {len(data)}")
+    for group in groups:
+        data, at = np.empty(sum(entry.nbytes for entry in group.entries), np.uint8), 0
+        for path in group.paths:
+            at += shards.read_into(path, data.data[at:])
+            if at > len(data):
+                break
+        group.check_length(at, where)
+        at = 0
+        for entry in group.entries:
+            raw = data[at : at + entry.nbytes].view(entry.stored)
+            if wanted is None or entry.name in wanted:
+                tensors[entry.name] = _decode(entry, raw)
+            at += entry.nbytes
     return tensors
 
 
@@ -171,7 +326,7 @@ def bundled_weights_shapes(model: str) -> dict[str, tuple[int, ...]]:
 def bundled_weights(model: str, names: Iterable[str] | None = None) -> WeightMap:
     """The tensors of a bundled model, its files' hashes checked."""
     name = f"{model}-weights_manifest.json"
-    return read_tensors(_read_bundled(name), _read_bundled, name, names)
+    return read_tensors(_read_bundled(name), OwnShards(_read_bundled), name, names)
 
 
 def load_weight_map(uri: str | os.PathLike[str] | None, default_model_name: str) -> WeightMap:
@@ -205,33 +360,26 @@ def load_weight_map(uri: str | os.PathLike[str] | None, default_model_name: str)
     text = os.fspath(uri)
     if not isinstance(text, str) or not text:
         raise InvalidArgument(f"load_weight_map: expected a folder, a manifest file or a URL, got {uri!r}")
-    if text.startswith(("http://", "https://", "file:")):
-        return _load_from_url(text, default_model_name)
-    path = Path(text)
-    manifest = path if path.suffix == ".json" else path / f"{default_model_name}-weights_manifest.json"
+    name = f"{default_model_name}-weights_manifest.json"
+    manifest: str | Path
+    shards: Shards
+    try:
+        if is_url(text) and text[:5].lower() != "file:":
+            manifest, shards = _on_server(text, name)
+        else:
+            path = Path(path_of(text) if is_url(text) else text)
+            manifest = path if path.suffix == ".json" else path / name
+            shards = ShardsInFolder(manifest.parent)
+        return read_tensors(fetch_or_throw(manifest, max_bytes=_MAX_MANIFEST_BYTES), shards, str(manifest))
+    except FetchError as error:
+        raise WeightsError(str(error)) from None
 
-    def read(name: str) -> bytes:
-        file = manifest.parent / name
-        try:
-            return file.read_bytes()
-        except (OSError, ValueError) as error:  # ValueError: a null character in the path
-            reason = getattr(error, "strerror", None) or error
-            raise WeightsError(f"{file}: expected a readable weight file, got {reason}") from None
 
-    return read_tensors(read(manifest.name), read, manifest.name)
-
-
-def _load_from_url(url: str, default_model_name: str) -> WeightMap:
-    from npfaceapi.photos.fetch import fetch_or_throw
-
-    address = url if url.endswith(".json") else f"{url.rstrip('/')}/{default_model_name}-weights_manifest.json"
-    folder = address.rpartition("/")[0]
-
-    def read(name: str) -> bytes:
-        try:
-            return fetch_or_throw(f"{folder}/{name}")
-        except FetchError as error:
-            raise WeightsError(str(error)) from None
-
-    name = address.rpartition("/")[2]
-    return read_tensors(read(name), read, name)
+def _on_server(url: str, name: str) -> tuple[str, Shards]:
+    """The URL of the manifest, and its shards: they have the same host and query."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise WeightsError(f"{url}: expected the URL of a folder or of a manifest, got none") from None
+    path = parts.path if url.endswith(".json") or parts.path.endswith(".json") else f"{parts.path.rstrip('/')}/{name}"
+    return parts._replace(path=path).geturl(), _ShardsAtUrl(parts._replace(path=path.rpartition("/")[0]))

@@ -76,13 +76,13 @@ def kept(tmp_path_factory):
 
 def test_kept_kernels_are_loaded_without_numba(kept):
     place, probability = kept
-    before = {path: path.stat().st_mtime_ns for path in place.rglob("*")}
+    before = {path: path.stat().st_mtime_ns for path in place.rglob("*") if path.is_file()}
     assert len(before) > 4
     folder, again, numba = rnet(NUMBA_CACHE_DIR=str(place))
     assert not numba
     assert again == probability
     assert folder.parent == place
-    assert {path: path.stat().st_mtime_ns for path in place.rglob("*")} == before
+    assert {path: path.stat().st_mtime_ns for path in place.rglob("*") if path.is_file()} == before
 
 
 def test_compiling_is_announced_once_and_on_a_terminal_alone(kept, tmp_path):
@@ -152,22 +152,38 @@ def test_damaged_kernels_are_compiled_anew(kept, tmp_path, damage):
     assert not rnet(NUMBA_CACHE_DIR=str(tmp_path / "copy"))[2]
 
 
-@pytest.mark.skipif(not hasattr(os, "getuid"), reason="no owners here")
-def test_kernels_that_others_can_write_are_not_run(kept, tmp_path):
-    place, _ = kept
+def test_a_kernel_under_anothers_name_is_not_run(kept, tmp_path):
+    """A file that was restored in the wrong place is whole, and what it does is not what is asked for."""
+    place, probability = kept
     shutil.copytree(place, tmp_path / "copy")
     (folder,) = (tmp_path / "copy").iterdir()
-    folder.chmod(0o777)
-    done = subprocess.run(
-        [sys.executable, "-c", RNET],
-        env=environment(NUMBA_CACHE_DIR=str(tmp_path / "copy")),
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split()[0] == "None"
-    assert done.stdout.split()[2] == "True"
+    files = sorted(path for path in folder.iterdir() if "." in path.name)
+    contents = [path.read_bytes() for path in files]
+    for path, content in zip(files, contents[1:] + contents[:1], strict=True):
+        path.write_bytes(content)
+    (folder / "target").write_bytes(contents[0])
+    _, again, numba = rnet(NUMBA_CACHE_DIR=str(tmp_path / "copy"))
+    assert numba
+    assert again == probability
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="no owners here")
+def test_kernels_that_others_can_write_are_not_run(kept, tmp_path):
+    shutil.copytree(kept[0], tmp_path / "copy")
+    (folder,) = (tmp_path / "copy").iterdir()
+    for open_to_all in (folder, folder.parent):
+        open_to_all.chmod(0o777)
+        done = subprocess.run(
+            [sys.executable, "-c", RNET],
+            env=environment(NUMBA_CACHE_DIR=str(tmp_path / "copy")),
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.split()[0] == "None"
+        assert done.stdout.split()[2] == "True"
+        open_to_all.chmod(0o755)
 
 
 def test_a_kernel_that_needs_numba_is_not_kept():

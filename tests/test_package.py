@@ -188,6 +188,7 @@ def test_engines_know_the_graph_alone_and_kernels_nothing():
         if module.startswith("npfaceapi.engines"):
             assert {name for name in ours if not name.startswith("engines")} <= {
                 "display.plain_table",
+                "display.standard_error",
                 "errors",
                 "graph",
                 "locks",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from npfaceapi import nets, tasks
 from npfaceapi.errors import ImageNotFoundError, InvalidArgument, InvalidType, WeightsError
 from npfaceapi.faces.results import FaceDetection, FaceResult
 from npfaceapi.networks.neural_network import NeuralNetwork
-from npfaceapi.photos import net_input
+from npfaceapi.photos import many, net_input
 
 OPTIONS = faceapi.TinyFaceDetectorOptions(input_size=224)
 BLACK = np.zeros((60, 80, 3), np.uint8)
@@ -229,9 +230,60 @@ def test_a_list_of_photos(photo, two_faces):
 def test_many_faces_in_small_batches(photo, two_faces, monkeypatch):
     photos = [two_faces, photo, two_faces]
     expected = [[face.to_json() for face in faces] for faces in all_steps(photos).run()]
-    monkeypatch.setattr(tasks, "MAX_BATCH", 1)
+    monkeypatch.setattr(tasks, "MAX_CROPS", 1)
     monkeypatch.setattr(tasks, "MAX_PHOTOS", 2)
     assert [[face.to_json() for face in faces] for faces in all_steps(photos).run()] == expected
+
+
+def counted_photos(total, alive, most):
+    """Photos made one by one; how many of them live at once is counted."""
+    for _ in range(total):
+        photo = np.zeros((64, 64, 3), np.uint8)
+        alive[id(photo)] = photo
+        most.append(len(alive))
+        yield photo
+        del photo
+
+
+@pytest.mark.parametrize(("bytes_of_pixels", "photos"), [(1, 1), (30_000, 3), (10**9, many.MAX_PHOTOS)])
+@pytest.mark.parametrize("steps", [lambda task: task, lambda task: task.with_face_landmarks()])
+def test_of_many_photos_few_are_in_memory(monkeypatch, bytes_of_pixels, photos, steps):
+    monkeypatch.setattr(many, "MAX_BYTES", bytes_of_pixels)
+    most = []
+    task = steps(faceapi.detect_all_faces(counted_photos(20, weakref.WeakValueDictionary(), most), OPTIONS))
+    assert task.run() == [[]] * 20
+    assert max(most) <= photos + 1  # the one that was given last, and the generator's own
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        nets.ssd_mobilenetv1.locate_faces,
+        nets.tiny_face_detector.locate_faces,
+        nets.mtcnn.locate_faces,
+        nets.mtcnn.forward,
+        nets.face_landmark_68_net.detect_landmarks,
+        nets.face_expression_net.predict_expressions,
+        nets.age_gender_net.predict_age_and_gender,
+        nets.face_recognition_net.compute_face_descriptor,
+    ],
+    ids=lambda function: function.__qualname__,
+)
+def test_of_many_photos_for_a_network_few_are_in_memory(monkeypatch, function):
+    monkeypatch.setattr(many, "MAX_BYTES", 30_000)
+    most = []
+    assert len(function(counted_photos(9, weakref.WeakValueDictionary(), most))) == 9
+    assert max(most) <= 4
+
+
+def test_an_iterator_of_photos_is_a_list_that_comes_once(photo):
+    assert [len(faces) for faces in faceapi.detect_all_faces(iter([BLACK, photo]), OPTIONS).run()] == [0, 1]
+    task = faceapi.detect_single_face(map(np.asarray, [BLACK]), OPTIONS)
+    assert task.run() == [None]
+    with pytest.raises(InvalidArgument, match="expected at least one photo, got an iterator that gives none"):
+        task.run()
+    with pytest.raises(InvalidType, match=r"photos\[1\]: expected a path"):
+        faceapi.detect_all_faces(iter([BLACK, 5]), OPTIONS).run()
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -276,7 +328,7 @@ def test_a_batch_that_is_kept_cannot_be_changed(photo):
 
 
 def test_a_crowd_as_large_as_ssd_finds_goes_through_at_once():
-    assert faceapi.SsdMobilenetv1Options().max_results <= tasks.MAX_BATCH
+    assert faceapi.SsdMobilenetv1Options().max_results <= many.MAX_CROPS
 
 
 def test_faces_without_a_pixel_keep_none(photo, monkeypatch):

@@ -8,9 +8,12 @@ import http.server
 import itertools
 import json
 import math
+import os
 import shutil
 import struct
 import threading
+import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -18,7 +21,7 @@ import pytest
 import npfaceapi as faceapi
 from helpers import ROOT
 from npfaceapi import nets, weights
-from npfaceapi.errors import InvalidArgument, InvalidType, WeightsError
+from npfaceapi.errors import FetchError, InvalidArgument, InvalidType, WeightsError
 from npfaceapi.networks import tiny_yolov2
 
 FOLDER = ROOT / "weights"
@@ -108,15 +111,15 @@ def test_all_kinds_of_entries():
         {"name": "e", "shape": [2], "dtype": "int32", "quantization": {"dtype": "uint8", "scale": 0.5, "min": 0}},
     ]
     manifest = json.dumps([{"weights": entries, "paths": ["one", "two"]}]).encode()
-    read = {"one": data[:5], "two": data[5:]}.__getitem__  # the cut lies inside of an entry
-    tensors = weights.read_tensors(manifest, read, "m")
+    shards = weights.OwnShards({"one": data[:5], "two": data[5:]}.__getitem__)  # the cut lies inside of an entry
+    tensors = weights.read_tensors(manifest, shards, "m")
     assert tensors["a"].tolist() == [-1.0, np.float32(255 * 0.1 - 1.0)]
     assert tensors["b"].tolist() == [[14, 131070]]
     assert tensors["c"].shape == ()
     assert tensors["c"] == 1.5
     assert tensors["d"].tolist() == [-3]
     assert tensors["e"].tolist() == [2, 2]  # round(1.5), round(2.0), half up
-    assert list(weights.read_tensors(manifest, read, "m", ["d"])) == ["d"]
+    assert list(weights.read_tensors(manifest, shards, "m", ["d"])) == ["d"]
     assert weights.tensor_shapes(manifest, "m")["b"] == (1, 2)
 
 
@@ -373,6 +376,278 @@ def test_arguments_of_the_wrong_type(tmp_path):
     (tmp_path / "short.weights").write_bytes(b"1234")
     with pytest.raises(WeightsError, match=r"short\.weights: expected 77224 numbers"):
         net.load(tmp_path / "short.weights")
+
+
+# ------------------------------------------------------------------ manifests that attack
+
+
+def entry(shape, becomes="float32", **quantization):
+    return {"name": "t", "shape": shape, "dtype": becomes, **({"quantization": quantization} if quantization else {})}
+
+
+def write_model(folder, entries, shards, paths=None):
+    """A model of any entries and shards; `paths` are the names in the manifest, if they are to be others."""
+    entries = [{**one, "name": f"t{i}"} for i, one in enumerate(entries)]
+    text = json.dumps([{"weights": entries, "paths": list(shards) if paths is None else paths}])
+    (folder / "m-weights_manifest.json").write_text(text)
+    for name, data in shards.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(data)
+
+
+def refused(uri, *parts):
+    with pytest.raises(WeightsError) as error:
+        faceapi.load_weight_map(uri, "m")
+    message = str(error.value)
+    assert "\n" not in message
+    for part in ("expected", "got", *parts):
+        assert part in message
+
+
+@pytest.fixture
+def secret(tmp_path):
+    """A folder for a model, beside a file that is none of its business, as long as the model's shard should be."""
+    (tmp_path / "secret").write_bytes(b"secret12")
+    (tmp_path / "model").mkdir()
+    return tmp_path / "model"
+
+
+NAMES_THAT_LEAD_OUT = [
+    *("../secret", "sub/../../secret", "./../secret", "..", ".", "", "/", "a//b", "sub/", "/etc/passwd", "//HOST/secret"),
+    *(
+        "C:/secret",
+        "C:secret",
+        "..\\secret",
+        "\\\\HOST\\secret",
+        "http://HOST/secret",
+        "HOST:80/secret",
+        "file:secret",
+        "secret\0",
+    ),
+]
+
+
+@pytest.mark.parametrize("name", NAMES_THAT_LEAD_OUT)
+def test_a_shard_lies_in_the_folder_of_its_manifest(secret, name):
+    write_model(secret, [entry([2])], {}, [name])
+    refused(secret, "no plain name of a file in its folder")
+    refused(secret.as_uri(), "no plain name of a file in its folder")
+    write_model(secret, [entry([2])], {}, [str(secret.parent / "secret")])
+    refused(secret)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
+def test_a_link_does_not_lead_out_either(secret):
+    (secret / "shard").symlink_to("../secret")
+    (secret / "folder").symlink_to("..")
+    for name in ("shard", "folder/secret"):
+        write_model(secret, [entry([2])], {}, [name])
+        refused(secret, name, "leads out of the folder")
+    (secret / "circle").symlink_to("circle")
+    write_model(secret, [entry([2])], {}, ["circle"])
+    refused(secret, "circle")
+    (secret / "real").write_bytes(bytes(8))
+    (secret / "inside").symlink_to("real")
+    write_model(secret, [entry([2])], {}, ["inside"])
+    assert faceapi.load_weight_map(secret, "m")["t0"].tolist() == [0, 0]
+
+
+def test_a_shard_may_lie_in_a_folder_of_its_folder(tmp_path):
+    write_model(tmp_path, [entry([2])], {"shards/1": b"\0\0\xc0\x3f\0\0\0\xc0"})
+    for uri in (tmp_path, tmp_path.as_uri()):
+        assert faceapi.load_weight_map(uri, "m")["t0"].tolist() == [1.5, -2.0]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with a name")
+def test_what_is_no_file_is_not_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("pipe", "folder"):
+        (tmp_path / "folder").mkdir(exist_ok=True)
+        write_model(tmp_path, [entry([2])], {}, [name])
+        refused(tmp_path, name)
+    (tmp_path / "m-weights_manifest.json").unlink()
+    os.mkfifo(tmp_path / "m-weights_manifest.json")
+    refused(tmp_path, "Not a regular file")
+    os.mkfifo(tmp_path / "pipe.weights")
+    for load in (faceapi.FaceLandmark68TinyNet().load, faceapi.fetch_net_weights):
+        with pytest.raises((WeightsError, FetchError), match="Not a regular file"):
+            load(str(tmp_path / "pipe.weights"))
+        with pytest.raises((WeightsError, FetchError), match="Not a regular file"):
+            load("/dev/zero" if load is faceapi.fetch_net_weights else (tmp_path / "pipe.weights"))
+
+
+def test_nothing_is_read_if_the_sizes_are_wrong(tmp_path, monkeypatch):
+    write_model(tmp_path, [entry([2])], {"one": bytes(4), "two": b""})
+    with (tmp_path / "two").open("wb") as file:
+        file.truncate(2**40)  # takes no room on the disk
+    monkeypatch.setattr(weights, "fill", None)
+    refused(tmp_path, "one, two: expected 8 bytes", f"got {2**40 + 4}")
+    (tmp_path / "two").write_bytes(bytes(3))
+    refused(tmp_path, "expected bytes 0 to 8 for tensor t0, got 7 bytes in all (truncated?)")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *(
+            entry(shape)
+            for shape in ([0, 10**30], [1] * 70, [0] * 70, [10**5, 10**5], [2**40], [True], [-1], [-1, -4], [2**63, 0])
+        ),
+        *(entry(shape) for shape in ([1.0], [None], [[2]], {}, None, "2", [10**4000])),
+        *(entry([0], becomes, dtype="uint8", scale=1, min=0) for becomes in ("uint8", "bool", "float16", None, ["float32"])),
+        *(entry([2], dtype=dtype, scale=1, min=0) for dtype in ("float32", "int32", "bool", "float16", None, ["uint8"])),
+        *(
+            entry([0], "float32", dtype="uint8", **numbers)
+            for numbers in (
+                *({"scale": s, "min": 0} for s in (10**400, 1e38, 1e306, True, None, "1", [1], math.inf, math.nan)),
+                *({"scale": 1, "min": m} for m in (10**400, 1e39, False, -math.inf)),
+                {"scale": 1},
+                {"min": 1},
+            )
+        ),
+        entry([0], "int32", dtype="uint16", scale=1e6, min=0),
+    ],
+    ids=repr,
+)
+def test_entries_beyond_reason(tmp_path, wrong):
+    write_model(tmp_path, [wrong], {"shard": bytes(8)})
+    refused(tmp_path, "weights manifest")
+
+
+def test_tensors_are_limited_in_all(tmp_path):
+    write_model(tmp_path, [entry([2**14, 2**13], dtype="uint8", scale=1, min=0)] * 3, {"shard": b""})
+    refused(tmp_path, "tensors of 1610612736 bytes, more than 1073741824")
+
+
+def test_a_manifest_is_limited(tmp_path):
+    (tmp_path / "m-weights_manifest.json").write_bytes(b" " * 2**24 + b"[]")
+    refused(tmp_path, "at most 16777216 bytes")
+
+
+def test_one_shard_does_not_count_many_times(tmp_path):
+    write_model(tmp_path, [entry([2**18])] * 3, {"shard": bytes(2**20)}, ["shard"] * 3)
+    refused(tmp_path, "shard shard twice")
+
+
+def test_many_empty_tensors_take_no_time(tmp_path):
+    write_model(tmp_path, [entry([0], dtype="uint16", scale=1.5, min=0)] * 20_000, {"shard": b""})
+    start = time.perf_counter()
+    assert len(faceapi.load_weight_map(tmp_path, "m")) == 20_000
+    assert time.perf_counter() - start < 5  # half a second; 24 s when each had a table of all levels
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+@pytest.mark.parametrize(
+    "quantization", [{}, {"dtype": "uint8", "scale": 1, "min": 0}, {"dtype": "uint16", "scale": 1, "min": 0}]
+)
+def test_loading_takes_little_memory_besides_the_tensors(tmp_path, files_on_a_server, parts, quantization):
+    count = 6_000_000
+    numbers = count // {"uint8": 1, "uint16": 2}.get(quantization.get("dtype"), 4)
+    shards = {f"shard{i}": bytes(count // parts) for i in range(parts)}
+    write_model(tmp_path, [entry([numbers - 7], **quantization), entry([7], **quantization)], shards)
+    (tmp_path / "net.weights").write_bytes(bytes(count))
+    url = files_on_a_server(tmp_path)
+    for load in (
+        lambda: faceapi.load_weight_map(tmp_path, "m"),
+        lambda: faceapi.load_weight_map(url, "m"),
+        lambda: {"flat": faceapi.fetch_net_weights(tmp_path / "net.weights")},
+        lambda: {"flat": faceapi.fetch_net_weights(f"{url}/net.weights")},
+    ):
+        tracemalloc.start()
+        try:
+            tensors = load()
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert peak - sum(tensor.nbytes for tensor in tensors.values()) <= 2 * count
+
+
+def test_a_network_takes_little_memory_to_load(tmp_path):
+    net = faceapi.TinyYolov2()
+    net.shapes()
+    np.zeros(1_794_500, np.float32).tofile(tmp_path / "net.weights")
+    tracemalloc.start()
+    try:
+        net.load(tmp_path / "net.weights")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak - 4 * 1_794_500 <= 2 * 4 * 1_794_500
+
+
+@pytest.fixture
+def files_on_a_server():
+    """A function that serves a folder and gives its URL; `asked` are the paths that were asked for, with their queries."""
+    running = []
+
+    def serve(folder):
+        class Handler(http.server.SimpleHTTPRequestHandler):
+            def do_GET(self):
+                serve.asked.append(self.path)
+                super().do_GET()
+
+            def log_message(self, *args):
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(folder)))
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        running.append((server, thread))
+        return f"http://127.0.0.1:{server.server_port}"
+
+    serve.asked = []
+    yield serve
+    for server, thread in running:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_shards_have_the_host_and_the_query_of_their_manifest(tmp_path, files_on_a_server):
+    write_model(tmp_path, [entry([2])], {"a #?%20b": bytes(8)})
+    (tmp_path / "index.html").write_bytes((tmp_path / "m-weights_manifest.json").read_bytes())
+    url = files_on_a_server(tmp_path)
+    for address in (url, url.upper().replace("HTTP", "hTTp"), f"{url}/", f"{url}/m-weights_manifest.json", f"{url}?m=x.json"):
+        files_on_a_server.asked.clear()
+        assert list(faceapi.load_weight_map(address, "m")) == ["t0"]
+        query = "?m=x.json" if "?" in address else ""
+        assert files_on_a_server.asked[1] == f"/a%20%23%3F%2520b{query}"
+    files_on_a_server.asked.clear()
+    faceapi.load_weight_map(f"{url}/m-weights_manifest.json?key=1#part", "m")
+    assert files_on_a_server.asked == ["/m-weights_manifest.json?key=1", "/a%20%23%3F%2520b?key=1"]
+
+
+@pytest.mark.parametrize("name", NAMES_THAT_LEAD_OUT)
+def test_a_shard_does_not_lead_to_another_place_on_the_network(tmp_path, files_on_a_server, name):
+    (tmp_path / "index.html").write_text(json.dumps([{"weights": [entry([2])], "paths": [name]}]))
+    refused(f"{files_on_a_server(tmp_path)}?m=x.json", "no plain name")
+    assert len(files_on_a_server.asked) == 1
+
+
+def test_a_shard_on_a_server_is_no_longer_than_the_manifest_says(tmp_path, files_on_a_server):
+    write_model(tmp_path, [entry([2])], {"shard": bytes(9)})
+    refused(files_on_a_server(tmp_path), "expected at most 8 bytes, got more")
+    (tmp_path / "shard").write_bytes(bytes(7))
+    refused(files_on_a_server(tmp_path), "got 7 bytes in all (truncated?)")
+
+
+def test_earlier_weights_outlive_whatever_fails(folder, tmp_path, files_on_a_server):
+    net = faceapi.FaceLandmark68TinyNet()
+    net.load()
+    before = net.serialize_params().tobytes()
+    bad = tmp_path / "bad"
+    bad.mkdir()
+    write_model(bad, [entry([2])], {"shard": bytes(8)})
+    (bad / MANIFEST).write_bytes((bad / "m-weights_manifest.json").read_bytes())
+    (bad / "nan.weights").write_bytes(np.full(77_224, np.nan, "<f4").tobytes())
+    (bad / "odd.weights").write_bytes(b"123")
+    (folder / SHARD).write_bytes(b"")
+    for source in (bad, folder, bad / "nan.weights", bad / "odd.weights", bad / "absent", "http://127.0.0.1:1/", "http://[", "file://[",
+                   files_on_a_server(bad), np.zeros(3, np.float32), "a\0b"):  # fmt: skip
+        with pytest.raises((WeightsError, InvalidType)) as error:
+            net.load(source)
+        assert "\n" not in str(error.value)
+        assert net.serialize_params().tobytes() == before
 
 
 # ------------------------------------------------------------------ without weights, and after loading

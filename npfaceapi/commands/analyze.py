@@ -5,30 +5,39 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import itertools
 import json
+import os
+import re
 import sys
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePath
 from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
-from npfaceapi.commands.options import add_shared
+from npfaceapi.commands.json_lines import json_lines
+from npfaceapi.commands.options import add_overwrite, add_shared
 from npfaceapi.commands.photos import (
     add_detector_arguments,
     chosen_backend,
     complain,
     detector_options,
     expand_photos,
+    printable,
+    read_photo,
     with_progress,
 )
 from npfaceapi.display.plain_table import format_table
 from npfaceapi.errors import FetchError, InvalidArgument, InvalidType
-from npfaceapi.export.writing import write_whole
+from npfaceapi.output_files import MADE_BY, Output, check_outputs, is_drawing, is_json_lines, refused_outputs, write_whole
 
 if TYPE_CHECKING:
     from npfaceapi.faces.results import FaceResult
+    from npfaceapi.photos.net_input import Pixels
 
 __all__ = ["add_arguments", "run"]
 
+LONGEST_NAME = 255  # bytes that file systems take
 PARTS = ("detection", "landmarks", "expressions", "age-gender", "descriptors")
 
 
@@ -52,45 +61,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--draw", type=Path, metavar="DIR", help="write each photo with its faces drawn in, as a PNG, into this folder"
     )
     add_shared(parser, "--json", "a line a photo")
+    add_overwrite(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    photos, empty = expand_photos(arguments.photos)
-    for folder in empty:
-        complain(f"{folder}: expected a folder with image files, got none")
+    photos, failed = expand_photos(arguments.photos)
+    if arguments.json is not None:
+        check_outputs([Output("--json", arguments.json, is_json_lines("faces"))], photos, overwrite=arguments.overwrite)
+    drawings: Iterable[Path | InvalidArgument | None] = [None] * len(photos)
     if arguments.draw is not None:
-        try:
-            arguments.draw.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InvalidArgument(f"--draw {arguments.draw}: expected a folder to write to, got: {error.strerror}") from None
+        drawings = _drawings(photos, arguments.draw, arguments.overwrite)
     with contextlib.ExitStack() as stack:
         stack.enter_context(chosen_backend(arguments.backend))
-        lines = stack.enter_context(_json_lines(arguments.json))
-        drawn: set[str] = set()
-        failed = len(empty)
-        for photo in with_progress(photos):
-            failed += not _analyze(photo, arguments, lines, drawn)
+        lines = stack.enter_context(json_lines(arguments.json))
+        for photo, drawing in zip(with_progress(photos), drawings, strict=True):
+            failed += not _analyze(photo, arguments, lines, drawing)
     return 1 if failed else 0
 
 
-@contextlib.contextmanager
-def _json_lines(target: str | None) -> Iterator[IO[str] | None]:
-    if target is None or target == "-":
-        yield sys.stdout if target else None
-        return
+def _analyze(photo: str, arguments: argparse.Namespace, lines: IO[str] | None, drawing: Path | InvalidArgument | None) -> bool:
     try:
-        file = open(target, "w", encoding="utf-8")  # noqa: SIM115 - closed below, after errors of its own
-    except OSError as error:
-        raise InvalidArgument(f"--json {target}: expected a file to write to, got: {error.strerror}") from None
-    with file:
-        yield file
-
-
-def _analyze(photo: str, arguments: argparse.Namespace, lines: IO[str] | None, drawn: set[str]) -> bool:
-    from npfaceapi.photos.net_input import load_image
-
-    try:
-        image = load_image(photo)
+        image = read_photo(photo)
         faces = _faces(image, arguments)
     except (FetchError, InvalidArgument, InvalidType) as error:  # of this photo; others stop the command
         complain(error)
@@ -102,12 +93,14 @@ def _analyze(photo: str, arguments: argparse.Namespace, lines: IO[str] | None, d
         record = {"photo": photo, "width": W, "height": H, "faces": [face.to_dict() for face in faces]}
         print(json.dumps(record), file=lines, flush=True)
     if lines is not sys.stdout:
-        print(f"{photo}: {W}x{H}, {len(faces)} face{'' if len(faces) == 1 else 's'}")
+        print(f"{printable(photo)}: {W}x{H}, {len(faces)} face{'' if len(faces) == 1 else 's'}")
         if faces:
             print(_table(faces))
-    if arguments.draw is not None:
+    if drawing is not None:
         try:
-            _draw(photo, image, faces, arguments.draw, drawn)
+            if isinstance(drawing, InvalidArgument):
+                raise drawing
+            _draw(image, faces, drawing)
         except InvalidArgument as error:  # the answers are out already, so a full disk costs the picture alone
             complain(error)
             return False
@@ -149,22 +142,61 @@ def _table(faces: list[FaceResult]) -> str:
     )
 
 
-def _draw(photo: str, image: Any, faces: list[FaceResult], folder: Path, drawn: set[str]) -> None:
-    """Write the annotated photo as a PNG, completely or not at all; a second photo of one name gets a number."""
+def _drawings(photos: Sequence[str], folder: Path, overwrite: bool) -> list[Path | InvalidArgument]:
+    """Where the drawing of each photo goes, or why it cannot go there; the folder is made.
+
+    All are looked at before the first is written: a drawing must not be what a later photo is read from.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        own = folder.resolve()
+    except OSError as error:
+        raise InvalidArgument(f"--draw {folder}: expected a folder to write to, got: {error.strerror or error}") from None
+    taken: set[str] = set()
+    paths = [folder / _free_name(_stem(photo), taken) for photo in photos]
+    refusals = refused_outputs([Output("--draw", path, is_drawing) for path in paths], photos, overwrite=overwrite)
+    drawings: list[Path | InvalidArgument] = []
+    for photo, path, refusal in zip(photos, paths, refusals, strict=True):
+        if refusal is None and os.path.exists(photo) and Path(photo).parent.resolve() == own:
+            refusal = InvalidArgument(
+                f"{photo}: expected --draw to name another folder than the photo's own, got {folder}: nothing is overwritten"
+            )
+        drawings.append(refusal or path)
+    return drawings
+
+
+def _stem(photo: str) -> str:
+    """What a photo is called without its folders and its ending."""
+    from npfaceapi.photos.fetch import is_url
+
+    if photo == "-":
+        return "stdin"
+    if photo[:5].lower() == "data:":
+        return "photo"
+    if is_url(photo):
+        photo = re.sub(r'[\0-\x1f<>:"\\|?*]', "_", unquote(urlsplit(photo).path))
+    return PurePath(photo.rstrip("/")).stem or "photo"
+
+
+def _free_name(stem: str, taken: set[str]) -> str:
+    """`stem.png`, or with a number if that is taken, also by a name in other letters; as long as file systems allow."""
+    for count in itertools.count(1):
+        ending = f"-{count}.png" if count > 1 else ".png"
+        name = os.fsencode(stem)[: LONGEST_NAME - len(ending)].decode(errors="ignore") + ending
+        if name.casefold() not in taken:
+            taken.add(name.casefold())
+            return name
+    raise AssertionError
+
+
+def _draw(image: Pixels, faces: list[FaceResult], path: Path) -> None:
+    """Write the annotated photo as a PNG, completely or not at all."""
+    from PIL.PngImagePlugin import PngInfo
+
     from npfaceapi import draw
     from npfaceapi.photos.decoding import to_pil
     from npfaceapi.photos.net_input import load_image
 
-    stem = Path(photo.rstrip("/")).stem or "photo"
-    name, again = f"{stem}.png", 1
-    while name in drawn:
-        again += 1
-        name = f"{stem}-{again}.png"
-    drawn.add(name)
-    if Path(photo).exists() and Path(photo).parent.resolve() == folder.resolve():
-        raise InvalidArgument(
-            f"{photo}: expected --draw to name another folder than the photo's own, got {folder}: nothing is overwritten"
-        )
     picture = to_pil(load_image(image))
     draw.draw_detections(picture, [face.detection for face in faces])
     draw.draw_face_landmarks(picture, [face for face in faces if face.landmarks is not None])
@@ -178,5 +210,7 @@ def _draw(photo: str, image: Any, faces: list[FaceResult], folder: Path, drawn: 
         if lines:
             draw.DrawTextField(lines, face.detection.box.bottom_left).draw(picture)
     png = io.BytesIO()
-    picture.save(png, "PNG")
-    write_whole(folder / name, png.getvalue(), "to write the picture")
+    info = PngInfo()
+    info.add_text("Software", MADE_BY)
+    picture.save(png, "PNG", pnginfo=info)
+    write_whole(path, png.getvalue(), "to write the picture")

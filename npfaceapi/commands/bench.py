@@ -8,12 +8,13 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from npfaceapi.commands.options import IN_USE, add_shared, name_among, size, tell_old_spelling
+from npfaceapi._version import __version__
+from npfaceapi.commands.options import IN_USE, add_overwrite, add_shared, name_among, size, tell_old_spelling
 from npfaceapi.commands.photos import chosen_backend, with_progress
 from npfaceapi.display.plain_table import format_table
 from npfaceapi.errors import InvalidArgument
-from npfaceapi.export.writing import check_place, write_whole
 from npfaceapi.networks.registry import all_names, shown, split
+from npfaceapi.output_files import Output, check_outputs, is_json, is_text_with, write_whole
 
 if TYPE_CHECKING:
     from npfaceapi.benchmark.section import Section
@@ -75,13 +76,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--runs", type=_from_one_up, default=1, metavar="N", help="time networks so often, and give the medians")
     add_shared(parser, "--json", "a list of figures")
+    add_overwrite(parser)
     parser.add_argument("--markdown", metavar="FILE", help="write the tables with machine and versions as a Markdown page")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    for option, place in (("--json", arguments.json), ("--markdown", arguments.markdown)):
-        if place not in (None, "-"):
-            check_place(option, place)  # now, not after minutes of measuring
+    outputs = [("--json", arguments.json, is_json()), ("--markdown", arguments.markdown, is_text_with("Made by `npfaceapi "))]
+    check_outputs([Output(*output) for output in outputs if output[1] is not None], overwrite=arguments.overwrite)
     arguments.net = _nets_with_sizes(arguments)
     sections = []
     with chosen_backend(arguments.backend):
@@ -89,7 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
             sections.append(section)
             if arguments.json != "-":
                 print(_as_text(section), flush=True)
-    records = json.dumps([record for section in sections for record in section.records], indent=1)
+    records = json.dumps([{"npfaceapi": __version__} | r for section in sections for r in section.records], indent=1)
     if arguments.json == "-":
         print(records)
     elif arguments.json is not None:

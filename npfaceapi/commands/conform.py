@@ -10,11 +10,11 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from npfaceapi.commands.options import add_case_arguments, add_shared, add_verbose
+from npfaceapi.commands.options import add_case_arguments, add_overwrite, add_shared, add_verbose
 from npfaceapi.commands.photos import with_progress
 from npfaceapi.display.plain_table import format_table
 from npfaceapi.errors import InvalidArgument
-from npfaceapi.export.writing import check_place, write_whole
+from npfaceapi.output_files import Output, check_outputs, generator, is_json, is_text_with, write_whole
 
 __all__ = ["add_arguments", "run"]
 
@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ask.add_argument("program", metavar="-- PROGRAM ARGS…", nargs=argparse.REMAINDER, help="reads and writes JSON lines")
     for command in (inputs, check, ask):
         add_case_arguments(command)
+        add_overwrite(command)
         command.add_argument(
             "--level",
             metavar="LEVEL",
@@ -82,10 +83,24 @@ def _write_inputs(arguments: argparse.Namespace, golden: Any, cases: list[Any]) 
     from npfaceapi.conformance.questions import question_of
 
     folder = Path(arguments.folder)
+    _check_folder(folder, golden.folder, arguments.overwrite)
     count = write_questions(folder, (question_of(golden, case) for case in _one_by_one(cases)), arguments.format)
     print(f"{folder}: questions.json and the inputs of {count} cases")
     print(f"write the answers to {folder / 'outputs'}/CASE/ANSWER.npy, then: npfaceapi conform check {folder}")
     return 0
+
+
+def _check_folder(folder: Path, golden: Path, overwrite: bool) -> None:
+    """Refuse a folder of other things."""
+    if folder.exists() and folder.samefile(golden):
+        raise InvalidArgument(f"{folder}: expected another folder than that of the golden cases: no input is ever overwritten")
+    if overwrite or not folder.is_dir() or not any(folder.iterdir()):
+        return
+    if not (folder / "questions.json").is_file():
+        raise InvalidArgument(
+            f"{folder}: expected a new or an empty folder, or one of npfaceapi conform inputs, got one with other files: "
+            "--overwrite writes into it"
+        )
 
 
 def _judge(arguments: argparse.Namespace, golden: Any, cases: list[Any]) -> int:
@@ -96,9 +111,7 @@ def _judge(arguments: argparse.Namespace, golden: Any, cases: list[Any]) -> int:
     from npfaceapi.conformance.xfail import read_xfail
     from npfaceapi.engines.dispatch import use_backend
 
-    for option, place in (("--json", arguments.json), ("--junit", arguments.junit), ("--html", arguments.html)):
-        if place not in (None, "-"):
-            check_place(option, place)
+    _check_outputs(arguments, golden)
     grade = grade_of(arguments.grade)
     xfail = read_xfail(arguments.xfail, [case.name for case in golden.all_cases]) if arguments.xfail else []
     port: Any
@@ -135,6 +148,22 @@ def _judge(arguments: argparse.Namespace, golden: Any, cases: list[Any]) -> int:
 
         _write(arguments.html, to_html(report))
     return 0 if report.passed else 1
+
+
+def _check_outputs(arguments: argparse.Namespace, golden: Any) -> None:
+    outputs = [
+        ("--json", arguments.json, is_json("grade", "cases")),
+        ("--junit", arguments.junit, is_text_with('<testsuites name="npfaceapi conform')),
+        ("--html", arguments.html, is_text_with(generator("conform"))),
+    ]
+    inputs = [golden.folder, arguments.xfail, getattr(arguments, "folder", None), *getattr(arguments, "program", [])]
+    if getattr(arguments, "python", None):
+        inputs.append(arguments.python.rpartition(":")[0])
+    check_outputs(
+        [Output(*output) for output in outputs if output[1] is not None],
+        [path for path in inputs if path],
+        overwrite=arguments.overwrite,
+    )
 
 
 def _one_by_one(cases: list[Any]) -> Iterator[Any]:

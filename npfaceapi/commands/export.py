@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 
 from npfaceapi.commands.networks import network
-from npfaceapi.commands.options import add_net, add_shared, size
+from npfaceapi.commands.options import add_net, add_overwrite, add_shared, size
 from npfaceapi.errors import InvalidArgument
+from npfaceapi.output_files import Output, check_outputs, is_npz, is_onnx, is_safetensors
 
 __all__ = ["add_arguments", "run"]
 
@@ -18,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_net(parser)
     add_shared(parser, "--format", f"{', '.join(FORMATS)}; default: what FILE ends in, else onnx", choices=FORMATS)
     add_shared(parser, "--out", "default: NET.FORMAT in this folder", type=Path)
+    add_overwrite(parser)
     add_shared(parser, "--weights", "default: the bundled weights")
     add_shared(parser, "--size", "onnx only", type=size)
     parser.add_argument(
@@ -37,11 +39,16 @@ def run(arguments: argparse.Namespace) -> int:
         raise InvalidArgument(f"--out {out}: expected a name that ends in .{', .'.join(FORMATS)}, or --format; got neither")
     if kind != "onnx" and (arguments.size or arguments.taps or arguments.layout != "NHWC"):
         raise InvalidArgument(f"expected --size, --taps and --layout with --format onnx only, got {kind}")
+    path = out or Path(f"{arguments.net}.{kind}")
+    is_earlier = {"onnx": is_onnx, "npz": is_npz, "safetensors": is_safetensors}[kind]
+    check_outputs(
+        [Output("--out", path, is_earlier)], [arguments.weights] if arguments.weights else [], overwrite=arguments.overwrite
+    )
     net = network(arguments.net)
     if arguments.weights is not None:
         net.load_from_disk(arguments.weights)
     taps = [name for name in arguments.taps.split(",") if name]
-    path = export_net(net, out or Path(f"{arguments.net}.{kind}"), kind, size=arguments.size, taps=taps, layout=arguments.layout)
+    export_net(net, path, kind, size=arguments.size, taps=taps, layout=arguments.layout)
     count = sum(tensor.size for tensor in net.tensors.values())
     print(f"{path}: {arguments.net}, {kind}, {count:,} parameters, {path.stat().st_size:,} bytes")
     return 0

@@ -6,20 +6,28 @@ import argparse
 import os
 from pathlib import Path
 
-from npfaceapi.commands.options import add_shared, name_among
-from npfaceapi.commands.photos import DEFAULT_DETECTOR, add_detector_choice, chosen_backend, detector_options
+from npfaceapi.commands.options import add_overwrite, add_shared, name_among
+from npfaceapi.commands.photos import (
+    DEFAULT_DETECTOR,
+    add_detector_choice,
+    chosen_backend,
+    detector_options,
+    printable,
+    read_photo,
+)
 from npfaceapi.errors import InvalidArgument
-from npfaceapi.export.writing import check_place
 from npfaceapi.networks.registry import DETECTORS, NETS, shown
+from npfaceapi.output_files import Output, check_outputs, generator, is_text_with
 
 __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("photo", metavar="PHOTO", help="image file or URL")
+    parser.add_argument("photo", metavar="PHOTO", help="image file or URL (or - for standard input)")
     own = f"one of {shown(NETS)}; default: the detector and all networks of the face"
     add_shared(parser, "--net", own, type=name_among(NETS))
     add_shared(parser, "--out", "default: report.html", type=Path, default=Path("report.html"))
+    add_overwrite(parser)
     add_detector_choice(parser)
     add_shared(parser, "--weights", "of the detector tiny_yolov2, which has none of its own")
 
@@ -38,11 +46,16 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.detector != "tiny_yolov2":
             raise InvalidArgument(f"--weights: expected --detector tiny_yolov2 with it, got {arguments.detector}")
         nets.tiny_yolov2.load_from_disk(arguments.weights)
-    check_place("--out", arguments.out)
+    check_outputs(
+        [Output("--out", arguments.out, is_text_with(generator("inspect")))],
+        [arguments.photo, *([arguments.weights] if arguments.weights else [])],
+        overwrite=arguments.overwrite,
+    )
     with chosen_backend(arguments.backend):
-        report = inspect(arguments.photo, detector_options(arguments), net=arguments.net)
+        photo = read_photo("-") if arguments.photo == "-" else arguments.photo
+        report = inspect(photo, detector_options(arguments), net=arguments.net)
     report.save(arguments.out)
     size = os.path.getsize(arguments.out) / 1e6 if arguments.out.is_file() else 0.0
     count = f"{len(report.faces)} face{'' if len(report.faces) == 1 else 's'}"
-    print(f"{arguments.photo}: {count}; {arguments.out}: {size:.1f} MB, open it in a browser")
+    print(f"{printable(arguments.photo)}: {count}; {arguments.out}: {size:.1f} MB, open it in a browser")
     return 0

@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from npfaceapi.commands.json_lines import json_lines
+from npfaceapi.commands.options import add_overwrite, add_shared
 from npfaceapi.commands.photos import (
     add_detector_arguments,
     chosen_backend,
     complain,
     detector_options,
     expand_photos,
-    image_files,
+    photos_in,
+    printable,
+    read_photo,
     with_progress,
 )
 from npfaceapi.display.plain_table import format_table
 from npfaceapi.errors import FetchError, InvalidArgument, InvalidType
+from npfaceapi.output_files import Output, check_outputs, is_json_lines
+
+if TYPE_CHECKING:
+    from npfaceapi.faces.detection import FaceDetection
+    from npfaceapi.faces.matcher import FaceMatch
 
 __all__ = ["add_arguments", "run"]
 
@@ -48,45 +58,62 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="D",
         help="largest distance of a known person's descriptors (default: 0.6)",
     )
+    add_shared(parser, "--json", "a line a photo")
+    add_overwrite(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     from npfaceapi.faces.matcher import FaceMatcher, LabeledFaceDescriptors
 
+    photos, failed = expand_photos(arguments.photos)
+    if arguments.json is not None:
+        output = Output("--json", arguments.json, is_json_lines("matches"))
+        check_outputs([output], [arguments.known, *photos], overwrite=arguments.overwrite)
+    rows: list[tuple[str, str, str, str]] = []
     with contextlib.ExitStack() as stack:
         stack.enter_context(chosen_backend(arguments.backend))
         options = detector_options(arguments)
-        people, failed = _known_people(arguments.known, options)
+        people, without = _known_people(arguments.known, options)
+        failed += without
         matcher = FaceMatcher(
             [LabeledFaceDescriptors(name, descriptors) for name, descriptors in people.items()], arguments.tolerance
         )
-        photos, empty = expand_photos(arguments.photos)
-        for folder in empty:
-            complain(f"{folder}: expected a folder with image files, got none")
-        failed += len(empty)
-        rows: list[tuple[str, str, str, str]] = []
+        lines = stack.enter_context(json_lines(arguments.json))
         for photo in with_progress(photos):
+            record: dict[str, Any] = {"photo": photo}
             try:
                 found = _faces(photo, options)
             except (FetchError, InvalidArgument, InvalidType) as error:
                 complain(error)
                 failed += 1
-                continue
-            for face in found:
-                best, box = matcher.find_best_match(face.descriptor), face.detection.box
-                place = f"{box.x:.0f}, {box.y:.0f}, {box.width:.0f}, {box.height:.0f}"
-                rows.append((photo, place, best.label, f"{best.distance:.3f}"))
-            if not found:
-                rows.append((photo, "-", "no face", "-"))
-    if rows:
+                record["error"] = str(error)
+            else:
+                matches = [(face.detection, matcher.find_best_match(face.descriptor)) for face in found]
+                rows += _rows(photo, matches)
+                record["matches"] = [
+                    {"name": best.label, "distance": best.distance, "detection": detection.to_dict()}
+                    for detection, best in matches
+                ]
+            if lines is not None:
+                print(json.dumps(record), file=lines, flush=True)
+    if rows and arguments.json != "-":
         print(format_table(("file", "box (x, y, width, height)", "name", "distance"), rows, right=(3,)))
     return 1 if failed else 0
+
+
+def _rows(photo: str, matches: list[tuple[FaceDetection, FaceMatch]]) -> list[tuple[str, str, str, str]]:
+    rows = []
+    for detection, best in matches:
+        box = detection.box
+        place = f"{box.x:.0f}, {box.y:.0f}, {box.width:.0f}, {box.height:.0f}"
+        rows.append((printable(photo), place, printable(best.label), f"{best.distance:.3f}"))
+    return rows or [(printable(photo), "-", "no face", "-")]
 
 
 def _faces(photo: str, options: Any) -> list[Any]:
     from npfaceapi.tasks import detect_all_faces
 
-    faces = detect_all_faces(photo, options).with_face_landmarks().with_face_descriptors().run()
+    faces = detect_all_faces(read_photo(photo), options).with_face_landmarks().with_face_descriptors().run()
     return [face for face in faces if face.descriptor is not None]
 
 
@@ -96,10 +123,9 @@ def _known_people(folder: Path, options: Any) -> tuple[dict[str, list[Any]], int
         raise InvalidArgument(
             f"{folder}: expected a folder of known people, got {'a file' if folder.exists() else 'no such folder'}"
         )
-    files = image_files(folder)
+    files, failed = photos_in(folder)
     people: dict[str, list[Any]] = {}
-    failed = 0
-    for file in with_progress([str(file) for file in files]):
+    for file in with_progress(files):
         relative = Path(file).relative_to(folder)
         name = relative.parts[0] if len(relative.parts) > 1 else relative.stem
         try:
@@ -108,11 +134,19 @@ def _known_people(folder: Path, options: Any) -> tuple[dict[str, list[Any]], int
             complain(error)
             failed += 1
             continue
+        if len(faces) > 1:
+            complain(
+                f"{file}: expected a photo of {name} alone, got one with {len(faces)} faces: that of the highest score counts"
+            )
         if faces:
             people.setdefault(name, []).append(max(faces, key=lambda face: face.detection.score).descriptor)
         else:
             complain(f"{file}: expected a photo of {name}, got one without a face")
             failed += 1
     if not people:
-        raise InvalidArgument(f"{folder}: expected photos of known people with faces, got {len(files)} photos with none")
+        raise InvalidArgument(f"{folder}: expected photos of known people with faces, got {_count(len(files))}")
     return people, failed
+
+
+def _count(photos: int) -> str:
+    return "no photo" if photos == 0 else f"{photos} photo{'' if photos == 1 else 's'} with none"

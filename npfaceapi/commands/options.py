@@ -6,10 +6,10 @@ A help text says what an option means, the same in all commands, and then in bra
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from npfaceapi.display.standard_error import say
 from npfaceapi.errors import InvalidArgument
 from npfaceapi.networks.registry import all_names, full_name, shown
 
@@ -18,6 +18,7 @@ __all__ = [
     "add_case_arguments",
     "add_net",
     "add_old_spelling",
+    "add_overwrite",
     "add_shared",
     "add_verbose",
     "name_among",
@@ -43,6 +44,7 @@ SHARED: dict[str, tuple[str | None, str]] = {
     "--json": ("FILE", "write the results as JSON, with - to standard output instead of the tables"),
     "--net": ("NET", "this network only"),
     "--out": ("FILE", "file to write"),
+    "--overwrite": (None, "let outputs replace files that are not earlier outputs of this command; inputs are never replaced"),
     "--size": ("S|HxW", "size of the input in pixels, where the network takes any"),
     "--verbose": (None, "print a line for each case, not only for each level"),
     "--weights": ("DIR", "folder of model files"),
@@ -71,6 +73,11 @@ def add_case_arguments(parser: argparse.ArgumentParser) -> None:
     add_shared(parser, "--golden", "default: those of the checkout or the package")
 
 
+def add_overwrite(parser: argparse.ArgumentParser) -> None:
+    """Let a command that writes files be told to replace what stands there."""
+    add_shared(parser, "--overwrite", action="store_true")
+
+
 def add_verbose(parser: argparse.ArgumentParser) -> None:
     """Let a command that judges golden cases tell of each."""
     add_old_spelling(parser, "--all", add_shared(parser, "--verbose", action="store_true"))
@@ -95,7 +102,7 @@ def add_old_spelling(parser: argparse.ArgumentParser, old: str, option: argparse
 
 def tell_old_spelling(command: str, old: str, new: str) -> None:
     """The line."""
-    print(f"{command}: {old} is now spelled {new}; the next release no longer takes the old spelling", file=sys.stderr)
+    say(f"{command}: {old} is now spelled {new}; the next release no longer takes the old spelling")
 
 
 class _OldSpelling(argparse.Action):

@@ -9,12 +9,15 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from npfaceapi.commands.options import IN_USE, add_shared, name_among
-from npfaceapi.errors import one_line
+from npfaceapi.display.standard_error import is_terminal, say
+from npfaceapi.errors import ImageError, one_line
 from npfaceapi.networks.registry import DETECTORS, detector_called, shown
+
+if TYPE_CHECKING:
+    from npfaceapi.photos.net_input import Pixels
 
 __all__ = [
     "DEFAULT_DETECTOR",
@@ -24,12 +27,13 @@ __all__ = [
     "complain",
     "detector_options",
     "expand_photos",
-    "image_files",
+    "photos_in",
+    "printable",
+    "read_photo",
     "with_progress",
 ]
 
 DEFAULT_DETECTOR = next(iter(DETECTORS))
-IMAGE_SUFFIXES = {".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".jp2", ".png", ".ppm", ".tga", ".tif", ".tiff", ".webp"}
 
 
 def probability(text: str) -> float:
@@ -44,7 +48,9 @@ def probability(text: str) -> float:
 
 
 def add_detector_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("photos", nargs="+", metavar="PHOTO", help="image file or URL (or folder of image files)")
+    parser.add_argument(
+        "photos", nargs="+", metavar="PHOTO", help="image file or URL (or folder of image files, or - for standard input)"
+    )
     add_detector_choice(parser, DEFAULT_DETECTOR)
 
 
@@ -79,39 +85,64 @@ def detector_options(arguments: argparse.Namespace) -> Any:
     return options if arguments.min_confidence is None else options.with_least_score(arguments.min_confidence)
 
 
-def image_files(folder: Path) -> list[Path]:
-    """The image files in a folder and below it, by name."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+def photos_in(folder: str | os.PathLike[str]) -> tuple[list[str], int]:
+    """The photos in a folder and below it, by name; and how many places failed.  What is wrong or left out is told."""
+    from npfaceapi.photos.folders import find_photos
+
+    found = find_photos(folder)
+    for problem in found.problems:
+        complain(problem)
+    if found.left_out:
+        complain(f"{os.fspath(folder)}: left out {found.left_out_line()}")
+    return found.files, len(found.problems)
 
 
-def expand_photos(photos: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Folders replaced by the image files in them; and the folders that hold none."""
+def expand_photos(photos: Sequence[str]) -> tuple[list[str], int]:
+    """Folders replaced by the photos in them; and how many folders failed, or hold none."""
     files: list[str] = []
-    empty: list[str] = []
+    failed = 0
     for photo in photos:
-        if os.path.isdir(photo):  # unlike Path.is_dir, takes any text
-            found = [str(path) for path in image_files(Path(photo))]
-            files.extend(found)
-            if not found:
-                empty.append(photo)
-        else:
+        if not os.path.isdir(photo):
             files.append(photo)
-    return files, empty
+            continue
+        found, problems = photos_in(photo)
+        files += found
+        failed += problems
+        if not found and not problems:
+            complain(f"{photo}: expected a folder with image files, got none")
+            failed += 1
+    return files, failed
+
+
+def read_photo(photo: str) -> Pixels:
+    """The pixels [H,W,3] of a file, a URL, or "-", which is standard input."""
+    from npfaceapi.photos.net_input import load_image
+
+    if photo != "-":
+        return load_image(photo)
+    if sys.stdin is None:
+        raise ImageError("standard input: expected an image file, got none: it is closed")
+    return load_image(sys.stdin.buffer.read(), "standard input")
+
+
+def printable(name: str) -> str:
+    """A name on a line of the results: control characters escaped, nothing cut."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
 
 
 def with_progress(items: Sequence[str]) -> Iterator[str]:
     """The items, with "[3/10] name" on standard error while one is worked on: only for several, only on a terminal."""
-    shown = len(items) > 1 and sys.stderr.isatty()
+    shown = len(items) > 1 and is_terminal()
     for i, item in enumerate(items, 1):
         if shown:
             line = f"[{i}/{len(items)}] {item}"[: shutil.get_terminal_size().columns - 1]  # a longer one could not be wiped out
-            print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
+            say(f"\r\x1b[K{line}", end="")
         yield item
         if shown:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            say("\r\x1b[K", end="")
 
 
 def complain(error: object, where: str = "npfaceapi") -> None:
     """One line on standard error; a progress line under it is wiped out."""
-    start = "\r\x1b[K" if sys.stderr.isatty() else ""
-    print(f"{start}{where}: {one_line(str(error))}", file=sys.stderr)
+    start = "\r\x1b[K" if is_terminal() else ""
+    say(f"{start}{where}: {one_line(str(error))}")

@@ -13,7 +13,7 @@ import numpy as np
 
 from npfaceapi.conformance.synthetic import synthetic
 from npfaceapi.errors import GoldenError, WeightsError
-from npfaceapi.weights import data_folder, read_tensors
+from npfaceapi.weights import OwnShards, data_folder, read_tensors
 
 if TYPE_CHECKING:
     from importlib.abc import Traversable
@@ -90,7 +90,7 @@ class GoldenCases:
                 return self._read(f"{parent}/{path}" if parent else path)
 
             try:
-                tensors.update(read_tensors(self._read(manifest), read, manifest))
+                tensors.update(read_tensors(self._read(manifest), OwnShards(read), manifest))
             except WeightsError as error:
                 raise GoldenError(str(error)) from None
         return tensors

@@ -8,6 +8,7 @@ from html import escape
 from npfaceapi._version import __version__
 from npfaceapi.conformance.judge import Finding
 from npfaceapi.conformance.report import STATUSES, CaseResult, Report, groups_of, summary_rows
+from npfaceapi.output_files import generator
 
 __all__ = ["to_html"]
 
@@ -48,6 +49,7 @@ def to_html(report: Report) -> str:
     return "\n".join(
         (
             '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
+            generator("conform"),
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>Conformance of {escape(report.port)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>",
             f"<h1>Conformance of {escape(report.port)}</h1>",

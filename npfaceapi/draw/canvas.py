@@ -18,7 +18,17 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageFont import FreeTypeFont, ImageFont as BitmapFont
 
-__all__ = ["check_image", "fill_disc", "fill_rect", "fill_text", "font_of", "parse_color", "stroke_lines", "stroke_rect"]
+__all__ = [
+    "check_image",
+    "fill_disc",
+    "fill_rect",
+    "fill_text",
+    "font_of",
+    "missing_letters",
+    "parse_color",
+    "stroke_lines",
+    "stroke_rect",
+]
 
 Font: TypeAlias = "FreeTypeFont | BitmapFont"
 Coverage = NDArray[np.float64]
@@ -26,6 +36,10 @@ Region = tuple[int, int, int, int]
 XYWH = tuple[float, float, float, float]
 
 _RGBA = re.compile(r"rgba?\(\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*(?:,\s*([\d.]+)(%?)\s*)?\)", re.IGNORECASE)
+
+
+#: The font that face-api.js asks for; its place is taken by the one in Pillow, which has the letters of English.
+BUILT_IN = "Georgia"
 
 
 def check_image(image: object, where: str) -> None:
@@ -66,12 +80,20 @@ def font_of(style: str, size: float) -> Font:
     """The font of a text field; raises InvalidArgument if there is no such font."""
     from PIL import ImageFont
 
-    if style == "Georgia":
+    if style == BUILT_IN:
         return ImageFont.load_default(size)
     try:
         return ImageFont.truetype(style, size)
     except OSError:
         raise InvalidArgument(f"font_style: expected a font file or a font known to the system, got {style!r}") from None
+
+
+def missing_letters(text: str, style: str, font: Font) -> str:
+    """The characters of a text that the built-in font has not, and draws as empty boxes."""
+    if style != BUILT_IN or text.isascii():
+        return ""
+    nothing = bytes(font.getmask("\U0010ffff"))
+    return "".join(character for character in dict.fromkeys(text) if bytes(font.getmask(character)) == nothing)
 
 
 def fill_rect(image: Image, rect: XYWH, color: str) -> None:

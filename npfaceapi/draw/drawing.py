@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -15,6 +16,7 @@ from npfaceapi.draw.canvas import (
     fill_rect,
     fill_text,
     font_of,
+    missing_letters,
     stroke_lines,
     stroke_rect,
 )
@@ -25,6 +27,7 @@ from npfaceapi.draw.options import (
     options_of,
 )
 from npfaceapi.errors import InvalidArgument, InvalidType
+from npfaceapi.faces.detection import warn_of_other_size
 from npfaceapi.faces.geometry import Box, BoxLike, as_box
 from npfaceapi.faces.js_numbers import js_number, round_down
 from npfaceapi.faces.landmarks import FaceLandmarks, FaceLandmarks68
@@ -113,6 +116,14 @@ class DrawTextField:
         options, (x, y) = self.options, self.get_upper_left(image.size)
         fill_rect(image, (x, y, self.measure_width(), self.measure_height()), options.background_color)
         font = font_of(options.font_style, options.font_size)
+        missing = missing_letters("".join(self.text), options.font_style, font)
+        if missing:
+            warnings.warn(
+                f"DrawTextField: expected letters of the built-in font, got {missing!r}: give the option font_style a font "
+                "file that has them",
+                UserWarning,
+                stacklevel=2,
+            )
         for i, line in enumerate(self.text):
             baseline = y + options.padding + (i + 1) * options.font_size
             fill_text(image, (x + options.padding, baseline), line, font, options.font_color)
@@ -225,7 +236,7 @@ def draw_detections(image: Image, detections: Detected | Iterable[Detected | Non
     image : PIL.Image.Image
         Of mode RGB or RGBA; drawn on in place.
     detections : FaceDetection, FaceResult, box, None, or an iterable of these
-        In pixels of the image; see `resize_results`.
+        In pixels of the image; see `resize_results`.  Those found in a photo of another size are drawn with a UserWarning.
 
     Returns
     -------
@@ -246,7 +257,9 @@ def draw_detections(image: Image, detections: Detected | Iterable[Detected | Non
     (0, 0, 255)
     """
     check_image(image, "draw_detections")
-    for each in _each(detections, Box):
+    found = list(_each(detections, Box))
+    _check_size("draw_detections", image, found)
+    for each in found:
         detection = each.detection if isinstance(each, FaceResult) else each
         if isinstance(detection, ObjectDetection):
             DrawBox(detection.box, {"label": js_number(round_down(detection.score))}).draw(image)
@@ -277,7 +290,9 @@ def draw_face_landmarks(
         On other images and other landmarks.
     """
     check_image(image, "draw_face_landmarks")
-    for each in _each(face_landmarks):
+    found = list(_each(face_landmarks))
+    _check_size("draw_face_landmarks", image, found)
+    for each in found:
         landmarks = each.landmarks if isinstance(each, FaceResult) else each
         if not isinstance(landmarks, FaceLandmarks):
             raise InvalidType(f"draw_face_landmarks: expected FaceLandmarks or results with landmarks, got {each!r:.80}")
@@ -315,7 +330,9 @@ def draw_face_expressions(
     """
     check_image(image, "draw_face_expressions")
     least = as_score(min_confidence, "draw_face_expressions.min_confidence")
-    for each in _each(face_expressions, FaceExpressions):
+    found = list(_each(face_expressions, FaceExpressions))
+    _check_size("draw_face_expressions", image, found)
+    for each in found:
         expressions = each.expressions if isinstance(each, FaceResult) else each
         if not isinstance(expressions, FaceExpressions):
             raise InvalidType(f"draw_face_expressions: expected FaceExpressions or results with expressions, got {each!r:.80}")
@@ -323,6 +340,14 @@ def draw_face_expressions(
         pairs = [pair for pair in expressions.as_sorted_array() if pair.probability > least]
         DrawTextField([f"{name} ({js_number(round_down(p))})" for name, p in pairs], anchor).draw(image)
     return image
+
+
+def _check_size(where: str, image: Image, things: list[Any]) -> None:
+    """Warn, once, of results that were found in a photo of another size."""
+    detections = (each.detection if isinstance(each, FaceResult) else each for each in things)
+    first = next((each for each in detections if isinstance(each, ObjectDetection)), None)
+    if first is not None:
+        warn_of_other_size(where, first.image_dims, image.size)
 
 
 def _each(things: Any, *single: type) -> Iterable[Any]:

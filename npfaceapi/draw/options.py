@@ -31,7 +31,11 @@ class AnchorPosition(str, enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class DrawTextFieldOptions:
-    """The looks of a text field; colours are CSS colours, sizes pixels."""
+    """The looks of a text field; colours are CSS colours, sizes pixels.
+
+    `font_style` is the path of a font file, or the name of a font that the system finds.  "Georgia", the default, stands for
+    the font in Pillow, which has the letters of English alone: other letters need a font.
+    """
 
     anchor_position: AnchorPosition = AnchorPosition.TOP_LEFT
     background_color: str = "rgba(0, 0, 0, 0.5)"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import importlib.util
 import os
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, NamedTuple, Protocol
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfaceapi.engines.block_scope import BlockScope
-from npfaceapi.errors import BackendUnavailable, InvalidArgument
+from npfaceapi.errors import BackendUnavailable, InvalidArgument, is_out_of_memory, reason_of
 from npfaceapi.graph import Graph, Node
 
 __all__ = [
@@ -46,14 +45,32 @@ class BackendStatus(NamedTuple):
 
 
 def _numba_status() -> BackendStatus:
-    if importlib.util.find_spec("numba") is None:
-        return BackendStatus(False, "numba is not installed; pip install numba")
+    status = _numba_import()
+    if status:
+        from npfaceapi.engines.numba.numba_internals import COMPILES_NOTHING, compiles_nothing
+
+        if compiles_nothing():  # asked each time: a program can set it at any time
+            return BackendStatus(False, COMPILES_NOTHING)
+    return status
+
+
+@functools.cache
+def _numba_import() -> BackendStatus:
     try:
+        if importlib.util.find_spec("numba") is None:
+            return BackendStatus(False, "numba is not installed; pip install numba")
         from npfaceapi.engines.numba.simd.target import NUMBA_VERSION  # it imports Numba unless that has worked here before
     except Exception as error:  # a NumPy that is too new, a broken LLVM: whatever stops the import
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        return BackendStatus(False, f"importing numba failed ({reason}); pip install --upgrade numba")
+        return BackendStatus(False, _why_not_imported(error))
     return BackendStatus(True, f"hand-written kernels, compiled by numba {NUMBA_VERSION}")
+
+
+def _why_not_imported(error: Exception) -> str:
+    reason = reason_of(error)
+    if is_out_of_memory(error):
+        return "there is not enough memory to import numba"
+    too_old = "numpy" in reason.lower() and "or greater" not in reason and not isinstance(error, ModuleNotFoundError)
+    return f"importing numba failed ({reason})" + ("; pip install --upgrade numba" if too_old else "")
 
 
 def _prepare_reference(dtype: type[Any]) -> Callable[..., Program]:
@@ -96,7 +113,7 @@ class _Backend(NamedTuple):
 
 
 _BACKENDS = {
-    "numba": _Backend(functools.cache(_numba_status), _prepare_numba, _numba_resizing),
+    "numba": _Backend(_numba_status, _prepare_numba, _numba_resizing),
     "reference": _Backend(
         lambda: BackendStatus(True, f"NumPy {np.__version__}, float32, operation by operation"), _prepare_reference(np.float32)
     ),
@@ -129,20 +146,27 @@ def _require(name: str, where: str) -> str:
     return name
 
 
-@functools.cache
 def _default_backend() -> str:
     status = _BACKENDS["numba"].status()
     if status:
         return "numba"
-    warnings.warn(f"npfaceapi runs on its slow 'reference' backend: {status.detail}", RuntimeWarning, stacklevel=4)
+    _warn_once(f"npfaceapi runs on its slow 'reference' backend: {status.detail}")
     return "reference"
+
+
+@functools.cache
+def _warn_once(text: str) -> None:
+    from npfaceapi.display.standard_error import warn
+
+    warn(text)
 
 
 def current_backend() -> str:
     """The backend that runs a network when none is given.
 
     The innermost `use_backend` block of this thread or asyncio task, else what `set_backend` chose, else
-    `NPFACEAPI_BACKEND`, else `numba` (or `reference`, with one warning, where Numba cannot be imported).
+    `NPFACEAPI_BACKEND`, else `numba` (or `reference`, with one warning, where Numba cannot be imported or is told by
+    `NUMBA_DISABLE_JIT` to compile nothing).
     """
     scoped = use_backend.innermost()
     if scoped is not None:
@@ -224,4 +248,4 @@ def prepare(graph: Graph, weights: Mapping[str, NDArray[np.float32]], outputs: S
 def resizing_kernel() -> Callable[..., None] | None:
     """What resizes photos on the current backend, as `engines/numba/resizing.py` does; None: NumPy."""
     resizing = _BACKENDS[current_backend()].resizing
-    return None if resizing is None else resizing()
+    return None if resizing is None or not _BACKENDS["numba"].status() else resizing()

@@ -6,17 +6,24 @@ those that define what it calls: an upgrade must never run stale kernels.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["kernel_folder", "kernel_folders", "trusted"]
+from npfaceapi.engines.trusted_folder import trusted_folder
+
+__all__ = ["kernel_folder", "kernel_folders", "version_of"]
+
+_FOR_ALL, _FOR_US = 0o755, 0o700
 
 
-def _name(package: Path, compiler: bytes) -> str | None:
-    """None if the sources cannot be read: the package lies in a zip."""
+@functools.cache
+def version_of(package: Path, compiler: bytes = b"") -> str | None:
+    """A name for the kernels of the sources in `package` by that compiler; None if the sources cannot be read, as in a zip."""
     try:
         sources = [path.name.encode() + b"\0" + path.read_bytes() for path in sorted(package.rglob("*.py"))]
     except OSError:
@@ -27,46 +34,50 @@ def _name(package: Path, compiler: bytes) -> str | None:
     return f"kernels-{digest.hexdigest()[:16]}" if sources else None
 
 
-@functools.cache
-def kernel_folders(package: Path, compiler: bytes = b"") -> tuple[Path, ...]:
-    """Where the kernels of an engine may lie, the best place first.
+def _places(package: Path, compiler: bytes) -> Iterator[tuple[Path, int]]:
+    """Where the folder may lie, the best place first, and the permissions with which it is made there."""
+    name = version_of(package, compiler)
+    if name is None:
+        return
+    if os.environ.get("NUMBA_CACHE_DIR"):  # there and nowhere else, as Numba means it
+        with contextlib.suppress(OSError):  # a relative one, when the current folder has been removed
+            yield Path(os.environ["NUMBA_CACHE_DIR"]).absolute() / name, _FOR_US
+        return
+    yield package / "__pycache__" / name, _FOR_ALL
+    home = os.path.expanduser("~")
+    caches = os.environ.get("XDG_CACHE_HOME") or (os.path.join(home, ".cache") if os.path.isdir(home) else "")
+    if os.path.isabs(caches):
+        yield Path(caches) / "npfaceapi" / name, _FOR_US
+    with contextlib.suppress(OSError):  # there is none
+        user = os.geteuid() if hasattr(os, "geteuid") else "user"
+        yield Path(tempfile.gettempdir()) / f"npfaceapi-{user}-{name}", _FOR_US
+
+
+def kernel_folders(package: Path, compiler: bytes = b"") -> Iterator[Path]:
+    """Where the kernels of an engine may lie, the best place first; `trusted_folder` opens them.
 
     Its sources lie in `package`; what else its kernels depend on is in `compiler`.
     """
-    name = _name(package, compiler)
-    if name is None:
-        return ()
-    if os.environ.get("NUMBA_CACHE_DIR"):  # there and nowhere else, as Numba means it
-        return (Path(os.environ["NUMBA_CACHE_DIR"]) / name,)
-    folders = [package / "__pycache__" / name]
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    if os.path.isabs(home):
-        folders.append(Path(home) / "npfaceapi" / name)
-    user = os.getuid() if hasattr(os, "getuid") else "user"
-    return (*folders, Path(tempfile.gettempdir()) / f"npfaceapi-{user}-{name}")
+    for place, _ in _places(package, compiler):
+        yield place
+        yield from _with_random_ends(place)
 
 
-def trusted(folder: Path) -> bool:
-    """Whether only those can write there whose code runs here anyway: we, the administrator, whoever installed this package."""
+def _with_random_ends(place: Path) -> list[Path]:
+    """What was made in that place, if its folder is one that others can write to as well."""
     try:
-        found = folder.stat()
-        owners = {os.getuid(), 0, Path(__file__).stat().st_uid} if hasattr(os, "getuid") else {found.st_uid}
+        names = os.listdir(place.parent)
     except OSError:
-        return False
-    return found.st_uid in owners and not (os.name == "posix" and found.st_mode & 0o022)
-
-
-def _usable(folder: Path) -> bool:
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o755)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError:
-        return False
-    return trusted(folder)
+        return []
+    return [place.parent / name for name in sorted(names) if name.startswith(f"{place.name}-")]
 
 
 @functools.cache
 def kernel_folder(package: Path, compiler: bytes = b"") -> Path | None:
-    """The first of those folders that can be written; None if there is none, and then every process compiles its own."""
-    return next((folder for folder in kernel_folders(package, compiler) if _usable(folder)), None)
+    """The first of those places that can be written, made if it is not there; None if there is none."""
+    for place, permissions in _places(package, compiler):
+        for path, make in [*((path, None) for path in _with_random_ends(place)), (place, permissions)]:
+            with contextlib.suppress(OSError), trusted_folder(path, make) as folder:
+                folder.try_to_write()
+                return folder.path
+    return None

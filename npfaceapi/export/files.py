@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import io
 import os
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from npfaceapi._version import __version__
 from npfaceapi.errors import BackendUnavailable, InvalidArgument, InvalidType
 from npfaceapi.export.onnx_model import to_onnx
-from npfaceapi.export.writing import write_whole
 from npfaceapi.networks.network_weights import NetworkWeights
 from npfaceapi.networks.neural_network import NeuralNetwork
+from npfaceapi.output_files import MADE_BY, write_whole
 
 __all__ = ["FORMATS", "export_net"]
 
@@ -94,6 +94,8 @@ def _npz_bytes(net: NetworkWeights) -> bytes:
     file = io.BytesIO()
     tensors: dict[str, Any] = dict(net.tensors)
     np.savez(file, **tensors)
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.comment = f"{MADE_BY} {net.model_name}".encode()
     return file.getvalue()
 
 
@@ -104,4 +106,4 @@ def _safetensors_bytes(net: NetworkWeights) -> bytes:
         raise BackendUnavailable(
             'export_net: expected the package safetensors, got none installed; pip install "npfaceapi[safetensors]"'
         ) from None
-    return bytes(save(dict(net.tensors), {"model": net.model_name, "producer": f"npfaceapi {__version__}"}))
+    return bytes(save(dict(net.tensors), {"model": net.model_name, "producer": MADE_BY}))

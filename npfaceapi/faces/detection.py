@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
+import warnings
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -17,7 +18,7 @@ from npfaceapi.errors import InvalidArgument
 from npfaceapi.faces.geometry import Box, BoxLike
 from npfaceapi.faces.points import Dimensions, DimensionsLike, as_dimensions, as_number
 
-__all__ = ["FaceDetection", "ObjectDetection", "Source", "seen_in"]
+__all__ = ["FaceDetection", "ObjectDetection", "Source", "seen_in", "warn_of_other_sides", "warn_of_other_size"]
 
 AnyDetection = TypeVar("AnyDetection", bound="ObjectDetection")
 
@@ -152,3 +153,32 @@ def seen_in(source: Source | None, detection: AnyDetection) -> AnyDetection:
     known = copy.copy(detection)
     object.__setattr__(known, "source", source)
     return known
+
+
+def warn_of_other_size(where: str, photo: Dimensions, picture: tuple[float, float]) -> None:
+    """Warn that results in pixels of a photo do not fit a picture (width, height) of another size."""
+    (W, H), (w, h) = photo, picture
+    if max(abs(W - w), abs(H - h)) >= 1:
+        warnings.warn(
+            f"{where}: expected a picture of {W:g}x{H:g}, in which the faces were found, got {w:g}x{h:g}: call "
+            "resize_results(faces, picture) first; PIL.ImageOps.exif_transpose turns a picture that lies on its side",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
+def warn_of_other_sides(where: str, photo: Dimensions, picture: tuple[float, float]) -> None:
+    """Warn that a picture (width, height), to which results are scaled, has the sides of the photo swapped."""
+    (W, H), (w, h) = photo, picture
+    if not _proportional(W, H, w, h) and _proportional(H, W, w, h):
+        warnings.warn(
+            f"{where}: expected the sides of a photo of {W:g}x{H:g}, in which the faces were found, got {w:g}x{h:g}, "
+            "which is on its side: PIL.ImageOps.exif_transpose turns a picture as its EXIF says",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def _proportional(width: float, height: float, w: float, h: float) -> bool:
+    """Whether two sizes are in proportion but for a pixel of rounding."""
+    return min(abs(h - w * height / width), abs(w - h * width / height)) <= 1

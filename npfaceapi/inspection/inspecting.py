@@ -10,7 +10,6 @@ from npfaceapi import nets
 from npfaceapi.display.markup import Markup, element
 from npfaceapi.engines.dispatch import current_backend
 from npfaceapi.errors import InvalidArgument
-from npfaceapi.export.writing import write_whole
 from npfaceapi.faces.results import FaceDetection, FaceResult, Faces
 from npfaceapi.inspection.cascade import CascadeTrace, trace_mtcnn
 from npfaceapi.inspection.detectors import DetectorTrace, trace_ssd, trace_yolo
@@ -19,6 +18,7 @@ from npfaceapi.inspection.layers import NetworkReport, report_network
 from npfaceapi.inspection.report import Report
 from npfaceapi.networks.options import FaceDetectionOptions, MtcnnOptions, SsdMobilenetv1Options
 from npfaceapi.networks.registry import DETECTORS, FACE_NETS, NETS
+from npfaceapi.output_files import write_whole
 from npfaceapi.photos.net_input import NetInput, Photo, Pixels, to_net_input
 from npfaceapi.tasks import DetectAllFacesTask
 

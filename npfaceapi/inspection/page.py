@@ -13,6 +13,7 @@ from npfaceapi.inspection.network_page import network_section
 from npfaceapi.inspection.report import Report
 from npfaceapi.inspection.style import STYLE
 from npfaceapi.networks.registry import DETECTORS
+from npfaceapi.output_files import generator
 
 __all__ = ["page"]
 
@@ -28,6 +29,7 @@ def page(report: Report) -> str:
     head = element(
         "head",
         element("meta", charset="utf-8"),
+        Markup(generator("inspect")),
         element("meta", http_equiv="Content-Security-Policy", content=POLICY),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("title", title),

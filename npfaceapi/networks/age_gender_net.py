@@ -19,7 +19,8 @@ from npfaceapi import ops
 from npfaceapi.faces.results import AgeAndGenderPrediction, Gender
 from npfaceapi.graph import Node, ParamTree, block
 from npfaceapi.networks.blocks import FEATURE_MEAN_RGB, separable_conv2d
-from npfaceapi.networks.neural_network import NeuralNetwork, one_or_list, softmax
+from npfaceapi.networks.neural_network import NeuralNetwork, softmax
+from npfaceapi.photos.many import few_at_a_time
 from npfaceapi.photos.net_input import NetInput, Photo, Photos, to_net_input
 from npfaceapi.taps import Values
 
@@ -137,7 +138,8 @@ class AgeGenderNet(NeuralNetwork):
         AgeAndGenderPrediction
             `age` in years, `gender` "male" or "female", `gender_probability` in 0.5..1; a list if a list came in.
         """
-        net_input = to_net_input(photos)
-        out = self.forward_input(net_input)
-        predictions = [decode(float(age), float(gender[0])) for age, gender in zip(out["age"], out["gender"], strict=True)]
-        return one_or_list(predictions, net_input)
+        return few_at_a_time(photos, self._predictions)
+
+    def _predictions(self, crops: NetInput) -> list[AgeAndGenderPrediction]:
+        out = self.forward_input(crops)
+        return [decode(float(age), float(gender[0])) for age, gender in zip(out["age"], out["gender"], strict=True)]

@@ -20,7 +20,8 @@ from npfaceapi import ops
 from npfaceapi.faces.results import FaceExpressions
 from npfaceapi.graph import Node, ParamTree
 from npfaceapi.networks.blocks import face_features
-from npfaceapi.networks.neural_network import NeuralNetwork, one_or_list, softmax
+from npfaceapi.networks.neural_network import NeuralNetwork, softmax
+from npfaceapi.photos.many import few_at_a_time
 from npfaceapi.photos.net_input import NetInput, Photo, Photos, to_net_input
 from npfaceapi.taps import Values
 
@@ -81,5 +82,4 @@ class FaceExpressionNet(NeuralNetwork):
         FaceExpressions
             Seven probabilities that add up to 1; a list if a list came in.
         """
-        net_input = to_net_input(photos)
-        return one_or_list([FaceExpressions(p) for p in self.forward_input(net_input)], net_input)
+        return few_at_a_time(photos, lambda crops: [FaceExpressions(p) for p in self.forward_input(crops)])

@@ -22,7 +22,8 @@ from npfaceapi import ops
 from npfaceapi.faces.landmarks import FaceLandmarks68
 from npfaceapi.graph import Node, ParamTree
 from npfaceapi.networks.blocks import FEATURE_MEAN_RGB, dense_block, face_features
-from npfaceapi.networks.neural_network import NeuralNetwork, one_or_list, sizes_of
+from npfaceapi.networks.neural_network import NeuralNetwork, sizes_of
+from npfaceapi.photos.many import few_at_a_time
 from npfaceapi.photos.net_input import NetInput, Photo, Photos, to_net_input
 from npfaceapi.taps import Values
 
@@ -114,8 +115,7 @@ class FaceLandmark68Net(NeuralNetwork):
         FaceLandmarks68
             In pixels of the crop; a list if a list came in.
         """
-        net_input = to_net_input(photos)
-        return one_or_list(landmarks_of(self.forward_input(net_input), sizes_of(net_input)), net_input)
+        return few_at_a_time(photos, lambda crops: landmarks_of(self.forward_input(crops), sizes_of(crops)))
 
 
 def landmarks_of(relative: Values, sizes: list[tuple[int, int]]) -> list[FaceLandmarks68]:

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from npfaceapi import ops
 from npfaceapi.graph import Node, ParamTree, block
 from npfaceapi.networks.blocks import FEATURE_MEAN_RGB
-from npfaceapi.networks.neural_network import NeuralNetwork, one_or_list
+from npfaceapi.networks.neural_network import NeuralNetwork
+from npfaceapi.photos.many import few_at_a_time
 from npfaceapi.photos.net_input import NetInput, Photo, Photos, to_net_input
 from npfaceapi.taps import Values
 
@@ -148,5 +149,4 @@ class FaceRecognitionNet(NeuralNetwork):
         ndarray
             float32 [128]; a list of them if a list came in.
         """
-        net_input = to_net_input(photos)
-        return one_or_list(list(self.forward_input(net_input).astype(np.float32)), net_input)
+        return few_at_a_time(photos, lambda crops: list(self.forward_input(crops).astype(np.float32)))

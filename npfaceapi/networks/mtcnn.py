@@ -32,8 +32,9 @@ from npfaceapi.graph import Node, Param, ParamTree, block
 from npfaceapi.networks import mtcnn_stages as stages
 from npfaceapi.networks.loaded import Loaded
 from npfaceapi.networks.network_weights import NetworkWeights, Shapes
-from npfaceapi.networks.neural_network import NeuralNetwork, See, one_or_list, options_or_default, unseen
-from npfaceapi.networks.options import MtcnnOptions
+from npfaceapi.networks.neural_network import NeuralNetwork, See, options_or_default, unseen
+from npfaceapi.networks.options import MtcnnOptions, check_enlargement
+from npfaceapi.photos.many import few_at_a_time
 from npfaceapi.photos.net_input import NetInput, Photo, Photos, Pixels, to_net_input
 from npfaceapi.weights import bundled_weights_shapes
 
@@ -223,11 +224,12 @@ class Mtcnn(NetworkWeights):
         `see("scale" | "stage1" | "stage2" | "stage3", ...)` is shown what goes in and comes out on the way.
         """
         H, W = image.shape[:2]
+        check_enlargement(options, W, H)
         started = time.perf_counter()
         steps = (
             options.scale_steps
             if options.scale_steps is not None
-            else stages.pyramid_scales(W, H, options.min_face_size, options.scale_factor)
+            else stages.pyramid_scales(W, H, options.min_face_size, options.scale_factor, options.max_num_scales)
         )
         scales = stages.usable_scales(list(steps), W, H, options.max_num_scales)
         thresholds = options.score_thresholds
@@ -307,9 +309,9 @@ class Mtcnn(NetworkWeights):
         -----
         Difference: the landmarks belong to the face.  face-api.js takes those of another candidate in some photos.
         """
-        net_input = to_net_input(photos)
-        results = [self.forward_with_stats(image, options)["results"] for image in net_input.image_tensors]
-        return one_or_list(results, net_input)
+        return few_at_a_time(
+            photos, lambda net_input: [self.forward_with_stats(image, options)["results"] for image in net_input.image_tensors], 1
+        )
 
     @overload
     def locate_faces(self, photos: Photo, options: MtcnnOptions | None = None, *, see: See = unseen) -> list[FaceDetection]: ...
@@ -323,13 +325,12 @@ class Mtcnn(NetworkWeights):
     ) -> list[FaceDetection] | list[list[FaceDetection]]: ...
     def locate_faces(self, photos: Photos, options: MtcnnOptions | None = None, *, see: See = unseen) -> object:
         """The detections of `forward` alone: a list of FaceDetection, or a list of such lists; `see` as in `detect_arrays`."""
-        options = options_or_default(options, MtcnnOptions, "Mtcnn.locate_faces")
-        net_input = to_net_input(photos)
-        faces = []
-        for image in map(as_bytes, net_input.image_tensors):
-            boxes, scores, *_ = self.detect_arrays(image, options, see)
-            faces.append(detections_of(boxes, scores, image.shape[1], image.shape[0]))
-        return one_or_list(faces, net_input)
+        chosen = options_or_default(options, MtcnnOptions, "Mtcnn.locate_faces")
+        return few_at_a_time(photos, lambda net_input: [self._faces(image, chosen, see) for image in net_input.image_tensors], 1)
+
+    def _faces(self, image: Pixels, options: MtcnnOptions, see: See) -> list[FaceDetection]:
+        boxes, scores, *_ = self.detect_arrays(as_bytes(image), options, see)
+        return detections_of(boxes, scores, image.shape[1], image.shape[0])
 
 
 def detections_of(boxes: Float64, scores: Float64, width: int, height: int) -> list[FaceDetection]:

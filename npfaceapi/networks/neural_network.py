@@ -31,7 +31,6 @@ __all__ = [
     "NeuralNetwork",
     "See",
     "Shapes",
-    "one_or_list",
     "options_or_default",
     "reshaped_sizes_of",
     "sigmoid",
@@ -47,11 +46,6 @@ See = Callable[..., None]
 
 def unseen(stage: str, **values: object) -> None:
     """Look away."""
-
-
-def one_or_list(results: list[T], net_input: NetInput) -> T | list[T]:
-    """A list if a list of photos came in, else its only element."""
-    return results if net_input.is_batch_input else results[0]
 
 
 def sizes_of(net_input: NetInput) -> list[tuple[int, int]]:

@@ -28,7 +28,6 @@ from npfaceapi.graph import Node, ParamTree, block
 from npfaceapi.networks.neural_network import (
     NeuralNetwork,
     See,
-    one_or_list,
     options_or_default,
     reshaped_sizes_of,
     sigmoid,
@@ -36,6 +35,7 @@ from npfaceapi.networks.neural_network import (
     unseen,
 )
 from npfaceapi.networks.options import SsdMobilenetv1Options
+from npfaceapi.photos.many import MAX_PHOTOS, few_at_a_time
 from npfaceapi.photos.net_input import NetInput, Photo, Photos, to_net_input
 from npfaceapi.taps import Values
 
@@ -239,18 +239,19 @@ class SsdMobilenetv1(NeuralNetwork):
         list of FaceDetection
             Best first; a list of such lists if a list came in.
         """
-        options = options_or_default(options, SsdMobilenetv1Options, "SsdMobilenetv1.locate_faces")
-        net_input = to_net_input(photos)
+        chosen = options_or_default(options, SsdMobilenetv1Options, "SsdMobilenetv1.locate_faces")
+        return few_at_a_time(photos, lambda net_input: self._faces(net_input, chosen, see), MAX_PHOTOS)
+
+    def _faces(self, net_input: NetInput, options: SsdMobilenetv1Options, see: See) -> list[list[FaceDetection]]:
         batch = net_input.to_batch_tensor(SIZE, False)
         see("input", batch=batch)
         outputs = self._decoded(batch)
-        faces = [
+        return [
             decode(boxes, scores, size, reshaped, options, see)
             for boxes, scores, size, reshaped in zip(
                 outputs["boxes"], outputs["scores"], sizes_of(net_input), reshaped_sizes_of(net_input, SIZE), strict=True
             )
         ]
-        return one_or_list(faces, net_input)
 
 
 FaceDetectionNet = SsdMobilenetv1

@@ -30,7 +30,6 @@ from npfaceapi.networks.neural_network import (
     NeuralNetwork,
     See,
     Shapes,
-    one_or_list,
     options_or_default,
     reshaped_sizes_of,
     sigmoid,
@@ -38,6 +37,7 @@ from npfaceapi.networks.neural_network import (
     unseen,
 )
 from npfaceapi.networks.options import TinyYolov2Options
+from npfaceapi.photos.many import MAX_PHOTOS, few_at_a_time
 from npfaceapi.photos.net_input import NetInput, Photo, Photos, to_net_input
 from npfaceapi.taps import Values
 
@@ -237,18 +237,19 @@ class YoloDetector(NeuralNetwork):
 
         `see` is shown "input", the batch, and for each photo "candidates", as `decode` tells.
         """
-        options = options_or_default(options, TinyYolov2Options, f"{self._where()}.locate_faces")
-        net_input = to_net_input(photos)
+        chosen = options_or_default(options, TinyYolov2Options, f"{self._where()}.locate_faces")
+        return few_at_a_time(photos, lambda net_input: self._faces(net_input, chosen, see), MAX_PHOTOS)
+
+    def _faces(self, net_input: NetInput, options: TinyYolov2Options, see: See) -> list[list[FaceDetection]]:
         size = options.input_size
         batch = net_input.to_batch_tensor(size, False)
         see("input", batch=batch)
-        faces = [
+        return [
             decode(grid, self.config, photo_size, reshaped, size, options.score_threshold, see)
             for grid, photo_size, reshaped in zip(
                 self.run_net(batch)["grid"], sizes_of(net_input), reshaped_sizes_of(net_input, size), strict=True
             )
         ]
-        return one_or_list(faces, net_input)
 
     @overload
     def detect(self, photos: Photo, options: TinyYolov2Options | None = None) -> list[FaceDetection]: ...

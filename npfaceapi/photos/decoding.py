@@ -48,6 +48,7 @@ FORMATS = (
     "SUN", "PCX", "PCD", "TGA",
 )  # fmt: skip
 
+_OTHER_FILES = {".bw", ".icb", ".pcd", ".ras", ".rgb", ".rgba", ".vda", ".vst"}  # clouds of points, plugins, raw pixels, ...
 _EXIF_ORIENTATION = 0x0112
 _NOT_THIS_FORMAT = (SyntaxError, IndexError, TypeError, struct.error)  # what Pillow takes to mean so
 
@@ -112,12 +113,16 @@ def is_pil_image(photo: object) -> bool:
 
 
 def photo_suffixes() -> frozenset[str]:
-    """The endings, as ".jpg", of the files that can be read: those of Pillow's formats, and of plugins that are registered."""
+    """The endings, as ".jpg", of the files that can be read: those of Pillow's formats, and of plugins that are registered.
+
+    Without some that are more often those of other files; what has them is read where it is named.
+    """
     from PIL import Image
 
     Image.init()
     known = Image.EXTENSION.items()
-    return frozenset(suffix for suffix, kind in known if kind in FORMATS and (kind in Image.OPEN or kind == "MPO"))
+    photos = {suffix for suffix, kind in known if kind in FORMATS and (kind in Image.OPEN or kind == "MPO")}
+    return frozenset(photos - _OTHER_FILES)
 
 
 def decode_array(array: NDArray[np.generic], name: str) -> Pixels:

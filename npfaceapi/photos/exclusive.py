@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,11 +16,14 @@ class _Turns:
     __slots__ = ("lock", "threads")
 
     def __init__(self) -> None:
-        self.lock, self.threads = ForkSafeLock(), 0
+        self.lock, self.threads = threading.RLock(), 0  # of greenlets, where they stand for threads: a file of theirs may wait
 
 
 _in_use: dict[int, _Turns] = {}  # by the id of an object, which lives as long as a thread is here with it
 _guard = ForkSafeLock()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_use.clear)  # the other threads are not there
 
 
 @contextmanager
@@ -34,4 +39,4 @@ def exclusive(thing: object) -> Iterator[None]:
         with _guard:
             turns.threads -= 1
             if not turns.threads:
-                del _in_use[id(thing)]
+                _in_use.pop(id(thing), None)

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import pytest
 from PIL import Image
 
 from helpers import ASTRONAUT, ROOT
+from helpers.streams import STREAMS, OnlyWrites
 from npfaceapi import cli
 from npfaceapi.commands.networks import NETS
 from npfaceapi.engines import dispatch
@@ -123,7 +125,7 @@ def test_a_folder_stands_for_the_images_in_and_below_it(run, photos, tmp_path):
     shutil.copy(photos / "black.png", tmp_path / "a.png")
     (tmp_path / "empty").mkdir()
     status, out, err = run("analyze", *TINY, tmp_path)
-    assert (status, err) == (0, "")
+    assert (status, err) == (0, f"npfaceapi: {tmp_path}: left out 1 .txt\n")
     assert [Path(line.split(":")[0]).name for line in out.splitlines()] == ["a.png", "b.PNG"]
     status, out, err = run("analyze", *TINY, tmp_path / "empty", tmp_path / "a.png")
     assert status == 1
@@ -247,7 +249,7 @@ def test_a_picture_that_cannot_be_written_does_not_stop_the_others(run, photos, 
     (tmp_path / "one.png").mkdir()  # where a picture should go
     status, out, err = run("analyze", *TINY, "--draw", tmp_path, photos / "one.png", photos / "black.png")
     assert status == 1
-    assert "one.png: expected to write the picture, got: Is a directory" in err
+    assert "one.png: expected a file to write to, got: Is a directory" in err
     assert "black.png: 64x48" in out
     assert sorted(path.name for path in tmp_path.iterdir()) == ["black.png", "one.png"]  # and nothing half-written
 
@@ -284,6 +286,99 @@ def test_output_closed_early(photos):
         done = process(*argv, stdout=writer)
         os.close(writer)
         assert (done.returncode, done.stderr) == (1, "")
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_standard_error_can_be_anything(photos, capsys, monkeypatch, stream):
+    monkeypatch.setattr(sys, "stderr", STREAMS[stream]())
+    assert cli.main(["analyze", *TINY, str(photos / "missing.png"), str(photos / "black.png")]) == 1
+    assert capsys.readouterr().out == f"{photos / 'black.png'}: 64x48, 0 faces\n"
+    assert cli.main(["analyze", "--backend", "abacus", "a.png"]) == 2
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["analyze", "--nose", "a.png"])
+    assert stop.value.code == 2
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("stream", [name for name in STREAMS if name != "only writes"])
+def test_results_that_nobody_can_get_are_a_failure(photos, capsys, monkeypatch, stream, tmp_path):
+    monkeypatch.setattr(sys, "stdout", STREAMS[stream]())
+    before = sys.stdout
+    lines = tmp_path / "lines.jsonl"
+    for argv in (
+        ["backends"],
+        ["analyze", *TINY, str(photos / "black.png")],
+        ["analyze", *TINY, "--json", "-", str(photos / "black.png")],
+        ["analyze", *TINY, "--json", str(lines), str(photos / "black.png"), str(photos / "one.png")],
+    ):
+        assert cli.main(argv) == 1
+        errors = capsys.readouterr().err
+        assert errors.count("\n") == (0 if stream == "broken pipe" else 1)
+        assert sys.stdout is before
+    if stream in ("none", "closed"):
+        assert lines.read_text().count("\n") == 2  # what has a place of its own is complete
+    for argv in (["--help"], ["--version"], ["show", "--help"]):
+        assert cli.main(argv) == 1
+
+
+def test_a_standard_output_that_only_writes(photos, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", OnlyWrites())
+    assert cli.main(["analyze", *TINY, "--json", "-", str(photos / "black.png")]) == 0
+    assert json.loads(sys.stdout.text)["faces"] == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no way to close them in a command there")
+@pytest.mark.parametrize(
+    ("closing", "argv", "status"),
+    [
+        (">&-", "backends", 1),
+        (">&-", "--help", 1),
+        (">&-", "--version", 1),
+        (">&- 2>&-", "backends", 1),
+        ("2>&-", "backends", 0),
+        ("2>&-", "analyze", 2),
+        (">&- 2>&-", "analyze", 2),
+        ("<&- >&- 2>&-", "analyze -", 1),
+    ],
+)
+def test_closed_from_the_start(closing, argv, status):
+    command = f"{sys.executable} -m npfaceapi {argv} {closing}"
+    done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == status
+    assert "Traceback" not in done.stderr
+    assert "usage" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (MemoryError(), "expected enough memory, got: MemoryError"),
+        (MemoryError("Unable to allocate 7 GiB"), "expected enough memory, got: Unable to allocate 7 GiB"),
+        (ImportError("libx.so: failed to map segment from shared object"), "expected enough memory, got: libx.so: failed"),
+        (ImportError("No module named 'PIL'"), "expected the packages that it needs, got: No module named 'PIL'"),
+    ],
+)
+def test_what_the_system_lacks(run, monkeypatch, error, message):
+    def fails(arguments):
+        raise error
+
+    monkeypatch.setattr("npfaceapi.commands.backends.run", fails)
+    status, out, err = run("backends")
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert err.startswith(f"npfaceapi backends: {message}")
+
+
+@pytest.mark.parametrize("filters", ["default", "error"])
+def test_a_warning_of_ours_is_a_line(run, photos, monkeypatch, filters):
+    status = dispatch.BackendStatus(False, "no numba here")
+    monkeypatch.setitem(dispatch._BACKENDS, "numba", dispatch._BACKENDS["numba"]._replace(status=lambda: status))
+    dispatch._warn_once.cache_clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter(filters)
+        status, out, err = run("analyze", *TINY, photos / "black.png")
+    dispatch._warn_once.cache_clear()
+    assert (status, out.count("\n")) == (0, 1)
+    assert err == "npfaceapi: runs on its slow 'reference' backend: no numba here\n"
 
 
 def test_names_that_the_terminal_cannot_print(photos, tmp_path):
@@ -444,5 +539,5 @@ def test_drawing_never_overwrites_the_photo(tmp_path, capsys):
     photo = tmp_path / "face.png"
     photo.write_bytes(ASTRONAUT.read_bytes())
     assert cli.main(["analyze", str(photo), "--draw", str(tmp_path), "--only", "detection"]) == 1
-    assert "expected --draw to name another folder than the photo's own" in capsys.readouterr().err
+    assert "face.png: expected a file that is no input, got " in capsys.readouterr().err
     assert photo.read_bytes() == ASTRONAUT.read_bytes()

@@ -22,6 +22,7 @@ from npfaceapi.faces.results import (
     FaceResult,
     extend_with_face_expressions,
     extend_with_face_landmarks,
+    resize_results,
 )
 
 RED, BLUE, WHITE, BLACK = (255, 0, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
@@ -328,3 +329,35 @@ def test_options_are_immutable_and_zero_is_a_value() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         options.line_width = 2  # type: ignore[misc]
     assert draw.DrawBox(Rect(10, 10, 50, 50), options).draw(blank()).tobytes() == blank().tobytes()
+
+
+@pytest.mark.parametrize("faces", [FACE, [None, FACE], [FACE, FACE], DETECTION])
+def test_a_picture_of_another_size_is_told_once(faces):
+    for function in (draw.draw_detections, draw.draw_face_landmarks, draw.draw_face_expressions):
+        if isinstance(faces, FaceDetection) and function is not draw.draw_detections:
+            continue
+        if function is draw.draw_face_expressions:
+            things = [extend_with_face_expressions(FACE, FaceExpressions([0.4, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1]))]
+        else:
+            things = faces
+        function(blank(), things)
+        for size in ((100, 200), (400, 200)):
+            with pytest.warns(
+                UserWarning, match=rf"^{function.__name__}: expected a picture of 200x100, .* got {size[0]}x"
+            ) as told:
+                function(blank(size=size), things)
+            assert len(told) == 1
+            assert told[0].filename == __file__
+        function(blank(size=(400, 200)), resize_results(things, (400, 200)))
+
+
+def test_boxes_without_a_photo_fit_any_picture():
+    draw.draw_detections(blank(size=(31, 32)), [Rect(1, 2, 3, 4), {"x": 1, "y": 1, "width": 2, "height": 2}])
+
+
+def test_letters_that_the_built_in_font_lacks_are_told():
+    with pytest.warns(
+        UserWarning, match="^DrawTextField: expected letters of the built-in font, got 'é中': give the option font_style"
+    ):
+        draw.DrawTextField(["José", "中é"], (0, 0)).draw(blank())
+    draw.DrawTextField("Josef (0.9)", (0, 0)).draw(blank())

@@ -225,24 +225,74 @@ def test_a_backend_that_is_not_there_says_why(monkeypatch):
         faceapi.nets.face_landmark_68_tiny_net.run_net(np.zeros((1, 112, 112, 3)), backend="cuda")
 
 
-@pytest.mark.parametrize("wrong", [0, -1, 1.5, True, "2", None])
+@pytest.mark.parametrize("wrong", [0, -1, 1.5, True, "2", None, 1025, 100_000, np.int64(2**62), float("inf")])
 def test_wrong_numbers_of_threads(wrong):
     for choose in (faceapi.set_num_threads, faceapi.use_num_threads):
-        with pytest.raises(faceapi.InvalidArgument, match=f"{choose.__name__}: expected a whole number from 1 up"):
+        with pytest.raises(faceapi.InvalidArgument, match=f"{choose.__name__}: expected a whole number from 1 to 1024, got "):
             choose(wrong)
+        with pytest.raises(faceapi.InvalidArgument, match="got an integer of 16610 bits"):
+            choose(10**5000)
+
+
+@pytest.mark.parametrize("wrong", ["0", "-1", "two", "1.5", " 2", "1025", "100000", "9" * 5000, "\u00b2"])
+def test_wrong_numbers_of_threads_in_the_environment(wrong, monkeypatch):
+    monkeypatch.setenv("NPFACEAPI_NUM_THREADS", wrong)
+    with pytest.raises(faceapi.InvalidArgument, match="NPFACEAPI_NUM_THREADS: expected a whole number from 1 to 1024, got '"):
+        faceapi.get_num_threads()
+
+
+def test_a_machine_of_more_processors_than_that(monkeypatch):
+    monkeypatch.delenv("NPFACEAPI_NUM_THREADS", raising=False)
+    monkeypatch.setattr("npfaceapi.engines.thread_count.usable_cpus", lambda: 4096)
+    monkeypatch.setattr("npfaceapi.engines.thread_count._of_the_process", None)
+    assert faceapi.get_num_threads() == 1024
 
 
 def test_without_numba_the_reference_runs_and_one_warning_says_so(monkeypatch):
     monkeypatch.setitem(
         dispatch._BACKENDS, "numba", dispatch._Backend(lambda: dispatch.BackendStatus(False, "no numba here"), None)
     )
-    dispatch._default_backend.cache_clear()
+    dispatch._warn_once.cache_clear()
     try:
         with pytest.warns(RuntimeWarning, match="no numba here"):
             assert faceapi.current_backend() == "reference"
         assert faceapi.current_backend() == "reference"  # no second warning: warnings are errors here
     finally:
-        dispatch._default_backend.cache_clear()
+        dispatch._warn_once.cache_clear()
+
+
+def without_memory_below(error):
+    """As llvmlite says it."""
+    error.__context__ = OSError("libllvmlite.so: failed to map segment from shared object")
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "detail"),
+    [
+        (
+            ImportError("Numba needs NumPy 2.3 or less. Got NumPy 2.5."),
+            "importing numba failed (Numba needs NumPy 2.3 or less. Got NumPy 2.5.); pip install --upgrade numba",
+        ),
+        (AttributeError("module 'numpy' has no attribute 'long'"), "(module 'numpy' has no attribute 'long'); pip install --up"),
+        (ImportError("Numba needs NumPy 1.22 or greater. Got NumPy 1.20."), "NumPy 1.22 or greater. Got NumPy 1.20.)"),
+        (ModuleNotFoundError("No module named 'llvmlite'"), "importing numba failed (No module named 'llvmlite')"),
+        (ModuleNotFoundError("No module named 'numpy.rec'"), "importing numba failed (No module named 'numpy.rec')"),
+        (OSError(2, "No usable temporary directory found"), "importing numba failed ([Errno 2] No usable temporary direct"),
+        (OSError(24, "Too many open files"), "importing numba failed ([Errno 24] Too many open files)"),
+        (OSError(12, "Cannot allocate memory"), "there is not enough memory to import numba"),
+        (MemoryError(), "there is not enough memory to import numba"),
+        (ImportError("libllvmlite.so: failed to map segment from shared object"), "there is not enough memory to import numba"),
+        (without_memory_below(OSError("Could not find/load it")), "there is not enough memory to import numba"),
+        (ImportError("libgomp.so: cannot allocate memory in static TLS block"), "importing numba failed (libgomp.so: cannot"),
+        (RuntimeError("\n\n  several\nlines"), "importing numba failed (several)"),
+    ],
+)
+def test_why_numba_cannot_be_imported(error, detail):
+    """To upgrade it helps only where NumPy is too new for it."""
+    said = dispatch._why_not_imported(error)
+    assert detail in said
+    assert ("upgrade" in said) == ("upgrade" in detail or "; pip install --up" in detail)
 
 
 def test_every_message_is_one_line():

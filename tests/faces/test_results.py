@@ -220,3 +220,12 @@ def test_results_are_immutable_values() -> None:
         "<FaceResult: box 10.7, 40.7, 32.1 x 81.4, score 0.900, 68 landmarks, happy 0.30, age 25.5, female 0.75, "
         "descriptor [128]>"
     )
+
+
+def test_sides_that_are_swapped_are_told():
+    face = FaceDetection(0.9, {"x": 0.25, "y": 0.25, "width": 0.5, "height": 0.5}, (600, 800))
+    for results in (face, [face], [[None], [FaceResult(face)]]):
+        with pytest.warns(UserWarning, match="^resize_results: expected the sides of a photo of 600x800, .* got 401x300, which"):
+            resize_results(results, (401, 300))
+        for size in ((300, 400), (75, 101), (600, 600), (800, 500)):
+            resize_results(results, size)

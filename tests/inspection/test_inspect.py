@@ -29,6 +29,8 @@ from npfaceapi.inspection.faces import FaceReport
 from npfaceapi.inspection.figures import heat_over, plural
 from npfaceapi.networks.tiny_yolov2 import separable_shapes
 
+pytestmark = pytest.mark.xdist_group("inspect")  # one process inspects the photo for all
+
 TINY = faceapi.TinyFaceDetectorOptions(input_size=224)
 
 
@@ -77,6 +79,7 @@ def test_ssd_candidates_are_those_that_detection_keeps(whole):
         assert candidate.overlap == iou(candidate.box, kept.box) > 0.5
 
 
+@pytest.mark.slow
 def test_ssd_heat_is_the_best_score_of_each_cell(whole):
     trace = whole[0].detection
     assert [heat.values.shape for heat in trace.heats] == [(32, 32), (16, 16), (8, 8), (4, 4), (2, 2), (1, 1)]
@@ -119,7 +122,11 @@ def test_more_faces_than_asked_for(two_faces):
 
 @pytest.mark.parametrize(
     ("options", "name"),
-    [(faceapi.SsdMobilenetv1Options(), "ssd_mobilenetv1"), (TINY, "tiny_face_detector"), (faceapi.MtcnnOptions(), "mtcnn_onet")],
+    [
+        pytest.param(faceapi.SsdMobilenetv1Options(), "ssd_mobilenetv1", marks=pytest.mark.slow),
+        (TINY, "tiny_face_detector"),
+        (faceapi.MtcnnOptions(), "mtcnn_onet"),
+    ],
 )
 def test_each_network_runs_once(astronaut, monkeypatch, options, name):
     runs = []

@@ -191,5 +191,20 @@ def test_suffixes() -> None:
         ".bmp",
         ".pgm",
     } <= suffixes
-    assert not suffixes & {".eps", ".ps", ".wmf", ".emf", ".iim", ".icns", ".ico", ".pdf", ".h5", ".mpg", ".grib", ".bufr"}
+    assert not suffixes & {
+        ".eps",
+        ".ps",
+        ".wmf",
+        ".emf",
+        ".iim",
+        ".icns",
+        ".ico",
+        ".pdf",
+        ".h5",
+        ".mpg",
+        ".grib",
+        ".bufr",
+        ".vst",
+        ".pcd",
+    }
     assert all(Image.registered_extensions()[suffix] in FORMATS for suffix in suffixes)

@@ -200,12 +200,12 @@ def test_a_flood_on_standard_error_does_not_block(monkeypatch: pytest.MonkeyPatc
     assert text.startswith("a.tif: line 0; line 1; and ")
 
 
-def test_our_own_warnings_are_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_warning_of_a_photo_is_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     from npfaceapi import cli
     from npfaceapi.commands import backends
 
     def run(_: Any) -> int:
-        warnings.warn("of\nours", RuntimeWarning, stacklevel=1)
+        warnings.warn("a.jpg:\ntoo dark", PhotoWarning, stacklevel=1)
         return 0
 
     shown = warnings.showwarning
@@ -213,7 +213,7 @@ def test_our_own_warnings_are_one_line(capsys: pytest.CaptureFixture[str], monke
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         assert cli.main(["backends"]) == 0
-    assert capsys.readouterr().err == "npfaceapi backends: of ours\n"
+    assert capsys.readouterr().err == "npfaceapi backends: a.jpg: too dark\n"
     assert warnings.showwarning is shown
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -141,4 +143,28 @@ class TestExclusive:
         thing = object()
         with pytest.raises(ZeroDivisionError), exclusive(thing):
             raise ZeroDivisionError
+        assert not module._in_use
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+    def test_a_forked_child_does_not_wait_for_threads_that_it_has_not(self) -> None:
+        thing, inside, done = object(), threading.Event(), threading.Event()
+
+        def hold() -> None:
+            with exclusive(thing):
+                inside.set()
+                done.wait(30)
+
+        thread = threading.Thread(target=hold)
+        thread.start()
+        inside.wait(30)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads
+            child = os.fork()
+        if not child:
+            with exclusive(thing):
+                os._exit(7)
+        _, status = os.waitpid(child, 0)
+        done.set()
+        thread.join()
+        assert os.waitstatus_to_exitcode(status) == 7
         assert not module._in_use

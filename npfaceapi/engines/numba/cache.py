@@ -9,8 +9,10 @@ that nothing stale is ever run:
     the processor's name and features                (a home folder that several machines share)
     Numba's settings: NUMBA_CPU_NAME, NUMBA_OPT, ... and its settings file
 
-A file is a SHA-256 of the rest, the name of the function, and an object file.  It is written under another name and then
-renamed, so it is there whole or not at all; one that is damaged all the same is compiled anew.
+A file is a SHA-256 of where it belongs and of the rest, the name of the function, and an object file.  It is written under
+another name and then renamed, so it is there whole or not at all.  One that is damaged all the same, or lies under another's
+name, is compiled anew.  Whoever could write there could have his code run, so only folders are used that nobody else can write:
+`trusted_folder.py`.
 """
 
 from __future__ import annotations
@@ -21,7 +23,6 @@ import hashlib
 import os
 import platform
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,14 @@ import llvmlite
 import llvmlite.binding as llvm
 import numpy as np
 
-from npfaceapi.engines.kernel_folder import kernel_folder, kernel_folders, trusted
+from npfaceapi.engines.kernel_folder import kernel_folder, kernel_folders, version_of
 from npfaceapi.engines.numba import numba_internals
+from npfaceapi.engines.trusted_folder import trusted_folder
 
 __all__ = ["cache_folder", "keep", "load", "read", "write"]
 
 _PACKAGE = Path(__file__).parent
-_NOT_IN_THE_CODE = ("NUMBA_CACHE_DIR", "NUMBA_NUM_THREADS", "NUMBA_CUDA", "NUMBA_ENABLE_CUDA")
+_NOT_IN_THE_CODE = ("NUMBA_CACHE_DIR", "NUMBA_DISABLE_JIT", "NUMBA_NUM_THREADS", "NUMBA_CUDA", "NUMBA_ENABLE_CUDA")
 _DIGEST_BYTES = 32
 
 
@@ -59,29 +61,25 @@ def cache_folder() -> Path | None:
 
 def read(name: str) -> bytes | None:
     """What is kept under that name, in any folder; None if there is nothing, or something damaged."""
-    for folder in kernel_folders(_PACKAGE, _compiler()):
-        with contextlib.suppress(OSError):
-            if trusted(folder):
-                data = (folder / name).read_bytes()
-                if hashlib.sha256(data[_DIGEST_BYTES:]).digest() == data[:_DIGEST_BYTES]:
-                    return data[_DIGEST_BYTES:]
+    for path in kernel_folders(_PACKAGE, _compiler()):
+        with contextlib.suppress(OSError), trusted_folder(path) as folder:
+            kept = folder.read(name)
+            digest, data = kept[:_DIGEST_BYTES], kept[_DIGEST_BYTES:]
+            if digest == _digest(name, data):
+                return data
     return None
 
 
 def write(name: str, data: bytes) -> None:
     """Keep that, if some folder can be written."""
-    folder = cache_folder()
-    if folder is None:
-        return
-    try:
-        handle, partial = tempfile.mkstemp(dir=folder, prefix=f".{name}-")
-        with os.fdopen(handle, "wb") as file:
-            file.write(hashlib.sha256(data).digest() + data)
-        os.chmod(partial, 0o644)
-        os.replace(partial, folder / name)
-    except OSError:  # a full disk: then without
-        with contextlib.suppress(OSError, UnboundLocalError):
-            os.unlink(partial)
+    path = cache_folder()
+    if path is not None:
+        with contextlib.suppress(OSError), trusted_folder(path) as folder:  # a full disk: then without
+            folder.write(name, _digest(name, data) + data)
+
+
+def _digest(name: str, data: bytes) -> bytes:
+    return hashlib.sha256(f"{version_of(_PACKAGE, _compiler())}/{name}".encode() + b"\0" + data).digest()
 
 
 def keep(name: str, symbol: str, machine_code: bytes) -> None:

@@ -20,7 +20,6 @@ from __future__ import annotations
 import ctypes
 import functools
 import importlib
-import sys
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any, TypeVar, get_type_hints
@@ -28,7 +27,8 @@ from typing import Any, TypeVar, get_type_hints
 import numpy as np
 
 from npfaceapi.engines.numba import cache, numba_internals
-from npfaceapi.engines.numba.numba_internals import HIDDEN_ARGUMENTS
+from npfaceapi.engines.numba.numba_internals import COMPILES_NOTHING, HIDDEN_ARGUMENTS
+from npfaceapi.errors import BackendUnavailable
 from npfaceapi.locks import ForkSafeLock
 
 __all__ = [
@@ -141,6 +141,8 @@ def jitted(*, exact: bool = False) -> Callable[[Function], Function]:
 def _njit(function: Callable[..., Any], exact: bool, *signature: Any) -> Any:
     import numba
 
+    if numba_internals.compiles_nothing():  # by what has changed since this backend was chosen
+        raise BackendUnavailable(f"numba: {COMPILES_NOTHING}")
     bound = _bound(function)
     if signature:  # it is compiled at once
         _complete()
@@ -240,7 +242,10 @@ def compiled(*arguments: Any, exact: bool = False) -> Callable[[Callable[..., No
 
 @functools.cache
 def _announce() -> None:
-    """Tell somebody who sits at a terminal why nothing happens for some seconds."""
-    if sys.stderr is not None and sys.stderr.isatty():
-        once = "once on this machine" if cache.cache_folder() is not None else "no folder can be written to keep them"
-        print(f"compiling kernels, {once}…", file=sys.stderr, flush=True)
+    """Tell somebody who sits at a terminal why nothing happens for some seconds; and everybody if that will be so every time."""
+    from npfaceapi.display.standard_error import is_terminal, say
+
+    if cache.cache_folder() is None:
+        say("npfaceapi: compiling kernels, in each process anew: there is no folder to keep them that we alone can write")
+    elif is_terminal():
+        say("compiling kernels, once on this machine…")

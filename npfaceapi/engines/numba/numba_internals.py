@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["BARE", "HIDDEN_ARGUMENTS", "MachineCode", "code_building", "installed_version", "machine_code", "target"]
+__all__ = [
+    "BARE", "COMPILES_NOTHING", "HIDDEN_ARGUMENTS", "MachineCode", "code_building", "compiles_nothing", "installed_version",
+    "machine_code", "target",
+]  # fmt: skip
 
 #: Options of `numba.njit` that no page of Numba's describes: no Python function and no C callback around the machine code, and
 #: no reference counts in it.
@@ -54,6 +59,21 @@ def code_building() -> Any:
     import numba.core.cgutils
 
     return numba.core.cgutils
+
+
+COMPILES_NOTHING = "numba is told to compile nothing (NUMBA_DISABLE_JIT, or numba.config.DISABLE_JIT)"
+
+
+def compiles_nothing() -> bool:
+    """Whether Numba is told to leave functions as they are, by the environment, its settings file or a program.
+
+    It is imported only where something may say so.
+    """
+    if not ("numba" in sys.modules or os.environ.get("NUMBA_DISABLE_JIT") or os.path.isfile(".numba_config.yaml")):
+        return False
+    from numba import config
+
+    return bool(getattr(config, "DISABLE_JIT", False))
 
 
 def installed_version() -> bytes:

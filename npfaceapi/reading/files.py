@@ -1,0 +1,74 @@
+"""Opening files that somebody else named."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import stat
+from pathlib import Path
+
+from npfaceapi.errors import one_line, shown
+
+__all__ = ["file_inside", "fill", "open_inside", "open_regular", "plain_name", "reason_of"]
+
+
+def open_regular(path: str | os.PathLike[str]) -> io.BufferedIOBase:
+    """Open a file to read its bytes, and refuse what is none: a pipe would wait for a writer, a device can have no end.
+
+    Raises
+    ------
+    OSError, ValueError
+        As `open`; also for a pipe, a socket or a device.
+    """
+    file = open(path, "rb", opener=_open_at_once)  # noqa: SIM115
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "Not a regular file", os.fspath(path))
+    return file
+
+
+def _open_at_once(name: str, flags: int) -> int:
+    return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))  # else the opening of a pipe waits
+
+
+def file_inside(folder: Path, path: str) -> Path:
+    """The file of that path, which must lie in the folder, links followed; ValueError if it does not."""
+    try:
+        file, root = (folder / path).resolve(), folder.resolve()
+    except RuntimeError as error:  # a circle of links
+        raise ValueError(one_line(str(error))) from None
+    if file == root or not file.is_relative_to(root):
+        raise ValueError("a path that leads out of the folder")
+    return file
+
+
+def plain_name(name: str) -> str:
+    """The name, if it leads from a folder to a file in it, or in a folder of it: "shard1", "shards/1"; else ValueError."""
+    if {"", ".", ".."} & set(name.split("/")) or any(c in name for c in "\\:\0"):  # a colon: a drive or a stream of Windows
+        raise ValueError(f"{shown(name)}, no plain name of a file in its folder")
+    return name
+
+
+def open_inside(folder: Path, name: str) -> io.BufferedIOBase:
+    """Open a file that another file of the folder names.
+
+    Raises
+    ------
+    OSError, ValueError
+        As `open_regular`; also for a name that leads out of the folder, by itself or by a link.
+    """
+    return open_regular(file_inside(folder, plain_name(name)))
+
+
+def fill(file: io.BufferedIOBase, room: memoryview) -> int:
+    """Read the rest of a file into the start of `room`; gives its length, or one more than there is room for."""
+    count = 0
+    while count < len(room) and (read := file.readinto(room[count:])):
+        count += read
+    return count + len(file.read(1))
+
+
+def reason_of(error: OSError | ValueError) -> str:
+    """Why a file cannot be read, without its name."""
+    return getattr(error, "strerror", None) or str(error)

@@ -1,0 +1,179 @@
+"""No command writes over an input, or over a file that is not an earlier output of its own."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from helpers import ASTRONAUT
+
+TINY = ("--detector", "tiny", "--only", "detection")
+PORT = ("conform", "run", "--backend", "reference", "--case", "operations/conv2d/1")
+FORMATS = [name for name in ("npz", "onnx", "safetensors") if name == "npz" or importlib.util.find_spec(name)]
+COMMANDS = {
+    "analyze": (("analyze", *TINY, "face.png"), "--json", "out.jsonl"),
+    "match": (("match", "known", "face.png"), "--json", "out.jsonl"),
+    "inspect": (("inspect", "face.png", "--net", "tiny"), "--out", "out.html"),
+    **{f"export {name}": (("export", "face_landmark_68_tiny_net"), "--out", f"out.{name}") for name in FORMATS},
+    "bench json": (("bench", "--net", "mtcnn_onet", "--seconds", "0.01", "--against", "none"), "--json", "out.json"),
+    "bench markdown": (("bench", "--net", "mtcnn_onet", "--seconds", "0.01", "--against", "none"), "--markdown", "out.md"),
+    "conform json": (PORT, "--json", "out.json"),
+    "conform junit": (PORT, "--junit", "out.xml"),
+    "conform html": (PORT, "--html", "out.html"),
+}
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A folder with a photo of a face and a folder of known people, as the current one."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "known").mkdir()
+    with Image.open(ASTRONAUT) as image:
+        image.convert("RGB").crop((120, 0, 320, 200)).save("face.png")
+    shutil.copy("face.png", "known/Eileen.png")
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n.startswith("bench") else n for n in COMMANDS])
+def test_only_an_earlier_output_is_replaced(run, place, name):
+    command, option, file = COMMANDS[name]
+    path = Path(file)
+    for content in (b"notes of mine\n", (place / "face.png").read_bytes(), b"{}", b"<html></html>"):
+        path.write_bytes(content)
+        status, out, err = run(*command, option, file)
+        assert (status, out) == (2, "")
+        assert f"{option} {file}: expected a new file or an earlier output of this kind, got another file: --overwrite" in err
+        assert path.read_bytes() == content
+    path.unlink()
+    assert run(*command, option, file)[0] == 0
+    first = path.read_bytes()
+    assert run(*command, option, file)[0] == 0  # its own mark is known
+    path.write_bytes(b"notes of mine\n")
+    assert run(*command, option, file, "--overwrite")[0] == 0
+    assert path.read_bytes()[:1] == first[:1]
+
+
+@pytest.mark.parametrize("name", ["analyze", "match", "inspect"])
+@pytest.mark.parametrize("link", [None, os.link, os.symlink])
+def test_no_input_is_replaced(run, place, name, link):
+    command, option, _ = COMMANDS[name]
+    target = "face.png"
+    if link is not None:
+        target = "another name"
+        link(place / "face.png", target)
+    before = (place / "face.png").read_bytes()
+    for more in ((), ("--overwrite",)):
+        status, out, err = run(*command, option, target, *more)
+        assert (status, out) == (2, "")
+        assert f"{option} {target}: expected a file that is no input, got face.png: no input is ever overwritten\n" in err
+    assert (place / "face.png").read_bytes() == before
+
+
+def test_what_lies_in_a_folder_of_inputs_is_an_input(run, place):
+    for argv in (("analyze", *TINY, "."), ("match", "known", "face.png"), ("match", ".", "face.png")):
+        for target in ("known/Eileen.png",):
+            status, _, err = run(*argv, "--json", target, "--overwrite")
+            assert status == 2
+            assert "expected a file that is no input" in err
+    shutil.copy("known/Eileen.png", "face.png")  # still a photo
+
+
+def test_weights_and_golden_cases_are_inputs(run, place, tmp_path):
+    weights = Path(__file__).parents[2] / "weights"
+    shutil.copytree(weights, "weights", ignore=lambda _, names: [n for n in names if "landmark_68_tiny" not in n])
+    for file in sorted(Path("weights").iterdir()):
+        argv = ("export", "face_landmark_68_tiny_net", "--weights", "weights", "--format", "npz", "--out", file, "--overwrite")
+        status, _, err = run(*argv)
+        assert status == 2
+        assert "expected a file that is no input" in err
+    Path("xfail").write_text("raw/* because\n")
+    status, _, err = run(*PORT, "--xfail", "xfail", "--json", "xfail", "--overwrite")
+    assert status == 2
+    assert "expected a file that is no input" in err
+
+
+def test_drawings_replace_no_photo_and_no_picture_of_others(run, place):
+    for folder, color in (("p1", "red"), ("p2", "green"), ("p3", "blue")):
+        Path(folder).mkdir()
+        Image.new("RGB", (60, 40), color).save(f"{folder}/IMG.{'jpg' if folder == 'p1' else 'png'}")
+    others = {path: path.read_bytes() for path in Path().glob("p?/*")}
+    status, out, err = run("analyze", *TINY, "p1/IMG.jpg", "p2/IMG.png", "--draw", "p2", "--overwrite")
+    assert status == 1
+    assert "p2/IMG.png: expected a file that is no input, got p2/IMG.png" in err
+    assert out.count("60x40, 0 faces") == 2
+    status, _, err = run("analyze", *TINY, "p1/IMG.jpg", "--draw", "p3")
+    assert status == 1
+    assert "p3/IMG.png: expected a new file or an earlier output" in err
+    assert {path: path.read_bytes() for path in others} == others
+    assert run("analyze", *TINY, "p1/IMG.jpg", "--draw", "p3", "--overwrite")[0] == 0
+    assert (place / "p3" / "IMG.png").read_bytes() != others[Path("p3/IMG.png")]
+    assert run("analyze", *TINY, "p1/IMG.jpg", "--draw", "p3")[0] == 0  # its own drawing by now
+
+
+def test_drawings_below_the_photos_are_not_searched(run, place):
+    for _ in range(2):
+        status, out, err = run("analyze", *TINY, "known", "--draw", "known/drawn")
+        assert status == 0
+        assert out.count(": 200x200") == 1
+    assert err == "npfaceapi: known: left out 1 drawn by npfaceapi\n"
+    status, out, _ = run("analyze", *TINY, "known/drawn/Eileen.png")  # named outright, it is read
+    assert (status, out.count(": 200x200")) == (0, 1)
+
+
+def test_photos_of_one_name_have_drawings_of_their_own(run, place):
+    names = ["a/x.png", "b/x.jpg", "c/X.bmp"]
+    for name in names:
+        Path(name).parent.mkdir()
+        Image.new("RGB", (60, 40)).save(name)
+    assert run("analyze", *TINY, *names, "--draw", "out")[0] == 0
+    assert sorted(path.name for path in Path("out").iterdir()) == ["X-3.png", "x-2.png", "x.png"]
+
+
+def test_the_folder_of_questions(run, place):
+    inputs = ("conform", "inputs", "--case", "operations/conv2d/1", "known")
+    status, _, err = run(*inputs)
+    assert status == 2
+    assert "known: expected a new or an empty folder, or one of npfaceapi conform inputs, got one with other files" in err
+    assert sorted(path.name for path in Path("known").iterdir()) == ["Eileen.png"]
+    golden = Path(__file__).parents[2] / "golden"
+    status, _, err = run(*inputs[:-1], golden, "--overwrite")
+    assert status == 2
+    assert "no input is ever overwritten" in err
+    assert run(*inputs, "--overwrite")[0] == 0
+    assert run(*inputs)[0] == 0
+
+
+def test_a_line_a_photo_of_match(run, place):
+    Image.new("RGB", (60, 40)).save("black.png")
+    Path("text.png").write_text("text")
+    status, out, err = run("match", "known", "face.png", "black.png", "text.png", "--json", "-")
+    assert status == 1
+    face, black, text = map(json.loads, out.splitlines())
+    assert [record["photo"] for record in (face, black, text)] == ["face.png", "black.png", "text.png"]
+    (match,) = face["matches"]
+    assert (match["name"], match["distance"] < 0.1) == ("Eileen", True)
+    assert set(match["detection"]) >= {"score", "box"}
+    assert black["matches"] == []
+    assert "expected an image file" in text["error"]
+    assert err.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_standard_input(place):
+    for command in (("analyze", *TINY, "-", "--draw", "out"), ("match", "known", "-"), ("inspect", "-", "--net", "tiny")):
+        done = subprocess.run(
+            [sys.executable, "-m", "npfaceapi", *command], input=Path("face.png").read_bytes(), capture_output=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    assert [path.name for path in Path("out").iterdir()] == ["stdin.png"]
+    done = subprocess.run([sys.executable, "-m", "npfaceapi", "analyze", "-"], input=b"", capture_output=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"npfaceapi: standard input")

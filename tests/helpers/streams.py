@@ -1,0 +1,54 @@
+"""Things that an application may put in the place of standard output or standard error."""
+
+from __future__ import annotations
+
+import io
+
+
+class OnlyWrites:
+    """As small as such an object can be: no `isatty`, no `flush`."""
+
+    def __init__(self):
+        self.text = ""
+
+    def write(self, text):
+        self.text += text
+
+
+class Raises:
+    """Every method fails."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def write(self, text):
+        raise self.error
+
+    def flush(self):
+        raise self.error
+
+    def isatty(self):
+        raise self.error
+
+
+def closed():
+    stream = io.StringIO()
+    stream.close()
+    return stream
+
+
+class Nothing:
+    """Not even `write`."""
+
+
+#: By what a test calls them; made anew for each.
+STREAMS = {
+    "none": lambda: None,
+    "closed": closed,
+    "only writes": OnlyWrites,
+    "nothing": Nothing,
+    "broken pipe": lambda: Raises(BrokenPipeError(32, "Broken pipe")),
+    "full disk": lambda: Raises(OSError(28, "No space left on device")),
+    "detached": lambda: Raises(ValueError("underlying buffer has been detached")),
+    "anything": lambda: Raises(RuntimeError("of the application's own")),
+}
