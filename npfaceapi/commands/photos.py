@@ -142,7 +142,7 @@ def with_progress(items: Sequence[str]) -> Iterator[str]:
             say("\r\x1b[K", end="")
 
 
-def complain(error: object) -> None:
+def complain(error: object, where: str = "npfaceapi") -> None:
     """One line on standard error; a progress line under it is wiped out."""
     start = "\r\x1b[K" if is_terminal() else ""
-    say(f"{start}npfaceapi: {one_line(str(error))}")
+    say(f"{start}{where}: {one_line(str(error))}")
