@@ -83,5 +83,6 @@ def check_size(name: str, size: tuple[int, int]) -> None:
         enough = math.ceil(pixels / 1e6)
         raise ImageError(
             f"{name}: expected a photo of at most {most / 1e6:.3g} megapixels, got {width}x{height}, {pixels} pixels, perhaps a"
-            f" decompression bomb; if you trust it, set {_VARIABLE}={enough}, or call npfaceapi.set_max_megapixels({enough})"
+            f" decompression bomb; if you trust it, set {_VARIABLE}={enough}, or call npfaceapi.set_max_megapixels({enough}),"
+            f" or say --max-megapixels {enough}"
         )

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfaceapi.errors import InvalidArgument, InvalidType
+from npfaceapi.faces.detection import ObjectDetection, warn_of_other_sides
 from npfaceapi.faces.geometry import Box, Dimensions
 from npfaceapi.photos.decoding import Pixels, buffer_to_image, to_pil
 from npfaceapi.photos.loading import Photo, load_image
@@ -31,7 +32,6 @@ from npfaceapi.photos.resampling import (
 if TYPE_CHECKING:
     from PIL import Image
 
-    from npfaceapi.faces.detection import ObjectDetection
     from npfaceapi.faces.geometry import HasRect
     from npfaceapi.faces.results import FaceResult
 
@@ -311,8 +311,11 @@ def _crops(where: str, photo: Photo | NetInput, detections: Iterable[Any], floor
     height, width, _ = image.shape
     if not isinstance(detections, Iterable):
         raise InvalidType(f"{where}: expected a list of detections or boxes, got {type(detections).__name__}")
-    crops = []
+    crops: list[Pixels] = []
     for item in detections:
-        x, y, w, h = pixel_rect(getattr(item, "detection", item), width, height, floor_detections=floor_detections)
+        found = getattr(item, "detection", item)
+        if not crops and isinstance(found, ObjectDetection):
+            warn_of_other_sides(where, found.image_dims, (width, height), stacklevel=4)
+        x, y, w, h = pixel_rect(found, width, height, floor_detections=floor_detections)
         crops.append(image[y : y + h, x : x + w].copy())
     return crops
