@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from npfaceapi.errors import FetchError, InvalidArgument, InvalidType, WeightsError, shown
 from npfaceapi.faces.points import is_number
-from npfaceapi.reading.files import open_regular, reason_of
+from npfaceapi.reading.files import open_regular, read_up_to, reason_of
 from npfaceapi.reading.json_text import read_json
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ __all__ = ["RequestInit", "fetch_image", "fetch_into", "fetch_json", "fetch_net_
 TIMEOUT, MAX_BYTES = 30.0, 512 * 2**20
 _URL = re.compile(r"https?://|file:", re.IGNORECASE)
 _TOKEN, _HEADER_VALUE = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"), re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-_CHUNK = 1 << 20
 
 
 class RequestInit(TypedDict, total=False):
@@ -246,13 +245,11 @@ def path_of(url: str) -> str:
 
 
 def _read_file(path: str, name: str, max_bytes: int) -> bytes:
-    data = io.BytesIO()
     try:
         with open_regular(path) as file:
-            while piece := file.read(min(_CHUNK, max_bytes + 1 - data.tell())):
-                data.write(piece)
+            data = read_up_to(file, max_bytes + 1)
     except (OSError, ValueError) as error:  # ValueError: a null character in the path
         raise FetchError(f"{name}: expected a file that can be read, got: {reason_of(error)}") from None
-    if data.tell() > max_bytes:
+    if len(data) > max_bytes:
         raise FetchError(f"{name}: expected at most {max_bytes} bytes, got more")
-    return data.getvalue()
+    return data
