@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 from collections.abc import Sequence
@@ -16,34 +17,34 @@ VALUES: list[Any] = [
 
 def mutated(data: bytes, others: Sequence[bytes], chance: random.Random) -> bytes:
     """A copy with one to eight damages, mostly one or two."""
-    copy = bytearray(data)
+    damaged = bytearray(data)
     for _ in range(1 + min(int(chance.expovariate(1)), 7)):
-        size = len(copy)
+        size = len(damaged)
         at = chance.randrange(size + 1)
         length = min(1 + int(chance.expovariate(0.1)), 4096)
         kind = chance.randrange(9)
         if kind == 0 and size:
-            copy[at % size] ^= 1 << chance.randrange(8)
+            damaged[at % size] ^= 1 << chance.randrange(8)
         elif kind == 1 and size:
-            copy[at % size] = chance.randrange(256)
+            damaged[at % size] = chance.randrange(256)
         elif kind == 2:
             width = chance.choice([1, 2, 4])
             number = chance.choice(INTERESTING) & (256**width - 1)
-            copy[at : at + width] = number.to_bytes(width, chance.choice(["big", "little"]))
+            damaged[at : at + width] = number.to_bytes(width, chance.choice(["big", "little"]))
         elif kind == 3:
-            del copy[at : at + length]
+            del damaged[at : at + length]
         elif kind == 4:
-            copy[at:at] = chance.randbytes(length)
+            damaged[at:at] = chance.randbytes(length)
         elif kind == 5:
-            copy[at:at] = copy[max(at - length, 0) : at] * chance.choice([1, 2, 20])
+            damaged[at:at] = damaged[max(at - length, 0) : at] * chance.choice([1, 2, 20])
         elif kind == 6:
-            copy[at : at + length] = bytes([chance.choice([0, 0x20, 0x30, 0xFF])]) * length
+            damaged[at : at + length] = bytes([chance.choice([0, 0x20, 0x30, 0xFF])]) * length
         elif kind == 7:
             other = chance.choice(others)
-            copy[at:] = other[chance.randrange(len(other) + 1) :]
+            damaged[at:] = other[chance.randrange(len(other) + 1) :]
         else:
-            del copy[at:]
-    return bytes(copy[:10_000_000])
+            del damaged[at:]
+    return bytes(damaged[:10_000_000])
 
 
 def mutated_json(data: bytes, others: Sequence[bytes], chance: random.Random) -> bytes:
@@ -62,7 +63,7 @@ def mutated_json(data: bytes, others: Sequence[bytes], chance: random.Random) ->
 def _changed(value: Any, chance: random.Random) -> Any:
     places = list(_places(value))
     if not places or chance.random() < 0.05:
-        return chance.choice(VALUES)
+        return copy.deepcopy(chance.choice(VALUES))
     parent, key = chance.choice(places)
     kind = chance.randrange(5)
     if kind == 0:
@@ -76,7 +77,7 @@ def _changed(value: Any, chance: random.Random) -> Any:
         if name in other if isinstance(other, dict) else name < len(other):
             parent[key] = json.loads(json.dumps(other[name]))
     else:
-        parent[key] = chance.choice(VALUES)
+        parent[key] = copy.deepcopy(chance.choice(VALUES))
     return value
 
 
