@@ -1,4 +1,4 @@
-"""Reading the golden cases: `cases.json` and the tensors beside it, which have the format of the weights."""
+"""Reading the golden cases: files of cases and the tensors beside them, which have the format of the weights."""
 
 from __future__ import annotations
 
@@ -13,19 +13,27 @@ import numpy as np
 
 from npfaceapi.conformance.synthetic import synthetic
 from npfaceapi.errors import GoldenError, WeightsError
+from npfaceapi.networks.unbundled import VARIABLE, WHERE, folder_at_hand
 from npfaceapi.weights import OwnShards, data_folder, read_tensors
 
 if TYPE_CHECKING:
     from importlib.abc import Traversable
 
-__all__ = ["Case", "GoldenCases"]
+__all__ = ["WEIGHTS_WANTED", "Case", "GoldenCases"]
 
 Array = np.ndarray[Any, Any]
 
 
+#: What is said of cases without their weights.
+WEIGHTS_WANTED = f"need weights that are not bundled: --weights DIR or {VARIABLE} names a folder with them; {WHERE}"
+
+#: The cases of bundled weights, and those of other published weights, which the package does not carry.
+_FILES = ("cases.json", "unbundled/cases.json")
+
+
 @dataclass(frozen=True)
 class Case:
-    """One golden case, as `cases.json` has it."""
+    """One golden case, as `cases.json` has it; and the folder where weights that are not bundled are looked for."""
 
     name: str
     level: str
@@ -35,6 +43,18 @@ class Case:
     inputs: list[Any] = field(default_factory=list)
     attributes: dict[str, Any] = field(default_factory=dict)
     ambiguous: list[dict[str, Any]] = field(default_factory=list)
+    weights_folder: str = ""
+
+    @property
+    def weights(self) -> dict[str, dict[str, str]]:
+        """The weights that are not bundled, by network: SHA-256 by file.  Decoding is given what a network said."""
+        return {} if self.level == "decode" else self.attributes.get("weights", {})
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether all weights that it needs are there."""
+        paths = [os.path.join(self.weights_folder, file) for files in self.weights.values() for file in files]
+        return not paths or (self.weights_folder != "" and all(map(os.path.isfile, paths)))
 
 
 class GoldenCases:
@@ -44,6 +64,17 @@ class GoldenCases:
     ----------
     folder : path, optional
         Default: `golden/` of the checkout, else the core cases that the package carries.
+    weights : path, optional
+        Folder of weights that are not bundled; default: the one that the environment variable NPFACEAPI_TINY_YOLOV2 names.
+
+    Attributes
+    ----------
+    all_cases, cases : list of Case
+        All, and those whose tensors and weights are at hand.
+    missing : int
+        How many lack their tensors.
+    without_weights : list of Case
+        Those that have them and lack their weights.
 
     Raises
     ------
@@ -51,21 +82,33 @@ class GoldenCases:
         The folder holds no golden cases, or damaged ones.
     """
 
-    def __init__(self, folder: str | os.PathLike[str] | None = None) -> None:
+    def __init__(self, folder: str | os.PathLike[str] | None = None, weights: str | os.PathLike[str] | None = None) -> None:
         self.folder: Traversable = data_folder("golden") if folder is None else Path(folder)
-        head = self._json("cases.json")
-        try:
-            self.tolerances: dict[str, dict[str, float]] = head["tolerances"]
-            self._sets: dict[str, str] = head["sets"]
-            cases = [Case(**case) for case in head["cases"]]
-        except (KeyError, TypeError) as error:
-            raise GoldenError(f"{self.folder}/cases.json: expected golden cases of format 1, got {error}") from None
+        self.weights_folder = os.path.abspath(where) if (where := weights or folder_at_hand()) else ""
+        self.tolerances: dict[str, dict[str, float]] = {}
+        self._sets: dict[str, str] = {}
+        self.all_cases: list[Case] = []
+        for name in _FILES:
+            if name == _FILES[0] or self.folder.joinpath(name).is_file():
+                self._read_cases(name)
         self.sets = {name for name, manifest in self._sets.items() if self.folder.joinpath(manifest).is_file()}
         if not self.sets:
             raise GoldenError(f"{self.folder}: expected one of {', '.join(self._sets.values())}, got none of them")
-        self.all_cases = cases
-        self.cases = [case for case in cases if case.set in self.sets]
-        self.missing = len(cases) - len(self.cases)
+        stored = [case for case in self.all_cases if case.set in self.sets]
+        self.missing = len(self.all_cases) - len(stored)
+        self.cases: list[Case] = []
+        self.without_weights: list[Case] = []
+        for case in stored:
+            (self.cases if case.has_weights else self.without_weights).append(case)
+
+    def _read_cases(self, name: str) -> None:
+        head = self._json(name)
+        try:
+            self.tolerances.update(head["tolerances"])
+            self._sets.update(head["sets"])
+            self.all_cases += [Case(**case, weights_folder=self.weights_folder) for case in head["cases"]]
+        except (KeyError, TypeError) as error:
+            raise GoldenError(f"{self.folder}/{name}: expected golden cases of format 1, got {error}") from None
 
     def _read(self, name: str) -> bytes:
         try:
