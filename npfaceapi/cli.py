@@ -18,7 +18,9 @@ from typing import Any, NoReturn
 from npfaceapi._version import __version__
 from npfaceapi.commands.photos import complain
 from npfaceapi.display.standard_error import say
-from npfaceapi.errors import InvalidArgument, InvalidType, NpFaceApiError, is_out_of_memory, reason_of
+from npfaceapi.errors import InvalidArgument, InvalidType, NpFaceApiError, PhotoWarning, is_out_of_memory, reason_of
+from npfaceapi.photos.limits import own_pillow
+from npfaceapi.photos.messages import own_standard_error
 
 __all__ = ["main"]
 
@@ -65,11 +67,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     where, results = "npfaceapi", _Results(sys.stdout)
     with contextlib.redirect_stdout(results), warnings.catch_warnings():
         warnings.filterwarnings("default", "npfaceapi ")  # a line, even where warnings are to be errors
-        warnings.showwarning = lambda message, *_: complain(str(message).removeprefix("npfaceapi "))
+        warnings.filterwarnings("always", category=PhotoWarning)
+        warnings.showwarning = lambda message, *_: complain(
+            str(message).removeprefix("npfaceapi "), where if isinstance(message, PhotoWarning) else "npfaceapi"
+        )
         try:
             try:
                 arguments = _parser().parse_args(argv)
                 where = f"npfaceapi {arguments.command}"
+                if argv is None:  # this process is the command
+                    own_standard_error()
+                    own_pillow()
                 return int(arguments.run(arguments))
             finally:
                 results.flush()  # so that a full disk or a closed pipe shows here, not at exit

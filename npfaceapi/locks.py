@@ -1,4 +1,4 @@
-"""Locks that a forked child finds open.
+"""Locks that a forked child finds open, and threads of the system whatever stands for threads elsewhere.
 
 A child has none of its parent's other threads, so a lock that one of them held at the fork would stay closed for ever.  What
 such a lock guards here is changed in single steps and stays whole.
@@ -6,21 +6,36 @@ such a lock guards here is changed in single steps and stays whole.
 
 from __future__ import annotations
 
+import importlib.util
 import os
-import threading
 import weakref
+from importlib.machinery import BuiltinImporter
 from types import TracebackType
+from typing import Any
 
-__all__ = ["ForkSafeLock"]
+__all__ = ["ForkSafeLock", "system_threads"]
+
+
+def _system_threads() -> Any:
+    spec = BuiltinImporter.find_spec("_thread")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+#: `_thread`, once more: gevent, eventlet and debuggers put functions of their own into the one that everybody imports.
+system_threads = _system_threads()
 
 
 class ForkSafeLock:
-    """A re-entrant lock, used as a context manager."""
+    """A re-entrant lock between threads of the system, used as a context manager."""
 
     __slots__ = ("__weakref__", "_lock")
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
+        self._lock = system_threads.RLock()
         _alive.add(self)
 
     def __enter__(self) -> None:
@@ -35,7 +50,7 @@ _alive: weakref.WeakSet[ForkSafeLock] = weakref.WeakSet()
 
 def _open_all() -> None:
     for lock in list(_alive):
-        lock._lock = threading.RLock()
+        lock._lock = system_threads.RLock()
 
 
 if hasattr(os, "register_at_fork"):

@@ -50,6 +50,25 @@ def test_an_installed_package_reads_its_own_files(wheel, tmp_path):
     assert "1 of 1 cases passed" in run.stdout
 
 
+def test_pyinstaller_gets_the_weights_of_an_installed_package(wheel, tmp_path):
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+        assert b"npfaceapi._pyinstaller:hook_dirs" in archive.read(next(n for n in archive.namelist() if "entry_points" in n))
+    code = (
+        "import runpy, sys; sys.path.insert(0, sys.argv[1])\n"
+        "from npfaceapi import _pyinstaller\n"
+        "hook = runpy.run_path(_pyinstaller.hook_dirs()[0] + '/hook-npfaceapi.py')\n"
+        "print(*sorted({place for path, place in hook['datas'] if path.startswith(sys.argv[1])}), len(hook['datas']))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "site")], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    *places, count = run.stdout.split()
+    folders = ("conformance", "_data/golden", "_data/golden/core", "_data/weights")
+    assert places == sorted(str(Path("npfaceapi", folder)) for folder in folders)
+    assert int(count) > len(list((ROOT / "weights").iterdir()))
+
+
 def test_the_package_works_from_a_zip(wheel, tmp_path):
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"

@@ -27,7 +27,7 @@ PICTURE = FOLDER / "architecture.svg"
 MODULES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
     for path in PACKAGE.rglob("*.py")
-    if path.name != "__main__.py"
+    if path.name != "__main__.py" and path.stem.isidentifier()  # PyInstaller's hook is no module
 )
 
 # ------------------------------------------------------------------ what the code says

@@ -24,6 +24,7 @@ from npfaceapi.commands.photos import (
     detector_options,
     expand_photos,
     load_detector,
+    photo_limit,
     printable,
     read_photo,
     with_progress,
@@ -75,6 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
         drawings = _drawings(photos, inputs, arguments.draw, arguments.overwrite)
     load_detector(arguments)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(photo_limit(arguments.max_megapixels))
         stack.enter_context(chosen_backend(arguments.backend))
         lines = stack.enter_context(json_lines(arguments.json))
         for photo, drawing in zip(with_progress(photos), drawings, strict=True):

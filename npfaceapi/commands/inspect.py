@@ -13,6 +13,7 @@ from npfaceapi.commands.photos import (
     chosen_backend,
     detector_options,
     load_detector,
+    photo_limit,
     printable,
     read_photo,
 )
@@ -47,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         overwrite=arguments.overwrite,
     )
     load_detector(arguments)
-    with chosen_backend(arguments.backend):
+    with photo_limit(arguments.max_megapixels), chosen_backend(arguments.backend):
         photo = read_photo("-") if arguments.photo == "-" else arguments.photo
         report = inspect(photo, detector_options(arguments), net=arguments.net)
     report.save(arguments.out)

@@ -18,6 +18,7 @@ from npfaceapi.commands.photos import (
     detector_options,
     expand_photos,
     load_detector,
+    photo_limit,
     photos_in,
     printable,
     read_photo,
@@ -73,6 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     load_detector(arguments)
     rows: list[tuple[str, str, str, str]] = []
     with contextlib.ExitStack() as stack:
+        stack.enter_context(photo_limit(arguments.max_megapixels))
         stack.enter_context(chosen_backend(arguments.backend))
         options = detector_options(arguments)
         people, without = _known_people(arguments.known, options)

@@ -15,11 +15,10 @@ from typing import Any
 import numpy as np
 
 from npfaceapi import nets, ops
-from npfaceapi.conformance.golden import Case
+from npfaceapi.conformance.golden import Case, synthetic_weights
 from npfaceapi.conformance.json_level import run_json_case
-from npfaceapi.conformance.synthetic import synthetic
 from npfaceapi.engines import dispatch
-from npfaceapi.errors import GoldenError
+from npfaceapi.errors import FetchError, GoldenError
 from npfaceapi.faces.boxes import non_max_suppression, ssd_non_max_suppression
 from npfaceapi.faces.geometry import Box, Rect
 from npfaceapi.faces.results import FaceDetection, FaceResult
@@ -28,6 +27,7 @@ from npfaceapi.networks import mtcnn_stages as stages, ssd_mobilenetv1, tiny_yol
 from npfaceapi.networks.face_landmark_68_net import unpad_points
 from npfaceapi.networks.neural_network import NeuralNetwork, softmax
 from npfaceapi.networks.registry import Net, all_names, split
+from npfaceapi.photos.fetch import fetch_or_throw
 from npfaceapi.photos.net_input import (
     compute_reshaped_dimensions,
     extract_face_tensors,
@@ -54,7 +54,7 @@ def network_of(case: Case) -> NeuralNetwork:
     if case.net in case.weights:
         net = unbundled_network(case.net, case.weights[case.net], case.weights_folder)
     elif case.net.startswith("tiny_yolov2"):
-        net = _yolo(case.net == "tiny_yolov2", json.dumps(case.attributes.get("synthetic_weights")))
+        net = _yolo(case.net == "tiny_yolov2", json.dumps(case.attributes.get("synthetic_weights", [])))
     else:
         net = nets.network_named(case.net)
     return net
@@ -64,7 +64,7 @@ def network_of(case: Case) -> NeuralNetwork:
 def _yolo(separable: bool, rules: str) -> NeuralNetwork:
     """A TinyYolov2 with weights made by rule; kept, since making the 16 million numbers takes seconds."""
     net = tiny_yolov2.TinyYolov2(separable)
-    made = {rule["name"]: synthetic(rule["seed"], rule["shape"], rule["low"], rule["high"]) for rule in json.loads(rules) or ()}
+    made = synthetic_weights(json.loads(rules))
     if made:
         net.load_from_weight_map(made)
     return net
@@ -86,9 +86,9 @@ def _unbundled_network(name: str, files: tuple[tuple[str, str], ...], folder: st
     for file, expected in files:
         path = Path(folder, file)
         try:
-            found = hashlib.sha256(path.read_bytes()).hexdigest()
-        except OSError as error:
-            raise GoldenError(f"{path}: expected a file of weights, got {error.strerror or error}") from None
+            found = hashlib.sha256(fetch_or_throw(path)).hexdigest()
+        except FetchError as error:
+            raise GoldenError(str(error)) from None
         if found != expected:
             raise GoldenError(f"{path}: expected the file of SHA-256 {expected}, got {found}")
     net, variant = _split(name)

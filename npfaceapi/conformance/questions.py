@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 
 from npfaceapi import nets
-from npfaceapi.conformance.golden import Case, GoldenCases
+from npfaceapi.conformance.golden import Case, GoldenCases, synthetic_weights
 from npfaceapi.conformance.levels import network_batch, network_of, unbundled_network
-from npfaceapi.conformance.synthetic import synthetic
 from npfaceapi.errors import GoldenError
 from npfaceapi.networks.tiny_yolov2 import ALPHA
 
@@ -79,7 +78,16 @@ def answerable(golden: GoldenCases, case: Case) -> bool:
 
 
 def question_of(golden: GoldenCases, case: Case) -> Question:
-    """The question that a golden case asks."""
+    """The question that a golden case asks; GoldenError if its attributes make no sense."""
+    try:
+        return _question_of(golden, case)
+    except GoldenError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError) as error:
+        raise GoldenError(f"{case.name}: expected a golden case that makes sense, got {error!r}: damaged?") from None
+
+
+def _question_of(golden: GoldenCases, case: Case) -> Question:
     inputs = golden.inputs(case)
     names = _input_names(case, len(inputs))
     named = dict(zip(names, inputs, strict=True))
@@ -123,17 +131,9 @@ def _input_names(case: Case, count: int) -> Sequence[str]:
 def stated_weights(question: Question) -> dict[str, dict[str, Array]]:
     """The tensors of each network whose weights the case states: by rule, or as files that are not bundled."""
     if "synthetic_weights" in question.attributes:
-        return {question.net: _synthetic_weights(question)}
+        return {question.net: synthetic_weights(question.attributes["synthetic_weights"])}
     if "weights_folder" in question.attributes:
         folder = question.attributes["weights_folder"]
         stated = question.attributes["weights"].items()
         return {name: unbundled_network(name, files, folder).tensors for name, files in stated}
     return {}
-
-
-def _synthetic_weights(question: Question) -> dict[str, Array]:
-    try:
-        rules = question.attributes["synthetic_weights"]
-        return {rule["name"]: synthetic(rule["seed"], rule["shape"], rule["low"], rule["high"]) for rule in rules}
-    except (KeyError, TypeError) as error:
-        raise GoldenError(f"{question.name}: expected rules of synthetic weights, got {error!r}") from None

@@ -10,6 +10,7 @@ import contextlib
 import functools
 import hashlib
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,7 +44,8 @@ def _places(package: Path, compiler: bytes) -> Iterator[tuple[Path, int]]:
         with contextlib.suppress(OSError):  # a relative one, when the current folder has been removed
             yield Path(os.environ["NUMBA_CACHE_DIR"]).absolute() / name, _FOR_US
         return
-    yield package / "__pycache__" / name, _FOR_ALL
+    if not getattr(sys, "frozen", False):  # PyInstaller unpacks a package for a single run
+        yield package / "__pycache__" / name, _FOR_ALL
     home = os.path.expanduser("~")
     caches = os.environ.get("XDG_CACHE_HOME") or (os.path.join(home, ".cache") if os.path.isdir(home) else "")
     if os.path.isabs(caches):

@@ -9,16 +9,20 @@ import numpy as np
 
 from npfaceapi.engines.block_scope import BlockScope
 from npfaceapi.engines.usable_cpus import usable_cpus
-from npfaceapi.errors import InvalidArgument
+from npfaceapi.errors import InvalidArgument, shown
 
-__all__ = ["get_num_threads", "set_num_threads", "use_num_threads"]
+__all__ = ["MOST_THREADS", "get_num_threads", "set_num_threads", "use_num_threads"]
+
+#: More than most machines have processors; tens of thousands would take what the system has of threads and addresses.
+MOST_THREADS = 1024
+_EXPECTED = f"expected a whole number from 1 to {MOST_THREADS}"
 
 _of_the_process: int | None = None
 
 
 def _checked(n: int, where: str) -> int:
-    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
-        raise InvalidArgument(f"{where}: expected a whole number from 1 up, got {n!r}")
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or not 1 <= n <= MOST_THREADS:
+        raise InvalidArgument(f"{where}: {_EXPECTED}, got {shown(n)}")
     return int(n)
 
 
@@ -28,12 +32,12 @@ def set_num_threads(n: int) -> None:
     Parameters
     ----------
     n : int
-        At least 1.  The default is `NPFACEAPI_NUM_THREADS`, else the number of CPUs this process may use.
+        From 1 to 1024.  The default is `NPFACEAPI_NUM_THREADS`, else the number of CPUs this process may use.
 
     Raises
     ------
     InvalidArgument
-        `n` is no whole number from 1 up.
+        `n` is no whole number from 1 to 1024.
     """
     global _of_the_process
     _of_the_process = _checked(n, "set_num_threads")
@@ -49,12 +53,12 @@ class use_num_threads(BlockScope[int]):
     Parameters
     ----------
     n : int
-        At least 1.
+        From 1 to 1024.
 
     Raises
     ------
     InvalidArgument
-        `n` is no whole number from 1 up.
+        `n` is no whole number from 1 to 1024.
 
     Warns
     -----
@@ -88,7 +92,7 @@ def get_num_threads() -> int:
         return _of_the_process
     text = os.environ.get("NPFACEAPI_NUM_THREADS")
     if not text:
-        return usable_cpus()
-    if not text.isdecimal() or int(text) < 1:
-        raise InvalidArgument(f"NPFACEAPI_NUM_THREADS: expected a whole number from 1 up, got {text!r}")
+        return min(usable_cpus(), MOST_THREADS)
+    if not text.isdecimal() or len(text) > 9 or not 1 <= int(text) <= MOST_THREADS:
+        raise InvalidArgument(f"NPFACEAPI_NUM_THREADS: {_EXPECTED}, got {text!r}")
     return int(text)

@@ -33,7 +33,7 @@ from npfaceapi.networks import mtcnn_stages as stages
 from npfaceapi.networks.loaded import Loaded
 from npfaceapi.networks.network_weights import NetworkWeights, Shapes
 from npfaceapi.networks.neural_network import NeuralNetwork, See, options_or_default, unseen
-from npfaceapi.networks.options import MtcnnOptions
+from npfaceapi.networks.options import MtcnnOptions, check_enlargement
 from npfaceapi.photos.many import few_at_a_time
 from npfaceapi.photos.net_input import NetInput, Photo, Photos, Pixels, to_net_input
 from npfaceapi.weights import bundled_weights_shapes
@@ -224,11 +224,12 @@ class Mtcnn(NetworkWeights):
         `see("scale" | "stage1" | "stage2" | "stage3", ...)` is shown what goes in and comes out on the way.
         """
         H, W = image.shape[:2]
+        check_enlargement(options, W, H)
         started = time.perf_counter()
         steps = (
             options.scale_steps
             if options.scale_steps is not None
-            else stages.pyramid_scales(W, H, options.min_face_size, options.scale_factor)
+            else stages.pyramid_scales(W, H, options.min_face_size, options.scale_factor, options.max_num_scales)
         )
         scales = stages.usable_scales(list(steps), W, H, options.max_num_scales)
         thresholds = options.score_thresholds

@@ -12,6 +12,8 @@ top, right and bottom edge in units of the box's size.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,12 +43,12 @@ def _round(x: Float64) -> Float64:
     return np.floor(x + 0.5)
 
 
-def pyramid_scales(width: int, height: int, min_face_size: float, scale_factor: float) -> list[float]:
-    """Scales at which a 12-pixel window sees faces of `min_face_size` pixels and up, largest scale first."""
+def pyramid_scales(width: int, height: int, min_face_size: float, scale_factor: float, most: float = math.inf) -> list[float]:
+    """The first `most` scales at which a 12-pixel window sees faces of `min_face_size` pixels and up, largest scale first."""
     first = CELL_SIZE / min_face_size
     shorter = min(width, height) * first
     scales: list[float] = []
-    while shorter >= CELL_SIZE:
+    while shorter >= CELL_SIZE and len(scales) < most:
         scales.append(first * scale_factor ** len(scales))
         shorter *= scale_factor
     return scales

@@ -6,6 +6,7 @@ Source: face-api.js 0.22.2, `*/…Options`, `tinyYolov2/config`.  Unlike there, 
 from __future__ import annotations
 
 import enum
+import math
 import numbers
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 
-from npfaceapi.errors import InvalidArgument, InvalidType
+from npfaceapi.errors import InvalidArgument, InvalidType, shown
 from npfaceapi.faces.points import as_score, field_of, is_number
 
 __all__ = [
@@ -23,8 +24,13 @@ __all__ = [
     "TinyFaceDetectorOptions",
     "TinyYolov2Options",
     "TinyYolov2SizeType",
+    "check_enlargement",
     "validate_config",
 ]
+
+MOST_INPUT = 8192  # TinyFaceDetector takes some 4 GB of memory then
+MOST_ENLARGED = 1 << 25  # pixels, with which P-Net takes as much
+WINDOW = 12  # pixels of P-Net's window, which the smallest faces fill
 
 Yolo = TypeVar("Yolo", bound="TinyYolov2Options")
 
@@ -80,7 +86,7 @@ class TinyYolov2Options:
     Parameters
     ----------
     input_size : int
-        The photo is resized to a square of this many pixels; a multiple of 32, > 0, see `TinyYolov2SizeType`.
+        The photo is resized to a square of this many pixels; a multiple of 32 from 32 to 8192, see `TinyYolov2SizeType`.
     score_threshold : float
         Faces have a score above this; in [0, 1].
 
@@ -96,8 +102,8 @@ class TinyYolov2Options:
     def __post_init__(self) -> None:
         where = type(self).__name__
         size: object = self.input_size
-        if isinstance(size, bool) or not isinstance(size, numbers.Integral) or size <= 0 or size % 32:
-            raise InvalidArgument(f"{where}.input_size: expected a multiple of 32 above 0, got {size!r}")
+        if isinstance(size, bool) or not isinstance(size, numbers.Integral) or not 32 <= int(size) <= MOST_INPUT or size % 32:
+            raise InvalidArgument(f"{where}.input_size: expected a multiple of 32 from 32 to {MOST_INPUT}, got {shown(size)}")
         object.__setattr__(self, "input_size", int(size))
         object.__setattr__(self, "score_threshold", as_score(self.score_threshold, f"{where}.score_threshold"))
 
@@ -118,7 +124,8 @@ class MtcnnOptions:
     Parameters
     ----------
     min_face_size : float
-        The smallest face to look for, in pixels; >= 1.
+        The smallest face to look for, in pixels; >= 1.  Below 12 the photo is enlarged, to at most 33 million pixels: for a photo
+        of 12 million `min_face_size` is at least 7.2, for one of 1 million 2.1.
     scale_factor : float
         From one size of the photo to the next smaller one; in (0, 1).
     max_num_scales : int
@@ -126,12 +133,13 @@ class MtcnnOptions:
     score_thresholds : sequence of 3 floats
         Of the three stages; in [0, 1].
     scale_steps : sequence of floats, optional
-        The sizes to look at, relative to the photo, > 0; replaces those computed from the other options.
+        The sizes to look at, relative to the photo, > 0; replaces those computed from the other options.  Those above 1 enlarge
+        the photo, to at most 33 million pixels.
 
     Raises
     ------
     InvalidArgument, InvalidType
-        On values out of range, and on things that are no sequence.
+        On values out of range, and on things that are no sequence; on a photo that would be enlarged too much, when it comes.
     """
 
     min_face_size: float = 20
@@ -154,9 +162,9 @@ class MtcnnOptions:
     def __post_init__(self) -> None:
         where = type(self).__name__
         if not is_number(self.min_face_size) or self.min_face_size < 1:
-            raise InvalidArgument(f"{where}.min_face_size: expected a number >= 1, got {self.min_face_size!r}")
+            raise InvalidArgument(f"{where}.min_face_size: expected a number >= 1, got {shown(self.min_face_size)}")
         if not is_number(self.scale_factor) or not 0 < self.scale_factor < 1:
-            raise InvalidArgument(f"{where}.scale_factor: expected a number between 0 and 1, got {self.scale_factor!r}")
+            raise InvalidArgument(f"{where}.scale_factor: expected a number between 0 and 1, got {shown(self.scale_factor)}")
         object.__setattr__(self, "max_num_scales", _whole(self.max_num_scales, 1, f"{where}.max_num_scales"))
         thresholds = _sequence(self.score_thresholds, f"{where}.score_thresholds")
         if len(thresholds) != 3:
@@ -174,12 +182,25 @@ class MtcnnOptions:
         return replace(self, score_thresholds=(*self.score_thresholds[:2], score))
 
 
+def check_enlargement(options: MtcnnOptions, width: int, height: int) -> None:
+    """Refuse a photo of so many pixels if MTCNN would enlarge it too much."""
+    most = max(1.0, math.sqrt(MOST_ENLARGED / (width * height)))  # times its size
+    if options.scale_steps is None:
+        name, value, is_too_much = "min_face_size", options.min_face_size, options.min_face_size * most < WINDOW
+        expected = f"at least {math.ceil(100 * WINDOW / most) / 100:g}"
+    else:
+        name, value = "scale_steps", max(options.scale_steps, default=0)
+        expected, is_too_much = f"at most {math.floor(100 * most) / 100:g}", value > most
+    if is_too_much:
+        raise InvalidArgument(f"MtcnnOptions.{name}: expected {expected} for a photo of {width}x{height}, got {float(value):g}")
+
+
 FaceDetectionOptions: TypeAlias = SsdMobilenetv1Options | TinyYolov2Options | MtcnnOptions
 
 
 def _whole(value: object, smallest: int, where: str) -> int:
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < smallest:
-        raise InvalidArgument(f"{where}: expected a whole number >= {smallest}, got {value!r}")
+        raise InvalidArgument(f"{where}: expected a whole number >= {smallest}, got {shown(value)}")
     return int(value)
 
 

@@ -125,11 +125,29 @@ def test_a_file_that_is_lost_meanwhile_is_one_clear_line(elsewhere, without):
     golden = GoldenCases(weights=elsewhere)
     case = named(golden, "raw/tiny_yolov2_full/unbundled_astronaut_224")
     (elsewhere / "tiny_yolov2_model.weights").unlink()
-    with pytest.raises(GoldenError, match=r"tiny_yolov2_model\.weights: expected a file of weights, got No such file"):
+    with pytest.raises(GoldenError, match=r"tiny_yolov2_model\.weights: expected a file that can be read, got: No such file"):
         levels.network_of(case)
     nonsense = dataclasses.replace(case, net="x", attributes={"weights": {"x": {}}})
     with pytest.raises(GoldenError, match="expected a network out of"):
         levels.network_of(nonsense)
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [[], None, "x", {"x": {"a": ""}}, {"mtcnn": {}}, {"mtcnn": []}, {"mtcnn": {"../a": ""}}, {"mtcnn": {"a/b": ""}},
+     {"mtcnn": {"": ""}}, {"mtcnn": {"a": 3}}, {"mtcnn": {"/etc/passwd": ""}}],
+)  # fmt: skip
+def test_weights_that_make_no_sense_are_damage(damaged, tmp_path):
+    source = ROOT / "golden"
+    head = json.loads((source / "unbundled" / "cases.json").read_text())
+    head["cases"][0]["attributes"]["weights"] = damaged
+    shutil.copytree(source / "core", tmp_path / "core")
+    shutil.copy(source / "cases.json", tmp_path)
+    (tmp_path / "unbundled").mkdir()
+    (tmp_path / "unbundled" / "cases.json").write_text(json.dumps(head))
+    with pytest.raises(GoldenError, match=r"unbundled/cases\.json: expected golden cases of format 1 \(JSON\), got ") as error:
+        GoldenCases(tmp_path, weights=tmp_path)
+    assert "\n" not in str(error.value)
 
 
 # ------------------------------------------------------------------ a chain, a class and a program with weights of a case

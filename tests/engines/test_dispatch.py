@@ -225,11 +225,27 @@ def test_a_backend_that_is_not_there_says_why(monkeypatch):
         faceapi.nets.face_landmark_68_tiny_net.run_net(np.zeros((1, 112, 112, 3)), backend="cuda")
 
 
-@pytest.mark.parametrize("wrong", [0, -1, 1.5, True, "2", None])
+@pytest.mark.parametrize("wrong", [0, -1, 1.5, True, "2", None, 1025, 100_000, np.int64(2**62), float("inf")])
 def test_wrong_numbers_of_threads(wrong):
     for choose in (faceapi.set_num_threads, faceapi.use_num_threads):
-        with pytest.raises(faceapi.InvalidArgument, match=f"{choose.__name__}: expected a whole number from 1 up"):
+        with pytest.raises(faceapi.InvalidArgument, match=f"{choose.__name__}: expected a whole number from 1 to 1024, got "):
             choose(wrong)
+        with pytest.raises(faceapi.InvalidArgument, match="got an integer of 16610 bits"):
+            choose(10**5000)
+
+
+@pytest.mark.parametrize("wrong", ["0", "-1", "two", "1.5", " 2", "1025", "100000", "9" * 5000, "\u00b2"])
+def test_wrong_numbers_of_threads_in_the_environment(wrong, monkeypatch):
+    monkeypatch.setenv("NPFACEAPI_NUM_THREADS", wrong)
+    with pytest.raises(faceapi.InvalidArgument, match="NPFACEAPI_NUM_THREADS: expected a whole number from 1 to 1024, got '"):
+        faceapi.get_num_threads()
+
+
+def test_a_machine_of_more_processors_than_that(monkeypatch):
+    monkeypatch.delenv("NPFACEAPI_NUM_THREADS", raising=False)
+    monkeypatch.setattr("npfaceapi.engines.thread_count.usable_cpus", lambda: 4096)
+    monkeypatch.setattr("npfaceapi.engines.thread_count._of_the_process", None)
+    assert faceapi.get_num_threads() == 1024
 
 
 def test_without_numba_the_reference_runs_and_one_warning_says_so(monkeypatch):

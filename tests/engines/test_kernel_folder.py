@@ -80,6 +80,11 @@ def test_places_that_cannot_be_written_are_left_out(package, tmp_path, monkeypat
     assert found[3] is None
 
 
+def test_a_frozen_program_keeps_nothing_where_it_is_unpacked(package, tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.frozen", True, raising=False)
+    assert kernel_folder(package).parent == tmp_path / "home" / ".cache" / "npfaceapi"
+
+
 def test_no_temporary_folder(package, monkeypatch):
     def nowhere():
         raise FileNotFoundError(2, "No usable temporary directory found")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from npfaceapi import nets
 from npfaceapi.errors import InvalidArgument, InvalidType
 from npfaceapi.networks.options import (
     MtcnnOptions,
@@ -15,6 +16,7 @@ from npfaceapi.networks.options import (
     TinyFaceDetectorOptions,
     TinyYolov2Options,
     TinyYolov2SizeType,
+    check_enlargement,
     validate_config,
 )
 
@@ -62,12 +64,12 @@ def test_max_results_refused(value: Any) -> None:
         SsdMobilenetv1Options(max_results=value)
 
 
-@pytest.mark.parametrize("value", [0, -32, 100, 416.0, "416", None, True])
+@pytest.mark.parametrize("value", [0, -32, 100, 416.0, "416", None, True, 8224, 10**6, 2**63])
 def test_input_size_refused(value: Any) -> None:
     for cls in (TinyYolov2Options, TinyFaceDetectorOptions):
         with pytest.raises(InvalidArgument) as caught:
             cls(input_size=value)
-        assert str(caught.value) == f"{cls.__name__}.input_size: expected a multiple of 32 above 0, got {value!r}"
+        assert str(caught.value) == f"{cls.__name__}.input_size: expected a multiple of 32 from 32 to 8192, got {value!r}"
 
 
 @pytest.mark.parametrize(
@@ -83,6 +85,49 @@ def test_input_size_refused(value: Any) -> None:
 def test_mtcnn_options_refused(name: str, value: Any) -> None:
     with pytest.raises((InvalidArgument, InvalidType), match=rf"^MtcnnOptions.{name}: expected .*, got "):
         MtcnnOptions(**{name: value})
+
+
+def test_numbers_of_thousands_of_digits() -> None:
+    many: Any = 10**5000
+    with pytest.raises(InvalidArgument, match=r"input_size: expected .*, got an integer of "):
+        TinyFaceDetectorOptions(many)
+    with pytest.raises(InvalidArgument, match=r"min_face_size: expected a number >= 1, got an integer of "):
+        MtcnnOptions(min_face_size=many)
+    with pytest.raises(InvalidArgument, match=r"max_results: expected .*, got an integer of "):
+        SsdMobilenetv1Options(max_results=-many)
+    assert SsdMobilenetv1Options(max_results=many).max_results == many  # all
+
+
+@pytest.mark.parametrize(
+    ("options", "size", "message"),
+    [
+        (MtcnnOptions(1), (512, 512), "min_face_size: expected at least 1.07 for a photo of 512x512, got 1"),
+        (MtcnnOptions(7), (4000, 3000), "min_face_size: expected at least 7.18 for a photo of 4000x3000, got 7"),
+        (MtcnnOptions(11.9), (9000, 9000), "min_face_size: expected at least 12 for a photo of 9000x9000, got 11.9"),
+        (MtcnnOptions(scale_steps=(0.5, 20)), (512, 512), "scale_steps: expected at most 11.31 for a photo of 512x512, got 20"),
+        (MtcnnOptions(scale_steps=(1e308,)), (1, 1), "scale_steps: expected at most 5792.61 for a photo of 1x1, got 1e+308"),
+        (MtcnnOptions(1.07), (512, 512), None),
+        (MtcnnOptions(7.18), (4000, 3000), None),
+        (MtcnnOptions(), (100_000, 100_000), None),  # the default never enlarges
+        (MtcnnOptions(12), (100_000, 100_000), None),
+        (MtcnnOptions(1), (24, 24), None),
+        (MtcnnOptions(scale_steps=(0.5, 1)), (100_000, 100_000), None),
+        (MtcnnOptions(scale_steps=()), (512, 512), None),
+    ],
+)
+def test_how_far_a_photo_is_enlarged(options: MtcnnOptions, size: tuple[int, int], message: str | None) -> None:
+    if message is None:
+        check_enlargement(options, *size)
+        return
+    with pytest.raises(InvalidArgument) as caught:
+        check_enlargement(options, *size)
+    assert str(caught.value) == f"MtcnnOptions.{message}"
+
+
+def test_a_detector_refuses_to_enlarge_a_photo_too_much() -> None:
+    for call in (nets.mtcnn.locate_faces, nets.mtcnn.forward):
+        with pytest.raises(InvalidArgument, match=r"MtcnnOptions\.min_face_size: expected at least "):
+            call(np.zeros((1000, 1000, 3), np.uint8), MtcnnOptions(1))
 
 
 def test_options_are_immutable_and_unknown_ones_refused() -> None:

@@ -10,7 +10,6 @@ The context is created by the first call of a network, not before.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,6 +20,7 @@ from npfaceapi.engines.cuda.availability import check_process, note_process
 from npfaceapi.engines.cuda.recording import Recording, checked, record
 from npfaceapi.engines.cuda.toolchain import SIMULATED, cuda
 from npfaceapi.errors import DeviceError
+from npfaceapi.locks import system_threads
 
 __all__ = ["Device", "OutOfMemory", "device", "lock"]
 
@@ -31,7 +31,7 @@ SHARE_OF_FREE_MEMORY = 0.8
 MOST_FAILURES = 3  # to record: one may be somebody else's doing, who waits for the whole GPU at that moment
 _OF_THE_DRIVER = ("CudaAPIError", "CudaDriverError", "CudaSupportError", "CUDAError", "RuntimeError")  # names of errors
 
-lock = threading.RLock()
+lock = system_threads.RLock()
 _device: Device | None = None
 
 

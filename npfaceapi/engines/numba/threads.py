@@ -6,6 +6,9 @@ left.  How the work is cut changes no result, because no piece sums what another
 
 A helper that has just worked stays awake for a while, and a caller then reaches it through its box, without Python and
 without the system (see `run.py`).
+
+Helpers are threads of the system, and so are the locks between them and a caller, even where gevent or eventlet have put
+something else in the place of `threading`, which would run on the caller's own thread.
 """
 
 from __future__ import annotations
@@ -15,15 +18,15 @@ import contextlib
 import ctypes
 import itertools
 import os
-import threading
 import time
+from _queue import SimpleQueue
 from collections.abc import Callable, Sequence
-from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
 
 from npfaceapi.engines.numba.run import ASLEEP, BOX, Order, make_ready, wait_in_box
+from npfaceapi.locks import system_threads
 
 __all__ = ["claim_all", "run_together"]
 
@@ -40,9 +43,10 @@ class _Helpers:
 
     def forget(self) -> None:
         """A forked child has none of its parent's threads: begin anew."""
-        self._lock = threading.RLock()
+        self._lock = system_threads.RLock()
         self._work: SimpleQueue[Callable[[], None]] = SimpleQueue()
-        self._threads: list[threading.Thread] = []
+        self._started = 0
+        self._native_ids: list[int] = []  # of those that serve, which each gives itself
         self._serving = 0
         self._boxes = np.zeros((MOST_BOXES, BOX), np.int64)
         self._orders: list[Order] = []  # that a helper may still look at
@@ -57,31 +61,35 @@ class _Helpers:
         with self._lock:
             box = self._boxes[self._serving : self._serving + 1]
             self._serving += 1
+            self._native_ids.append(system_threads.get_native_id())
         queue = self._work
-        while True:
-            work = queue.get()
-            work()
-            del work  # else the arrays of the last call would live on while we wait
-            if len(box):
-                box[0, 1] = 0  # before the look at the queue: `offer` does these in the other order
-                if queue.empty():
-                    wait_in_box(box.ctypes.data)
+        try:
+            while True:
+                work = queue.get()
+                work()
+                del work  # else the arrays of the last call would live on while we wait
+                if len(box):
+                    box[0, 1] = 0  # before the look at the queue: `offer` does these in the other order
+                    if queue.empty():
+                        wait_in_box(box.ctypes.data)
+        finally:  # a debugger has ended it; the system gives the number to another thread some day
+            with self._lock:
+                self._native_ids.remove(system_threads.get_native_id())
 
     def offer(self, works: Sequence[Callable[[], None]]) -> None:
         """Have each of these functions called by a helper, sooner or later or never; they must not raise."""
-        if self._work.qsize() > len(self._threads):  # helpers find no time for what they were offered before
+        if self._work.qsize() > self._started:  # helpers find no time for what they were offered before
             return
         make_ready()  # else a helper would compile, in the midst of other work
         with self._lock:
-            while len(self._threads) < len(works):
-                thread = threading.Thread(target=self._serve, name=f"npfaceapi-{len(self._threads)}", daemon=True)
+            while self._started < len(works):
                 try:
-                    thread.start()
+                    system_threads.start_new_thread(self._serve, ())
                 except RuntimeError:  # the system allows no more
                     break
-                self._threads.append(thread)
+                self._started += 1
             self._keep_away()
-        for work in works[: len(self._threads)]:
+        for work in works[: self._started]:
             self._work.put(work)
         self.boxes[:, 1] = 1
 
@@ -96,12 +104,11 @@ class _Helpers:
         try:
             allowed = os.sched_getaffinity(0)
             others = allowed - {_this_processor()}
-            if not others or len(allowed) > FEW_PROCESSORS or (len(self._threads), others) == self._kept_away:
+            if not others or len(allowed) > FEW_PROCESSORS or (len(self._native_ids), others) == self._kept_away:
                 return
-            self._kept_away = len(self._threads), others
-            for thread in self._threads:
-                if thread.native_id:
-                    os.sched_setaffinity(thread.native_id, others)
+            self._kept_away = len(self._native_ids), others
+            for native_id in self._native_ids:
+                os.sched_setaffinity(native_id, others)
         except OSError:  # a sandbox may forbid it
             pass
 
@@ -122,10 +129,11 @@ class _Helpers:
 
     def dismiss(self) -> None:
         """Have all helpers leave their boxes, which are about to be freed."""
-        end = time.monotonic() + 0.1
+        end, nothing = time.monotonic() + 0.1, system_threads.allocate_lock()
+        nothing.acquire()
         while (self.boxes[:, 0] != ASLEEP).any() and time.monotonic() < end:
             self.boxes[:, 1] = 1
-            time.sleep(0.0001)
+            nothing.acquire(timeout=0.0001)  # `time.sleep` may be something else as well
 
 
 _helpers = _Helpers()
@@ -145,8 +153,8 @@ class _Claims:
     def __init__(self, function: Callable[[int], None], total: int) -> None:
         self._function, self._total, self._left = function, total, total
         self._next = itertools.count()
-        self._lock = threading.Lock()
-        self._done = threading.Event()
+        self._lock, self._unfinished = system_threads.allocate_lock(), system_threads.allocate_lock()
+        self._unfinished.acquire()
         self._error: BaseException | None = None
 
     def work(self) -> None:
@@ -159,7 +167,7 @@ class _Claims:
             with self._lock:
                 self._left -= 1
                 if not self._left:
-                    self._done.set()
+                    self._unfinished.release()
 
     def abandon(self, error: BaseException) -> None:
         self._error = error
@@ -169,7 +177,7 @@ class _Claims:
         self._function = _nothing
 
     def result(self) -> None:
-        self._done.wait()
+        self._unfinished.acquire()
         if self._error is not None:
             raise self._error
 

@@ -219,13 +219,13 @@ def test_a_helper_is_woken_on_another_processor(helpers):
         os.sched_setaffinity(own, {min(everywhere)})
         helpers.offer([done.set])  # nowhere else to go: as the system likes
         assert done.wait(10)
-        assert os.sched_getaffinity(helpers._threads[0].native_id) == {min(everywhere)}
+        assert os.sched_getaffinity(helpers._native_ids[0]) == {min(everywhere)}
     finally:
         os.sched_setaffinity(own, everywhere)
     done.clear()
     helpers.offer([done.set])
     assert done.wait(10)
-    assert len(everywhere - os.sched_getaffinity(helpers._threads[0].native_id)) == 1
+    assert len(everywhere - os.sched_getaffinity(helpers._native_ids[0])) == 1
 
 
 def test_a_system_that_forbids_it_is_let_be(helpers, monkeypatch):
@@ -247,12 +247,12 @@ def test_a_system_that_allows_no_more_threads(helpers, program, threads, monkeyp
     expected = program(batch)
     threads(2)
     with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", refused)
+        patch.setattr(team.system_threads, "start_new_thread", refused)
         assert_same_bits(program(batch), expected)
         assert_same_bits(program(batch[:1]), [y[:1] for y in expected])
         assert helpers._work.qsize() == 0
     assert_same_bits(program(batch), expected)
-    assert len(helpers._threads) == 1
+    assert helpers._started == 1
 
 
 def test_more_helpers_than_boxes(helpers, monkeypatch):
