@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit status is returned."""
     where, results = "npfaceapi", _Results(sys.stdout)
     with contextlib.redirect_stdout(results), warnings.catch_warnings():
-        warnings.filterwarnings("default", "npfaceapi ", RuntimeWarning)  # a line, even where warnings are to be errors
+        warnings.filterwarnings("default", "npfaceapi ")  # a line, even where warnings are to be errors
         warnings.filterwarnings("always", category=PhotoWarning)
         warnings.showwarning = lambda message, *_: complain(
             str(message).removeprefix("npfaceapi "), where if isinstance(message, PhotoWarning) else "npfaceapi"

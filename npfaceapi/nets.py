@@ -58,7 +58,7 @@ def network_named(name: str) -> Any:
         raise InvalidArgument(f"expected a network out of {', '.join(registry.all_names())}, got {name!r}")
     net, end = found
     if end in net.variants:
-        return net.cls(False)
+        return net.cls(False, bundled=True)
     ready = _ready(net.name)
     return getattr(ready, end) if end else ready
 

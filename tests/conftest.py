@@ -12,6 +12,7 @@ except ImportError:  # no locks of files on Windows
     fcntl = None
 
 pytest.register_assert_rewrite("helpers")
+import helpers  # noqa: E402, F401  # takes the folder of weights out of the environment, before tests are collected
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -141,7 +141,7 @@ def test_a_single_face_task_is_no_sequence():
 
 
 def test_tiny_yolov2_without_weights():
-    with pytest.raises(WeightsError, match="no longer published"):
+    with pytest.raises(WeightsError, match="none are bundled"):
         faceapi.detect_all_faces(BLACK, faceapi.TinyYolov2Options()).run()
 
 

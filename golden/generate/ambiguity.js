@@ -71,7 +71,7 @@ function ofChain({ faces, crops }, candidates, detector, attributes) {
   const found = [];
   const scores = faces.map((f) => f.detection.score);
   if (detector === 'ssd_mobilenetv1') found.push(...ofScores(scores, candidates.ssd, attributes.min_confidence));
-  else if (detector === 'tiny_face_detector') found.push(...ofScores(scores, candidates.yolo, attributes.score_threshold));
+  else if (detector.startsWith('tiny_')) found.push(...ofScores(scores, candidates.yolo, attributes.score_threshold));
   else found.push(...ofScores(scores, scores, 0.7));
   faces.forEach((f, face) => {
     const { imageWidth, imageHeight } = f.detection;

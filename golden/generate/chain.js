@@ -6,9 +6,13 @@ const ambiguity = require('./ambiguity');
 const { rect, points } = require('./geometry');
 const { inputTensor } = require('./raw');
 
+const gridOptions = (Options) => ({ input_size, score_threshold }) => new Options({ inputSize: input_size, scoreThreshold: score_threshold });
+
 const OPTIONS = {
   ssd_mobilenetv1: ({ min_confidence, max_results }) => new faceapi.SsdMobilenetv1Options({ minConfidence: min_confidence, maxResults: max_results }),
-  tiny_face_detector: ({ input_size, score_threshold }) => new faceapi.TinyFaceDetectorOptions({ inputSize: input_size, scoreThreshold: score_threshold }),
+  tiny_face_detector: gridOptions(faceapi.TinyFaceDetectorOptions),
+  tiny_yolov2: gridOptions(faceapi.TinyYolov2Options),
+  tiny_yolov2_full: gridOptions(faceapi.TinyYolov2Options),
   mtcnn: ({ min_face_size, scale_factor }) => new faceapi.MtcnnOptions({ minFaceSize: min_face_size, scaleFactor: scale_factor }),
 };
 
@@ -118,4 +122,4 @@ async function chainCases(writer, pictures, say) {
   }
 }
 
-module.exports = { chainCases, runChain, expectedOf, SSD };
+module.exports = { chainCases, addChain, runChain, expectedOf, SSD, TINY, MTCNN };

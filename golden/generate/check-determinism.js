@@ -1,22 +1,25 @@
 'use strict';
-// node check-determinism.js: makes everything anew in a temporary folder and compares it, byte for byte, with what is here.
+// node check-determinism.js [unbundled]: makes everything (or unbundled/) anew in a temporary folder and compares it, byte for byte,
+// with what is here.
 const { execFileSync } = require('child_process');
 const crypto = require('crypto');
 const fs = require('fs');
 const os = require('os');
 const path = require('path');
 
+const unbundled = process.argv[2] === 'unbundled';
+const sets = unbundled ? ['unbundled'] : ['core', 'full'];
 const golden = path.join(__dirname, '..');
 const sha256 = (file) => crypto.createHash('sha256').update(fs.readFileSync(file)).digest('hex');
 
 function hashes(folder) {
-  const list = ['core', 'full'].flatMap((set) => fs.readdirSync(path.join(folder, set)).map((name) => `${set}/${name}`));
-  return Object.fromEntries(['cases.json', ...list.sort()].map((name) => [name, sha256(path.join(folder, name))]));
+  const list = sets.flatMap((set) => fs.readdirSync(path.join(folder, set)).map((name) => `${set}/${name}`));
+  return Object.fromEntries([...(unbundled ? [] : ['cases.json']), ...list.sort()].map((name) => [name, sha256(path.join(folder, name))]));
 }
 
 const again = fs.mkdtempSync(path.join(os.tmpdir(), 'golden-'));
 try {
-  execFileSync(process.execPath, [path.join(__dirname, 'generate.js'), '--out', again], { stdio: 'inherit' });
+  execFileSync(process.execPath, [path.join(__dirname, 'generate.js'), '--out', again, ...(unbundled ? ['--level', 'unbundled'] : [])], { stdio: 'inherit' });
   const [here, there] = [hashes(golden), hashes(again)];
   const names = [...new Set([...Object.keys(here), ...Object.keys(there)])].sort();
   const different = names.filter((name) => here[name] !== there[name]);

@@ -1,8 +1,10 @@
 'use strict';
-// node generate.js [--level LEVEL,...] [--out DIR]: writes cases.json, core/ and full/ (see ../README.md).
+// node generate.js [--level LEVEL,...] [--out DIR]: writes cases.json, core/ and full/ (see ../README.md);
+// --level unbundled: writes unbundled/, the cases of weights that are not bundled.
 const path = require('path');
 const { loadNets } = require('./library');
 const { makeInputs } = require('./inputs');
+const { inputTensor } = require('./raw');
 const { Writer } = require('./writer');
 
 const LEVELS = {
@@ -31,18 +33,28 @@ function parse(args) {
   return options;
 }
 
+// The cases of weights that are not bundled have a file of their own; their pictures are stored with the other cases.
+const UNBUNDLED = 'unbundled';
+
+function unbundledWriter(pictures) {
+  const writer = new Writer([UNBUNDLED], `${UNBUNDLED}/cases.json`);
+  for (const picture of Object.values(pictures)) inputTensor(writer, 'elsewhere', picture);
+  return writer;
+}
+
 async function main() {
   const { out, level } = parse(process.argv.slice(2));
-  const levels = level ? level.split(',') : Object.keys(LEVELS);
+  const makers = level === UNBUNDLED ? { [UNBUNDLED]: () => require('./unbundled').unbundledCases } : LEVELS;
+  const levels = level ? level.split(',') : Object.keys(makers);
   const start = Date.now();
   const say = (text) => console.log(`${((Date.now() - start) / 1000).toFixed(1).padStart(7)} s  ${text}`);
   await loadNets(path.join(__dirname, '..', '..', 'weights'));
   say('face-api.js loaded weights/');
   const pictures = makeInputs(path.join(__dirname, '..', 'images'));
-  const writer = new Writer();
+  const writer = level === UNBUNDLED ? unbundledWriter(pictures) : new Writer();
   for (const name of levels) {
-    if (!LEVELS[name]) throw new Error(`no level ${name}; levels: ${Object.keys(LEVELS).join(', ')}`);
-    await LEVELS[name]()(writer, pictures, say);
+    if (!makers[name]) throw new Error(`no level ${name}; levels: ${Object.keys(LEVELS).join(', ')}; or ${UNBUNDLED} alone`);
+    await makers[name]()(writer, pictures, say);
     say(`${name} done`);
   }
   const written = writer.write(out);

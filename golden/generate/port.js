@@ -11,6 +11,7 @@ const { rect } = require('./geometry');
 const { pnetInput, patchInput, runNetwork } = require('./mtcnn');
 const { OPS } = require('./ops');
 const { wholeTaps } = require('./taps');
+const { unbundledNet, using } = require('./unbundled');
 const { yoloNets } = require('./yolo');
 
 class Skip extends Error {}
@@ -36,10 +37,15 @@ function write(folder, name, { shape, data }, dtype) {
 const picture = ({ shape: [height, width], data }) => ({ width, height, data });
 const pictures = (inputs) => Object.keys(inputs).filter((key) => key.startsWith('picture_')).map((key) => picture(inputs[key]));
 const madeNet = (net) => (net.startsWith('tiny_yolov2') ? yoloNets()[net] : undefined);
+const statedNet = async (net, a) => (a.weights ? { net: await unbundledNet(net, a.weights_folder) } : madeNet(net));
 
 // ------------------------------------------------------------------ one function a level: {name: {shape, data, dtype?}}
 
-function weights({ net, answers }) {
+async function weights({ net, attributes, answers }) {
+  if (attributes.weights) {
+    const tensors = Object.fromEntries((await unbundledNet(net, attributes.weights_folder)).getParamList().map(({ path: name, tensor }) => [name, tensor]));
+    return Object.fromEntries(answers.map((name) => [name, copy(tensors[name])]));
+  }
   return Object.fromEntries(answers.map((name) => [name, copy(weightMaps[net][name])]));
 }
 
@@ -55,7 +61,7 @@ function mtcnnBatch(net, { attributes, inputs }) {
 
 async function raw({ net, attributes, inputs }) {
   if (!net.startsWith('mtcnn')) {
-    const made = madeNet(net);
+    const made = await statedNet(net, attributes);
     return rawOutputs(net, pictures(inputs), attributes.size, made && made.net);
   }
   const found = {}; // R- and O-Net give one column of their softmax only
@@ -66,7 +72,7 @@ async function raw({ net, attributes, inputs }) {
 
 async function taps(question) {
   const { net } = question;
-  const made = madeNet(net);
+  const made = await statedNet(net, question.attributes);
   const found = await wholeTaps(net, made, () => raw(question));
   return Object.fromEntries(found);
 }
@@ -127,7 +133,8 @@ async function prepare({ attributes: a, inputs }) {
 
 async function chain({ net, attributes, inputs }) {
   if (attributes.only) throw new Skip('one part of the chain alone');
-  return rows(expectedOf(await runChain(picture(inputs.picture_0), net, attributes), net));
+  const run = () => runChain(picture(inputs.picture_0), net, attributes);
+  return rows(expectedOf(await using(Object.keys(attributes.weights || {}), run, attributes.weights_folder), net));
 }
 
 const LEVELS = { weights, operations, taps, raw, decode, prepare, chain };

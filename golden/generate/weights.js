@@ -5,16 +5,21 @@ const { NETS, weightMaps } = require('./library');
 
 const isUsed = (tensor) => !tensor.isDisposed; // face-api.js disposes of what a network has no place for
 
+// What a case expects of [name, tensor] pairs.
+function tensorHashes(pairs) {
+  return pairs.map(([name, tensor]) => {
+    const data = Float32Array.from(tensor.dataSync());
+    const sha256 = crypto.createHash('sha256').update(Buffer.from(data.buffer)).digest('hex');
+    return { name, kind: 'exact', shape: tensor.shape, sha256 };
+  });
+}
+
 async function weightCases(writer, pictures, say) {
   for (const name of Object.keys(NETS)) {
-    const expected = Object.entries(weightMaps[name]).filter(([, tensor]) => isUsed(tensor)).map(([label, tensor]) => {
-      const data = Float32Array.from(tensor.dataSync());
-      const sha256 = crypto.createHash('sha256').update(Buffer.from(data.buffer)).digest('hex');
-      return { name: label, kind: 'exact', shape: tensor.shape, sha256 };
-    });
+    const expected = tensorHashes(Object.entries(weightMaps[name]).filter(([, tensor]) => isUsed(tensor)));
     writer.add({ name: `weights/${name}`, level: 'weights', set: 'core', net: name, inputs: [], expected });
     say(`weights/${name}: ${expected.length} tensors`);
   }
 }
 
-module.exports = { weightCases };
+module.exports = { weightCases, tensorHashes };

@@ -1,12 +1,12 @@
 'use strict';
-// Collects cases and their tensors; equal bytes are stored once. Writes cases.json and, for each set, a
+// Collects cases and their tensors; equal bytes are stored once. Writes a file of cases and, for each set, a
 // manifest with raw little-endian shards: the format of the weights.
 const crypto = require('crypto');
 const fs = require('fs');
 const path = require('path');
 
 const MAX_SHARD = 4 * 1024 * 1024;
-const SETS = ['core', 'full'];
+
 
 const TOLERANCES = {
   exact: { absolute: 0 },
@@ -29,7 +29,10 @@ const TOLERANCES = {
 };
 
 class Writer {
-  constructor() {
+  // the sets that are written, and the file of the cases; tensors of other sets are stored elsewhere already
+  constructor(sets = ['core', 'full'], file = 'cases.json') {
+    this.sets = sets;
+    this.file = file;
     this.tensors = new Map(); // content hash -> {name, shape, dtype, bytes, set}
     this.names = new Set();
     this.cases = [];
@@ -75,7 +78,7 @@ class Writer {
     const head = {
       format: 1,
       versions,
-      sets: Object.fromEntries(SETS.map((s) => [s, `${s}/${s}-weights_manifest.json`])),
+      sets: Object.fromEntries(this.sets.map((s) => [s, `${s}/${s}-weights_manifest.json`])),
       tolerances: TOLERANCES,
     };
     const lines = [
@@ -87,9 +90,9 @@ class Writer {
       this.cases.map((c) => JSON.stringify(c)).join(',\n'),
       ']',
     ];
-    fs.mkdirSync(folder, { recursive: true });
-    fs.writeFileSync(path.join(folder, 'cases.json'), `{\n${lines.join('\n')}\n}\n`);
-    return Object.fromEntries(SETS.map((set) => [set, this.writeSet(path.join(folder, set), set)]));
+    const written = Object.fromEntries(this.sets.map((set) => [set, this.writeSet(path.join(folder, set), set)]));
+    fs.writeFileSync(path.join(folder, this.file), `{\n${lines.join('\n')}\n}\n`);
+    return written;
   }
 
   writeSet(folder, set) {

@@ -13,10 +13,11 @@ from npfaceapi.conformance.golden import GoldenCases
 from npfaceapi.conformance.synthetic import synthetic
 from npfaceapi.errors import InvalidArgument
 from npfaceapi.networks.neural_network import NeuralNetwork
-from npfaceapi.networks.registry import full_name, proper
+from npfaceapi.networks.registry import all_names, full_name, proper
+from npfaceapi.networks.unbundled import folder_at_hand
 from npfaceapi.photos.net_input import resize_bilinear
 
-__all__ = ["ENTRIES", "FACE_NETS", "Entry", "accuracy_inputs", "astronaut", "chosen_entries", "noise"]
+__all__ = ["ENTRIES", "FACE_NETS", "UNBUNDLED", "Entry", "accuracy_inputs", "astronaut", "chosen_entries", "noise"]
 
 Array = np.ndarray[Any, Any]
 
@@ -50,23 +51,27 @@ ENTRIES = (
     Entry("mtcnn_rnet", 24, 24),
     Entry("mtcnn_onet", 48, 48),
 )
+#: Those whose weights are not bundled; they are timed where these are at hand.
+UNBUNDLED = (Entry("tiny_yolov2", 416, 416), Entry("tiny_yolov2_full", 416, 416))
 #: Those that run on all faces of a photo at once.
 FACE_NETS = ("face_landmark_68_net", "face_expression_net", "age_gender_net", "face_recognition_net")
 
 
 def chosen_entries(names: Sequence[str]) -> list[Entry]:
-    """The entries of these names, `NET`, `NET@SIZE` or `NET@HEIGHTxWIDTH`; all if none is named, of `mtcnn` its three."""
-    return [entry for name in names for entry in _entries_of(name)] or list(ENTRIES)
+    """The entries of these names, `NET`, `NET@SIZE` or `NET@HEIGHTxWIDTH`; all at hand if none is named, of `mtcnn` its three."""
+    folder = folder_at_hand()
+    at_hand = [entry for entry in UNBUNDLED if folder is not None and entry.net.has_files_in(folder)]
+    return [entry for name in names for entry in _entries_of(name)] or [*ENTRIES, *at_hand]
 
 
 def _entries_of(text: str) -> Iterator[Entry]:
     called, _, size = text.partition("@")
     try:
-        name = full_name(called, dict.fromkeys([*(entry.name for entry in ENTRIES), "mtcnn"]))
+        name = full_name(called, all_names())
     except InvalidArgument as error:
         raise InvalidArgument(f"--net: {error}") from None
     if not size:
-        yield from (entry for entry in ENTRIES if entry.name in proper(name))
+        yield from (entry for entry in (*ENTRIES, *UNBUNDLED) if entry.name in proper(name))
         return
     sides = size.split("x")
     if not 1 <= len(sides) <= 2 or not all(side.isdecimal() and int(side) > 0 for side in sides):

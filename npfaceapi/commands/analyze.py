@@ -16,13 +16,14 @@ from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from npfaceapi.commands.json_lines import json_lines
-from npfaceapi.commands.options import add_overwrite, add_shared
+from npfaceapi.commands.options import add_overwrite, add_shared, weights_read
 from npfaceapi.commands.photos import (
     add_detector_arguments,
     chosen_backend,
     complain,
     detector_options,
     expand_photos,
+    load_detector,
     photo_limit,
     printable,
     read_photo,
@@ -67,11 +68,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     photos, failed = expand_photos(arguments.photos)
+    inputs = [*photos, *weights_read(arguments)]
     if arguments.json is not None:
-        check_outputs([Output("--json", arguments.json, is_json_lines("faces"))], photos, overwrite=arguments.overwrite)
+        check_outputs([Output("--json", arguments.json, is_json_lines("faces"))], inputs, overwrite=arguments.overwrite)
     drawings: Iterable[Path | InvalidArgument | None] = [None] * len(photos)
     if arguments.draw is not None:
-        drawings = _drawings(photos, arguments.draw, arguments.overwrite)
+        drawings = _drawings(photos, inputs, arguments.draw, arguments.overwrite)
+    load_detector(arguments)
     with contextlib.ExitStack() as stack:
         stack.enter_context(photo_limit(arguments.max_megapixels))
         stack.enter_context(chosen_backend(arguments.backend))
@@ -144,7 +147,7 @@ def _table(faces: list[FaceResult]) -> str:
     )
 
 
-def _drawings(photos: Sequence[str], folder: Path, overwrite: bool) -> list[Path | InvalidArgument]:
+def _drawings(photos: Sequence[str], inputs: Sequence[str], folder: Path, overwrite: bool) -> list[Path | InvalidArgument]:
     """Where the drawing of each photo goes, or why it cannot go there; the folder is made.
 
     All are looked at before the first is written: a drawing must not be what a later photo is read from.
@@ -156,7 +159,7 @@ def _drawings(photos: Sequence[str], folder: Path, overwrite: bool) -> list[Path
         raise InvalidArgument(f"--draw {folder}: expected a folder to write to, got: {error.strerror or error}") from None
     taken: set[str] = set()
     paths = [folder / _free_name(_stem(photo), taken) for photo in photos]
-    refusals = refused_outputs([Output("--draw", path, is_drawing) for path in paths], photos, overwrite=overwrite)
+    refusals = refused_outputs([Output("--draw", path, is_drawing) for path in paths], inputs, overwrite=overwrite)
     drawings: list[Path | InvalidArgument] = []
     for photo, path, refusal in zip(photos, paths, refusals, strict=True):
         if refusal is None and os.path.exists(photo) and Path(photo).parent.resolve() == own:

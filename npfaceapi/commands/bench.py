@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from npfaceapi._version import __version__
-from npfaceapi.commands.options import IN_USE, add_overwrite, add_shared, name_among, size, tell_old_spelling
+from npfaceapi.commands.options import IN_USE, add_overwrite, add_shared, name_among, size, tell_old_spelling, weights_read
 from npfaceapi.commands.photos import chosen_backend, with_progress
 from npfaceapi.display.plain_table import format_table
 from npfaceapi.errors import InvalidArgument
-from npfaceapi.networks.registry import all_names, shown, split
+from npfaceapi.networks.registry import all_names, shown
 from npfaceapi.output_files import Output, check_outputs, is_json, is_text_with, write_whole
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["add_arguments", "run"]
 
 ALL_THREADS, ALL_BATCH = (1, 2), 16  # what --all measures
-#: The networks that can be timed, for they have weights, and MTCNN for its three.
-TIMED = tuple(name for name in all_names() if (found := split(name)) and found[0].is_bundled)
 
 
 def _from_one_up(text: str) -> int:
@@ -45,11 +43,11 @@ def _seconds(text: str) -> float:
 def _net(text: str) -> str:
     """A network, for one release with `@SIZE` after it as before --size."""
     name, at, sides = text.partition("@")
-    return f"{name_among(TIMED)(name)}{at}{sides}"
+    return f"{name_among(all_names())(name)}{at}{sides}"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    own = f"one of {shown(TIMED)}; may be repeated; default: all"
+    own = f"one of {shown(all_names())}; may be repeated; default: all that have weights"
     add_shared(parser, "--net", own, type=_net, action="append", default=[])
     add_shared(parser, "--size", "with --net; default: its own", type=size)
     parser.add_argument(
@@ -82,7 +80,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     outputs = [("--json", arguments.json, is_json()), ("--markdown", arguments.markdown, is_text_with("Made by `npfaceapi "))]
-    check_outputs([Output(*output) for output in outputs if output[1] is not None], overwrite=arguments.overwrite)
+    check_outputs(
+        [Output(*output) for output in outputs if output[1] is not None], weights_read(arguments), overwrite=arguments.overwrite
+    )
     arguments.net = _nets_with_sizes(arguments)
     sections = []
     with chosen_backend(arguments.backend):

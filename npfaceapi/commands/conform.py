@@ -10,7 +10,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from npfaceapi.commands.options import add_case_arguments, add_overwrite, add_shared, add_verbose
+from npfaceapi.commands.cases import golden_cases, lacking_weights, no_case
+from npfaceapi.commands.options import add_case_arguments, add_overwrite, add_shared, add_verbose, weights_read
 from npfaceapi.commands.photos import with_progress
 from npfaceapi.display.plain_table import format_table
 from npfaceapi.errors import InvalidArgument
@@ -61,18 +62,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from npfaceapi.conformance.golden import GoldenCases
     from npfaceapi.conformance.questions import ORDER
     from npfaceapi.conformance.runner import chosen_cases
 
     for level in arguments.level:
         if level not in ORDER:
             raise InvalidArgument(f"--level: expected one of {', '.join(ORDER)}, got {level!r}")
-    golden = GoldenCases(arguments.golden)
+    golden = golden_cases(arguments)
     cases = chosen_cases(golden, arguments.case, arguments.level)
     if not cases:
-        chosen = " ".join([*arguments.case, *arguments.level])
-        raise InvalidArgument(f"expected --case and --level to match one of the golden cases, got {chosen!r}")
+        raise no_case(golden, arguments)
     if arguments.conform_command == "inputs":
         return _write_inputs(arguments, golden, cases)
     return _judge(arguments, golden, cases)
@@ -137,6 +136,8 @@ def _judge(arguments: argparse.Namespace, golden: Any, cases: list[Any]) -> int:
         ]
     if arguments.json != "-":
         print_report(report, arguments.verbose)
+        if lacking := lacking_weights(golden, arguments):
+            print(lacking)
     if arguments.json:
         from npfaceapi.conformance.report import to_dict
 
@@ -156,7 +157,13 @@ def _check_outputs(arguments: argparse.Namespace, golden: Any) -> None:
         ("--junit", arguments.junit, is_text_with('<testsuites name="npfaceapi conform')),
         ("--html", arguments.html, is_text_with(generator("conform"))),
     ]
-    inputs = [golden.folder, arguments.xfail, getattr(arguments, "folder", None), *getattr(arguments, "program", [])]
+    inputs = [
+        golden.folder,
+        *weights_read(arguments),
+        arguments.xfail,
+        getattr(arguments, "folder", None),
+        *getattr(arguments, "program", []),
+    ]
     if getattr(arguments, "python", None):
         inputs.append(arguments.python.rpartition(":")[0])
     check_outputs(

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from npfaceapi.commands.networks import network
-from npfaceapi.commands.options import add_net, add_overwrite, add_shared, size
+from npfaceapi.commands.options import add_net, add_overwrite, add_shared, size, weights_read
 from npfaceapi.errors import InvalidArgument
 from npfaceapi.output_files import Output, check_outputs, is_npz, is_onnx, is_safetensors
 
@@ -41,9 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise InvalidArgument(f"expected --size, --taps and --layout with --format onnx only, got {kind}")
     path = out or Path(f"{arguments.net}.{kind}")
     is_earlier = {"onnx": is_onnx, "npz": is_npz, "safetensors": is_safetensors}[kind]
-    check_outputs(
-        [Output("--out", path, is_earlier)], [arguments.weights] if arguments.weights else [], overwrite=arguments.overwrite
-    )
+    check_outputs([Output("--out", path, is_earlier)], weights_read(arguments), overwrite=arguments.overwrite)
     net = network(arguments.net)
     if arguments.weights is not None:
         net.load_from_disk(arguments.weights)

@@ -6,12 +6,13 @@ import argparse
 import os
 from pathlib import Path
 
-from npfaceapi.commands.options import add_overwrite, add_shared, name_among
+from npfaceapi.commands.options import add_overwrite, add_shared, name_among, weights_read
 from npfaceapi.commands.photos import (
     DEFAULT_DETECTOR,
     add_detector_choice,
     chosen_backend,
     detector_options,
+    load_detector,
     photo_limit,
     printable,
     read_photo,
@@ -30,11 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_shared(parser, "--out", "default: report.html", type=Path, default=Path("report.html"))
     add_overwrite(parser)
     add_detector_choice(parser)
-    add_shared(parser, "--weights", "of the detector tiny_yolov2, which has none of its own")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from npfaceapi import nets
     from npfaceapi.inspection.inspecting import inspect
 
     if arguments.net in DETECTORS:
@@ -43,15 +42,12 @@ def run(arguments: argparse.Namespace) -> int:
             raise InvalidArgument(f"--detector: expected {net} or nothing with --net {net}, got {arguments.detector}")
         arguments.detector = arguments.net
     arguments.detector = arguments.detector or DEFAULT_DETECTOR
-    if arguments.weights is not None:
-        if arguments.detector != "tiny_yolov2":
-            raise InvalidArgument(f"--weights: expected --detector tiny_yolov2 with it, got {arguments.detector}")
-        nets.tiny_yolov2.load_from_disk(arguments.weights)
     check_outputs(
         [Output("--out", arguments.out, is_text_with(generator("inspect")))],
-        [arguments.photo, *([arguments.weights] if arguments.weights else [])],
+        [arguments.photo, *weights_read(arguments)],
         overwrite=arguments.overwrite,
     )
+    load_detector(arguments)
     with photo_limit(arguments.max_megapixels), chosen_backend(arguments.backend):
         photo = read_photo("-") if arguments.photo == "-" else arguments.photo
         report = inspect(photo, detector_options(arguments), net=arguments.net)

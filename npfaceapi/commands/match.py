@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npfaceapi.commands.json_lines import json_lines
-from npfaceapi.commands.options import add_overwrite, add_shared
+from npfaceapi.commands.options import add_overwrite, add_shared, weights_read
 from npfaceapi.commands.photos import (
     add_detector_arguments,
     chosen_backend,
     complain,
     detector_options,
     expand_photos,
+    load_detector,
     photo_limit,
     photos_in,
     printable,
@@ -69,7 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
     photos, failed = expand_photos(arguments.photos)
     if arguments.json is not None:
         output = Output("--json", arguments.json, is_json_lines("matches"))
-        check_outputs([output], [arguments.known, *photos], overwrite=arguments.overwrite)
+        check_outputs([output], [arguments.known, *photos, *weights_read(arguments)], overwrite=arguments.overwrite)
+    load_detector(arguments)
     rows: list[tuple[str, str, str, str]] = []
     with contextlib.ExitStack() as stack:
         stack.enter_context(photo_limit(arguments.max_megapixels))

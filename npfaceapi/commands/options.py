@@ -12,6 +12,7 @@ from typing import Any
 from npfaceapi.display.standard_error import say
 from npfaceapi.errors import InvalidArgument
 from npfaceapi.networks.registry import all_names, full_name, shown
+from npfaceapi.networks.unbundled import VARIABLE, folder_at_hand
 
 __all__ = [
     "IN_USE",
@@ -24,6 +25,7 @@ __all__ = [
     "name_among",
     "size",
     "tell_old_spelling",
+    "weights_read",
 ]
 
 
@@ -71,6 +73,13 @@ def add_case_arguments(parser: argparse.ArgumentParser) -> None:
     own = 'with wildcards, for example "raw/*"; may be repeated; default: all'
     add_old_spelling(parser, "--only", add_shared(parser, "--case", own, action="append", default=[]))
     add_shared(parser, "--golden", "default: those of the checkout or the package")
+    add_shared(parser, "--weights", f"those that are not bundled; default: the one that {VARIABLE} names")
+
+
+def weights_read(arguments: argparse.Namespace) -> list[str]:
+    """The folder of weights that a command may read, none of which an output may replace."""
+    folder = getattr(arguments, "weights", None) or folder_at_hand()
+    return [] if folder is None else [folder]
 
 
 def add_overwrite(parser: argparse.ArgumentParser) -> None:

@@ -11,10 +11,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from npfaceapi.commands.options import IN_USE, add_shared, name_among
+from npfaceapi.commands.options import IN_USE, add_shared, name_among, weights_read
 from npfaceapi.display.standard_error import is_terminal, say
-from npfaceapi.errors import ImageError, one_line
+from npfaceapi.errors import ImageError, InvalidArgument, one_line
 from npfaceapi.networks.registry import DETECTORS, detector_called, shown
+from npfaceapi.networks.unbundled import VARIABLE
 
 if TYPE_CHECKING:
     from npfaceapi.photos.net_input import Pixels
@@ -27,6 +28,7 @@ __all__ = [
     "complain",
     "detector_options",
     "expand_photos",
+    "load_detector",
     "photo_limit",
     "photos_in",
     "printable",
@@ -72,7 +74,21 @@ def add_detector_choice(parser: argparse.ArgumentParser, default: str | None = N
         metavar="N",
         help="take photos of so many million pixels, if you trust them (default: NPFACEAPI_MAX_MEGAPIXELS, else 89)",
     )
+    own = f"of the detector tiny_yolov2, which has none of its own; default: the one that {VARIABLE} names"
+    add_shared(parser, "--weights", own)
     add_shared(parser, "--backend", IN_USE)
+
+
+def load_detector(arguments: argparse.Namespace) -> None:
+    """Load the weights that the arguments or the environment name, into the variant of Tiny YOLO v2 that they are of."""
+    folders = weights_read(arguments)
+    if arguments.detector == "tiny_yolov2" and folders:
+        from npfaceapi import nets
+        from npfaceapi.networks.tiny_yolov2 import variant_in
+
+        nets.tiny_yolov2 = variant_in(folders[0])
+    elif arguments.weights is not None:
+        raise InvalidArgument(f"--weights: expected --detector tiny_yolov2 with it, got {arguments.detector}")
 
 
 def megapixels(text: str) -> float:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
+from npfaceapi.commands.cases import golden_cases, lacking_weights, no_case
 from npfaceapi.commands.options import IN_USE, add_case_arguments, add_shared, add_verbose
 from npfaceapi.commands.photos import with_progress
 from npfaceapi.display.plain_table import format_table
-from npfaceapi.errors import InvalidArgument
 
 __all__ = ["add_arguments", "run"]
 
@@ -19,18 +19,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from npfaceapi.conformance.golden import GoldenCases
     from npfaceapi.conformance.ports import BackendPort, patterns_match
     from npfaceapi.conformance.report import CaseResult
     from npfaceapi.conformance.runner import run_cases
     from npfaceapi.conformance.tolerance import STORED
     from npfaceapi.engines.dispatch import current_backend, use_backend
 
-    golden = GoldenCases(arguments.golden)
+    golden = golden_cases(arguments)
     cases = {case.name: case for case in golden.cases if patterns_match(case.name, arguments.case)}
     if not cases:
-        chosen = " ".join(arguments.case)
-        raise InvalidArgument(f"expected --case to match one of {len(golden.cases)} golden cases, got {chosen!r}")
+        raise no_case(golden, arguments)
     with use_backend(arguments.backend or current_backend()):
         backend = current_backend()
         one_by_one = (cases[name] for name in with_progress(list(cases)))
@@ -52,6 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"; {report.ambiguous} of {report.faces} faces let off as ambiguous" if report.faces else "")
     if golden.missing:
         print(f"{golden.missing} more cases are not in {golden.folder}; --golden names another folder")
+    if lacking := lacking_weights(golden, arguments):
+        print(lacking)
     if report.too_many_ambiguous:
         print(f"FAILED: expected at most 2 % of the faces to be ambiguous, got {report.ambiguous} of {report.faces}")
     return 0 if report.passed and not report.too_many_ambiguous else 1

@@ -178,7 +178,7 @@ def _stored(golden: GoldenCases, case: Case, entry: dict[str, Any], grade: Grade
 
 def _stored_weights(case: Case, entry: dict[str, Any], tensor: Array | None) -> Expected:
     if tensor is None or list(tensor.shape) != entry["shape"]:
-        raise GoldenError(f"{case.name}: expected {entry['name']} among the bundled weights, got none of shape {entry['shape']}")
+        raise GoldenError(f"{case.name}: expected {entry['name']} among the weights, got none of shape {entry['shape']}")
     if hashlib.sha256(np.ascontiguousarray(tensor, "<f4").tobytes()).hexdigest() != entry["sha256"]:
-        raise GoldenError(f"{case.name}: expected {entry['name']} with the SHA-256 of the bundled weights, got {entry['sha256']}")
+        raise GoldenError(f"{case.name}: expected {entry['name']} with the SHA-256 of the weights here, got {entry['sha256']}")
     return Expected(entry["name"], "exact", tensor, {"absolute": 0.0}, tensor.shape)

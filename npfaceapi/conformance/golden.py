@@ -1,4 +1,4 @@
-"""Reading the golden cases: `cases.json` and the tensors beside it, which have the format of the weights."""
+"""Reading the golden cases: files of cases and the tensors beside them, which have the format of the weights."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import numpy as np
 from npfaceapi.conformance.synthetic import synthetic
 from npfaceapi.errors import GoldenError, WeightsError, shown
 from npfaceapi.faces.points import is_number
+from npfaceapi.networks.registry import all_names
+from npfaceapi.networks.unbundled import VARIABLE, WHERE, folder_at_hand
 from npfaceapi.reading.files import open_inside, plain_name, read_up_to, reason_of
 from npfaceapi.reading.json_text import read_json
 from npfaceapi.weights import OwnShards, Shards, ShardsInFolder, data_folder, is_shape, read_tensors
@@ -20,15 +22,22 @@ from npfaceapi.weights import OwnShards, Shards, ShardsInFolder, data_folder, is
 if TYPE_CHECKING:
     from importlib.abc import Traversable
 
-__all__ = ["Case", "GoldenCases", "synthetic_weights"]
+__all__ = ["WEIGHTS_WANTED", "Case", "GoldenCases", "synthetic_weights"]
 
 Array = np.ndarray[Any, Any]
 _MAX_BYTES, _LARGEST = 2**28, 2**24  # of cases.json and a manifest; of a synthetic tensor, in numbers
 
 
+#: What is said of cases without their weights.
+WEIGHTS_WANTED = f"need weights that are not bundled: --weights DIR or {VARIABLE} names a folder with them; {WHERE}"
+
+#: The cases of bundled weights, and those of other published weights, which the package does not carry.
+_FILES = ("cases.json", "unbundled/cases.json")
+
+
 @dataclass(frozen=True)
 class Case:
-    """One golden case, as `cases.json` has it."""
+    """One golden case, as `cases.json` has it; and the folder where weights that are not bundled are looked for."""
 
     name: str
     level: str
@@ -38,12 +47,24 @@ class Case:
     inputs: list[Any] = field(default_factory=list)
     attributes: dict[str, Any] = field(default_factory=dict)
     ambiguous: list[dict[str, Any]] = field(default_factory=list)
+    weights_folder: str = ""
+
+    @property
+    def weights(self) -> dict[str, dict[str, str]]:
+        """The weights that are not bundled, by network: SHA-256 by file.  Decoding is given what a network said."""
+        return {} if self.level == "decode" else self.attributes.get("weights", {})
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether all weights that it needs are there."""
+        paths = [os.path.join(self.weights_folder, file) for files in self.weights.values() for file in files]
+        return not paths or (self.weights_folder != "" and all(map(os.path.isfile, paths)))
 
 
 _TEXTS, _LISTS = ("name", "level", "set", "net"), ("expected", "inputs", "ambiguous")
 
 
-def _case(stated: Any) -> Case:
+def _case(stated: Any, weights_folder: str) -> Case:
     """One case of `cases.json`; what its attributes mean is looked at when it is asked."""
     _check(isinstance(stated, dict) and isinstance(stated.get("name"), str), "a case without a name", stated)
     _check({"level", "set", "expected"} <= set(stated) <= {*_TEXTS, *_LISTS, "attributes"}, "a case with the fields", [*stated])
@@ -57,7 +78,17 @@ def _case(stated: Any) -> Case:
         if not isinstance(source, str):
             _check(isinstance(source, dict) and set(source) == {"synthetic"}, f"{stated['name']} with the input", source)
             _check_rule(source["synthetic"])
-    return Case(**stated)
+    _check_weights(stated.get("attributes", {}).get("weights", {}))
+    return Case(**stated, weights_folder=weights_folder)
+
+
+def _check_weights(stated: Any) -> None:
+    """Complain of what is no `{network: {file: SHA-256}}`."""
+    _check(isinstance(stated, dict), "the weights", stated)
+    for name, files in stated.items():
+        _check(name in all_names() and isinstance(files, dict) and files != {}, f"for weights of {name}", files)
+        for file, digest in files.items():
+            _check("/" not in plain_name(file) and isinstance(digest, str), "weights in the file", file)
 
 
 def _check_rule(rule: Any, *more: str) -> None:
@@ -91,6 +122,17 @@ class GoldenCases:
     ----------
     folder : path, optional
         Default: `golden/` of the checkout, else the core cases that the package carries.
+    weights : path, optional
+        Folder of weights that are not bundled; default: the one that the environment variable NPFACEAPI_TINY_YOLOV2 names.
+
+    Attributes
+    ----------
+    all_cases, cases : list of Case
+        All, and those whose tensors and weights are at hand.
+    missing : int
+        How many lack their tensors.
+    without_weights : list of Case
+        Those that have them and lack their weights.
 
     Raises
     ------
@@ -98,26 +140,39 @@ class GoldenCases:
         The folder holds no golden cases, or damaged ones.
     """
 
-    def __init__(self, folder: str | os.PathLike[str] | None = None) -> None:
+    def __init__(self, folder: str | os.PathLike[str] | None = None, weights: str | os.PathLike[str] | None = None) -> None:
         self.folder: Traversable = data_folder("golden") if folder is None else Path(folder)
         self._is_own = folder is None
-        text = self._read("cases.json")
+        self.weights_folder = os.path.abspath(where) if (where := weights or folder_at_hand()) else ""
+        self.tolerances: dict[str, dict[str, float]] = {}
+        self._sets: dict[str, str] = {}
+        self.all_cases: list[Case] = []
+        for name in _FILES:
+            if name == _FILES[0] or self.folder.joinpath(name).is_file():
+                self._read_cases(name)
+        self.sets = {name for name, manifest in self._sets.items() if self.folder.joinpath(manifest).is_file()}
+        if not self.sets:
+            raise GoldenError(f"{self.folder}: expected one of {', '.join(self._sets.values())}, got none of them")
+        stored = [case for case in self.all_cases if case.set in self.sets]
+        self.missing = len(self.all_cases) - len(stored)
+        self.cases: list[Case] = []
+        self.without_weights: list[Case] = []
+        for case in stored:
+            (self.cases if case.has_weights else self.without_weights).append(case)
+
+    def _read_cases(self, file: str) -> None:
+        text = self._read(file)
         try:
             head = read_json(text)
             for key, kind in (("tolerances", dict), ("sets", dict), ("cases", list)):
                 _check(isinstance(head, dict) and isinstance(head.get(key), kind), f"for {key}", head)
-            self.tolerances: dict[str, dict[str, float]] = head["tolerances"]
-            self._sets: dict[str, str] = {name: plain_name(str(manifest)) for name, manifest in head["sets"].items()}
-            cases = [_case(stated) for stated in head["cases"]]
-            _check(len({case.name for case in cases}) == len(cases), "names of cases twice in", len(cases))
+            self.tolerances.update(head["tolerances"])
+            self._sets.update({name: plain_name(str(manifest)) for name, manifest in head["sets"].items()})
+            self.all_cases += [_case(stated, self.weights_folder) for stated in head["cases"]]
+            count = len(self.all_cases)
+            _check(len({case.name for case in self.all_cases}) == count, "names of cases twice in", count)
         except ValueError as error:
-            raise GoldenError(f"{self.folder}/cases.json: expected golden cases of format 1 (JSON), got {error}") from None
-        self.sets = {name for name, manifest in self._sets.items() if self.folder.joinpath(manifest).is_file()}
-        if not self.sets:
-            raise GoldenError(f"{self.folder}: expected one of {', '.join(self._sets.values())}, got none of them")
-        self.all_cases = cases
-        self.cases = [case for case in cases if case.set in self.sets]
-        self.missing = len(cases) - len(self.cases)
+            raise GoldenError(f"{self.folder}/{file}: expected golden cases of format 1 (JSON), got {error}") from None
 
     def _read(self, name: str) -> bytes:
         try:

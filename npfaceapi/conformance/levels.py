@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
+import hashlib
 import json
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +18,7 @@ from npfaceapi import nets, ops
 from npfaceapi.conformance.golden import Case, synthetic_weights
 from npfaceapi.conformance.json_level import run_json_case
 from npfaceapi.engines import dispatch
-from npfaceapi.errors import GoldenError
+from npfaceapi.errors import FetchError, GoldenError
 from npfaceapi.faces.boxes import non_max_suppression, ssd_non_max_suppression
 from npfaceapi.faces.geometry import Box, Rect
 from npfaceapi.faces.results import FaceDetection, FaceResult
@@ -22,7 +26,8 @@ from npfaceapi.graph import Graph, Node, ParamTree, record
 from npfaceapi.networks import mtcnn_stages as stages, ssd_mobilenetv1, tiny_yolov2
 from npfaceapi.networks.face_landmark_68_net import unpad_points
 from npfaceapi.networks.neural_network import NeuralNetwork, softmax
-from npfaceapi.networks.registry import DETECTORS, all_names
+from npfaceapi.networks.registry import Net, all_names, split
+from npfaceapi.photos.fetch import fetch_or_throw
 from npfaceapi.photos.net_input import (
     compute_reshaped_dimensions,
     extract_face_tensors,
@@ -32,20 +37,27 @@ from npfaceapi.photos.net_input import (
 )
 from npfaceapi.tasks import FaceInProgress, detect_all_faces
 
-__all__ = ["LEVELS", "detector_options", "network_batch", "network_of", "operation_graph", "run_case"]
+__all__ = [
+    "LEVELS", "detector_options", "network_batch", "network_of", "networks_of", "operation_graph", "run_case",
+    "unbundled_network",
+]  # fmt: skip
 
 Array = np.ndarray[Any, Any]
 Outputs = dict[str, Any]
 
 
 def network_of(case: Case) -> NeuralNetwork:
-    """The network of a case; TinyYolov2 with the synthetic weights that the case states."""
+    """The network of a case, with the weights that the case states: by rule, or files that are not bundled."""
     if case.net not in all_names():
         raise GoldenError(f"{case.name}: expected a network out of {', '.join(all_names())}, got {case.net!r}")
-    if case.net.startswith("tiny_yolov2"):
-        return _yolo(case.net == "tiny_yolov2", json.dumps(case.attributes.get("synthetic_weights", [])))
-    ready: NeuralNetwork = nets.network_named(case.net)
-    return ready
+    net: NeuralNetwork
+    if case.net in case.weights:
+        net = unbundled_network(case.net, case.weights[case.net], case.weights_folder)
+    elif case.net.startswith("tiny_yolov2"):
+        net = _yolo(case.net == "tiny_yolov2", json.dumps(case.attributes.get("synthetic_weights", [])))
+    else:
+        net = nets.network_named(case.net)
+    return net
 
 
 @functools.lru_cache(maxsize=2)
@@ -56,6 +68,52 @@ def _yolo(separable: bool, rules: str) -> NeuralNetwork:
     if made:
         net.load_from_weight_map(made)
     return net
+
+
+def unbundled_network(name: str, files: Mapping[str, str], folder: str) -> Any:
+    """A network with weights out of a folder: SHA-256 by file.
+
+    Raises
+    ------
+    GoldenError
+        A file is not there, or is another one.
+    """
+    return _unbundled_network(name, tuple(files.items()), folder)
+
+
+@functools.lru_cache(maxsize=8)
+def _unbundled_network(name: str, files: tuple[tuple[str, str], ...], folder: str) -> Any:
+    for file, expected in files:
+        path = Path(folder, file)
+        try:
+            found = hashlib.sha256(fetch_or_throw(path)).hexdigest()
+        except FetchError as error:
+            raise GoldenError(str(error)) from None
+        if found != expected:
+            raise GoldenError(f"{path}: expected the file of SHA-256 {expected}, got {found}")
+    net, variant = _split(name)
+    made = net.cls(False) if variant else net.cls()
+    made.load(os.path.join(folder, files[0][0]))  # a flat file, or a manifest
+    return made
+
+
+def _split(name: str) -> tuple[Net, str]:
+    found = split(name)
+    if found is None:
+        raise GoldenError(f"expected weights for a network out of {', '.join(all_names())}, got {name!r}")
+    return found
+
+
+@contextlib.contextmanager
+def networks_of(case: Case) -> Iterator[None]:
+    """For a while, `npfaceapi.nets` holds networks with the weights that the case states."""
+    own = {_split(name)[0].name: unbundled_network(name, files, case.weights_folder) for name, files in case.weights.items()}
+    before = {name: getattr(nets, name) for name in own}
+    vars(nets).update(own)
+    try:
+        yield
+    finally:
+        vars(nets).update(before)
 
 
 def network_batch(case: Case, inputs: Sequence[Array]) -> Array:
@@ -217,12 +275,17 @@ def prepare(case: Case, inputs: Sequence[Array]) -> Outputs:
 def detector_options(case: Case) -> Any:
     """The options of the case's detector that it states."""
     a = case.attributes
-    options = DETECTORS[case.net].options
+    options = _split(case.net)[0].options
     return options(**{field.name: a[field.name] for field in dataclasses.fields(options) if field.name in a})
 
 
 def chain(case: Case, inputs: Sequence[Array]) -> Outputs:
-    image, a = inputs[0], case.attributes
+    with networks_of(case):
+        return _chain(case, inputs[0])
+
+
+def _chain(case: Case, image: Array) -> Outputs:
+    a = case.attributes
     if a.get("only") == "mtcnn":
         boxes, scores, points, of_face_api, _ = nets.mtcnn.detect_arrays(image, detector_options(case))
         found = {"boxes": boxes, "scores": scores}

@@ -16,11 +16,13 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from npfaceapi.conformance.golden import Case, GoldenCases, synthetic_weights
+from npfaceapi import nets
+from npfaceapi.conformance.golden import Case, GoldenCases
 from npfaceapi.conformance.levels import run_case
-from npfaceapi.conformance.questions import Question
+from npfaceapi.conformance.questions import Question, stated_weights
 from npfaceapi.engines.dispatch import use_backend
 from npfaceapi.errors import InvalidArgument, one_line
+from npfaceapi.networks.registry import bundled_names
 
 __all__ = ["BackendPort", "NotClaimed", "Port", "PortFailed", "PythonPort", "Respondent", "load_python_port"]
 
@@ -53,8 +55,8 @@ class Port(Protocol):
     More methods claim more levels; each is optional, and returns arrays by the names in `names` (see docs/conformance.md):
 
     - `taps(network, batch, names)`: values inside of the network.
-    - `load_weights(network, tensors)`: take these weights for `network`; without it the networks without published weights
-      (`tiny_yolov2`, `tiny_yolov2_full`) are not asked for.
+    - `load_weights(network, tensors)`: take these weights for `network`; without it cases of weights that are not bundled
+      (`tiny_yolov2`, `tiny_yolov2_full`, and some of other networks) are not asked.
     - `weights(network, names)`: the network's weights as float32.
     - `operation(op, inputs, attributes)`: one operation, its only output.
     - `decode(network, inputs, attributes, names)`: raw outputs to boxes, scores, points, probabilities.
@@ -77,13 +79,13 @@ class PythonPort:
             raise InvalidArgument(f"{title or type(port).__name__}: expected a method run(network, batch), got none")
         self.port = port
         self.title = title or type(port).__name__
+        self._changed: set[str] = set()  # the networks that have other weights than the bundled ones
 
     def answer(self, question: Question) -> Answers:
         networks = getattr(self.port, "networks", None)
         if networks is not None and question.net and question.net not in networks:
             raise NotClaimed(f"the port has no {question.net}")
-        if "synthetic_weights" in question.attributes:
-            self._method("load_weights")(question.net, synthetic_weights(question.attributes["synthetic_weights"]))
+        self._load(stated_weights(question))
         answers = getattr(self, f"_{question.level}")(question)
         if not isinstance(answers, Mapping):
             raise PortFailed(f"expected a dict of arrays by name, got {type(answers).__name__}")
@@ -91,6 +93,13 @@ class PythonPort:
 
     def close(self) -> None:
         pass
+
+    def _load(self, stated: dict[str, dict[str, Array]]) -> None:
+        """Let the port take the weights that a case states, and the bundled ones again after a case that stated others."""
+        bundled = {name: nets.network_named(name).tensors for name in self._changed - {*stated} if name in bundled_names()}
+        self._changed = {*stated}
+        for network, tensors in {**bundled, **stated}.items():
+            self._method("load_weights")(network, tensors)
 
     def _method(self, name: str) -> Callable[..., Any]:
         method = getattr(self.port, name, None)

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from npfaceapi import nets
-from npfaceapi.conformance.golden import Case, GoldenCases
-from npfaceapi.conformance.levels import network_batch, network_of
+from npfaceapi.conformance.golden import Case, GoldenCases, synthetic_weights
+from npfaceapi.conformance.levels import network_batch, network_of, unbundled_network
 from npfaceapi.errors import GoldenError
 from npfaceapi.networks.tiny_yolov2 import ALPHA
 
-__all__ = ["ORDER", "Question", "answerable", "question_of"]
+__all__ = ["ORDER", "Question", "answerable", "question_of", "stated_weights"]
 
 Array = np.ndarray[Any, Any]
 
@@ -72,9 +72,9 @@ class Question:
 
 
 def answerable(golden: GoldenCases, case: Case) -> bool:
-    """Whether the case can be asked and judged here: its inputs are at hand, and its answers, or the means to compute them."""
+    """Whether the case can be asked and judged here: inputs and weights are at hand, and its answers, or what computes them."""
     stored = all(golden.has(source) for source in case.inputs if isinstance(source, str))
-    return stored and (case.set in golden.sets or case.level in ("operations", "taps", "raw"))
+    return case.has_weights and stored and (case.set in golden.sets or case.level in ("operations", "taps", "raw"))
 
 
 def question_of(golden: GoldenCases, case: Case) -> Question:
@@ -96,6 +96,8 @@ def _question_of(golden: GoldenCases, case: Case) -> Question:
     elif case.level == "decode" and case.net == "ssd_mobilenetv1":
         named["priors"] = nets.ssd_mobilenetv1.priors
     attributes = dict(case.attributes)
+    if case.weights:
+        attributes["weights_folder"] = case.weights_folder
     if attributes.get("op") == "leaky_relu":
         attributes["alpha"] = ALPHA
     answers = [entry["name"] for entry in case.expected]
@@ -124,3 +126,14 @@ def _input_names(case: Case, count: int) -> Sequence[str]:
     if case.level in ("prepare", "chain"):
         return [f"picture_{i}" for i in range(count)]
     return [f"input_{i}" for i in range(count)]
+
+
+def stated_weights(question: Question) -> dict[str, dict[str, Array]]:
+    """The tensors of each network whose weights the case states: by rule, or as files that are not bundled."""
+    if "synthetic_weights" in question.attributes:
+        return {question.net: synthetic_weights(question.attributes["synthetic_weights"])}
+    if "weights_folder" in question.attributes:
+        folder = question.attributes["weights_folder"]
+        stated = question.attributes["weights"].items()
+        return {name: unbundled_network(name, files, folder).tensors for name, files in stated}
+    return {}

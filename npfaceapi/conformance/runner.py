@@ -40,8 +40,8 @@ def chosen_cases(golden: GoldenCases, patterns: Sequence[str] = (), levels: Sequ
 
 
 def not_at_hand(golden: GoldenCases) -> int:
-    """How many golden cases cannot be judged here."""
-    return sum(not answerable(golden, case) for case in golden.all_cases)
+    """How many golden cases cannot be judged here, other than for want of their weights."""
+    return sum(case.has_weights and not answerable(golden, case) for case in golden.all_cases)
 
 
 def run_cases(

@@ -27,13 +27,13 @@ def say(text: str, end: str = "\n") -> None:
             print(text, end=end, file=sys.stderr, flush=True)
 
 
-def warn(text: str) -> None:
-    """A RuntimeWarning at the line that called this package; it fails if warnings are to be errors, and for no other reason."""
+def warn(text: str, category: type[Warning] = RuntimeWarning) -> None:
+    """A warning at the line that called this package; it fails if warnings are to be errors, and for no other reason."""
     frame, level = sys._getframe(), 1
     while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith("npfaceapi."):
         frame, level = frame.f_back, level + 1
     try:
-        warnings.warn(text, RuntimeWarning, stacklevel=level)
+        warnings.warn(text, category, stacklevel=level)
     except Warning:
         raise
     except Exception:  # Python shows it on standard error

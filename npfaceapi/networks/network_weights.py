@@ -6,6 +6,8 @@ first.
 
 from __future__ import annotations
 
+import hashlib
+import math
 import os
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeAlias
@@ -16,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from npfaceapi.errors import FetchError, InvalidArgument, InvalidType, WeightsError
 from npfaceapi.graph import ParamTree
 from npfaceapi.locks import ForkSafeLock
+from npfaceapi.networks import registry, unbundled
 from npfaceapi.networks.loaded import Loaded, Tensors
 from npfaceapi.weights import bundled_weights, bundled_weights_shapes, load_weight_map
 
@@ -24,6 +27,9 @@ __all__ = ["NetworkWeights", "Shapes", "Weights", "as_array"]
 Shapes = dict[str, tuple[int, ...]]
 #: What `load` takes: a folder, a manifest or a URL, a `.weights` file, a flat array, None for the bundled weights.
 Weights: TypeAlias = "str | os.PathLike[str] | NDArray[np.float32] | None"
+
+
+_MANIFEST, _FLAT = "-weights_manifest.json", ".weights"
 
 
 def as_array(values: ArrayLike) -> NDArray[Any]:
@@ -78,6 +84,10 @@ class NetworkWeights:
         used = self._used()
         return [name for name in self.shapes() if name in used]
 
+    def _flat_sizes(self) -> list[int]:
+        shapes = self.shapes()
+        return [math.prod(shapes[name]) for name in self.flat_order()]
+
     def from_flat(self, name: str, values: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
         """One tensor from its slice of the flat form."""
         return values.reshape(shape)
@@ -114,7 +124,27 @@ class NetworkWeights:
 
     def _set(self, weights: Mapping[str, ArrayLike], where: str, *, ours: bool = False) -> None:
         """Check every tensor by name and shape, then take them over; on an error nothing changes."""
-        self._loaded = Loaded(self._checked(weights, where, ours=ours), always=self.decode_params)
+        tensors = self._checked(weights, where, ours=ours)
+        if ours:
+            self._tell_if_unknown(tensors, where)
+        self._loaded = Loaded(tensors, always=self.decode_params)
+
+    def _tell_if_unknown(self, tensors: Tensors, where: str) -> None:
+        """Warn of other weights than the published ones, where these are known."""
+        known = unbundled.known_numbers(self.model_name)
+        if not known:
+            return
+        digest = hashlib.sha256()
+        for name in self.flat_order():
+            digest.update(np.ascontiguousarray(self.to_flat(name, tensors[name]), "<f4").data)
+        if digest.hexdigest() not in known:
+            from npfaceapi.display.standard_error import warn
+
+            warn(
+                f"npfaceapi {where}: expected the published weights of {self._where()}, whose float32 numbers have SHA-256 "
+                f"{' or '.join(known)}, got {digest.hexdigest()}: they are used, but no golden case speaks for them",
+                UserWarning,
+            )
 
     def _checked(self, weights: Mapping[str, ArrayLike], where: str, *, ours: bool) -> Tensors:
         """Copies, unless the arrays are `ours`, just read from files: a caller's array can change later."""
@@ -162,22 +192,30 @@ class NetworkWeights:
             self._load_bundled()
         elif isinstance(weights, (str, os.PathLike)):
             text = os.fspath(weights)
-            if isinstance(text, str) and text.endswith(".weights"):
-                from npfaceapi.photos.fetch import fetch_net_weights
-
-                try:
-                    flat = fetch_net_weights(text)
-                except FetchError as error:
-                    raise WeightsError(str(error)) from None
-                self._extract(flat, text)
+            if isinstance(text, str) and text.endswith(_FLAT):
+                self._load_flat(text)
             else:
                 self.load_from_uri(weights)
         else:
             self.extract_weights(weights)
 
     def load_from_disk(self, path: str | os.PathLike[str]) -> None:
-        """Load weights from a folder of model files, or from a manifest in it."""
-        self._load_files(path, "load_from_disk")
+        """Load weights from a folder of model files (without a manifest there, from `<model>.weights`), or from a manifest."""
+        flat = None if self._file_in(path, _MANIFEST) else self._file_in(path, _FLAT)
+        if flat is None:
+            self._load_files(path, "load_from_disk")
+        else:
+            self._load_flat(flat)
+
+    def has_files_in(self, folder: str | os.PathLike[str]) -> bool:
+        """Whether `load_from_disk` would find a file of the model in a folder."""
+        return any(self._file_in(folder, ending) for ending in (_MANIFEST, _FLAT))
+
+    def _file_in(self, folder: object, ending: str) -> str | None:
+        if not isinstance(folder, (str, os.PathLike)) or not isinstance(name := os.fspath(folder), str):
+            return None
+        path = os.path.join(name, self.model_name + ending)
+        return path if os.path.isfile(path) else None
 
     def load_from_uri(self, uri: str | os.PathLike[str]) -> None:
         """Load weights from the URL (or path) of a folder of model files, or of a manifest in it."""
@@ -187,6 +225,15 @@ class NetworkWeights:
         if not isinstance(uri, (str, os.PathLike)):
             raise InvalidType(f"{self._where()}.{name}: expected a folder, a manifest or a URL, got {type(uri).__name__}")
         self._set(load_weight_map(uri, self.model_name), str(os.fspath(uri)), ours=True)
+
+    def _load_flat(self, uri: str) -> None:
+        from npfaceapi.photos.fetch import fetch_net_weights
+
+        try:
+            flat = fetch_net_weights(uri)
+        except FetchError as error:
+            raise WeightsError(str(error)) from None
+        self._extract(flat, uri, ours=True)
 
     def load_from_weight_map(self, weight_map: Mapping[str, ArrayLike]) -> None:
         """Load weights from a dict of name -> array, named as in the manifest."""
@@ -198,17 +245,16 @@ class NetworkWeights:
         """Load weights from a flat float32 array of all tensors (`flat_order` names them)."""
         self._extract(weights, f"{self._where()}.load")
 
-    def _extract(self, weights: NDArray[np.float32], where: str) -> None:
+    def _extract(self, weights: NDArray[np.float32], where: str, *, ours: bool = False) -> None:
         flat = as_array(weights)
         if flat.ndim != 1 or flat.dtype != np.float32:
             raise InvalidType(f"{where}: expected a 1-D float32 array, got {flat.ndim}-D {flat.dtype}")
-        shapes, order = self.shapes(), self.flat_order()
-        sizes = [int(np.prod(shapes[name])) for name in order]
+        shapes, order, sizes = self.shapes(), self.flat_order(), self._flat_sizes()
         if sum(sizes) != flat.size:
-            raise WeightsError(f"{where}: expected {sum(sizes)} numbers for {self._where()}, got {flat.size}")
+            raise WeightsError(f"{where}: expected {sum(sizes)} numbers for {self._where()}, got {flat.size}{_owner(flat.size)}")
         slices = np.split(flat, np.cumsum(sizes)[:-1])
         tensors = {n: self.from_flat(n, values, shapes[n]) for n, values in zip(order, slices, strict=True)}
-        self._set(tensors, where)
+        self._set(tensors, where, ours=ours)
 
     def serialize_params(self) -> NDArray[np.float32]:
         """All tensors as one flat float32 array, which `load` takes back."""
@@ -266,3 +312,15 @@ def _made_again(cls: Any, arguments: tuple[Any, ...], bundled: bool, is_loaded: 
     if is_loaded:
         net.load() if weights is None else net.load_from_weight_map(weights)
     return net
+
+
+def _owner(count: int) -> str:
+    """Which network has that many numbers, for an error: weights may be another's."""
+    if count in unbundled.OLDER_SIZES:
+        return f", as many as {unbundled.OLDER_SIZES[count]} had"
+    for net in registry.NETS.values():
+        variants = {net.class_name: net.cls(), **{f"{net.class_name}(False)": net.cls(False) for _ in net.variants}}
+        for name, made in variants.items():
+            if sum(made._flat_sizes()) == count:
+                return f", as many as {name} has"
+    return ""

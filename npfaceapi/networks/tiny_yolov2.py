@@ -4,8 +4,8 @@ Eight convolutions and six pools shrink the photo to a grid of S/32 x S/32 cells
 each of 5 anchors (boxes of fixed shape) whether a face has its centre there, and where in the cell: see `decode`.
 
 Source: the tiny variant of Redmon and Farhadi, YOLO9000 (arXiv:1612.08242); face-api.js 0.22.2, `tinyYolov2/`, by Vincent Mühler.
-Weights: tiny_yolov2_separable_conv_model (1,794,500 parameters) or tiny_yolov2_model (15,767,454).  Neither is published
-    any more, so none is bundled: load your own.
+Weights: tiny_yolov2_separable_conv_model (1,794,500 parameters) or tiny_yolov2_model (15,767,454).  Neither is bundled:
+    `unbundled.py` says where they are published.
 Input: [N,S,S,3] RGB in 0..255, S a multiple of 32 (default 416), the photo in the top left corner of a black square.
 Output: grid [N,S/32,S/32,A*K]: for each of A = 5 anchors tx, ty, tw, th, objectness (and a class logit, full variant).
 """
@@ -13,6 +13,7 @@ Output: grid [N,S/32,S/32,A*K]: for each of A = 5 anchors tx, ty, tw, th, object
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import overload
@@ -37,11 +38,12 @@ from npfaceapi.networks.neural_network import (
     unseen,
 )
 from npfaceapi.networks.options import TinyYolov2Options
+from npfaceapi.networks.unbundled import PACKAGE, REPOSITORY, SHA256, folder_at_hand
 from npfaceapi.photos.many import MAX_PHOTOS, few_at_a_time
 from npfaceapi.photos.net_input import NetInput, Photo, Photos, to_net_input
 from npfaceapi.taps import Values
 
-__all__ = ["TinyYolov2", "YoloConfig", "YoloDetector"]
+__all__ = ["TinyYolov2", "YoloConfig", "YoloDetector", "variant_in"]
 
 ALPHA = 0.10000000149011612  # 0.1 as float32
 IOU_THRESHOLD = 0.4
@@ -275,7 +277,8 @@ class TinyYolov2(YoloDetector):
     Raises
     ------
     WeightsError
-        On first use, if no weights were loaded: they are no longer published, so none are bundled.
+        On first use, if no weights were loaded: none are bundled.  `npfaceapi.nets.tiny_yolov2` then looks for those of its
+        variant in the folder that the environment variable NPFACEAPI_TINY_YOLOV2 names, and so does `load()`.
     """
 
     options = TinyYolov2Options
@@ -296,13 +299,30 @@ class TinyYolov2(YoloDetector):
         return separable_shapes() if self.with_separable_convs else full_shapes()
 
     def _load_bundled(self) -> None:
-        self._refuse_without_weights()
+        """None are, so those of the folder that the environment names."""
+        folder = folder_at_hand()
+        if folder is None:
+            self._refuse_without_weights()
+        else:
+            self.load_from_disk(folder)
 
     def _refuse_without_weights(self) -> None:
+        if self.with_separable_convs:
+            file, files, where = f"{self.model_name}-shard1", f"{self.model_name}-*", REPOSITORY
+        else:
+            file, files, where = f"{self.model_name}.weights", f"{self.model_name}.weights", PACKAGE
         raise WeightsError(
-            "TinyYolov2: expected weights to be loaded, got none: they are no longer published. face-api.js once kept them in "
-            f"the folder weights/ of its repository, as {self.model_name}-*; load yours with net.load_from_disk(folder)"
+            f"TinyYolov2: expected weights to be loaded, got none: none are bundled. Get {files} from {where} (SHA-256 of "
+            f"{file}: {SHA256[file]}), then net.load_from_disk(folder), or --weights folder on the command line"
         )
+
+
+def variant_in(folder: str | os.PathLike[str]) -> TinyYolov2:
+    """A TinyYolov2 with the weights of a folder: of the full variant if it has those alone, else of the separable one."""
+    separable, full = TinyYolov2(), TinyYolov2(False)
+    net = full if full.has_files_in(folder) and not separable.has_files_in(folder) else separable
+    net.load_from_disk(folder)
+    return net
 
 
 def _checked(input_size: int) -> int:

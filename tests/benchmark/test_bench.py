@@ -15,7 +15,7 @@ import pytest
 from npfaceapi import cli
 from npfaceapi.benchmark import chain, gpu, networks, peers, processes
 from npfaceapi.benchmark.chain import photo_of_three, run_chain
-from npfaceapi.benchmark.entries import ENTRIES, accuracy_inputs, chosen_entries, noise
+from npfaceapi.benchmark.entries import ENTRIES, Entry, accuracy_inputs, chosen_entries, noise
 from npfaceapi.benchmark.networks import relative_error
 from npfaceapi.benchmark.section import Section
 from npfaceapi.benchmark.timing import ROUNDS, time_blocks
@@ -230,16 +230,28 @@ def test_all_asks_every_question(monkeypatch, capsys):
     ]
 
 
+def test_networks_without_bundled_weights_are_timed_where_these_are_at_hand(run, monkeypatch, tmp_path):
+    assert chosen_entries([]) == list(ENTRIES)
+    status, _, err = run("--net", "tiny_yolov2_full", "--against", "none")
+    assert status == 1
+    assert err.startswith("npfaceapi bench: TinyYolov2: expected weights to be loaded, got none")
+    monkeypatch.setenv("NPFACEAPI_TINY_YOLOV2", str(tmp_path))
+    assert chosen_entries([]) == list(ENTRIES)
+    with open(tmp_path / "tiny_yolov2_model.weights", "wb") as file:
+        file.truncate(4 * 15_767_454)
+    assert chosen_entries([]) == [*ENTRIES, Entry("tiny_yolov2_full", 416, 416)]
+    assert chosen_entries(["tiny_yolov2"]) == [Entry("tiny_yolov2", 416, 416)]
+
+
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["--net", "dog_net"], "--net: expected a network out of ssd_mobilenetv1|ssd, tiny_face_detector|tiny, mtcnn, "),
+        (["--net", "dog_net"], "--net: expected a network out of ssd_mobilenetv1|ssd, tiny_face_detector|tiny, "),
         (["--net", "mtcnn_pnet@big"], "expected mtcnn_pnet@SIZE or mtcnn_pnet@HEIGHTxWIDTH, got 'mtcnn_pnet@big'"),
         (["--net", "tiny_face_detector@0"], "expected tiny_face_detector@SIZE"),
         (["--net", "mtcnn_rnet", "--size", "30"], "expected an input [576]"),
         (["--net", "mtcnn_pnet", "--size", "big"], "--size: expected a number of pixels, or HEIGHTxWIDTH, got 'big'"),
         (["--size", "64"], "expected --net with --size, got --size alone"),
-        (["--net", "tiny_yolov2"], "expected a network out of ssd_mobilenetv1|ssd, "),
         (["--threads", "0"], "expected a whole number from 1 up, got '0'"),
         (["--batch", "x"], "expected a whole number from 1 up, got 'x'"),
         (["--seconds", "-1"], "expected seconds, more than 0 and at most 600, got '-1'"),

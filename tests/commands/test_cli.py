@@ -180,7 +180,7 @@ def test_yolo_without_weights_fails_once(run, photos):
     assert status == 1
     assert out == ""
     assert err.count("\n") == 1
-    assert "no longer published" in err
+    assert "none are bundled" in err
 
 
 # ------------------------------------------------------------------ wrong usage, and places that cannot be written to

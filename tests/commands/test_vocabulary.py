@@ -12,7 +12,7 @@ import pytest
 from helpers import ASTRONAUT, ROOT
 from npfaceapi import cli
 from npfaceapi.benchmark import networks
-from npfaceapi.benchmark.entries import ENTRIES
+from npfaceapi.benchmark.entries import ENTRIES, UNBUNDLED
 from npfaceapi.benchmark.section import Section
 from npfaceapi.commands import bench
 from npfaceapi.commands.options import name_among
@@ -120,7 +120,7 @@ def test_a_detector_goes_by_both_its_names_in_every_command(command, detector):
 
 
 TAKERS = {"show": "net", "plan": "net", "export": "net", "inspect": "--net", "bench": "--net"}
-KNOWN = {**dict.fromkeys(("show", "plan", "export"), all_names()), "inspect": tuple(NETS), "bench": bench.TIMED}
+KNOWN = {**dict.fromkeys(("show", "plan", "export", "bench"), all_names()), "inspect": tuple(NETS)}
 
 
 @pytest.mark.parametrize(("command", "option"), TAKERS.items())
@@ -142,7 +142,7 @@ def test_every_taker_of_a_name_is_seen():
 
 
 def test_bench_names_what_it_can_time():
-    assert set(bench.TIMED) == {entry.name for entry in ENTRIES} | {"mtcnn"}
+    assert set(all_names()) == {entry.name for entry in (*ENTRIES, *UNBUNDLED)} | {"mtcnn"}
 
 
 def test_short_names_and_full_ones_give_the_same_output(run, tmp_path, monkeypatch):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from npfaceapi.conformance.golden import GoldenCases
+from helpers import WEIGHTS
+from npfaceapi.conformance.golden import WEIGHTS_WANTED, GoldenCases
 from npfaceapi.conformance.levels import LEVELS
 from npfaceapi.conformance.ports import BackendPort
 from npfaceapi.conformance.runner import run_case_on
 from npfaceapi.conformance.tolerance import STORED
 from npfaceapi.engines.dispatch import available_backends
 
-GOLDEN = GoldenCases()
+GOLDEN = GoldenCases(weights=WEIGHTS)
+LACKING = pytest.mark.skip(reason=f"these {WEIGHTS_WANTED}")
 CUDA = available_backends()["cuda"]  # the simulator would take years
 BACKENDS = (
     "numba",
@@ -20,7 +22,10 @@ BACKENDS = (
 )
 
 
-@pytest.mark.parametrize("case", GOLDEN.cases, ids=lambda case: case.name)
+CASES = [*GOLDEN.cases, *(pytest.param(case, marks=LACKING) for case in GOLDEN.without_weights)]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_case(backend, case):
     """As `npfaceapi verify` judges it; no face of the golden photographs has to be let off on our backends."""

@@ -83,6 +83,7 @@ QUOTED = {
         "4.54": "README of face-api.js",
         "9.91": "README of face-api.js",
     },
+    "11-weights": {"0.10": "version of the npm package"},
 }
 
 

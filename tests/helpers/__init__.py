@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+from npfaceapi.networks.unbundled import VARIABLE
 
 ROOT = Path(__file__).resolve().parents[2]
 TESTS = ROOT / "tests"
 ASTRONAUT = ROOT / "golden" / "images" / "astronaut.png"
+
+if VARIABLE in os.environ:  # no test sees it unawares; the processes of `pytest -n` inherit what is made of it
+    os.environ[f"{VARIABLE}_OF_TESTS"] = os.environ.pop(VARIABLE)
+#: The folder of weights that are not bundled, if there is one.
+WEIGHTS = os.environ.get(f"{VARIABLE}_OF_TESTS")

@@ -168,7 +168,7 @@ def test_mtcnn_stage_by_stage(two_faces):
 def test_yolo_with_weights_of_ones_own():
     rng = np.random.default_rng(0)
     weights = {name: rng.normal(0, 0.05, shape).astype(np.float32) for name, shape in separable_shapes().items()}
-    with pytest.raises(WeightsError, match="no longer published"):
+    with pytest.raises(WeightsError, match="none are bundled"):
         faceapi.inspect(np.zeros((60, 80, 3), np.uint8), faceapi.TinyYolov2Options(input_size=64))
     nets.tiny_yolov2.load_from_weight_map(weights)
     try:

@@ -27,7 +27,7 @@ from npfaceapi.conformance.faults.pictures import (
     stretched,
 )
 from npfaceapi.conformance.golden import Case
-from npfaceapi.conformance.levels import detector_options
+from npfaceapi.conformance.levels import detector_options, networks_of
 from npfaceapi.conformance.questions import Question
 from npfaceapi.engines.dispatch import use_backend
 from npfaceapi.faces.geometry import Box, Rect as BoxRect, min_bbox
@@ -115,17 +115,17 @@ def run_chain(case: Case, question: Question, steps: Steps) -> Answers | None:
 
 
 def _detect(case: Case, image: Array, steps: Steps) -> list[FaceDetection]:
-    net, options = getattr(nets, case.net), detector_options(case)
+    net, options = getattr(nets, case.net.removesuffix("_full")), detector_options(case)
     if steps.batch is to_batch_tensor or case.net == "mtcnn":
         found: list[FaceDetection] = net.locate_faces(image, options)
         return found
     from npfaceapi.networks import ssd_mobilenetv1, tiny_yolov2
     from npfaceapi.networks.neural_network import reshaped_sizes_of, sizes_of
 
-    size = options.input_size if case.net == "tiny_face_detector" else net.input_size
+    size = net.input_size if case.net == "ssd_mobilenetv1" else options.input_size
     raw = net.run_net(steps.batch([image], size, False))
     photo, inner = sizes_of(to_net_input(image))[0], reshaped_sizes_of(to_net_input(image), size)[0]
-    if case.net == "tiny_face_detector":
+    if case.net != "ssd_mobilenetv1":
         return tiny_yolov2.decode(raw["grid"][0], net.config, photo, inner, size, options.score_threshold)
     boxes = ssd_mobilenetv1.decode_boxes(raw["box_encodings"][0], net.priors)
     return ssd_mobilenetv1.decode(boxes, ssd_mobilenetv1.decode_scores(raw["class_logits"][0]), photo, inner, options)
@@ -133,7 +133,7 @@ def _detect(case: Case, image: Array, steps: Steps) -> list[FaceDetection]:
 
 def _fault(name: str, title: str, **steps: Any) -> Fault:
     def run(case: Case, question: Question, dtype: Any) -> Answers | None:
-        with use_backend("reference" if dtype == np.float32 else "reference64"):
+        with use_backend("reference" if dtype == np.float32 else "reference64"), networks_of(case):
             return run_chain(case, question, Steps(**steps))
 
     return Fault(name, title, run, ("chain",))

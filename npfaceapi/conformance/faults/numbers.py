@@ -40,7 +40,7 @@ def _dequantized(change: Callable[[Array, float, float], Array]) -> Any:
 
     def run(case: Case, question: Question, dtype: Any) -> Answers | None:
         network = network_of(case)
-        how, tensors = _quantizations(network.model_name), network.tensors
+        how, tensors = {} if case.weights else _quantizations(network.model_name), network.tensors
         if not how:
             return None
         out: Answers = {name: tensors[name] for name in question.answers}
