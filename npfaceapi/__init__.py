@@ -56,7 +56,7 @@ _NAMES = {
     "engines.thread_count": ("get_num_threads", "set_num_threads", "use_num_threads"),
     "errors": (
         "BackendUnavailable", "DeviceError", "FetchError", "GoldenError", "ImageError", "ImageNotFoundError", "InvalidArgument",
-        "InvalidType", "NpFaceApiError", "WeightsError",
+        "InvalidType", "NpFaceApiError", "PhotoWarning", "WeightsError",
     ),
     "export.files": ("export_net",),
     "export.onnx_model": ("to_onnx",),
@@ -95,9 +95,11 @@ _NAMES = {
     "networks.tiny_face_detector": ("TinyFaceDetector",),
     "networks.tiny_yolov2": ("TinyYolov2",),
     "photos.fetch": ("fetch_image", "fetch_json", "fetch_net_weights", "fetch_or_throw"),
+    "photos.limits": ("set_max_megapixels",),
+    "photos.loading": ("load_image",),
     "photos.net_input": (
-        "NetInput", "buffer_to_image", "extract_face_tensors", "extract_faces", "load_image", "normalize", "pad_to_square",
-        "resize_bilinear", "to_net_input",
+        "NetInput", "buffer_to_image", "extract_face_tensors", "extract_faces", "normalize", "pad_to_square", "resize_bilinear",
+        "to_net_input",
     ),
     "tasks": (
         "ComposableTask", "ComputeAllFaceDescriptorsTask", "ComputeFaceDescriptorsTaskBase", "ComputeSingleFaceDescriptorTask",

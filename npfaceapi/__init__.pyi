@@ -23,6 +23,7 @@ from npfaceapi.errors import (
     InvalidArgument as InvalidArgument,
     InvalidType as InvalidType,
     NpFaceApiError as NpFaceApiError,
+    PhotoWarning as PhotoWarning,
     WeightsError as WeightsError,
 )
 from npfaceapi.export.files import (
@@ -162,12 +163,17 @@ from npfaceapi.photos.fetch import (
     fetch_net_weights as fetch_net_weights,
     fetch_or_throw as fetch_or_throw,
 )
+from npfaceapi.photos.limits import (
+    set_max_megapixels as set_max_megapixels,
+)
+from npfaceapi.photos.loading import (
+    load_image as load_image,
+)
 from npfaceapi.photos.net_input import (
     NetInput as NetInput,
     buffer_to_image as buffer_to_image,
     extract_face_tensors as extract_face_tensors,
     extract_faces as extract_faces,
-    load_image as load_image,
     normalize as normalize,
     pad_to_square as pad_to_square,
     resize_bilinear as resize_bilinear,

@@ -12,13 +12,15 @@ import importlib
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
 from npfaceapi._version import __version__
 from npfaceapi.commands.photos import complain
 from npfaceapi.display.standard_error import say
-from npfaceapi.errors import InvalidArgument, InvalidType, NpFaceApiError, is_out_of_memory, reason_of
+from npfaceapi.errors import InvalidArgument, InvalidType, NpFaceApiError, PhotoWarning, is_out_of_memory, reason_of
+from npfaceapi.photos.limits import own_pillow
+from npfaceapi.photos.messages import own_standard_error
 
 __all__ = ["main"]
 
@@ -63,11 +65,14 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit status is returned."""
     where, results = "npfaceapi", _Results(sys.stdout)
-    with contextlib.redirect_stdout(results), _warnings_in_a_line():
+    with contextlib.redirect_stdout(results), _warnings_in_a_line(lambda: where):
         try:
             try:
                 arguments = _parser().parse_args(argv)
                 where = f"npfaceapi {arguments.command}"
+                if argv is None:  # this process is the command
+                    own_standard_error()
+                    own_pillow()
                 return int(arguments.run(arguments))
             finally:
                 results.flush()  # so that a full disk or a closed pipe shows here, not at exit
@@ -89,17 +94,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 @contextlib.contextmanager
-def _warnings_in_a_line() -> Iterator[None]:
+def _warnings_in_a_line(where: Callable[[], str]) -> Iterator[None]:
     """Warnings for whoever uses a program, not for those who write it; ours are lines even where warnings are to be errors."""
     with warnings.catch_warnings():
         warnings.filterwarnings("default", "npfaceapi ", RuntimeWarning)
+        warnings.filterwarnings("always", category=PhotoWarning)
         show = warnings.showwarning
 
         def show_in_a_line(
             message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: str | None = None
         ) -> None:
             if issubclass(category, (RuntimeWarning, UserWarning)):
-                complain(str(message).removeprefix("npfaceapi "))
+                complain(str(message).removeprefix("npfaceapi "), where() if category is PhotoWarning else "npfaceapi")
             else:
                 show(message, category, filename, lineno, file, line)
 

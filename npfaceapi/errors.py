@@ -1,8 +1,9 @@
-"""Every error that npfaceapi raises on purpose.  Messages are one line: `where: expected X, got Y`, and what to do."""
+"""Every error and warning of npfaceapi's own.  Messages are one line: `where: expected X, got Y`, and what to do."""
 
 from __future__ import annotations
 
 import errno
+import re
 import reprlib
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "InvalidArgument",
     "InvalidType",
     "NpFaceApiError",
+    "PhotoWarning",
     "WeightsError",
 ]
 
@@ -23,9 +25,14 @@ LONGEST = 1000
 
 
 def one_line(text: str) -> str:
-    """A text as one line that a terminal can show: white space folded, control characters escaped, cut where very long."""
-    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(text.split()))
-    return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}..."
+    """A text as one line that a terminal can show: white space folded, control characters escaped.
+
+    A very long one loses its middle: messages begin with a name and end with what is wrong.  A user and a password in a URL are
+    left out.
+    """
+    line = re.sub(r"(?<=://)[^/?#\s]*@", "***@", " ".join(text.split()))
+    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+    return shown if len(shown) <= LONGEST else f"{shown[: LONGEST // 2]}...{shown[-LONGEST // 2 :]}"
 
 
 class _Short(reprlib.Repr):
@@ -101,3 +108,10 @@ class BackendUnavailable(NpFaceApiError, RuntimeError):
 
 class DeviceError(NpFaceApiError, RuntimeError):
     """A GPU that failed during a call: out of memory, or lost."""
+
+
+class PhotoWarning(UserWarning):
+    """A photo that was read, though perhaps not as it was meant; names the photo and the remedy."""
+
+    def __str__(self) -> str:
+        return one_line(" ".join(map(str, self.args)))

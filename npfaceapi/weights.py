@@ -21,14 +21,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeGuard
 from urllib.parse import SplitResult, quote, urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
 
 from npfaceapi.errors import FetchError, InvalidArgument, WeightsError, shown
-from npfaceapi.photos.fetch import fetch_or_throw, is_url, path_of
+from npfaceapi.photos.fetch import fetch_into, fetch_or_throw, is_url, path_of
 from npfaceapi.reading.files import fill, open_inside, plain_name, reason_of
 from npfaceapi.reading.json_text import read_json
 
@@ -42,6 +42,7 @@ __all__ = [
     "bundled_weights",
     "bundled_weights_shapes",
     "data_folder",
+    "is_shape",
     "load_weight_map",
     "read_tensors",
     "tensor_shapes",
@@ -127,9 +128,7 @@ def _group(stated: Any) -> _Group:
 
 def _entry(stated: Any) -> _Entry:
     name, shape, dtype = _field(stated, "name", str), _field(stated, "shape", list), _field(stated, "dtype", str)
-    # NumPy holds empty tensors, too, to dimensions whose product can be addressed
-    sensible = len(shape) <= _MAX_DIMENSIONS and all(type(n) is int and n >= 0 for n in shape)
-    if not sensible or math.prod(n or 1 for n in shape) > _MAX_BYTES:
+    if not is_shape(shape):
         raise ValueError(f"tensor {name} of shape {shown(shape)}")
     quantization, stored = None, dtype
     if "quantization" in stated:
@@ -141,6 +140,13 @@ def _entry(stated: Any) -> _Entry:
     if quantization and not all(abs(q * quantization[0] + quantization[1]) <= _LARGEST[dtype] for q in (0, _LEVELS[stored])):
         raise ValueError(f"tensor {name} with numbers beyond {dtype}: scale {quantization[0]}, min {quantization[1]}")
     return _Entry(name, tuple(shape), dtype, np.dtype(_STORED[stored]), quantization)
+
+
+def is_shape(value: object, most: int = _MAX_BYTES) -> TypeGuard[list[int]]:
+    """Whether a value of JSON is a shape with at most so many numbers; NumPy limits that of an empty tensor as if 0 were 1."""
+    if not isinstance(value, list) or len(value) > _MAX_DIMENSIONS or not all(type(n) is int and n >= 0 for n in value):
+        return False
+    return math.prod(n or 1 for n in value) <= most
 
 
 def _field(stated: Any, key: str, *kinds: type) -> Any:
@@ -227,11 +233,9 @@ class _ShardsAtUrl:
     def read_into(self, path: str, room: memoryview) -> int:
         url = self._folder._replace(path=f"{self._folder.path}/{quote(path)}").geturl()
         try:
-            data = fetch_or_throw(url, max_bytes=len(room))
+            return fetch_into(url, room)
         except FetchError as error:
             raise WeightsError(str(error)) from None
-        room[: len(data)] = data
-        return len(data)
 
 
 # ------------------------------------------------------------------ tensors
@@ -380,8 +384,8 @@ def load_weight_map(uri: str | os.PathLike[str] | None, default_model_name: str)
 def _on_server(url: str, name: str) -> tuple[str, Shards]:
     """The URL of the manifest, and its shards: they have the same host and query."""
     try:
-        parts = urlsplit(url)._replace(fragment="")
-    except ValueError as error:
-        raise WeightsError(f"{url}: expected the URL of a folder or of a manifest, got: {error}") from None
+        parts = urlsplit(url)
+    except ValueError:
+        raise WeightsError(f"{url}: expected the URL of a folder or of a manifest, got none") from None
     path = parts.path if url.endswith(".json") or parts.path.endswith(".json") else f"{parts.path.rstrip('/')}/{name}"
     return parts._replace(path=path).geturl(), _ShardsAtUrl(parts._replace(path=path.rpartition("/")[0]))

@@ -537,15 +537,22 @@ def test_many_empty_tensors_take_no_time(tmp_path):
 
 
 @pytest.mark.parametrize("parts", [1, 3])
-def test_loading_takes_little_memory_besides_the_tensors(tmp_path, files_on_a_server, parts):
+@pytest.mark.parametrize(
+    "quantization", [{}, {"dtype": "uint8", "scale": 1, "min": 0}, {"dtype": "uint16", "scale": 1, "min": 0}]
+)
+def test_loading_takes_little_memory_besides_the_tensors(tmp_path, files_on_a_server, parts, quantization):
     count = 6_000_000
+    numbers = count // {"uint8": 1, "uint16": 2}.get(quantization.get("dtype"), 4)
     shards = {f"shard{i}": bytes(count // parts) for i in range(parts)}
-    write_model(tmp_path, [entry([count - 7], dtype="uint8", scale=1, min=0), entry([7], dtype="uint8", scale=1, min=0)], shards)
-    ways = [lambda: faceapi.load_weight_map(tmp_path, "m"), lambda: faceapi.load_weight_map(files_on_a_server(tmp_path), "m")]
-    if parts == 1:
-        (tmp_path / "net.weights").write_bytes(bytes(count))
-        ways.append(lambda: {"flat": faceapi.fetch_net_weights(tmp_path / "net.weights")})
-    for load in ways:
+    write_model(tmp_path, [entry([numbers - 7], **quantization), entry([7], **quantization)], shards)
+    (tmp_path / "net.weights").write_bytes(bytes(count))
+    url = files_on_a_server(tmp_path)
+    for load in (
+        lambda: faceapi.load_weight_map(tmp_path, "m"),
+        lambda: faceapi.load_weight_map(url, "m"),
+        lambda: {"flat": faceapi.fetch_net_weights(tmp_path / "net.weights")},
+        lambda: {"flat": faceapi.fetch_net_weights(f"{url}/net.weights")},
+    ):
         tracemalloc.start()
         try:
             tensors = load()
@@ -553,6 +560,19 @@ def test_loading_takes_little_memory_besides_the_tensors(tmp_path, files_on_a_se
         finally:
             tracemalloc.stop()
         assert peak - sum(tensor.nbytes for tensor in tensors.values()) <= 2 * count
+
+
+def test_a_network_takes_little_memory_to_load(tmp_path):
+    net = faceapi.TinyYolov2()
+    net.shapes()
+    np.zeros(1_794_500, np.float32).tofile(tmp_path / "net.weights")
+    tracemalloc.start()
+    try:
+        net.load(tmp_path / "net.weights")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak - 4 * 1_794_500 <= 2 * 4 * 1_794_500
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from npfaceapi.commands.photos import (
     complain,
     detector_options,
     expand_photos,
+    photo_limit,
     printable,
     read_photo,
     with_progress,
@@ -72,6 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.draw is not None:
         drawings = _drawings(photos, arguments.draw, arguments.overwrite)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(photo_limit(arguments.max_megapixels))
         stack.enter_context(chosen_backend(arguments.backend))
         lines = stack.enter_context(json_lines(arguments.json))
         for photo, drawing in zip(with_progress(photos), drawings, strict=True):

@@ -12,6 +12,7 @@ from npfaceapi.commands.photos import (
     add_detector_choice,
     chosen_backend,
     detector_options,
+    photo_limit,
     printable,
     read_photo,
 )
@@ -51,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         [arguments.photo, *([arguments.weights] if arguments.weights else [])],
         overwrite=arguments.overwrite,
     )
-    with chosen_backend(arguments.backend):
+    with photo_limit(arguments.max_megapixels), chosen_backend(arguments.backend):
         photo = read_photo("-") if arguments.photo == "-" else arguments.photo
         report = inspect(photo, detector_options(arguments), net=arguments.net)
     report.save(arguments.out)

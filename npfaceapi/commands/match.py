@@ -17,6 +17,7 @@ from npfaceapi.commands.photos import (
     complain,
     detector_options,
     expand_photos,
+    photo_limit,
     photos_in,
     printable,
     read_photo,
@@ -71,6 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
         check_outputs([output], [arguments.known, *photos], overwrite=arguments.overwrite)
     rows: list[tuple[str, str, str, str]] = []
     with contextlib.ExitStack() as stack:
+        stack.enter_context(photo_limit(arguments.max_megapixels))
         stack.enter_context(chosen_backend(arguments.backend))
         options = detector_options(arguments)
         people, without = _known_people(arguments.known, options)

@@ -27,6 +27,7 @@ __all__ = [
     "complain",
     "detector_options",
     "expand_photos",
+    "photo_limit",
     "photos_in",
     "printable",
     "read_photo",
@@ -65,7 +66,39 @@ def add_detector_choice(parser: argparse.ArgumentParser, default: str | None = N
     parser.add_argument(
         "--min-confidence", type=probability, metavar="X", help="smallest score of a face (0 to 1; default: 0.5, with mtcnn 0.7)"
     )
+    parser.add_argument(
+        "--max-megapixels",
+        type=megapixels,
+        metavar="N",
+        help="take photos of so many million pixels, if you trust them (default: NPFACEAPI_MAX_MEGAPIXELS, else 89)",
+    )
     add_shared(parser, "--backend", IN_USE)
+
+
+def megapixels(text: str) -> float:
+    """A number above 0, for argparse."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+    return value
+
+
+@contextmanager
+def photo_limit(most: float | None) -> Iterator[None]:
+    """Take photos of so many megapixels; what is wrong with the environment's limit shows before the first photo."""
+    from npfaceapi.photos.limits import max_pixels, set_max_megapixels
+
+    if most is not None:
+        set_max_megapixels(most)
+    try:
+        max_pixels()
+        yield
+    finally:
+        if most is not None:
+            set_max_megapixels(None)
 
 
 @contextmanager
@@ -142,7 +175,7 @@ def with_progress(items: Sequence[str]) -> Iterator[str]:
             say("\r\x1b[K", end="")
 
 
-def complain(error: object) -> None:
+def complain(error: object, where: str = "npfaceapi") -> None:
     """One line on standard error; a progress line under it is wiped out."""
     start = "\r\x1b[K" if is_terminal() else ""
-    say(f"{start}npfaceapi: {one_line(str(error))}")
+    say(f"{start}{where}: {one_line(str(error))}")

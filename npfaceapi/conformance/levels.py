@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 
 from npfaceapi import nets, ops
-from npfaceapi.conformance.golden import Case
+from npfaceapi.conformance.golden import Case, synthetic_weights
 from npfaceapi.conformance.json_level import run_json_case
-from npfaceapi.conformance.synthetic import synthetic
 from npfaceapi.engines import dispatch
 from npfaceapi.errors import GoldenError
 from npfaceapi.faces.boxes import non_max_suppression, ssd_non_max_suppression
@@ -44,7 +43,7 @@ def network_of(case: Case) -> NeuralNetwork:
     if case.net not in all_names():
         raise GoldenError(f"{case.name}: expected a network out of {', '.join(all_names())}, got {case.net!r}")
     if case.net.startswith("tiny_yolov2"):
-        return _yolo(case.net == "tiny_yolov2", json.dumps(case.attributes.get("synthetic_weights")))
+        return _yolo(case.net == "tiny_yolov2", json.dumps(case.attributes.get("synthetic_weights", [])))
     ready: NeuralNetwork = nets.network_named(case.net)
     return ready
 
@@ -53,7 +52,7 @@ def network_of(case: Case) -> NeuralNetwork:
 def _yolo(separable: bool, rules: str) -> NeuralNetwork:
     """A TinyYolov2 with weights made by rule; kept, since making the 16 million numbers takes seconds."""
     net = tiny_yolov2.TinyYolov2(separable)
-    made = {rule["name"]: synthetic(rule["seed"], rule["shape"], rule["low"], rule["high"]) for rule in json.loads(rules) or ()}
+    made = synthetic_weights(json.loads(rules))
     if made:
         net.load_from_weight_map(made)
     return net

@@ -12,6 +12,7 @@ fails that case and is started anew for the next; after MAX_FAILURES such cases 
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import queue
@@ -20,20 +21,23 @@ import signal
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from npfaceapi.conformance.ports import Answers, NotClaimed, PortFailed
 from npfaceapi.conformance.questions import Question
 from npfaceapi.conformance.tensor_files import BadAnswer, read_answer, write_tensor
 from npfaceapi.errors import InvalidArgument, one_line
+from npfaceapi.reading.json_text import read_json
 
 __all__ = ["ProgramPort"]
 
 MAX_FAILURES = 5
-LONGEST_LINE = 64 * 2**20  # bytes; big tensors belong into files
+LONGEST_LINE = 16 * 2**20  # bytes; big tensors belong into files
 _GRACE = 5.0  # seconds to end after its input has ended
+_PIECE = 2**16  # bytes of its output
 
 
 class ProgramPort:
@@ -68,10 +72,15 @@ class ProgramPort:
     def answer(self, question: Question) -> Answers:
         if self._failures >= MAX_FAILURES:
             raise PortFailed(f"not asked: the program failed {MAX_FAILURES} cases in a row")
-        place = self._folder / "case"
-        shutil.rmtree(place, ignore_errors=True)
+        place = Path(tempfile.mkdtemp(dir=self._folder))
+        try:
+            return self._answer(question, place)
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+
+    def _answer(self, question: Question, place: Path) -> Answers:
         out = place / "answers"
-        out.mkdir(parents=True)
+        out.mkdir()
         inputs = {}
         for name, value in question.inputs.items():
             inputs[name] = write_tensor(place / "inputs", name, value, self._form)
@@ -104,13 +113,13 @@ class ProgramPort:
 
     def _parse(self, text: str, case: str) -> dict[str, Any]:
         try:
-            reply = json.loads(text)
-        except (ValueError, RecursionError):
-            raise PortFailed(f"expected a JSON line, got {one_line(text)[:80]!r}") from None
+            reply = read_json(text)
+        except ValueError:
+            raise PortFailed(f"expected a JSON line, got {one_line(text[:200])[:80]!r}") from None
         if not isinstance(reply, dict) or reply.get("case") != case:
-            raise PortFailed(f'expected an answer to "{case}", got {one_line(text)[:80]!r}')
+            raise PortFailed(f'expected an answer to "{case}", got {one_line(text[:200])[:80]!r}')
         if not ("skip" in reply or "error" in reply or isinstance(reply.get("answers"), dict)):
-            raise PortFailed(f'expected "answers", "skip" or "error", got {one_line(text)[:80]!r}')
+            raise PortFailed(f'expected "answers", "skip" or "error", got {one_line(text[:200])[:80]!r}')
         return reply
 
     def _stop(self) -> None:
@@ -126,12 +135,17 @@ class ProgramPort:
 
 
 class _Process:
-    """The running program, with a thread each that reads its output and its errors, so that nothing can block."""
+    """The running program.
+
+    Its output and its errors are read by a thread each, and written to by a third, so that nothing can block.  What the program
+    started can outlive it and hold the pipes open: then a thread is left waiting, with its pipe.
+    """
 
     def __init__(self, command: list[str]) -> None:
         try:
             self._child = subprocess.Popen(
                 command,
+                bufsize=0,  # a buffer has a lock, which a waiting thread would hold
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -139,69 +153,88 @@ class _Process:
             )
         except OSError as error:
             raise PortFailed(f"expected a program that can be run, got: {error.strerror or error}") from None
-        self._lines: queue.Queue[bytes | None] = queue.Queue()
+        self._over = threading.Event()
+        self._questions: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._output: queue.Queue[bytes] = queue.Queue(16)  # pieces; the last one is empty
+        self._rest, self._is_closed = b"", False  # what came after the last line, and whether no more will
         self._errors = b""
-        self._threads = [threading.Thread(target=work, daemon=True) for work in (self._read_lines, self._read_errors)]
+        self._threads = [threading.Thread(target=work, daemon=True) for work in (self._write, self._read, self._read_errors)]
         for thread in self._threads:
             thread.start()
 
-    def _read_lines(self) -> None:
-        assert self._child.stdout is not None
-        with contextlib.suppress(OSError, ValueError):
-            while line := self._child.stdout.readline(LONGEST_LINE):
-                self._lines.put(line)
-        self._lines.put(None)
+    def _write(self) -> None:
+        pipe = cast("io.FileIO", self._child.stdin)
+        with contextlib.suppress(OSError), pipe:
+            while data := self._questions.get():
+                rest = memoryview(data)
+                while rest:
+                    rest = rest[pipe.write(rest) :]
+
+    def _read(self) -> None:
+        pipe = cast("io.FileIO", self._child.stdout)
+        with contextlib.suppress(OSError), pipe:
+            piece = b"first"
+            while piece:
+                piece = pipe.read(_PIECE)
+                while not self._over.is_set():
+                    with contextlib.suppress(queue.Full):
+                        self._output.put(piece, timeout=0.1)
+                        break
+                else:
+                    return
 
     def _read_errors(self) -> None:
-        assert self._child.stderr is not None
-        with contextlib.suppress(OSError, ValueError):
-            while part := os.read(self._child.stderr.fileno(), 4096):
-                self._errors = (self._errors + part)[-4096:]
+        pipe = cast("io.FileIO", self._child.stderr)
+        with contextlib.suppress(OSError), pipe:
+            while not self._over.is_set() and (piece := pipe.read(_PIECE)):
+                self._errors = (self._errors + piece)[-4096:]
 
     def ask(self, line: str, time_limit: float) -> str:
-        writer = threading.Thread(target=self._write, args=(line.encode() + b"\n",), daemon=True)
-        writer.start()  # a program that does not read would block a long line for ever
-        try:
-            answer = self._lines.get(timeout=time_limit)
-        except queue.Empty:
-            raise PortFailed(f"no answer within {time_limit:g} s{self._last_words()}") from None
-        if answer is None:
-            self.end(1.0)
-            raise PortFailed(f"the program ended ({self._status()}) without an answer{self._last_words()}")
-        return answer.decode("utf-8", "replace")
-
-    def _write(self, data: bytes) -> None:
-        assert self._child.stdin is not None
-        with contextlib.suppress(OSError, ValueError):
-            self._child.stdin.write(data)
-            self._child.stdin.flush()
+        deadline = time.monotonic() + time_limit
+        self._questions.put(line.encode() + b"\n")
+        answer = bytearray(self._rest)
+        while b"\n" not in answer[-_PIECE:]:
+            try:
+                piece = b"" if self._is_closed else self._output.get(timeout=max(deadline - time.monotonic(), 0.0))
+            except queue.Empty:
+                raise PortFailed(f"no answer within {time_limit:g} s{self._last_words()}") from None
+            if not piece:
+                self._is_closed = True
+                if answer:
+                    break  # a last line needs no end
+                self.end(1.0)
+                raise PortFailed(f"the program ended ({self._status()}) without an answer{self._last_words()}")
+            answer += piece
+            if len(answer) > LONGEST_LINE:
+                raise PortFailed(f"expected a line of at most {LONGEST_LINE} bytes, got a longer one")
+        first, _, self._rest = bytes(answer).partition(b"\n")
+        return first.decode("utf-8", "replace")
 
     def _status(self) -> str:
         code = self._child.poll()
         if code is None:
             return "its output closed"
-        return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+        if code >= 0:
+            return f"exit status {code}"
+        names = [one.name for one in signal.Signals if one == -code]
+        return f"signal {names[0] if names else -code}"
 
     def _last_words(self) -> str:
         lines = [line for line in self._errors.decode("utf-8", "replace").splitlines() if line.strip()]
         return f"; its last words: {one_line(lines[-1])[:200]}" if lines else ""
 
     def end(self, grace: float) -> None:
-        """Close its input, wait a little, then end it and all that it started."""
-        assert self._child.stdin is not None
-        if grace:
-            with contextlib.suppress(OSError, ValueError):
-                self._child.stdin.close()
+        """Close its input, wait a little, then end it and all that it started in its session."""
+        self._questions.put(None)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._child.wait(grace or 0.01)
         self._kill()
-        self._child.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._child.wait(_GRACE)
+        self._threads[-1].join(1.0)  # for its last words
+        self._over.set()
         for thread in self._threads:
-            thread.join(1.0)
-        for pipe in (self._child.stdin, self._child.stdout, self._child.stderr):
-            if pipe is not None:
-                with contextlib.suppress(OSError, ValueError):
-                    pipe.close()
+            thread.join(0.2)
 
     def _kill(self) -> None:
         with contextlib.suppress(OSError, ProcessLookupError):

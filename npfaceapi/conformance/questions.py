@@ -16,7 +16,6 @@ import numpy as np
 from npfaceapi import nets
 from npfaceapi.conformance.golden import Case, GoldenCases
 from npfaceapi.conformance.levels import network_batch, network_of
-from npfaceapi.conformance.synthetic import synthetic
 from npfaceapi.errors import GoldenError
 from npfaceapi.networks.tiny_yolov2 import ALPHA
 
@@ -79,7 +78,16 @@ def answerable(golden: GoldenCases, case: Case) -> bool:
 
 
 def question_of(golden: GoldenCases, case: Case) -> Question:
-    """The question that a golden case asks."""
+    """The question that a golden case asks; GoldenError if its attributes make no sense."""
+    try:
+        return _question_of(golden, case)
+    except GoldenError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError) as error:
+        raise GoldenError(f"{case.name}: expected a golden case that makes sense, got {error!r}: damaged?") from None
+
+
+def _question_of(golden: GoldenCases, case: Case) -> Question:
     inputs = golden.inputs(case)
     names = _input_names(case, len(inputs))
     named = dict(zip(names, inputs, strict=True))
@@ -116,12 +124,3 @@ def _input_names(case: Case, count: int) -> Sequence[str]:
     if case.level in ("prepare", "chain"):
         return [f"picture_{i}" for i in range(count)]
     return [f"input_{i}" for i in range(count)]
-
-
-def synthetic_weights(question: Question) -> dict[str, Array]:
-    """The weights that the case states by rule, for a network that has none published."""
-    try:
-        rules = question.attributes["synthetic_weights"]
-        return {rule["name"]: synthetic(rule["seed"], rule["shape"], rule["low"], rule["high"]) for rule in rules}
-    except (KeyError, TypeError) as error:
-        raise GoldenError(f"{question.name}: expected rules of synthetic weights, got {error!r}") from None

@@ -6,21 +6,27 @@ is none and a damaged header are refused, in one line.
 
 from __future__ import annotations
 
-import json
+import io
 import math
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from npfaceapi.errors import GoldenError, one_line
+from npfaceapi.errors import GoldenError, one_line, shown
+from npfaceapi.reading.files import file_inside, open_at_once, open_regular, read_up_to, reason_of
+from npfaceapi.reading.json_text import read_json as json_of
+from npfaceapi.weights import is_shape
 
 __all__ = ["FORMATS", "BadAnswer", "describe", "inside", "read_answer", "read_json", "read_npy", "write_tensor"]
 
 Array = np.ndarray[Any, Any]
+T = TypeVar("T")
 
 FORMATS = {"raw": ".bin", "npy": ".npy"}
+MAX_BYTES = 2**28  # of a file that a port writes
 DTYPES = {
     name: np.dtype(name).newbyteorder("<")
     for name in ("float32", "float64", "float16", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
@@ -34,74 +40,81 @@ class BadAnswer(Exception):
 def inside(folder: Path, path: Any) -> Path:
     """The file of that path, which must lie in the folder, links followed."""
     if not isinstance(path, str) or not path or "\0" in path:
-        raise BadAnswer(f"expected the path of a file, got {str(path)[:80]!r}")
+        raise BadAnswer(f"expected the path of a file, got {shown(path)}")
     try:
-        file, root = (folder / path).resolve(), folder.resolve()
-    except (OSError, RuntimeError) as error:  # RuntimeError: a circle of links
-        raise BadAnswer(f"expected the path of a file, got {path!r}: {one_line(str(error))}") from None
-    if not file.is_relative_to(root) or file == root:
-        raise BadAnswer(f"expected a path inside of {folder}, got {path!r}")
-    return file
+        return file_inside(folder, path)
+    except OSError as error:
+        raise BadAnswer(f"expected the path of a file, got {shown(path)}: {reason_of(error)}") from None
+    except ValueError:
+        raise BadAnswer(f"expected a path inside of {folder}, got {shown(path)}") from None
 
 
 def read_answer(folder: Path, stated: Any) -> Any:
     """What a port states about one answer, `{"value": JSON}` or `{"file", "dtype", "shape"}`, as JSON or as an array."""
     if not isinstance(stated, Mapping):
-        raise BadAnswer(f'expected {{"file", "dtype", "shape"}} or {{"value"}}, got {json.dumps(stated)[:80]}')
+        raise BadAnswer(f'expected {{"file", "dtype", "shape"}} or {{"value"}}, got {shown(stated)}')
     if "value" in stated:
         return stated["value"]
     file = inside(folder, stated.get("file"))
     if file.suffix == ".npy":
         return read_npy(file)
     name, shape = stated.get("dtype"), stated.get("shape")
-    if name not in DTYPES:
-        raise BadAnswer(f"{file.name}: expected a dtype out of {', '.join(DTYPES)}, got {name!r}")
-    if not isinstance(shape, list) or not all(type(n) is int and n >= 0 for n in shape):
-        raise BadAnswer(f"{file.name}: expected a shape, a list of whole numbers, got {str(shape)[:80]}")
-    data, dtype = _bytes(file), DTYPES[name]
-    expected = math.prod(shape) * dtype.itemsize
-    if len(data) != expected:
-        raise BadAnswer(f"{file.name}: expected {expected} bytes for {name} {shape}, got {len(data)}")
-    return np.frombuffer(data, dtype).reshape(shape).astype(dtype.newbyteorder("="))
+    if not isinstance(name, str) or name not in DTYPES:
+        raise BadAnswer(f"{file.name}: expected a dtype out of {', '.join(DTYPES)}, got {shown(name)}")
+    if not is_shape(shape):
+        raise BadAnswer(f"{file.name}: expected a shape, a list of whole numbers, got {shown(shape)}")
+    return _open(file, lambda opened: _numbers(file, opened, DTYPES[name], tuple(shape)))
 
 
 def read_npy(file: Path) -> Array:
     """A `.npy` file; no pickles, and no bytes too many or too few."""
-    data = _bytes(file)
-    try:
-        from io import BytesIO
 
-        stream = BytesIO(data)
+    def read(opened: io.BufferedIOBase) -> Array:
         form: Any = np.lib.format  # which older NumPys leave untyped
-        version = form.read_magic(stream)
-        read_header = form.read_array_header_1_0 if version == (1, 0) else form.read_array_header_2_0
-        shape, fortran, dtype = read_header(stream)
-        rest = data[stream.tell() :]
-    except Exception as error:  # NumPy raises much on what is no header
-        raise BadAnswer(f"{file.name}: expected a .npy file, got {one_line(str(error))[:100]}") from None
-    if dtype.name not in DTYPES:
-        raise BadAnswer(f"{file.name}: expected a dtype out of {', '.join(DTYPES)}, got {dtype}")
-    if len(rest) != math.prod(shape) * dtype.itemsize:
-        raise BadAnswer(
-            f"{file.name}: expected {math.prod(shape) * dtype.itemsize} bytes for {dtype} {list(shape)}, got {len(rest)}"
-        )
-    array: Array = np.frombuffer(rest, dtype).reshape(shape, order="F" if fortran else "C")
-    return array.astype(dtype.newbyteorder("="))
+        try:
+            version = form.read_magic(opened)
+            read_header = form.read_array_header_1_0 if version == (1, 0) else form.read_array_header_2_0
+            shape, fortran, dtype = read_header(opened)
+        except Exception as error:  # NumPy raises much on what is no header
+            raise BadAnswer(f"{file.name}: expected a .npy file, got {one_line(str(error))[:100]}") from None
+        if dtype.name not in DTYPES:
+            raise BadAnswer(f"{file.name}: expected a dtype out of {', '.join(DTYPES)}, got {dtype}")
+        if not is_shape(list(shape)):
+            raise BadAnswer(f"{file.name}: expected the shape of a tensor, got {shown(shape)}")
+        return _numbers(file, opened, dtype, shape, "F" if fortran else "C")
+
+    return _open(file, read)
+
+
+def _numbers(file: Path, opened: io.BufferedIOBase, dtype: np.dtype[Any], shape: tuple[int, ...], order: Any = "C") -> Array:
+    """The rest of an open file, which must have the length of such a tensor."""
+    expected = math.prod(shape) * dtype.itemsize
+    if expected > MAX_BYTES:
+        raise BadAnswer(f"{file.name}: expected a tensor of at most {MAX_BYTES} bytes, got {dtype.name} {list(shape)}")
+    length = os.fstat(opened.fileno()).st_size - opened.tell()
+    data = read_up_to(opened, expected) if length == expected else b""
+    if length != expected or len(data) != expected:
+        raise BadAnswer(f"{file.name}: expected {expected} bytes for {dtype.name} {list(shape)}, got {length}")
+    return np.frombuffer(data, dtype).reshape(shape, order=order).astype(dtype.newbyteorder("="))
 
 
 def read_json(file: Path) -> Any:
     """A JSON file of a port's."""
+    data = _open(file, lambda opened: read_up_to(opened, MAX_BYTES + 1))
+    if len(data) > MAX_BYTES:
+        raise BadAnswer(f"{file.name}: expected at most {MAX_BYTES} bytes, got more")
     try:
-        return json.loads(_bytes(file))
-    except (ValueError, RecursionError) as error:
+        return json_of(data)
+    except ValueError as error:
         raise BadAnswer(f"{file.name}: expected JSON, got {one_line(str(error))[:100]}") from None
 
 
-def _bytes(file: Path) -> bytes:
+def _open(file: Path, use: Callable[[io.BufferedIOBase], T]) -> T:
     try:
-        return file.read_bytes()
-    except OSError as error:
-        raise BadAnswer(f"{file.name}: expected a file that can be read, got {error.strerror or error}") from None
+        with open_regular(file) as opened:
+            return use(opened)
+    except (OSError, ValueError) as error:
+        raise BadAnswer(f"{file.name}: expected a file that can be read, got {reason_of(error)}") from None
 
 
 def describe(array: Array, file: str) -> dict[str, Any]:
@@ -115,10 +128,11 @@ def write_tensor(folder: Path, name: str, array: Array, form: str = "raw") -> di
     plain = np.ascontiguousarray(array).reshape(array.shape)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        if form == "npy":
-            np.save(file, plain, allow_pickle=False)
-        else:
-            file.write_bytes(plain.astype(plain.dtype.newbyteorder("<")).tobytes())
+        with open(file, "wb", opener=open_at_once) as opened:
+            if form == "npy":
+                np.save(opened, plain, allow_pickle=False)
+            else:
+                opened.write(plain.astype(plain.dtype.newbyteorder("<")).tobytes())
     except OSError as error:
-        raise GoldenError(f"{file}: expected to write an input there, got: {error.strerror or error}") from None
+        raise GoldenError(f"{file}: expected to write an input there, got: {reason_of(error)}") from None
     return describe(array, f"{name}{FORMATS[form]}")

@@ -167,7 +167,7 @@ def warn_of_other_size(where: str, photo: Dimensions, picture: tuple[float, floa
         )
 
 
-def warn_of_other_sides(where: str, photo: Dimensions, picture: tuple[float, float]) -> None:
+def warn_of_other_sides(where: str, photo: Dimensions, picture: tuple[float, float], stacklevel: int = 3) -> None:
     """Warn that a picture (width, height), to which results are scaled, has the sides of the photo swapped."""
     (W, H), (w, h) = photo, picture
     if not _proportional(W, H, w, h) and _proportional(H, W, w, h):
@@ -175,7 +175,7 @@ def warn_of_other_sides(where: str, photo: Dimensions, picture: tuple[float, flo
             f"{where}: expected the sides of a photo of {W:g}x{H:g}, in which the faces were found, got {w:g}x{h:g}, "
             "which is on its side: PIL.ImageOps.exif_transpose turns a picture as its EXIF says",
             UserWarning,
-            stacklevel=3,
+            stacklevel=stacklevel,
         )
 
 

@@ -5,7 +5,6 @@ Source: face-api.js 0.22.2, `globalApi/FaceMatcher`, `classes/FaceMatch`, `class
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
@@ -13,9 +12,10 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from npfaceapi.errors import InvalidArgument, InvalidType
-from npfaceapi.faces.js_numbers import js_number, round_down
-from npfaceapi.faces.points import as_number, field_of, is_number
+from npfaceapi.errors import InvalidArgument, InvalidType, shown
+from npfaceapi.faces.js_numbers import js_number, js_numbers, js_string, round_down
+from npfaceapi.faces.points import as_descriptor, as_number, as_vector, field_of, is_number
+from npfaceapi.reading.json_text import read_json
 
 __all__ = ["FaceMatch", "FaceMatcher", "LabeledFaceDescriptors", "euclidean_distance"]
 
@@ -53,7 +53,7 @@ def euclidean_distance(arr1: ArrayLike, arr2: ArrayLike) -> float:
     >>> euclidean_distance([0, 0], [3, 4])
     5.0
     """
-    first, second = _vector(arr1, "euclidean_distance"), _vector(arr2, "euclidean_distance")
+    first, second = as_vector(arr1, "euclidean_distance"), as_vector(arr2, "euclidean_distance")
     if len(first) != len(second):
         raise InvalidArgument(f"euclidean_distance: expected two vectors of one length, got {len(first)} and {len(second)}")
     return float(_distances(first[None], second)[0])
@@ -74,7 +74,7 @@ class FaceMatch:
 
     def __post_init__(self) -> None:
         if not isinstance(self.label, str):
-            raise InvalidType(f"FaceMatch.label: expected a string, got {self.label!r}")
+            raise InvalidType(f"FaceMatch.label: expected a string, got {shown(self.label)}")
         object.__setattr__(self, "distance", as_number(self.distance, "FaceMatch.distance"))
 
     def to_string(self, with_distance: bool = True) -> str:
@@ -122,11 +122,16 @@ class LabeledFaceDescriptors:
 
     def __init__(self, label: str, descriptors: Sequence[ArrayLike] | NDArray[np.number]) -> None:
         if not isinstance(label, str):
-            raise InvalidType(f"LabeledFaceDescriptors: expected label to be a string, got {label!r}")
+            raise InvalidType(f"LabeledFaceDescriptors: expected label to be a string, got {shown(label)}")
         if isinstance(descriptors, (str, bytes)) or not isinstance(descriptors, (Sequence, np.ndarray)):
             raise InvalidType(f"LabeledFaceDescriptors: expected a list of descriptors, got {type(descriptors).__name__}")
+        if len(descriptors) and is_number(descriptors[0]):
+            raise InvalidArgument(
+                f"LabeledFaceDescriptors: expected a vector of numbers for each face, got one of {len(descriptors)} alone: "
+                "pass [descriptor]"
+            )
         object.__setattr__(self, "label", label)
-        object.__setattr__(self, "descriptors", tuple(_descriptor(d) for d in descriptors))
+        object.__setattr__(self, "descriptors", tuple(as_descriptor(d, "LabeledFaceDescriptors") for d in descriptors))
 
     def to_dict(self) -> dict[str, Any]:
         """What face-api.js's `toJSON` gives: label, and the descriptors as lists of numbers."""
@@ -134,14 +139,26 @@ class LabeledFaceDescriptors:
 
     def to_json(self) -> str:
         """The JSON text that face-api.js writes, to the byte."""
-        vectors = (f"[{','.join(map(js_number, d.tolist()))}]" for d in self.descriptors)
-        return f'{{"label":{json.dumps(self.label, ensure_ascii=False)},"descriptors":[{",".join(vectors)}]}}'
+        vectors = ",".join(js_numbers(d.tolist()) for d in self.descriptors)
+        return f'{{"label":{js_string(self.label)},"descriptors":[{vectors}]}}'
 
     @classmethod
     def from_json(cls, json: str | bytes | Mapping[str, Any]) -> LabeledFaceDescriptors:
-        """The descriptors of a JSON text, or of the mapping read from one; raises InvalidArgument on anything else."""
-        data = _mapping(json, "LabeledFaceDescriptors.from_json", ("label", "descriptors"))
-        return cls(data["label"], data["descriptors"])
+        """The descriptors of a JSON text, or of the mapping read from one; raises InvalidArgument on anything else.
+
+        A descriptor is a list of numbers, or what `JSON.stringify` makes of a Float32Array: {"0": 0.1, "1": ...}.
+        """
+        return cls._from_dict(_parsed(json, "LabeledFaceDescriptors.from_json"))
+
+    @classmethod
+    def _from_dict(cls, data: object) -> LabeledFaceDescriptors:
+        where = "LabeledFaceDescriptors.from_json"
+        if not isinstance(data, Mapping) or "label" not in data or "descriptors" not in data:
+            raise InvalidArgument(f"{where}: expected an object with label and descriptors, got {shown(data)}")
+        label, descriptors = data["label"], data["descriptors"]
+        if not isinstance(label, str) or not isinstance(descriptors, (list, tuple)):
+            raise InvalidArgument(f"{where}: expected a string and a list, got {shown(label)} and {shown(descriptors)}")
+        return cls(label, [_typed_array(each, where) if isinstance(each, Mapping) else each for each in descriptors])
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, LabeledFaceDescriptors):
@@ -189,7 +206,7 @@ class FaceMatcher:
 
     def __init__(self, inputs: Known | Sequence[Known], distance_threshold: float = DEFAULT_THRESHOLD) -> None:
         if not is_number(distance_threshold) or distance_threshold < 0:
-            raise InvalidArgument(f"FaceMatcher.distance_threshold: expected a number >= 0, got {distance_threshold!r}")
+            raise InvalidArgument(f"FaceMatcher.distance_threshold: expected a number >= 0, got {shown(distance_threshold)}")
         known = tuple(_labeled(_each(inputs)))
         if not known:
             raise InvalidArgument("FaceMatcher: expected at least one input, got none")
@@ -207,7 +224,7 @@ class FaceMatcher:
 
     def match_descriptor(self, query_descriptor: ArrayLike) -> FaceMatch:
         """The nearest person, however far."""
-        query = _vector(query_descriptor, "FaceMatcher.match_descriptor")
+        query = as_vector(query_descriptor, "FaceMatcher.match_descriptor")
         if len(self._table) and len(query) != self._table.shape[1]:
             length = self._table.shape[1]
             raise InvalidArgument(f"FaceMatcher.match_descriptor: expected a descriptor of length {length}, got {len(query)}")
@@ -241,11 +258,13 @@ class FaceMatcher:
     @classmethod
     def from_json(cls, json: str | bytes | Mapping[str, Any]) -> FaceMatcher:
         """The matcher of a JSON text, or of the mapping read from one; without a threshold it gets 0.6."""
-        data = _mapping(json, "FaceMatcher.from_json", ("labeledDescriptors",))
+        data = _parsed(json, "FaceMatcher.from_json")
+        if not isinstance(data, Mapping) or "labeledDescriptors" not in data:
+            raise InvalidArgument(f"FaceMatcher.from_json: expected an object with labeledDescriptors, got {shown(data)}")
         known = data["labeledDescriptors"]
         if not isinstance(known, list):
-            raise InvalidArgument(f"FaceMatcher.from_json: expected labeledDescriptors to be a list, got {type(known).__name__}")
-        labeled = [LabeledFaceDescriptors.from_json(each) for each in known]
+            raise InvalidArgument(f"FaceMatcher.from_json: expected labeledDescriptors to be a list, got {shown(known)}")
+        labeled = [LabeledFaceDescriptors._from_dict(each) for each in known]
         return cls(labeled, data.get("distanceThreshold", DEFAULT_THRESHOLD))
 
     def __eq__(self, other: object) -> bool:
@@ -275,25 +294,6 @@ def _mean(distances: Sequence[float]) -> float:
     return total / (len(distances) or 1)
 
 
-def _vector(value: ArrayLike, where: str) -> NDArray[np.float64]:
-    try:
-        array = np.asarray(value)
-    except ValueError:  # rows of different lengths
-        array = np.zeros((0, 0))
-    if array.ndim != 1 or (array.dtype.kind not in "fiu" and array.size):
-        raise InvalidArgument(f"{where}: expected a vector of numbers, got {array.dtype} {list(array.shape)}")
-    array = array.astype(np.float64)
-    if not np.isfinite(array).all():
-        raise InvalidArgument(f"{where}: expected finite numbers, got NaN or infinity")
-    return array
-
-
-def _descriptor(value: ArrayLike) -> Descriptor:
-    descriptor = _vector(value, "LabeledFaceDescriptors").astype(np.float32)
-    descriptor.setflags(write=False)
-    return descriptor
-
-
 def _each(inputs: Any) -> list[Any]:
     if isinstance(inputs, np.ndarray):
         return list(inputs) if inputs.ndim == 2 else [inputs]
@@ -311,20 +311,25 @@ def _labeled(inputs: list[Any]) -> list[LabeledFaceDescriptors]:
         if not isinstance(descriptor, np.ndarray):
             raise InvalidType(
                 "FaceMatcher: expected LabeledFaceDescriptors, results with a descriptor or arrays [128], or a list of these, "
-                f"got {each!r:.80}"
+                f"got {shown(each)}"
             )
         count += 1
         known.append(LabeledFaceDescriptors(f"person {count}", [descriptor]))
     return known
 
 
-def _mapping(text: str | bytes | Mapping[str, Any], where: str, names: tuple[str, ...]) -> Mapping[str, Any]:
-    data: Any = text
-    if isinstance(text, (str, bytes, bytearray)):
-        try:
-            data = json.loads(text)
-        except ValueError as error:
-            raise InvalidArgument(f"{where}: expected JSON, got an error at reading it: {error}") from None
-    if not isinstance(data, Mapping) or not set(names) <= set(data):
-        raise InvalidArgument(f"{where}: expected an object with {' and '.join(names)}, got {data!r:.80}")
-    return data
+def _parsed(text: object, where: str) -> object:
+    """What a JSON text says; anything but a text stays as it is."""
+    if not isinstance(text, (str, bytes, bytearray)):
+        return text
+    try:
+        return read_json(text, check_floats=False)  # every descriptor is looked at
+    except ValueError as error:
+        raise InvalidArgument(f"{where}: expected JSON, got an error at reading it: {error}") from None
+
+
+def _typed_array(numbers: Mapping[str, Any], where: str) -> list[Any]:
+    """The numbers of an array that JSON has as an object, whose keys are their places."""
+    if set(numbers) != {str(i) for i in range(len(numbers))}:
+        raise InvalidArgument(f"{where}: expected a list of numbers, or an object with the keys 0, 1, ..., got {shown(numbers)}")
+    return [numbers[str(i)] for i in range(len(numbers))]

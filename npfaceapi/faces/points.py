@@ -9,12 +9,12 @@ import math
 import numbers
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, SupportsFloat, TypeAlias
+from typing import Any, Protocol, SupportsFloat, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from npfaceapi.errors import InvalidArgument, InvalidType
+from npfaceapi.errors import InvalidArgument, InvalidType, shown
 
 __all__ = [
     "Dimensions",
@@ -23,11 +23,13 @@ __all__ = [
     "HasXY",
     "Point",
     "PointLike",
+    "as_descriptor",
     "as_dimensions",
     "as_number",
     "as_point",
     "as_points",
     "as_score",
+    "as_vector",
     "field_of",
     "is_number",
     "numbers_of",
@@ -53,6 +55,7 @@ class HasXY(Protocol):
     def y(self) -> SupportsFloat: ...
 
 
+Number = TypeVar("Number", bound=np.floating[Any])
 Pair: TypeAlias = "Sequence[SupportsFloat] | NDArray[np.number]"
 #: A `Dimensions`, a pair (width, height), or a mapping or an object with width and height.
 DimensionsLike: TypeAlias = "HasSize | Pair | Mapping[str, SupportsFloat]"
@@ -232,3 +235,39 @@ def as_points(points: ArrayLike | Sequence[PointLike], where: str = "as_points")
     if not np.isfinite(array).all():
         raise InvalidArgument(f"{where}: expected finite numbers, got NaN or infinity")
     return array
+
+
+def as_vector(value: ArrayLike, where: str) -> NDArray[np.float64]:
+    """A float64 copy of a vector of finite numbers; raises InvalidArgument on anything else."""
+    return _vector(value, np.float64, where)
+
+
+def as_descriptor(value: ArrayLike, where: str) -> NDArray[np.float32]:
+    """A read-only float32 copy of a vector of numbers that are finite in float32; raises InvalidArgument on anything else."""
+    descriptor = _vector(value, np.float32, where)
+    descriptor.setflags(write=False)
+    return descriptor
+
+
+def _vector(value: ArrayLike, dtype: type[Number], where: str) -> NDArray[Number]:
+    try:
+        given = np.asarray(value)
+    except ValueError:  # rows of different lengths, or nested too deeply
+        given = np.zeros((0, 0))
+    if given.ndim != 1 or (given.dtype.kind not in "fiu" and given.size):
+        raise InvalidArgument(f"{where}: expected a vector of numbers, got {_in_words(value, given)}")
+    with np.errstate(over="ignore"):  # what the dtype cannot hold becomes infinity
+        vector = given.astype(dtype)
+    if not np.isfinite(vector).all():
+        raise InvalidArgument(f"{where}: expected finite numbers of {vector.dtype}, got NaN or infinity")
+    return vector
+
+
+def _in_words(value: object, array: NDArray[Any]) -> str:
+    if isinstance(value, (np.ndarray, list, tuple)):
+        return f"{array.dtype} {list(array.shape)}"
+    descriptor = field_of(value, "descriptor")
+    if descriptor is not None:
+        return f"{type(value).__name__}: pass its descriptor"
+    without = value is None or hasattr(value, "descriptor")
+    return f"{shown(value)}{': a face has a descriptor after .with_face_descriptors()' if without else ''}"

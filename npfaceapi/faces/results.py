@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from npfaceapi.errors import InvalidArgument, InvalidType
 from npfaceapi.faces.detection import FaceDetection, ObjectDetection, Source, seen_in, warn_of_other_sides
 from npfaceapi.faces.landmarks import FaceLandmarks
-from npfaceapi.faces.points import DimensionsLike, as_dimensions, as_number
+from npfaceapi.faces.points import DimensionsLike, as_descriptor, as_dimensions, as_number
 from npfaceapi.faces.predictions import (
     FACE_EXPRESSION_LABELS,
     AgeAndGenderPrediction,
@@ -96,7 +96,7 @@ class FaceResult:
             if not isinstance(value, kind) and (value is not None or name == "detection"):
                 raise InvalidType(f"FaceResult.{name}: expected {kind.__name__}, got {type(value).__name__}")
         if self.descriptor is not None:
-            object.__setattr__(self, "descriptor", _descriptor(self.descriptor))
+            object.__setattr__(self, "descriptor", as_descriptor(self.descriptor, "FaceResult.descriptor"))
         if self.gender is not None:
             object.__setattr__(self, "gender", as_gender(self.gender, "FaceResult.gender"))
         for name in ("age", "gender_probability"):
@@ -196,14 +196,6 @@ def _plain(value: Any) -> Any:
     return value.to_dict() if hasattr(value, "to_dict") else value
 
 
-def _descriptor(value: ArrayLike) -> NDArray[np.float32]:
-    array = np.array(value, np.float32)
-    if array.ndim != 1:
-        raise InvalidArgument(f"FaceResult.descriptor: expected an array [128], got shape {list(array.shape)}")
-    array.setflags(write=False)
-    return array
-
-
 def _result(source_obj: object, where: str) -> FaceResult:
     if isinstance(source_obj, FaceResult):
         return source_obj
@@ -244,7 +236,8 @@ def extend_with_face_landmarks(source_obj: FaceResult | FaceDetection, unshifted
 
 def extend_with_face_descriptor(source_obj: FaceResult | FaceDetection, descriptor: ArrayLike) -> FaceResult:
     """A new result with a descriptor, kept as float32."""
-    return dataclasses.replace(_result(source_obj, "extend_with_face_descriptor"), descriptor=_descriptor(descriptor))
+    result = _result(source_obj, "extend_with_face_descriptor")
+    return dataclasses.replace(result, descriptor=as_descriptor(descriptor, "FaceResult.descriptor"))
 
 
 def extend_with_face_expressions(source_obj: FaceResult | FaceDetection, expressions: FaceExpressions) -> FaceResult:

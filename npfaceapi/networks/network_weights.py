@@ -7,7 +7,7 @@ first.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -44,6 +44,8 @@ class NetworkWeights:
         self._bundled = bundled
         self._loaded: Loaded | None = None
         self._lock = ForkSafeLock()
+        #: A function and its arguments that give this very network, of those that `npfaceapi.nets` has.
+        self._found_by: tuple[Callable[[str], Any], tuple[str]] | None = None
 
     @property
     def is_loaded(self) -> bool:
@@ -232,5 +234,35 @@ class NetworkWeights:
         """Forget the weights and everything made from them."""
         self._loaded = None
 
+    def _arguments(self) -> tuple[object, ...]:
+        """What its class was called with."""
+        return ()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickled as its name, if it is one of `npfaceapi.nets` with the bundled weights; else with its own weights."""
+        loaded = self._loaded
+        own = loaded is not None and not loaded.is_bundled
+        if self._found_by is not None and not own:
+            return self._found_by
+        weights = self.tensors if own else None
+        return _made_again, (type(self), self._arguments(), self._bundled, loaded is not None, weights)
+
+    def __copy__(self) -> NetworkWeights:
+        """A network of its own, which has the same weights until others are loaded into one of the two."""
+        copied = type(self)(*self._arguments(), bundled=self._bundled)
+        copied._loaded = self._loaded
+        return copied
+
+    def __deepcopy__(self, memo: object) -> NetworkWeights:
+        return self.__copy__()
+
     def __repr__(self) -> str:
         return f"<{self._where()}: {'loaded' if self.is_loaded else 'not loaded yet' if self._bundled else 'no weights'}>"
+
+
+def _made_again(cls: Any, arguments: tuple[Any, ...], bundled: bool, is_loaded: bool, weights: Any) -> Any:
+    """A network as it was pickled."""
+    net = cls(*arguments, bundled=bundled)
+    if is_loaded:
+        net.load() if weights is None else net.load_from_weight_map(weights)
+    return net

@@ -289,6 +289,9 @@ class TinyYolov2(YoloDetector):
         self.model_name = "tiny_yolov2_separable_conv_model" if with_separable_convs else "tiny_yolov2_model"
         self.definition = forward if with_separable_convs else forward_full
 
+    def _arguments(self) -> tuple[object, ...]:
+        return (self.with_separable_convs,)
+
     def shapes(self) -> Shapes:
         return separable_shapes() if self.with_separable_convs else full_shapes()
 

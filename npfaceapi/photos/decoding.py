@@ -6,31 +6,61 @@ composited on black, gray copied to three channels, 16-bit samples as round(v/25
 
 from __future__ import annotations
 
-import math
+import base64
+import binascii
+import struct
 import sys
-import warnings
-from typing import IO, TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from npfaceapi.errors import ImageError, InvalidType
-from npfaceapi.locks import ForkSafeLock
+from npfaceapi.errors import ImageError, InvalidType, NpFaceApiError
+from npfaceapi.photos.containers import pixels_alone
+from npfaceapi.photos.exclusive import exclusive
+from npfaceapi.photos.limits import check_size, set_max_megapixels
+from npfaceapi.photos.messages import tell, telling
+from npfaceapi.photos.pixels import Pixels, array_pixels, pixels_of
+from npfaceapi.photos.tiff import exif_size
 
 if TYPE_CHECKING:
-    from PIL import Image
+    from PIL import Image, ImageFile
 
-__all__ = ["Pixels", "buffer_to_image", "decode_array", "decode_file", "decode_pil", "is_pil_image", "to_pil"]
+__all__ = [
+    "Pixels",
+    "buffer_to_image",
+    "decode_array",
+    "decode_file",
+    "decode_pil",
+    "is_base64",
+    "is_pil_image",
+    "photo_suffixes",
+    "set_max_megapixels",
+    "to_pil",
+]
 
-#: A decoded photo [H,W,3]: uint8, or float32 in 0..255.
-Pixels: TypeAlias = NDArray[np.uint8 | np.float32]
+#: The formats that are opened, by Pillow's names: formats of photos, decoded inside of this process and from their own bytes.
+#: Not those that Pillow gives to a program (EPS, WMF) or a handler (BUFR, GRIB, HDF5), or that hold other files (ICNS, IPTC).
+FORMATS = (
+    "JPEG", "PNG", "GIF", "BMP", "PPM", "WEBP", "TIFF", "AVIF", "HEIF", "JXL", "JPEG2000", "MPO", "DIB", "PSD", "QOI", "SGI",
+    "SUN", "PCX", "PCD", "TGA",
+)  # fmt: skip
 
+_OTHER_FILES = {".bw", ".icb", ".pcd", ".ras", ".rgb", ".rgba", ".vda", ".vst"}  # clouds of points, plugins, raw pixels, ...
 _EXIF_ORIENTATION = 0x0112
-_SIXTEEN_BIT_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N")
-_ALPHA_MODES = ("RGBA", "LA", "PA", "La", "RGBa")
+_NOT_THIS_FORMAT = (SyntaxError, IndexError, TypeError, struct.error)  # what Pillow takes to mean so
 
-# Pillow reports a decompression bomb by a warning, and the filters that turn it into an error belong to the whole process.
-_open_lock = ForkSafeLock()
+#: How files begin that need a plugin, or are no images.
+_FIRST_BYTES = (
+    (b"\xff\x0a", "JPEG XL; pip install pillow-jxl-plugin, and import pillow_jxl"),
+    (b"\0\0\0\x0cJXL ", "JPEG XL; pip install pillow-jxl-plugin, and import pillow_jxl"),
+    (b"%PDF", "PDF; convert it to PNG first"),
+    (b"<", "HTML, XML or SVG"),
+    (b"data:", "a data URI as bytes; pass it as str"),
+)
+_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1")
 
 
 def buffer_to_image(buf: bytes | bytearray | memoryview) -> Image.Image:
@@ -82,157 +112,203 @@ def is_pil_image(photo: object) -> bool:
     return module is not None and isinstance(photo, module.Image)
 
 
-def decode_file(file: IO[bytes], name: str) -> Pixels:
-    """Pixels `[H,W,3]` (uint8, or float32 for a float image) of an open image file; `name` stands in the errors."""
-    from PIL import Image, UnidentifiedImageError
+def photo_suffixes() -> frozenset[str]:
+    """The endings, as ".jpg", of the files that can be read: those of Pillow's formats, and of plugins that are registered.
 
-    try:
-        with _open_lock, warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(file)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _bomb(name, error) from None
-    except UnidentifiedImageError:
-        raise ImageError(f"{name}: expected an image file (JPEG, PNG, WebP, GIF, TIFF, BMP, ...), got something else") from None
-    except MemoryError:
-        raise
-    except Exception as error:  # a damaged header may raise anything: struct.error, SyntaxError, zlib.error, ...
-        raise _damaged(name, error) from error
-    with image:
-        if image.format == "EPS":  # Pillow would run Ghostscript on it
-            raise ImageError(f"{name}: expected an image file of pixels, got PostScript; convert it to PNG first")
-        return decode_pil(image, name)
-
-
-def decode_pil(image: Image.Image, name: str) -> Pixels:
-    """Pixels `[H,W,3]` (uint8, or float32 for mode F) of a PIL image; the image itself is not changed."""
+    Without some that are more often those of other files; what has them is read where it is named.
+    """
     from PIL import Image
 
-    if 0 in image.size:
-        raise ImageError(f"{name}: expected an image of at least 1x1 pixels, got {image.width}x{image.height}")
-    try:
-        image.load()
-        # Only now: loading a TIFF already turns it upright and takes the tag away.
-        return _upright(_pixels(image, name), _orientation(image))
-    except (ImageError, MemoryError):
-        raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _bomb(name, error) from None
-    except Exception as error:
-        raise _damaged(name, error) from error
+    Image.init()
+    known = Image.EXTENSION.items()
+    photos = {suffix for suffix, kind in known if kind in FORMATS and (kind in Image.OPEN or kind == "MPO")}
+    return frozenset(photos - _OTHER_FILES)
 
 
 def decode_array(array: NDArray[np.generic], name: str) -> Pixels:
-    """An array that is an image, as C-contiguous `[H,W,3]`: uint8 for integers, float32 for floats.
-
-    Accepts `[H,W,3]`, `[H,W,4]`, `[H,W,1]`, `[H,W]` and `[1,H,W,3]`; uint8; uint16 (round(v/257)); other integers and
-    floats with values in 0..255; bool (0 and 255).  A uint8 array that is already right is returned as it is.
-    """
-    if array.ndim == 4 and array.shape[0] == 1:
-        array = array[0]
-    elif array.ndim == 4:
-        raise ImageError(f"{name}: expected one image [H,W,3], got a 4-D array of shape {_shape(array)}; pass list(array)")
-    if array.ndim == 2:
-        array = array[:, :, np.newaxis]
-    if array.ndim != 3 or array.shape[2] not in (1, 3, 4):
-        hint = ""
-        if array.ndim == 3 and array.shape[0] in (1, 3, 4):
-            hint = "; channels come last: array.transpose(1, 2, 0)"
-        raise ImageError(f"{name}: expected an array of shape [H,W,3], [H,W], [H,W,1] or [H,W,4], got {_shape(array)}{hint}")
-    if 0 in array.shape:
-        raise ImageError(f"{name}: expected an image of at least 1x1 pixels, got an array of shape {_shape(array)}")
-    return np.ascontiguousarray(_three_channels(_to_8_bit_range(array, name)))
+    """An array that is an image, as C-contiguous `[H,W,3]`: uint8 for integers, float32 for floats; see `load_image`."""
+    remarks: list[str] = []
+    pixels = array_pixels(array, name, remarks)
+    tell(remarks)
+    return pixels
 
 
-def _to_8_bit_range(array: NDArray[Any], name: str) -> NDArray[Any]:
-    kind = array.dtype.kind
-    if array.dtype == np.uint8:
-        return array
-    if kind == "b":
-        black_or_white: NDArray[np.uint8] = np.where(array, np.uint8(255), np.uint8(0))
-        return black_or_white
-    if kind == "u" and array.dtype.itemsize == 2:
-        # + 128 makes the division by 257 round half up, and 257 is odd, so that no value lies on a half.
-        rounded: NDArray[np.uint32] = (array.astype(np.uint32) + 128) // 257
-        return rounded.astype(np.uint8)
-    if kind not in "iuf":
-        raise InvalidType(f"{name}: expected an array of uint8, uint16 or floats in 0..255, got dtype {array.dtype}")
-    low, high = array.min(), array.max()
-    if kind == "f" and not (math.isfinite(low) and math.isfinite(high)):
-        raise ImageError(f"{name}: expected finite values in 0..255, got NaN or infinity in a {array.dtype} array")
-    if low < 0 or high > 255:
-        raise ImageError(f"{name}: expected values in 0..255, got {low}..{high} in a {array.dtype} array")
-    return array.astype(np.float32 if kind == "f" else np.uint8)
+def decode_file(file: IO[bytes], name: str) -> Pixels:
+    """Pixels `[H,W,3]` (uint8, or float32 for a float image) of an open image file; `name` stands in the errors."""
+    with telling(name) as remarks:
+        return _decode_file(file, name, remarks)
 
 
-def _three_channels(array: NDArray[Any]) -> NDArray[Any]:
-    channels = array.shape[2]
-    if channels == 1:
-        return np.repeat(array, 3, axis=2)
-    return _on_black(array) if channels == 4 else array
+def decode_pil(image: Image.Image, name: str) -> Pixels:
+    """Pixels `[H,W,3]` (uint8, or float32 for mode F) of a PIL image, which is loaded if it was not, and not changed."""
+    file = getattr(image, "fp", None)
+    with exclusive(image), exclusive(image if file is None else file), telling(name) as remarks:
+        _check_pil(image, name)
+        with _pillow_at_work(name):
+            try:
+                image.load()
+            except MemoryError:
+                raise
+            except Exception as error:
+                if "closed" in str(error):
+                    raise _closed(name) from None
+                again = _decode_again(image, name, remarks)  # perhaps only what is said about the pixels is damaged
+                if again is None:
+                    raise
+                return again
+            return pixels_of(image, name, _orientation(image, name, remarks), remarks)
 
 
-def _on_black(rgba: NDArray[Any]) -> NDArray[Any]:
-    color, alpha = rgba[:, :, :3], rgba[:, :, 3:]
-    if rgba.dtype == np.uint8:
-        # round(color * alpha / 255); 255 is odd, so that no value lies on a half.
-        rounded: NDArray[np.uint32] = (color.astype(np.uint32) * alpha + 127) // 255
-        return rounded.astype(np.uint8)
-    exact: NDArray[np.float64] = color.astype(np.float64) * alpha / 255
-    return exact.astype(np.float32)
-
-
-def _pixels(image: Image.Image, name: str) -> NDArray[Any]:
-    mode = image.mode
-    if mode in _SIXTEEN_BIT_MODES:
-        samples = np.asarray(image)
-        if mode == "I" and (samples.min() < 0 or samples.max() > 65535):
-            raise ImageError(f"{name}: expected 16-bit samples in 0..65535, got {samples.min()}..{samples.max()} (mode I)")
-        return decode_array(samples.astype(np.uint16), name)
-    if mode == "F":
-        return decode_array(np.asarray(image), name)
-    if mode in _ALPHA_MODES or "transparency" in image.info:
-        return decode_array(np.asarray(image.convert("RGBA")), name)
-    return np.asarray(image if mode == "RGB" else image.convert("RGB"))
-
-
-def _orientation(image: Image.Image) -> int:
+def is_base64(text: str | bytes) -> bool:
+    """Whether a text is an image file in base64, by its beginning."""
+    start = text[:64].encode("ascii", "replace") if isinstance(text, str) else bytes(text[:64])
+    start = b"".join(start.split()).translate(bytes.maketrans(b"-_", b"+/"))[:16]
     try:
-        return int(image.getexif().get(_EXIF_ORIENTATION, 1))
+        data = base64.b64decode(start, validate=True)
+    except binascii.Error:
+        return False
+    return data.startswith((b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"BM", b"II*\0", b"MM\0*")) or data[4:8] == b"ftyp"
+
+
+def _decode_file(file: IO[bytes], name: str, remarks: list[str]) -> Pixels:
+    alone, orientation = pixels_alone(file, name, remarks)
+    with _open(alone, name) as image:
+        check_size(name, image.size)
+        with _pillow_at_work(name):
+            image.load()
+            check_size(name, image.size)  # some tell of it only now
+            if orientation is None:
+                orientation = _orientation(image, name, remarks)
+            return pixels_of(image, name, orientation, remarks)
+
+
+def _open(file: IO[bytes], name: str) -> ImageFile.ImageFile:
+    """`Image.open`, for our formats and with a limit of our own: Pillow's warns at one size, and raises at another."""
+    from PIL import Image
+
+    Image.preinit()
+    file.seek(0)
+    start = file.read(64)
+    reason: Exception | None = None
+    for kind in FORMATS:
+        if kind not in Image.OPEN:
+            Image.init()
+        factory, accept = Image.OPEN.get(kind, (None, None))
+        if factory is None or (accept is None and _other_kind(start) not in (None, "CUR")):  # TGA files can begin like cursors
+            continue
+        accepted: bool | str = False
+        try:
+            with _pillow_at_work(name, *_NOT_THIS_FORMAT):
+                accepted = accept is None or accept(start[:16])
+                if accepted and not isinstance(accepted, str):  # a text says that the decoder is not installed
+                    file.seek(0)
+                    return factory(file, "")
+        except _NOT_THIS_FORMAT as error:
+            if accept is not None and accepted:
+                reason = error
+    if reason is not None:
+        raise _refusal(name, reason) from None
+    raise ImageError(f"{name}: expected an image file (JPEG, PNG, WebP, GIF, TIFF, BMP, ...), got {_what_it_is(start)}")
+
+
+def _other_kind(start: bytes) -> str | None:
+    """The format that Pillow takes a file to be of, if that is none of ours."""
+    from PIL import Image
+
+    for kind, (_, accept) in Image.OPEN.items():
+        with suppress(*_NOT_THIS_FORMAT):
+            if kind not in FORMATS and accept is not None and accept(start[:16]) is True:
+                return "PostScript" if kind == "EPS" else kind
+    return None
+
+
+def _what_it_is(start: bytes) -> str:
+    if not start:
+        return "no bytes at all"
+    for first, what in _FIRST_BYTES:
+        if start.lstrip().lower().startswith(first.lower()):
+            return what
+    if start[4:8] == b"ftyp" and start[8:12] in _HEIF_BRANDS:
+        return "HEIF (HEIC); pip install pillow-heif, and call pillow_heif.register_heif_opener()"
+    if start[4:8] == b"ftyp" and start[8:12] in (b"avif", b"avis"):
+        return "AVIF; pip install --upgrade pillow"
+    if is_base64(start):
+        return "base64 text; pass base64.b64decode(text)"
+    if kind := _other_kind(start):
+        return f"{kind}, which is not read here; convert it to PNG, or pass a PIL image that is loaded"
+    return "something else"
+
+
+def _check_pil(image: Image.Image, name: str) -> None:
+    """Refuse what has no pixels, and an image that is not read yet where its file would be refused."""
+    from PIL import ImageFile
+
+    if 0 in image.size:
+        raise ImageError(f"{name}: expected an image of at least 1x1 pixels, got {image.width}x{image.height}")
+    in_memory = image.__dict__.get("_im", image.__dict__.get("im"))  # the latter before Pillow 11
+    if not isinstance(image, ImageFile.ImageFile) or in_memory is not None:
+        return
+    if image.format not in FORMATS:
+        raise ImageError(f"{name}: expected a format of photos, got {image.format}; if you trust it, call image.load() first")
+    check_size(name, image.size)
+    if image.tile and (image.fp is None or getattr(image.fp, "closed", False)):
+        raise _closed(name)
+
+
+def _decode_again(image: Image.Image, name: str, remarks: list[str]) -> Pixels | None:
+    """The pixels of a PIL image that could not be loaded, from its file alone; None if they are not to be had."""
+    file = getattr(image, "fp", None)
+    if image.format not in ("PNG", "TIFF") or file is None or image.tell() != 0:
+        return None
+    again = _decode_file(file, name, remarks)
+    return again if sorted(again.shape[:2]) == sorted(image.size) else None
+
+
+@contextmanager
+def _pillow_at_work(name: str, *passes: type[Exception]) -> Iterator[None]:
+    """Whatever Pillow raises (a damaged file makes it raise anything: struct.error, zlib.error, ...) is a refusal of ours."""
+    unchanged: tuple[type[Exception], ...] = (NpFaceApiError, MemoryError, *passes)
+    try:
+        yield
+    except unchanged:
+        raise
+    except Exception as error:
+        raise _refusal(name, error) from error
+
+
+def _orientation(image: Image.Image, name: str, remarks: list[str]) -> int:
+    """What EXIF says, save for an image that was turned since: Pillow keeps the tag then."""
+    from PIL import ImageFile
+
+    try:
+        orientation = int(image.getexif().get(_EXIF_ORIENTATION, 1))
     except Exception:  # damaged EXIF data does not make the pixels wrong
         return 1
+    if orientation not in (5, 6, 7, 8) or isinstance(image, ImageFile.ImageFile):
+        return orientation
+    exif = image.info.get("exif")
+    taken = exif_size(exif) if isinstance(exif, bytes) else None
+    if taken is not None and taken[0] != taken[1] and image.size == taken[::-1]:
+        return 1
+    if taken is None and image.height > image.width:
+        remarks.append(
+            f"{name}: EXIF says to turn this upright image of {image.width}x{image.height} pixels, and it was turned; if that was"
+            " done before, use ImageOps.exif_transpose for it: after rotate() and transpose() Pillow keeps what EXIF says"
+        )
+    return orientation
 
 
-def _upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """EXIF orientation 1..8 applied; other values mean nothing and change nothing."""
-    if orientation in (5, 6, 7, 8):
-        pixels = pixels.swapaxes(0, 1)
-    if orientation in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    if orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    return np.ascontiguousarray(pixels)
+def _refusal(name: str, error: Exception) -> ImageError:
+    from PIL import Image
 
-
-def _shape(array: NDArray[Any]) -> str:
-    return "[" + ",".join(map(str, array.shape)) + "]"
-
-
-def _bomb(name: str, error: Warning | Exception) -> ImageError:
-    text = " ".join(str(error).split()).rstrip(".")
-    return ImageError(
-        f"{name}: expected a photo of a usual size, got a possible decompression bomb ({text});"
-        " if you trust it, raise PIL.Image.MAX_IMAGE_PIXELS"
-    )
-
-
-def _damaged(name: str, error: Exception) -> ImageError:
     text = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, Image.DecompressionBombError):
+        return ImageError(
+            f"{name}: expected a photo of a usual size, got a possible decompression bomb ({text.rstrip('.')});"
+            " if you trust it, raise PIL.Image.MAX_IMAGE_PIXELS"
+        )
     return ImageError(f"{name}: expected a whole image, got a damaged or unsupported one ({text})")
 
 
-def photo_suffixes() -> frozenset[str]:
-    """Endings of the names of photos, in lower case with the dot."""
-    return frozenset(
-        {".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".jp2", ".png", ".ppm", ".tga", ".tif", ".tiff", ".webp"}
-    )
+def _closed(name: str) -> ImageError:
+    return ImageError(f"{name}: expected an open PIL image, got one that is closed; call image.load() before it is")

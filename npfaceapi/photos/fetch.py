@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import json
+import io
 import os
 import re
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from npfaceapi.errors import FetchError, InvalidArgument, InvalidType, WeightsError
-from npfaceapi.reading.files import open_regular, reason_of
+from npfaceapi.errors import FetchError, InvalidArgument, InvalidType, WeightsError, shown
+from npfaceapi.faces.points import is_number
+from npfaceapi.reading.files import open_regular, read_up_to, reason_of
+from npfaceapi.reading.json_text import read_json
 
 if TYPE_CHECKING:
-    import urllib.request
-
     from PIL import Image
 
-__all__ = ["RequestInit", "fetch_image", "fetch_json", "fetch_net_weights", "fetch_or_throw", "is_url", "path_of"]
+__all__ = ["RequestInit", "fetch_image", "fetch_into", "fetch_json", "fetch_net_weights", "fetch_or_throw", "is_url", "path_of"]
 
+TIMEOUT, MAX_BYTES = 30.0, 512 * 2**20
 _URL = re.compile(r"https?://|file:", re.IGNORECASE)
-_CHUNK = 1 << 16
+_TOKEN, _HEADER_VALUE = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"), re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
 class RequestInit(TypedDict, total=False):
@@ -40,25 +40,29 @@ def is_url(text: str) -> bool:
 
 
 def fetch_or_throw(
-    url: str | os.PathLike[str], init: RequestInit | None = None, timeout: float = 30.0, max_bytes: int = 512 * 2**20
+    url: str | os.PathLike[str], init: RequestInit | None = None, timeout: float = TIMEOUT, max_bytes: int = MAX_BYTES
 ) -> bytes:
     """Fetch what stands at a URL or a path.
 
     Parameters
     ----------
     url : str or os.PathLike
-        `http://`, `https://` or `file:` URL, or a path.  Redirects are followed, to http and https only.
+        `http://`, `https://` or `file:` URL, or the path of a regular file.  Up to 10 redirects are followed, to http and
+        https only, and from a public address to public addresses only (of a proxy's, only those that stand in the URL).
     init : mapping, optional
-        What an http request is made of besides the URL: "method", "headers" (a mapping), "body" (bytes).
+        What an http request is made of besides the URL: "method", "headers" (a mapping), "body" (bytes).  A redirect to
+        another host gets no Authorization and no Cookie.
     timeout : float
-        Seconds for the whole of it.
+        Seconds for the whole of an http request, from the look-up of the name to the last byte, redirects included.
     max_bytes : int
         A longer answer is refused.
 
     Raises
     ------
     FetchError
-        Nothing there, status 400 or above, no connection, too slow, too long, cut short.
+        Nothing there, a status other than 200..299, no connection, too slow, too long, cut short.
+    InvalidArgument, InvalidType
+        An `init`, `timeout` or `max_bytes` that makes no sense.
 
     Examples
     --------
@@ -70,16 +74,62 @@ def fetch_or_throw(
     """
     if not isinstance(url, (str, os.PathLike)):
         raise InvalidType(f"fetch_or_throw: expected a URL or a path, got {type(url).__name__}")
-    if unknown := set(init or {}) - {"method", "headers", "body"}:
-        raise InvalidArgument(f"fetch_or_throw: expected init to have method, headers or body, got {sorted(unknown)[0]!r}")
     name = os.fspath(url)
     if not isinstance(name, str):
         raise InvalidType(f"fetch_or_throw: expected a URL or a path of type str, got a path of {type(name).__name__}")
-    if isinstance(url, str) and is_url(url):
-        if url[:5].lower() == "file:":
-            return _read_file(path_of(url), url, max_bytes)
-        return _request(url, init or {}, timeout, max_bytes)
-    return _read_file(name, name, max_bytes)
+    if not is_number(timeout) or timeout <= 0:
+        raise InvalidArgument(f"fetch_or_throw: expected timeout to be seconds above 0, got {shown(timeout)}")
+    if not isinstance(max_bytes, (int, np.integer)) or isinstance(max_bytes, bool) or max_bytes < 0:
+        raise InvalidArgument(f"fetch_or_throw: expected max_bytes to be a whole number from 0 up, got {shown(max_bytes)}")
+    request = _request(init)
+    if not isinstance(url, str) or not is_url(url):
+        return _read_file(name, name, max_bytes)
+    if url[:5].lower() == "file:":
+        return _read_file(path_of(url), url, max_bytes)
+    from npfaceapi.reading import http
+
+    data = io.BytesIO()
+    http.read_url(http.Request(url, *request), timeout, int(max_bytes), data.write)
+    return data.getvalue()
+
+
+def _request(init: Any) -> tuple[str, dict[str, str], bytes | None]:
+    """Method, headers (their names in lower case) and body."""
+    if not isinstance(init, (Mapping, type(None))):
+        raise InvalidType(f"fetch_or_throw: expected init to be a mapping, got {type(init).__name__}")
+    given: dict[Any, Any] = {} if init is None else dict(init)
+    method, headers, body = (given.pop(key, None) for key in ("method", "headers", "body"))
+    for key in given:
+        raise InvalidArgument(f"fetch_or_throw: expected init to have method, headers or body, got {shown(key)}")
+    headers = {} if headers is None else headers
+    if not isinstance(method, (str, type(None))) or not isinstance(body, (bytes, bytearray, memoryview, type(None))):
+        raise InvalidType(
+            f"fetch_or_throw: expected a method of type str and a body of bytes, got {shown(method)}, {shown(body)}"
+        )
+    if not isinstance(headers, Mapping) or not all(isinstance(text, str) for pair in headers.items() for text in pair):
+        raise InvalidType(f"fetch_or_throw: expected headers to be a mapping of strings, got {shown(headers)}")
+    if method is not None and not _TOKEN.fullmatch(method):
+        raise InvalidArgument(f"fetch_or_throw: expected the name of a method, got {shown(method)}")
+    for name, value in headers.items():
+        if not _TOKEN.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+            raise InvalidArgument(f"fetch_or_throw: expected a header that HTTP allows, got {shown(name)}: {shown(value)}")
+    default = "GET" if body is None else "POST"
+    return (method or default).upper(), {name.lower(): v for name, v in headers.items()}, None if body is None else bytes(body)
+
+
+def fetch_into(url: str, room: memoryview) -> int:
+    """Fetch an http URL into the start of a buffer, and give the number of bytes; a longer answer is refused."""
+    from npfaceapi.reading import http
+
+    count = 0
+
+    def write(piece: bytes) -> None:
+        nonlocal count
+        room[count : count + len(piece)] = piece
+        count += len(piece)
+
+    http.read_url(http.Request(url, "GET", {}, None), TIMEOUT, len(room), write)
+    return count
 
 
 def fetch_image(uri: str | os.PathLike[str]) -> Image.Image:
@@ -111,8 +161,6 @@ def fetch_image(uri: str | os.PathLike[str]) -> Image.Image:
     >>> fetch_image(path).size
     (4, 3)
     """
-    import io
-
     from npfaceapi.photos.decoding import decode_file, to_pil
 
     return to_pil(decode_file(io.BytesIO(fetch_or_throw(uri)), os.fspath(uri)))
@@ -141,8 +189,8 @@ def fetch_json(uri: str | os.PathLike[str]) -> Any:
     """
     data = fetch_or_throw(uri)
     try:
-        return json.loads(data.decode("utf-8-sig"))
-    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
+        return read_json(data)
+    except ValueError as error:
         raise FetchError(f"{os.fspath(uri)}: expected JSON, got {len(data)} bytes of something else ({error})") from None
 
 
@@ -187,92 +235,21 @@ def path_of(url: str) -> str:
 
     try:
         parts = urlsplit(url)
-    except ValueError as error:
-        raise FetchError(f"{url}: expected a file on this machine (file:///path), got: {error}") from None
+    except ValueError:
+        raise FetchError(f"{url}: expected a file on this machine (file:///path), got something else") from None
     if parts.netloc not in ("", "localhost"):
-        raise FetchError(f"{url}: expected a file on this machine (file:///path), got the host {parts.netloc!r}")
+        raise FetchError(
+            f"{url}: expected a file on this machine (file:///path), got the host {shown(parts.netloc.rpartition('@')[2])}"
+        )
     return url2pathname(parts.path)
 
 
 def _read_file(path: str, name: str, max_bytes: int) -> bytes:
     try:
         with open_regular(path) as file:
-            size = min(os.fstat(file.fileno()).st_size, max_bytes)
-            data = file.read(size + 1)  # takes memory for all that it is asked for
-            if size < len(data) <= max_bytes:  # it grows, or says no size, as those in /proc
-                data += file.read(max_bytes - size)
+            data = read_up_to(file, max_bytes + 1)
     except (OSError, ValueError) as error:  # ValueError: a null character in the path
         raise FetchError(f"{name}: expected a file that can be read, got: {reason_of(error)}") from None
     if len(data) > max_bytes:
-        raise _too_long(name, max_bytes)
+        raise FetchError(f"{name}: expected at most {max_bytes} bytes, got more")
     return data
-
-
-def _request(url: str, init: RequestInit, timeout: float, max_bytes: int) -> bytes:
-    import http.client
-    import string
-    import urllib.error
-    import urllib.parse
-    import urllib.request
-
-    from npfaceapi._version import __version__
-
-    deadline = time.monotonic() + timeout
-    try:
-        quoted = urllib.parse.quote(url, safe=string.punctuation)
-        headers = {"User-Agent": f"npfaceapi/{__version__}", **init.get("headers", {})}
-        request = urllib.request.Request(quoted, init.get("body"), headers, method=init.get("method"))
-        with _opener().open(request, timeout=timeout) as response:
-            length = response.headers.get("Content-Length")
-            if length is not None and length.isdigit() and int(length) > max_bytes:
-                raise _too_long(url, max_bytes)
-            data = bytearray()
-            while chunk := response.read1(_CHUNK):  # read() would wait for a whole chunk, however slowly it drips in
-                data += chunk
-                if len(data) > max_bytes:
-                    raise _too_long(url, max_bytes)
-                if time.monotonic() > deadline:
-                    raise TimeoutError
-    except FetchError:
-        raise
-    except urllib.error.HTTPError as error:
-        error.close()
-        reason = " ".join(str(error.reason).split())  # that of an endless redirect has three lines
-        raise FetchError(f"failed to fetch: ({error.code}) {reason}, from url: {url}") from None
-    except TimeoutError:
-        raise _too_slow(url, timeout) from None
-    except urllib.error.URLError as error:
-        if isinstance(error.reason, TimeoutError):
-            raise _too_slow(url, timeout) from None
-        raise FetchError(f"failed to fetch: {error.reason}, from url: {url}") from None
-    except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: a malformed URL
-        raise FetchError(f"failed to fetch: {' '.join(str(error).split()) or type(error).__name__}, from url: {url}") from None
-    if length is not None and length.isdigit() and len(data) != int(length):
-        raise FetchError(f"failed to fetch: expected {length} bytes, got {len(data)}, from url: {url}")
-    return bytes(data)
-
-
-def _opener() -> urllib.request.OpenerDirector:
-    """An opener for http and https alone: the usual one also knows ftp:, data: and file:, which a redirect could name."""
-    import urllib.request
-
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler(),
-        urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(),
-        urllib.request.HTTPRedirectHandler(),
-        urllib.request.HTTPDefaultErrorHandler(),
-        urllib.request.HTTPErrorProcessor(),
-        urllib.request.UnknownHandler(),
-    ):
-        opener.add_handler(handler)
-    return opener
-
-
-def _too_long(name: str, max_bytes: int) -> FetchError:
-    return FetchError(f"{name}: expected at most {max_bytes} bytes, got more")
-
-
-def _too_slow(url: str, timeout: float) -> FetchError:
-    return FetchError(f"failed to fetch: no answer within {timeout:g} s, from url: {url}")

@@ -2,24 +2,24 @@
 
     photo (path, URL, bytes, file, PIL image, array) ─▶ load_image ─▶ [H,W,3] ─▶ NetInput ─▶ batch [N,S,S,3]
 
-`decoding.py` decodes, `fetch.py` fetches, `resampling.py` pads and resizes; this module puts them together.
+`loading.py` reads what a caller has, `decoding.py` decodes, `fetch.py` fetches, `resampling.py` pads and resizes; this module
+puts them together.
 """
 
 from __future__ import annotations
 
-import io
 import math
-import os
 from collections.abc import Iterable, Sequence
-from typing import IO, TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from npfaceapi.errors import ImageError, ImageNotFoundError, InvalidArgument, InvalidType
+from npfaceapi.errors import InvalidArgument, InvalidType
+from npfaceapi.faces.detection import ObjectDetection, warn_of_other_sides
 from npfaceapi.faces.geometry import Box, Dimensions
-from npfaceapi.photos.decoding import Pixels, buffer_to_image, decode_array, decode_file, decode_pil, is_pil_image, to_pil
-from npfaceapi.photos.fetch import fetch_or_throw, is_url
+from npfaceapi.photos.decoding import Pixels, buffer_to_image, to_pil
+from npfaceapi.photos.loading import Photo, load_image
 from npfaceapi.photos.resampling import (
     compute_reshaped_dimensions,
     normalize,
@@ -32,7 +32,6 @@ from npfaceapi.photos.resampling import (
 if TYPE_CHECKING:
     from PIL import Image
 
-    from npfaceapi.faces.detection import ObjectDetection
     from npfaceapi.faces.geometry import HasRect
     from npfaceapi.faces.results import FaceResult
 
@@ -57,91 +56,10 @@ __all__ = [
     "to_net_input",
 ]
 
-#: What a photo may be; see `load_image`.
-Photo: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Image.Image | NDArray[np.generic]"
 #: What functions take that work on one photo or on several; a sequence is a list or a tuple.
 Photos: TypeAlias = "Photo | Sequence[Photo] | NetInput"
 #: What can be cut out of a photo: a detection or a result is scaled to the photo, anything with x, y, width, height is not.
 Found: TypeAlias = "FaceResult | ObjectDetection | HasRect"
-
-
-def load_image(photo: Photo, name: str = "photo") -> Pixels:
-    """Read a photo into pixels.
-
-    Parameters
-    ----------
-    photo : str, os.PathLike, bytes, binary file object, PIL.Image.Image or ndarray
-        A path, a `http(s)://` or `file:` URL, an image file's content or an open one (read from its start), a PIL image, or
-        an array: `[H,W,3]`, `[H,W,4]` (composited on black), `[H,W]`, `[H,W,1]`, `[1,H,W,3]`; uint8, uint16 (round(v/257)),
-        bool, other integers and floats in 0..255.  RGB, upright by EXIF, first frame, colour profiles ignored.
-    name : str
-        What errors call a photo that has no name of its own.
-
-    Returns
-    -------
-    ndarray
-        `[H,W,3]`, C-contiguous, uint8, or float32 in 0..255 for floats.  Do not write to it: it can be the caller's array.
-
-    Raises
-    ------
-    ImageError, InvalidType, FetchError
-        Not an image, damaged, too large, empty, wrong shape or values; no type of photo; a URL that cannot be fetched.
-
-    Examples
-    --------
-    >>> load_image(np.zeros((4, 6), np.uint8)).shape
-    (4, 6, 3)
-    """
-    if isinstance(photo, np.ndarray):
-        return decode_array(photo, name)
-    if isinstance(photo, str) and is_url(photo):
-        return decode_file(io.BytesIO(fetch_or_throw(photo)), photo)
-    if isinstance(photo, (str, os.PathLike)):
-        return _load_path(photo)
-    if isinstance(photo, (bytes, bytearray, memoryview)):
-        return decode_file(io.BytesIO(photo), f"{name} ({len(photo)} bytes)")
-    if is_pil_image(photo):
-        return decode_pil(photo, getattr(photo, "filename", "") or name)  # type: ignore[arg-type]
-    if callable(getattr(photo, "read", None)):
-        return _load_file(photo, name)
-    hint = "; pass numpy.asarray(photo)" if hasattr(photo, "__array__") else ""
-    raise InvalidType(
-        f"{name}: expected a path, URL, bytes, binary file, PIL image or array, got {type(photo).__name__}{hint}",
-    )
-
-
-def _load_path(path: str | os.PathLike[str]) -> Pixels:
-    name = os.fsdecode(path)
-    try:
-        with open(path, "rb") as file:
-            # Pillow reads only what it needs of a file that can be rewound; a pipe cannot.
-            return decode_file(file if file.seekable() else io.BytesIO(file.read()), name)
-    except ImageError:
-        raise
-    except FileNotFoundError:
-        raise ImageNotFoundError(f"{name}: expected an image file, got no such file") from None
-    except IsADirectoryError:
-        raise ImageError(f"{name}: expected an image file, got a folder") from None
-    except (OSError, ValueError) as error:  # ValueError: a null character in the path
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise ImageError(f"{name}: expected a file that can be read, got: {reason}") from None
-
-
-def _load_file(file: Any, name: str) -> Pixels:
-    own_name = getattr(file, "name", None)
-    name = own_name if isinstance(own_name, str) else name
-    if isinstance(file, io.TextIOBase):
-        raise InvalidType(f'{name}: expected a binary file, got one opened as text; open it with mode "rb"')
-    try:
-        seekable = getattr(file, "seekable", None)
-        if seekable is not None and seekable():
-            file.seek(0)
-        data = file.read()
-    except (OSError, ValueError) as error:  # ValueError: a closed file
-        raise ImageError(f"{name}: expected a file that can be read, got: {error}") from None
-    if not isinstance(data, bytes):
-        raise InvalidType(f"{name}: expected a binary file, got one that reads {type(data).__name__}")
-    return decode_file(io.BytesIO(data), name)
 
 
 class NetInput:
@@ -393,8 +311,11 @@ def _crops(where: str, photo: Photo | NetInput, detections: Iterable[Any], floor
     height, width, _ = image.shape
     if not isinstance(detections, Iterable):
         raise InvalidType(f"{where}: expected a list of detections or boxes, got {type(detections).__name__}")
-    crops = []
+    crops: list[Pixels] = []
     for item in detections:
-        x, y, w, h = pixel_rect(getattr(item, "detection", item), width, height, floor_detections=floor_detections)
+        found = getattr(item, "detection", item)
+        if not crops and isinstance(found, ObjectDetection):
+            warn_of_other_sides(where, found.image_dims, (width, height), stacklevel=4)
+        x, y, w, h = pixel_rect(found, width, height, floor_detections=floor_detections)
         crops.append(image[y : y + h, x : x + w].copy())
     return crops

@@ -15,7 +15,7 @@ import numpy as np
 from npfaceapi.errors import NpFaceApiError
 from npfaceapi.photos.decoding import Pixels, is_pil_image
 from npfaceapi.photos.fetch import is_url
-from npfaceapi.photos.net_input import Photo, load_image
+from npfaceapi.photos.loading import Photo, is_data_uri, load_image
 
 __all__ = ["PhotoSource"]
 
@@ -40,7 +40,7 @@ class PhotoSource:
         self._object: weakref.ref[Any] | None = None
         if isinstance(photo, np.ndarray) or is_pil_image(photo):
             self._object = weakref.ref(photo)
-        elif isinstance(photo, (str, os.PathLike)) and not (isinstance(photo, str) and is_url(photo)):
+        elif isinstance(photo, (str, os.PathLike)) and not (isinstance(photo, str) and (is_url(photo) or is_data_uri(photo))):
             self._path = os.path.abspath(os.fsdecode(photo))
 
     def read(self) -> Pixels | None:

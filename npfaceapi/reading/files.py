@@ -10,7 +10,7 @@ from pathlib import Path
 
 from npfaceapi.errors import one_line, shown
 
-__all__ = ["file_inside", "fill", "open_inside", "open_regular", "plain_name", "reason_of"]
+__all__ = ["file_inside", "fill", "open_at_once", "open_inside", "open_regular", "plain_name", "read_up_to", "reason_of"]
 
 
 def open_regular(path: str | os.PathLike[str]) -> io.BufferedIOBase:
@@ -21,15 +21,16 @@ def open_regular(path: str | os.PathLike[str]) -> io.BufferedIOBase:
     OSError, ValueError
         As `open`; also for a pipe, a socket or a device.
     """
-    file = open(path, "rb", opener=_open_at_once)  # noqa: SIM115
+    file = open(path, "rb", opener=open_at_once)  # noqa: SIM115
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
         raise OSError(errno.EINVAL, "Not a regular file", os.fspath(path))
     return file
 
 
-def _open_at_once(name: str, flags: int) -> int:
-    return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))  # else the opening of a pipe waits
+def open_at_once(name: str, flags: int) -> int:
+    """An opener for `open` that does not wait for whoever is at the other end of a pipe."""
+    return os.open(name, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
 
 
 def file_inside(folder: Path, path: str) -> Path:
@@ -59,6 +60,14 @@ def open_inside(folder: Path, name: str) -> io.BufferedIOBase:
         As `open_regular`; also for a name that leads out of the folder, by itself or by a link.
     """
     return open_regular(file_inside(folder, plain_name(name)))
+
+
+def read_up_to(file: io.BufferedIOBase, count: int) -> bytes:
+    """At most that many bytes of a file, taking no more memory than it has."""
+    data = io.BytesIO()
+    while piece := file.read(min(2**20, count - data.tell())):
+        data.write(piece)
+    return data.getvalue()
 
 
 def fill(file: io.BufferedIOBase, room: memoryview) -> int:

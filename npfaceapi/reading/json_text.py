@@ -12,11 +12,16 @@ from npfaceapi.errors import shown
 __all__ = ["read_json"]
 
 
-def read_json(text: str | bytes | bytearray) -> Any:
+def read_json(text: str | bytes | bytearray, *, check_floats: bool = True) -> Any:
     """What a JSON text says, as `JSON.parse` reads it, with less left to chance.
 
     Refused besides what is no JSON: a key that an object has twice, a number that float64 cannot hold, bytes that are no
     Unicode text, and deeper nesting than Python's recursion limit.
+
+    Parameters
+    ----------
+    check_floats : bool
+        False for a caller who refuses infinity himself: floats beyond float64 become it then, in half of the time.
 
     Raises
     ------
@@ -31,7 +36,9 @@ def read_json(text: str | bytes | bytearray) -> Any:
     try:
         if not isinstance(text, str):
             text = text.decode(json.detect_encoding(text))
-        return json.loads(text, object_pairs_hook=_object, parse_float=_float, parse_int=_int, parse_constant=_refuse)
+        return json.loads(
+            text, object_pairs_hook=_object, parse_float=_float if check_floats else None, parse_int=_int, parse_constant=_refuse
+        )
     except RecursionError:
         raise ValueError("lists or objects nested too deeply") from None
 

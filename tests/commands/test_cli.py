@@ -254,6 +254,29 @@ def test_a_picture_that_cannot_be_written_does_not_stop_the_others(run, photos, 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["black.png", "one.png"]  # and nothing half-written
 
 
+@pytest.mark.parametrize("command", ["analyze", "match", "inspect"])
+def test_a_limit_on_pixels(run, photos, tmp_path, command, monkeypatch):
+    (tmp_path / "known").mkdir()
+    shutil.copy(photos / "face.png", tmp_path / "known")
+    known = [tmp_path / "known"] if command == "match" else []
+    out = ["--out", tmp_path / "report.html", "--net", "tiny"] if command == "inspect" else []
+    for limit, status in (("0.001", 2 if command != "analyze" else 1), ("1", 0)):
+        found = run(command, *known, photos / "face.png", *out, "--detector", "tiny", "--max-megapixels", limit)
+        assert (found[0], "or say --max-megapixels 1\n" in found[2]) == (status, status != 0)
+    for wrong in ("0", "-1", "nan", "many"):
+        status, _, err = run(command, *known, photos / "face.png", "--max-megapixels", wrong)
+        assert status == 2
+        assert f"--max-megapixels: expected a number above 0, got '{wrong}'" in err
+    monkeypatch.setenv("NPFACEAPI_MAX_MEGAPIXELS", "0.001")
+    assert (
+        run(command, *known, photos / "face.png", *out, "--detector", "tiny", "--max-megapixels", "1")[0] == 0
+    )  # goes before it
+    monkeypatch.setenv("NPFACEAPI_MAX_MEGAPIXELS", "many")
+    status, _, err = run(command, *known, photos / "face.png")
+    assert status == 2
+    assert "NPFACEAPI_MAX_MEGAPIXELS: expected a number above 0, got 'many'" in err
+
+
 def test_an_interrupt(run, monkeypatch):
     def interrupted(arguments):
         raise KeyboardInterrupt

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import textwrap
+import time
+import tracemalloc
 from xml.etree import ElementTree
 
 import numpy as np
@@ -119,6 +122,14 @@ def with_file(size, spoil):
     return both
 
 
+def with_pipe(spoil):
+    def both(folder):
+        spoil(folder)
+        os.mkfifo(folder / "outputs" / "a.bin") if hasattr(os, "mkfifo") else pytest.skip("needs pipes with a name")
+
+    return both
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
@@ -142,6 +153,10 @@ def with_file(size, spoil):
         (stated(file="../../secret.bin"), "expected a path inside of"),
         (stated(file="/etc/hostname"), "expected a path inside of"),
         (stated(file=7), "expected the path of a file"),
+        (with_pipe(stated()), "a.bin: expected a file that can be read, got Not a regular file"),
+        (with_file(28, stated(shape=[1] * 70)), "expected a shape, a list of whole numbers"),
+        (with_file(0, stated(shape=[0, 10**30])), "expected a shape, a list of whole numbers"),
+        (lambda f: os.truncate(f / LOGITS, 2**40), "logits.npy: expected 28 bytes"),
         (lambda f: ((f / LOGITS).unlink(), (f / LOGITS).symlink_to("/etc/hostname")), "expected a path inside of"),
         (spoil_manifest(tensors={f"{CASE}/logits": 5}), 'expected {"file", "dtype", "shape"}'),
     ],
@@ -168,6 +183,8 @@ def test_a_spoilt_folder_fails_in_one_line(folder, spoil, message, capsys):
         (lambda f: (f / "outputs" / "manifest.json").write_text("nothing"), "manifest.json: expected JSON"),
         (lambda f: (f / "outputs" / "manifest.json").write_text('{"tensors": 1}'), 'expected "tensors", an object'),
         (lambda f: (f / "outputs" / "manifest.json").write_text('{"claim": []}'), "got 'claim' as well"),
+        (lambda f: (f / "outputs" / "manifest.json").write_text("[" * 100_000), "manifest.json: expected JSON"),
+        (lambda f: (f / "outputs" / "manifest.json").mkdir(), "manifest.json: expected a file that can be read"),
     ],
 )
 def test_a_folder_that_is_none_is_one_line(folder, spoil, message, capsys):
@@ -287,6 +304,64 @@ def test_a_program_that_reads_nothing_does_not_block():
     command = [sys.executable, "-c", "import time; time.sleep(600)"]
     report = judge_program(command, ["operations/concat/1"], time_limit=0.5)
     assert "no answer within 0.5 s" in report.results[0].problem
+
+
+PIPE = "path = os.path.join(q['folder'], 'pipe{0}'); os.mkfifo(path); reply['answers']['output']['file'] = 'pipe{0}'"
+CHILD = "import subprocess; subprocess.Popen([sys.executable, '-c', {0!r}], start_new_session=True)"
+FLOOD = "import os, time\nend = time.monotonic() + 8\nwhile time.monotonic() < end: os.write({0}, {1!r} * 60_000)"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs pipes with a name, sessions, signals")
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (PIPE.format(""), "pipe: expected a file that can be read, got Not a regular file"),
+        (PIPE.format(".npy"), "pipe.npy: expected a file that can be read, got Not a regular file"),
+        (
+            f"{PIPE.format('')}; os.symlink('pipe', path + '1'); reply['answers']['output']['file'] = 'pipe1'",
+            "Not a regular file",
+        ),
+        (f"{CHILD.format('import time; time.sleep(8)')}; sys.exit(3)", "no answer within 1 s"),
+        (f"{CHILD.format('import time; time.sleep(8)')}; time.sleep(600)", "no answer within 1 s"),
+        (f"{CHILD.format(FLOOD.format(1, b'x'))}; sys.exit(3)", "expected a line of at most|no answer within 1 s"),
+        (f"{CHILD.format(FLOOD.format(2, b'x'))}; sys.exit(3)", "no answer within 1 s"),
+        (
+            "while True: os.write(1, b'x' * 65536)",
+            "expected a line of at most 16777216 bytes, got a longer one|no answer within 1 s",
+        ),
+        ("while True: os.write(1, b'x\\n' * 65536)", "expected a JSON line, got 'x'"),
+        ("while True: os.write(2, b'x' * 65536)", "no answer within 1 s"),
+        ("while True: os.write(1, b'x'); time.sleep(0.1)", "no answer within 1 s"),
+        ("os.close(1); time.sleep(600)", "the program ended"),
+        ("import signal; os.kill(os.getpid(), signal.SIGSTOP)", "no answer within 1 s"),
+        ("import signal; os.kill(os.getpid(), signal.SIGRTMIN + 1)", "the program ended (signal "),
+        (
+            "reply['answers']['output']['shape'] = [2**30]; os.truncate(os.path.join(q['folder'], 'y.bin'), 2**32)",
+            "at most 268435456 bytes",
+        ),
+        ("reply['answers']['output']['shape'] = [1] * 70", "expected a shape"),
+        ("reply['answers']['output']['shape'] = [0, 10**30]", "expected a shape"),
+        ("print('{\"case\": ' * 100_000, flush=True)", "expected a JSON line"),
+        ("reply['answers']['output'] = {'value': float('nan')}", "expected a JSON line"),
+    ],
+)
+def test_the_time_limit_holds_whatever_a_program_does(tmp_path, spoil, message):
+    tracemalloc.start()
+    try:
+        start = time.monotonic()
+        report = judge_program(program(tmp_path, spoil), time_limit=1.0)
+        seconds, (_, peak) = time.monotonic() - start, tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert seconds < 7  # one second for the case, three for an end in good order, and a busy machine
+    assert peak < 80_000_000
+    assert [result.status for result in report.results] == ["failed", "passed", "passed"]
+    assert any(part in report.results[0].problem for part in message.split("|")), report.results[0].problem
+
+
+def test_a_last_line_needs_no_end(tmp_path):
+    spoil = "sys.stdout.write(json.dumps(reply)); sys.stdout.flush(); sys.exit()"
+    assert judge_program(program(tmp_path, spoil), RELUS[:1]).counts["passed"] == 1
 
 
 # ------------------------------------------------------------------ a Python class

@@ -272,7 +272,7 @@ def test_bad_folders_are_one_clear_line(tmp_path, capsys):
     with pytest.raises(GoldenError, match="expected a file of golden cases, got"):
         GoldenCases(tmp_path)
     (tmp_path / "cases.json").write_text("{")
-    with pytest.raises(GoldenError, match="expected JSON"):
+    with pytest.raises(GoldenError, match=r"expected golden cases of format 1 \(JSON\), got "):
         GoldenCases(tmp_path)
     (tmp_path / "cases.json").write_text(json.dumps({"cases": []}))
     with pytest.raises(GoldenError, match="expected golden cases of format 1"):

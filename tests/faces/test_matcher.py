@@ -6,6 +6,8 @@ import dataclasses
 import hashlib
 import json
 import pickle
+import time
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,9 +17,9 @@ from scipy.spatial.distance import euclidean
 
 from npfaceapi.errors import InvalidArgument, InvalidType
 from npfaceapi.faces.geometry import Rect
-from npfaceapi.faces.js_numbers import js_number, round_down
+from npfaceapi.faces.js_numbers import js_number, js_numbers, round_down
 from npfaceapi.faces.matcher import FaceMatch, FaceMatcher, LabeledFaceDescriptors, euclidean_distance
-from npfaceapi.faces.results import FaceDetection, FaceResult
+from npfaceapi.faces.results import FaceDetection, FaceResult, extend_with_face_descriptor
 
 
 def f32(*values: float) -> np.ndarray:
@@ -94,6 +96,165 @@ def test_bad_json(wrong: Any) -> None:
         FaceMatcher.from_json(wrong)
     with pytest.raises(InvalidArgument, match=r"^LabeledFaceDescriptors.from_json: expected "):
         LabeledFaceDescriptors.from_json(wrong)
+
+
+def text_of(descriptors: str = "[[1]]", label: str = '"a"', threshold: str = "0.6") -> str:
+    known = f'{{"label": {label}, "descriptors": {descriptors}}}'
+    return f'{{"labeledDescriptors": [{known}], "distanceThreshold": {threshold}}}'
+
+
+DEEP = "[" * 500 + "]" * 500
+NONSENSE = {
+    "nested too deeply": [start * 100_000 for start in ("[", '{"labeledDescriptors":')] + [text_of("[" * 100_000)],
+    "'labeledDescriptors' twice": ['{"labeledDescriptors": [], "labeledDescriptors": []}'],
+    "'label' twice": [text_of(label='"a", "label": "b"')],
+    "no number of float64": [
+        *(text_of(f"[[{number}]]") for number in ("NaN", "Infinity", "-Infinity", "9" * 5000, "-" + "9" * 309)),
+        text_of(threshold="9" * 400),
+    ],
+    "expected finite numbers of float32, got NaN or infinity": [
+        text_of(f"[[{number}, 0]]") for number in ("1e39", "-1e39", "3.5e38", "1e308", "1e999", "9" * 300 + ".5")
+    ],
+    "expected a vector of numbers": [
+        text_of(f"[{each}]")
+        for each in ("0.5", "null", '"a"', "[[1]]", "[[1], [1, 2]]", "[null]", '["1"]', "[true]", '{"0": [1]}', DEEP)
+    ],
+    "or an object with the keys 0, 1, ...": [
+        text_of(f"[{each}]") for each in ('{"a": 1}', '{"1": 1}', '{"0": 1, "00": 2}', '{"": 0}')
+    ],
+    "expected a string and a list": [
+        *(text_of(label=label) for label in ("3", "null", "[]", "{}", "true", DEEP)),
+        *(text_of(descriptors) for descriptors in ("3", "null", "{}", '"a"')),
+    ],
+    "expected labeledDescriptors to be a list": [f'{{"labeledDescriptors": {each}}}' for each in ("null", "{}", '"a"', "1")],
+    "expected an object with label and descriptors": [
+        f'{{"labeledDescriptors": [{each}]}}' for each in ("null", "[]", '"a"', "{}", json.dumps(text_of()), DEEP)
+    ],
+    "distance_threshold: expected a number": [
+        text_of(threshold=each) for each in ("null", "-1", '"1"', "[]", "true", "1e999", DEEP)
+    ],
+    "expected JSON": [b"\xff\xfe\x00", "\ufeff{}", text_of().encode()[:-1], text_of(label='"\xe4"').encode("latin-1")],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("message", NONSENSE)
+def test_json_that_is_none_or_says_nonsense(message: str) -> None:
+    for wrong in NONSENSE[message]:
+        with pytest.raises(InvalidArgument) as error:
+            FaceMatcher.from_json(wrong)  # type: ignore[arg-type]
+        assert message in str(error.value)
+        assert "\n" not in str(error.value)
+        assert len(str(error.value)) < 400
+
+
+def test_json_of_a_float32array() -> None:
+    text = json.dumps({"label": "a", "descriptors": [{str(i): i / 10 for i in range(12)}, {}, [0.5]]})
+    known = LabeledFaceDescriptors.from_json(text)
+    assert known == LabeledFaceDescriptors("a", [[i / 10 for i in range(12)], [], [0.5]])
+    shuffled = {"label": "a", "descriptors": [{"1": 0.2, "0": 0.1}]}
+    assert LabeledFaceDescriptors.from_json(shuffled) == LabeledFaceDescriptors("a", [[0.1, 0.2]])
+
+
+# what JSON.stringify gives, by ECMAScript 2019: https://tc39.es/ecma262/#sec-quotejsonstring
+@pytest.mark.parametrize(
+    ("label", "text"),
+    [
+        ('"\\/', '"\\"\\\\/"'),
+        ("\b\t\n\f\r\0\x1f\x7f", '"\\b\\t\\n\\f\\r\\u0000\\u001f\x7f"'),
+        ("é漢\u2028\U0001f600", '"é漢\u2028\U0001f600"'),
+        ("\ud800", '"\\ud800"'),
+        ("a\udfffb\ud83d", '"a\\udfffb\\ud83d"'),
+        ("\ud83d\ude00", '"\U0001f600"'),
+        ("\ude00\ud83d", '"\\ude00\\ud83d"'),
+        ("", '""'),
+    ],
+)
+def test_any_label_is_written_as_json_stringify_writes_it(label: str, text: str) -> None:
+    known = LabeledFaceDescriptors(label, [[1, 0.5]])
+    assert known.to_json() == f'{{"label":{text},"descriptors":[[1,0.5]]}}'
+    written = FaceMatcher(known).to_json().encode()
+    again = FaceMatcher.from_json(written).labeled_descriptors[0]
+    assert again.label.encode("utf-16", "surrogatepass") == label.encode("utf-16", "surrogatepass")
+    assert json.loads(written)["labeledDescriptors"][0]["label"] == again.label
+
+
+def test_numbers_are_written_alike_one_by_one_and_together() -> None:
+    rng = np.random.default_rng(5)
+    bits = rng.integers(0, 2**32, 20_000, dtype=np.uint32).view(np.float32)
+    some = [
+        *bits[np.isfinite(bits)].tolist(),
+        *rng.normal(size=2000).tolist(),
+        *range(-20, 20),
+        -0.0,
+        1e16,
+        1e21,
+        1e22,
+        1e-6,
+        1e-7,
+    ]
+    numbers = list(map(float, some))
+    for each in (numbers, numbers[:1], [], [-0.0], [0.1], [5.0], [1e-5]):
+        assert js_numbers(each) == f"[{','.join(map(js_number, each))}]"
+    assert [float(number) for number in json.loads(js_numbers(numbers))] == numbers
+
+
+def test_large_matchers_are_written_and_read_soon() -> None:
+    vectors = np.random.default_rng(6).normal(scale=0.1, size=(3000, 128)).astype(np.float32)
+    matcher = FaceMatcher([LabeledFaceDescriptors(f"person {i}", vectors[i : i + 3]) for i in range(0, 3000, 3)])
+    start = time.process_time()
+    assert FaceMatcher.from_json(matcher.to_json()) == matcher
+    assert time.process_time() - start < 2  # half a second; a loop over all numbers in Python takes three times as long
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        (FaceResult(FaceDetection(0.5, Rect(0, 0, 1, 1), (2, 2)), descriptor=f32(1)), "got FaceResult: pass its descriptor"),
+        ({"descriptor": f32(1)}, "got dict: pass its descriptor"),
+        (FaceResult(FaceDetection(0.5, Rect(0, 0, 1, 1), (2, 2))), "a face has a descriptor after .with_face_descriptors()"),
+        (None, "got None: a face has a descriptor after .with_face_descriptors()"),
+        (A, "got <LabeledFaceDescriptors: "),
+        ("a", "got 'a'"),
+        (5, "got 5"),
+        pytest.param(10**5000, "got an integer of 16610 bits", id="large"),
+        ({}, "got {}"),
+        (f32(1)[None], "got float32 [1, 1]"),
+    ],
+)  # fmt: skip
+def test_a_query_that_is_no_descriptor(query: Any, message: str) -> None:
+    for ask in (MATCHER.find_best_match, MATCHER.match_descriptor, lambda query: euclidean_distance(query, [1])):
+        with pytest.raises(InvalidArgument) as error:
+            ask(query)
+        assert message in str(error.value)
+
+
+def test_a_vector_in_place_of_a_list() -> None:
+    for vector in (f32(*range(128)), list(range(128)), (0.5, 1.5)):
+        with pytest.raises(InvalidArgument, match=rf"got one of {len(vector)} alone: pass \[descriptor\]"):
+            LabeledFaceDescriptors("a", vector)
+
+
+@pytest.mark.parametrize("number", [1e39, -3.5e38, 10**39, 1e308, float("inf"), float("nan")])
+def test_numbers_beyond_float32(number: Any) -> None:
+    detection = FaceDetection(0.5, Rect(0, 0, 1, 1), (2, 2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for make in (lambda d: LabeledFaceDescriptors("a", [d]), lambda d: FaceResult(detection, descriptor=d),
+                     lambda d: extend_with_face_descriptor(detection, d)):  # fmt: skip
+            for vector in (
+                [number, 0],
+                np.array([number, 0], object),
+                np.array([float(number), 0]),
+                np.array([number], np.longdouble),
+            ):
+                with pytest.raises(InvalidArgument, match=r"expected (finite numbers of float32|a vector of numbers)"):
+                    make(vector)
+
+
+def test_a_large_distance_has_a_text() -> None:
+    assert str(FaceMatch("a", 1e308)) == "a (Infinity)"
+    far = FaceMatcher(A).find_best_match([1e308, -1e308] if len(A.descriptors[0]) == 2 else np.full(len(A.descriptors[0]), 1e308))
+    assert str(far) == "unknown (Infinity)"
 
 
 def test_text_of_a_match() -> None:

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from npfaceapi.photos.net_input import buffer_to_image, load_image
+from npfaceapi.faces.detection import FaceDetection
+from npfaceapi.photos.net_input import buffer_to_image, extract_face_tensors, extract_faces, load_image
 
 RNG = np.random.default_rng(7)
 PIXELS = RNG.integers(0, 256, (12, 17, 3), dtype=np.uint8)
@@ -289,3 +290,15 @@ def test_importing_needs_only_numpy() -> None:
         "print([name for name in ('PIL', 'scipy', 'numba', 'urllib.request', 'http.client') if name in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_faces_cut_out_of_a_photo_on_its_side_are_told():
+    face = FaceDetection(0.9, {"x": 0.25, "y": 0.25, "width": 0.5, "height": 0.5}, (60, 80))
+    for function in (extract_faces, extract_face_tensors):
+        with pytest.warns(
+            UserWarning, match=rf"^{function.__name__}: expected the sides of a photo of 60x80, .* got 80x60"
+        ) as told:
+            function(np.zeros((60, 80, 3), np.uint8), [face, face])
+        assert [warning.filename for warning in told] == [__file__]
+        function(np.zeros((80, 60, 3), np.uint8), [face])
+        function(np.zeros((40, 30, 3), np.uint8), [face])

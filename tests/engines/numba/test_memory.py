@@ -50,6 +50,55 @@ def test_no_step_relies_on_what_it_finds_in_its_memory(name, threads, monkeypatc
             assert all(found[key].tobytes() == expected[key].tobytes() for key in expected)
 
 
+class Guarded(Workspaces):
+    """Gives out memory with bytes around it that nobody may write, and looks at them when it comes back."""
+
+    GUARD, VALUE = 4096, 0xA5
+
+    def __init__(self):
+        super().__init__(0)
+        self.outer, self.looked_at = {}, 0
+
+    def take(self, size):
+        outer = Block(size + 2 * self.GUARD)
+        outer.array[:] = self.VALUE
+        inner = Block(1)
+        inner.array = outer.array[self.GUARD : self.GUARD + size]
+        inner.address, inner.nbytes = outer.address + self.GUARD, size
+        self.outer[inner.address] = outer
+        return inner
+
+    def give_back(self, block):
+        outer = self.outer.pop(block.address).array
+        self.looked_at += 1
+        assert (outer[: self.GUARD] == self.VALUE).all(), "written before the block"
+        assert (outer[self.GUARD + block.nbytes :] == self.VALUE).all(), "written behind the block"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_step_writes_outside_of_its_memory(name, threads, monkeypatch):
+    net = getattr(faceapi.nets.mtcnn if len(name) == 4 else faceapi.nets, name)
+    batch = synthetic(3, (3, 97, 61, 3) if name == "pnet" else (3, net.input_size, net.input_size, 3), 0, 255)
+    expected = net.run_net(batch)
+    for count in (1, 2, 3):
+        threads(count)
+        guarded = Guarded()
+        monkeypatch.setattr(program, "workspaces", guarded)
+        found = net.run_net(batch)
+        assert all(found[key].tobytes() == expected[key].tobytes() for key in expected)
+        assert guarded.looked_at > 0
+        assert guarded.outer == {}
+
+
+def test_a_byte_too_far_is_seen():
+    for place in (-1, 300):
+        guarded = Guarded()
+        block = guarded.take(300)
+        guarded.outer[block.address].array[Guarded.GUARD + place] = 0
+        with pytest.raises(AssertionError, match="written"):
+            guarded.give_back(block)
+
+
 def test_blocks_are_kept_up_to_a_limit_and_fit():
     pool = Workspaces(1000)
     first, second = pool.take(300), pool.take(500)
