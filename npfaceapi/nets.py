@@ -37,7 +37,9 @@ def _ready(name: str) -> Any:
     cls = registry.NETS[name].cls
     with _lock:
         if name not in globals():
-            globals()[name] = cls(bundled=True)
+            net = cls(bundled=True)
+            net._found_by = network_named, (name,)
+            globals()[name] = net
     return globals()[name]
 
 

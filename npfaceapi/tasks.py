@@ -131,6 +131,9 @@ class ComposableTask(Generic[Result_co, Extended_co]):
     def __bool__(self) -> bool:
         raise InvalidType(f"{self!r} is not computed yet: call .run() and look at what it gives")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.photo, self.options, self.steps)
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__}({', '.join([type(self.options).__name__, *map(str, self.steps)])})>"
 

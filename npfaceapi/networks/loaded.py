@@ -35,10 +35,16 @@ class Loaded:
         Gives the same tensors once more.
     always : sequence of str
         Names of tensors that decoding needs with every call.
+
+    Attributes
+    ----------
+    is_bundled : bool
+        Whether the tensors are those that come with the package, which can be read again.
     """
 
     def __init__(self, tensors: Tensors, read_again: Callable[[], Tensors] | None = None, always: Sequence[str] = ()) -> None:
         large = sum(tensor.nbytes for tensor in tensors.values()) > KEPT_BYTES
+        self.is_bundled = read_again is not None
         self._tensors: Tensors | None = tensors
         self._read_again = read_again if large else None
         self._always = {name: tensors[name] for name in always}

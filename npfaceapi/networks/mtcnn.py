@@ -16,6 +16,7 @@ Quirk: all three networks see BGR, and the image transposed: [N, x, y, 3].
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn, TypedDict, overload
@@ -154,6 +155,13 @@ class MtcnnNet(NeuralNetwork):
     @property
     def is_loaded(self) -> bool:
         return self._owner.is_loaded
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return getattr, (self._owner, self.root)
+
+    def __copy__(self) -> MtcnnNet:
+        copied: MtcnnNet = getattr(copy.copy(self._owner), self.root)
+        return copied
 
     def to_batch(self, photos: Photos) -> NDArray[np.float32]:
         """Whole photos as float32 [N,x,y,3] BGR in 0..255, squeezed to the input size (P-Net: photos of one size, unchanged)."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import random
+import shutil
 import socket
 import sys
 import threading
@@ -184,10 +184,7 @@ class Golden(JsonTarget):
 
         golden = self.folder / "golden"
         if not golden.exists():
-            golden.mkdir()
-            for path in seeds.GOLDEN.parent.iterdir():
-                if path.name != "cases.json":
-                    (golden / path.name).symlink_to(path)
+            shutil.copytree(seeds.GOLDEN.parent, golden, ignore=shutil.ignore_patterns("generate"))
         (golden / "cases.json").write_bytes(data)
         cases = GoldenCases(golden)
         return [question_of(cases, case) for case in cases.cases]
@@ -285,5 +282,3 @@ class Options(JsonTarget):
 TARGETS: dict[str, type[Target]] = {
     cls.__name__.lower(): cls for cls in (Photo, Chain, Manifest, Shard, Flat, Matcher, Golden, Port, Server, Options)
 }
-if os.name != "posix":  # links and the program's script
-    del TARGETS["golden"], TARGETS["port"]
