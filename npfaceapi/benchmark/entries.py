@@ -12,6 +12,7 @@ from npfaceapi import nets
 from npfaceapi.conformance.golden import GoldenCases
 from npfaceapi.conformance.synthetic import synthetic
 from npfaceapi.errors import InvalidArgument
+from npfaceapi.networks.network_weights import has_files
 from npfaceapi.networks.neural_network import NeuralNetwork
 from npfaceapi.networks.registry import all_names, full_name, proper
 from npfaceapi.networks.unbundled import folder_at_hand
@@ -60,7 +61,7 @@ FACE_NETS = ("face_landmark_68_net", "face_expression_net", "age_gender_net", "f
 def chosen_entries(names: Sequence[str]) -> list[Entry]:
     """The entries of these names, `NET`, `NET@SIZE` or `NET@HEIGHTxWIDTH`; all at hand if none is named, of `mtcnn` its three."""
     folder = folder_at_hand()
-    at_hand = [entry for entry in UNBUNDLED if folder is not None and entry.net.has_files_in(folder)]
+    at_hand = [entry for entry in UNBUNDLED if folder is not None and has_files(folder, entry.net.model_name)]
     return [entry for name in names for entry in _entries_of(name)] or [*ENTRIES, *at_hand]
 
 

@@ -22,7 +22,7 @@ from npfaceapi.networks import registry, unbundled
 from npfaceapi.networks.loaded import Loaded, Tensors
 from npfaceapi.weights import bundled_weights, bundled_weights_shapes, load_weight_map
 
-__all__ = ["NetworkWeights", "Shapes", "Weights", "as_array"]
+__all__ = ["NetworkWeights", "Shapes", "Weights", "as_array", "has_files"]
 
 Shapes = dict[str, tuple[int, ...]]
 #: What `load` takes: a folder, a manifest or a URL, a `.weights` file, a flat array, None for the bundled weights.
@@ -201,21 +201,11 @@ class NetworkWeights:
 
     def load_from_disk(self, path: str | os.PathLike[str]) -> None:
         """Load weights from a folder of model files (without a manifest there, from `<model>.weights`), or from a manifest."""
-        flat = None if self._file_in(path, _MANIFEST) else self._file_in(path, _FLAT)
+        flat = None if _file_in(path, self.model_name + _MANIFEST) else _file_in(path, self.model_name + _FLAT)
         if flat is None:
             self._load_files(path, "load_from_disk")
         else:
             self._load_flat(flat)
-
-    def has_files_in(self, folder: str | os.PathLike[str]) -> bool:
-        """Whether `load_from_disk` would find a file of the model in a folder."""
-        return any(self._file_in(folder, ending) for ending in (_MANIFEST, _FLAT))
-
-    def _file_in(self, folder: object, ending: str) -> str | None:
-        if not isinstance(folder, (str, os.PathLike)) or not isinstance(name := os.fspath(folder), str):
-            return None
-        path = os.path.join(name, self.model_name + ending)
-        return path if os.path.isfile(path) else None
 
     def load_from_uri(self, uri: str | os.PathLike[str]) -> None:
         """Load weights from the URL (or path) of a folder of model files, or of a manifest in it."""
@@ -306,12 +296,17 @@ class NetworkWeights:
         return f"<{self._where()}: {'loaded' if self.is_loaded else 'not loaded yet' if self._bundled else 'no weights'}>"
 
 
-def _made_again(cls: Any, arguments: tuple[Any, ...], bundled: bool, is_loaded: bool, weights: Any) -> Any:
-    """A network as it was pickled."""
-    net = cls(*arguments, bundled=bundled)
-    if is_loaded:
-        net.load() if weights is None else net.load_from_weight_map(weights)
-    return net
+def has_files(folder: str | os.PathLike[str], model_name: str) -> bool:
+    """Whether `load_from_disk` finds a file of a model in a folder."""
+    return any(_file_in(folder, model_name + ending) for ending in (_MANIFEST, _FLAT))
+
+
+def _file_in(folder: object, name: str) -> str | None:
+    """The path of a file, if it is there."""
+    if not isinstance(folder, (str, os.PathLike)) or not isinstance(start := os.fspath(folder), str):
+        return None
+    path = os.path.join(start, name)
+    return path if os.path.isfile(path) else None
 
 
 def _owner(count: int) -> str:
@@ -324,3 +319,11 @@ def _owner(count: int) -> str:
             if sum(made._flat_sizes()) == count:
                 return f", as many as {name} has"
     return ""
+
+
+def _made_again(cls: Any, arguments: tuple[Any, ...], bundled: bool, is_loaded: bool, weights: Any) -> Any:
+    """A network as it was pickled."""
+    net = cls(*arguments, bundled=bundled)
+    if is_loaded:
+        net.load() if weights is None else net.load_from_weight_map(weights)
+    return net

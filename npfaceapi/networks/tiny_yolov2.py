@@ -27,6 +27,7 @@ from npfaceapi.faces.geometry import Rect
 from npfaceapi.faces.results import FaceDetection
 from npfaceapi.graph import Node, ParamTree, block
 from npfaceapi.networks.blocks import YOLO_MEAN_RGB, separable_conv2d
+from npfaceapi.networks.network_weights import has_files
 from npfaceapi.networks.neural_network import (
     NeuralNetwork,
     See,
@@ -320,7 +321,7 @@ class TinyYolov2(YoloDetector):
 def variant_in(folder: str | os.PathLike[str]) -> TinyYolov2:
     """A TinyYolov2 with the weights of a folder: of the full variant if it has those alone, else of the separable one."""
     separable, full = TinyYolov2(), TinyYolov2(False)
-    net = full if full.has_files_in(folder) and not separable.has_files_in(folder) else separable
+    net = full if has_files(folder, full.model_name) and not has_files(folder, separable.model_name) else separable
     net.load_from_disk(folder)
     return net
 

@@ -17,6 +17,7 @@ from helpers import ROOT, WEIGHTS
 from npfaceapi import nets
 from npfaceapi.errors import WeightsError
 from npfaceapi.networks import unbundled
+from npfaceapi.networks.network_weights import has_files
 from npfaceapi.networks.tiny_yolov2 import variant_in
 
 SEPARABLE, FULL = 1_794_500, 15_767_454
@@ -140,13 +141,13 @@ def test_a_folder_may_have_a_flat_file_instead_of_a_manifest(tmp_path):
     shutil.copy(ROOT / "weights" / "face_landmark_68_tiny_model-shard1", tmp_path)
     (bundled.serialize_params() * 2).astype("<f4").tofile(tmp_path / "face_landmark_68_tiny_model.weights")
     net = faceapi.FaceLandmark68TinyNet()
-    assert net.has_files_in(tmp_path)
+    assert has_files(tmp_path, net.model_name)
     net.load_from_disk(tmp_path)
     assert net.serialize_params().tobytes() == (bundled.serialize_params() * 2).tobytes()
     shutil.copy(ROOT / "weights" / "face_landmark_68_tiny_model-weights_manifest.json", tmp_path)
     net.load_from_disk(str(tmp_path))  # the manifest comes first
     assert net.serialize_params().tobytes() == bundled.serialize_params().tobytes()
-    assert not net.has_files_in(ROOT / "docs")
+    assert not has_files(ROOT / "docs", net.model_name)
 
 
 @pytest.mark.filterwarnings("ignore:npfaceapi")
