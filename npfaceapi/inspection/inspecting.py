@@ -12,7 +12,7 @@ import numpy as np
 from npfaceapi import nets
 from npfaceapi.display.markup import Markup, element
 from npfaceapi.engines.dispatch import current_backend
-from npfaceapi.errors import InvalidArgument
+from npfaceapi.errors import InvalidArgument, shown
 from npfaceapi.export.writing import write_whole
 from npfaceapi.faces.results import FaceDetection, FaceResult, Faces
 from npfaceapi.inspection.cascade import CascadeTrace, trace_mtcnn
@@ -124,7 +124,7 @@ def inspect(photo: Any, options: Any = None, *, net: str | None = None) -> Inspe
 
 def _options(options: Any, net: str | None) -> Any:
     if net is not None and net not in NETS:
-        raise InvalidArgument(f"inspect: expected net to be one of {', '.join(NETS)}, got {net!r}")
+        raise InvalidArgument(f"inspect: expected net to be one of {', '.join(NETS)}, got {shown(net)}")
     if options is None:
         return DETECTORS[net if net in DETECTORS else next(iter(DETECTORS))].options()
     known = {detector.name: detector.options for detector in DETECTORS.values()}

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from npfaceapi import ops
-from npfaceapi.errors import InvalidArgument
+from npfaceapi.errors import InvalidArgument, InvalidType, shown
 from npfaceapi.faces.geometry import Rect
 from npfaceapi.faces.landmarks import FaceLandmarks5
 from npfaceapi.faces.results import FaceDetection, FaceResult, extend_with_face_landmarks
@@ -207,6 +207,15 @@ class Mtcnn(NetworkWeights):
 
         `see("scale" | "stage1" | "stage2" | "stage3", ...)` is shown what goes in and comes out on the way.
         """
+        options = options_or_default(options, MtcnnOptions, "Mtcnn.detect_arrays", see)
+        if (
+            not isinstance(image, np.ndarray)
+            or image.dtype != np.uint8
+            or image.ndim != 3
+            or image.shape[2] != 3
+            or not image.size
+        ):
+            raise InvalidType(f"Mtcnn.detect_arrays: expected a photo uint8 [H,W,3], got {shown(image)}")
         H, W = image.shape[:2]
         started = time.perf_counter()
         steps = (
@@ -281,7 +290,7 @@ class Mtcnn(NetworkWeights):
 
     def locate_faces(self, photos: Any, options: MtcnnOptions | None = None, *, see: See = unseen) -> Any:
         """The detections of `forward` alone: a list of FaceDetection, or a list of such lists; `see` as in `detect_arrays`."""
-        options = options_or_default(options, MtcnnOptions, "Mtcnn.locate_faces")
+        options = options_or_default(options, MtcnnOptions, "Mtcnn.locate_faces", see)
         net_input = to_net_input(photos)
         faces = []
         for image in map(as_bytes, net_input.image_tensors):

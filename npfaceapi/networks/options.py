@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from npfaceapi.errors import InvalidArgument, InvalidType
+from npfaceapi.errors import InvalidArgument, InvalidType, shown
 from npfaceapi.faces.points import as_score, field_of, is_number
 
 __all__ = [
@@ -94,7 +94,7 @@ class TinyYolov2Options:
         where = type(self).__name__
         size: object = self.input_size
         if isinstance(size, bool) or not isinstance(size, numbers.Integral) or size <= 0 or size % 32:
-            raise InvalidArgument(f"{where}.input_size: expected a multiple of 32 above 0, got {size!r}")
+            raise InvalidArgument(f"{where}.input_size: expected a multiple of 32 above 0, got {shown(size)}")
         object.__setattr__(self, "input_size", int(size))
         object.__setattr__(self, "score_threshold", as_score(self.score_threshold, f"{where}.score_threshold"))
 
@@ -140,19 +140,19 @@ class MtcnnOptions:
     def __post_init__(self) -> None:
         where = type(self).__name__
         if not is_number(self.min_face_size) or self.min_face_size < 1:
-            raise InvalidArgument(f"{where}.min_face_size: expected a number >= 1, got {self.min_face_size!r}")
+            raise InvalidArgument(f"{where}.min_face_size: expected a number >= 1, got {shown(self.min_face_size)}")
         if not is_number(self.scale_factor) or not 0 < self.scale_factor < 1:
-            raise InvalidArgument(f"{where}.scale_factor: expected a number between 0 and 1, got {self.scale_factor!r}")
+            raise InvalidArgument(f"{where}.scale_factor: expected a number between 0 and 1, got {shown(self.scale_factor)}")
         object.__setattr__(self, "max_num_scales", _whole(self.max_num_scales, 1, f"{where}.max_num_scales"))
         thresholds = _sequence(self.score_thresholds, f"{where}.score_thresholds")
         if len(thresholds) != 3:
-            raise InvalidArgument(f"{where}.score_thresholds: expected 3 numbers in [0, 1], got {self.score_thresholds!r}")
+            raise InvalidArgument(f"{where}.score_thresholds: expected 3 numbers in [0, 1], got {shown(self.score_thresholds)}")
         thresholds = tuple(as_score(value, f"{where}.score_thresholds") for value in thresholds)
         object.__setattr__(self, "score_thresholds", thresholds)
         if self.scale_steps is not None:
             steps = _sequence(self.scale_steps, f"{where}.scale_steps")
             if not all(is_number(step) and step > 0 for step in steps):
-                raise InvalidArgument(f"{where}.scale_steps: expected numbers > 0, got {self.scale_steps!r}")
+                raise InvalidArgument(f"{where}.scale_steps: expected numbers > 0, got {shown(self.scale_steps)}")
             object.__setattr__(self, "scale_steps", tuple(float(step) for step in steps))
 
     def with_least_score(self, score: float) -> MtcnnOptions:
@@ -162,13 +162,13 @@ class MtcnnOptions:
 
 def _whole(value: object, smallest: int, where: str) -> int:
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < smallest:
-        raise InvalidArgument(f"{where}: expected a whole number >= {smallest}, got {value!r}")
+        raise InvalidArgument(f"{where}: expected a whole number >= {smallest}, got {shown(value)}")
     return int(value)
 
 
 def _sequence(value: Any, where: str) -> tuple[Any, ...]:
     if isinstance(value, (str, bytes)) or not isinstance(value, (Sequence, np.ndarray)):
-        raise InvalidType(f"{where}: expected a sequence of numbers, got {value!r}")
+        raise InvalidType(f"{where}: expected a sequence of numbers, got {shown(value)}")
     return tuple(value)
 
 
@@ -196,7 +196,7 @@ def validate_config(config: Any) -> None:
     def check(name: str, is_valid: Any, expected: str) -> None:
         value = field_of(config, name)
         if not is_valid(value):
-            raise InvalidArgument(f"validate_config.{name}: expected {expected}, got {value!r}")
+            raise InvalidArgument(f"validate_config.{name}: expected {expected}, got {shown(value)}")
 
     def is_list(value: Any) -> bool:
         return isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, (str, bytes)) and len(value) > 0

@@ -197,7 +197,7 @@ class SsdMobilenetv1(NeuralNetwork):
 
     def forward_input(self, net_input: NetInput) -> dict[str, list[Array]]:
         """What face-api.js's `forwardInput` gives: decoded `boxes` [5118,4] and `scores` [5118] of each photo."""
-        return self._decoded(net_input.to_batch_tensor(SIZE, False))
+        return self._decoded(to_net_input(net_input).to_batch_tensor(SIZE, False))
 
     def _decoded(self, batch: Array) -> dict[str, list[Array]]:
         raw = self.run_net(batch)
@@ -226,7 +226,7 @@ class SsdMobilenetv1(NeuralNetwork):
         list of FaceDetection
             Best first; a list of such lists if a list came in.
         """
-        options = options_or_default(options, SsdMobilenetv1Options, "SsdMobilenetv1.locate_faces")
+        options = options_or_default(options, SsdMobilenetv1Options, "SsdMobilenetv1.locate_faces", see)
         net_input = to_net_input(photos)
         batch = net_input.to_batch_tensor(SIZE, False)
         see("input", batch=batch)

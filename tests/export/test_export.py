@@ -223,7 +223,10 @@ def _umask():
         (["face_expression_net", "--out", "."], "expected a name that ends in"),
         (["face_expression_net", "--out", ".", "--format", "npz"], "expected a file to write to, got: Is a directory"),
         (["face_expression_net", "--out", "no/net.onnx"], "expected a file to write to, got: No such file or directory"),
-        (["face_expression_net", "--weights", "nowhere"], "expected a readable weight file, got No such file"),
+        (
+            ["face_expression_net", "--weights", "nowhere"],
+            "weights_manifest.json: expected a file that can be read, got: No such file",
+        ),
         (["tiny_yolov2"], "TinyYolov2: expected weights to be loaded, got none"),
     ],
 )
