@@ -97,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _warnings_in_a_line(where: Callable[[], str]) -> Iterator[None]:
     """Warnings for whoever uses a program, not for those who write it; ours are lines even where warnings are to be errors."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("default", "npfaceapi ", RuntimeWarning)
+        warnings.filterwarnings("default", "npfaceapi ")
         warnings.filterwarnings("always", category=PhotoWarning)
         show = warnings.showwarning
 
