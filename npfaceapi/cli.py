@@ -12,7 +12,7 @@ import importlib
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
 from npfaceapi._version import __version__
@@ -65,12 +65,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit status is returned."""
     where, results = "npfaceapi", _Results(sys.stdout)
-    with contextlib.redirect_stdout(results), warnings.catch_warnings():
-        warnings.filterwarnings("default", "npfaceapi ")  # a line, even where warnings are to be errors
-        warnings.filterwarnings("always", category=PhotoWarning)
-        warnings.showwarning = lambda message, *_: complain(
-            str(message).removeprefix("npfaceapi "), where if isinstance(message, PhotoWarning) else "npfaceapi"
-        )
+    with contextlib.redirect_stdout(results), _warnings_in_a_line(lambda: where):
         try:
             try:
                 arguments = _parser().parse_args(argv)
@@ -96,6 +91,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt:
             say(f"{where}: interrupted")
             return 130
+
+
+@contextlib.contextmanager
+def _warnings_in_a_line(where: Callable[[], str]) -> Iterator[None]:
+    """Warnings for whoever uses a program, not for those who write it; ours are lines even where warnings are to be errors."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("default", "npfaceapi ", RuntimeWarning)
+        warnings.filterwarnings("always", category=PhotoWarning)
+        show = warnings.showwarning
+
+        def show_in_a_line(
+            message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: str | None = None
+        ) -> None:
+            if issubclass(category, (RuntimeWarning, UserWarning)):
+                complain(str(message).removeprefix("npfaceapi "), where() if category is PhotoWarning else "npfaceapi")
+            else:
+                show(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = show_in_a_line
+        yield
 
 
 class _Results:

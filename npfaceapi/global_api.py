@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 
 from npfaceapi import nets
-from npfaceapi.errors import InvalidArgument
+from npfaceapi.errors import InvalidArgument, shown
 from npfaceapi.networks.face_recognition_net import FaceRecognitionNet
 from npfaceapi.networks.mtcnn import Mtcnn
 from npfaceapi.networks.options import MtcnnOptions, SsdMobilenetv1Options, TinyFaceDetectorOptions, TinyYolov2Options
@@ -308,7 +308,7 @@ def all_faces_tiny_yolov2(
 ) -> Faces[FaceResult] | list[Faces[FaceResult]]: ...
 def all_faces_tiny_yolov2(photo: Photos, forward_params: TinyYolov2Options | None = None) -> object:
     """Deprecated: detect with TinyYolov2, landmarks, descriptors."""
-    return _all_faces("all_faces_tiny_yolov2", photo, forward_params or TinyYolov2Options())
+    return _all_faces("all_faces_tiny_yolov2", photo, TinyYolov2Options() if forward_params is None else forward_params)
 
 
 @overload
@@ -319,7 +319,7 @@ def all_faces_mtcnn(photo: Sequence[Photo], forward_params: MtcnnOptions | None 
 def all_faces_mtcnn(photo: Photos, forward_params: MtcnnOptions | None = None) -> Faces[FaceResult] | list[Faces[FaceResult]]: ...
 def all_faces_mtcnn(photo: Photos, forward_params: MtcnnOptions | None = None) -> object:
     """Deprecated: detect with MTCNN, landmarks, descriptors."""
-    return _all_faces("all_faces_mtcnn", photo, forward_params or MtcnnOptions())
+    return _all_faces("all_faces_mtcnn", photo, MtcnnOptions() if forward_params is None else forward_params)
 
 
 def warmup(names: Iterable[str] | None = None) -> None:
@@ -339,6 +339,6 @@ def warmup(names: Iterable[str] | None = None) -> None:
     resize_bilinear(np.zeros((2, 2, 3), np.uint8), (1, 1))
     for name in [names] if isinstance(names, str) else names:
         if name not in nets.__all__:
-            raise InvalidArgument(f"warmup: expected names out of {', '.join(nets.__all__)}, got {name!r}")
+            raise InvalidArgument(f"warmup: expected names out of {', '.join(nets.__all__)}, got {shown(name)}")
         for part in map(nets.network_named, proper(name)):
             part.run_net(np.zeros((1, part.input_size, part.input_size, 3), np.float32))

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
-from npfaceapi.errors import InvalidArgument
+from npfaceapi.errors import InvalidArgument, shown
 
 __all__ = ["Graph", "Layer", "Node", "Param", "ParamTree", "Recorder", "block", "record"]
 
@@ -215,7 +215,7 @@ class Graph:
         for known in (self._by_name, self.blocks, self.outputs, self._by_path):
             if name in known:
                 return known[name]
-        raise InvalidArgument(f"{self.name}: expected the name of a node, block or output, got {name!r}; see net.graph()")
+        raise InvalidArgument(f"{self.name}: expected the name of a node, block or output, got {shown(name)}; see net.graph()")
 
     @property
     def params(self) -> dict[str, Param]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from npfaceapi.errors import InvalidArgument
+from npfaceapi.errors import InvalidArgument, shown
 from npfaceapi.locks import ForkSafeLock
 from npfaceapi.networks import registry
 
@@ -55,7 +55,7 @@ def network_named(name: str) -> Any:
     """The ready network of that name, each variant and each part by its own: `tiny_yolov2_full`, `mtcnn_pnet`."""
     found = registry.split(name)
     if found is None:
-        raise InvalidArgument(f"expected a network out of {', '.join(registry.all_names())}, got {name!r}")
+        raise InvalidArgument(f"expected a network out of {', '.join(registry.all_names())}, got {shown(name)}")
     net, end = found
     if end in net.variants:
         return net.cls(False, bundled=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from npfaceapi.errors import InvalidArgument
+from npfaceapi.errors import InvalidArgument, shown
 from npfaceapi.graph import Node, Param
 
 __all__ = [
@@ -54,7 +54,7 @@ def window_padding(size: int, window: int, stride: int, padding: str | int) -> t
     elif isinstance(padding, int) and padding >= 0:
         before = after = padding
     else:
-        raise InvalidArgument(f'padding: expected "same", "valid" or a number of pixels, got {padding!r}')
+        raise InvalidArgument(f'padding: expected "same", "valid" or a number of pixels, got {shown(padding)}')
     return before, after, (size + before + after - window) // stride + 1
 
 

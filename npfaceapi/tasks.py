@@ -19,6 +19,7 @@ from npfaceapi import nets
 from npfaceapi.errors import InvalidArgument, InvalidType
 from npfaceapi.faces.detection import seen_in
 from npfaceapi.faces.geometry import Box
+from npfaceapi.faces.points import as_flag
 from npfaceapi.faces.results import FaceDetection, FaceResult, Faces, extend_with_face_landmarks
 from npfaceapi.locks import ForkSafeLock
 from npfaceapi.networks.options import FaceDetectionOptions, MtcnnOptions, SsdMobilenetv1Options, TinyYolov2Options
@@ -60,9 +61,10 @@ class ComposableTask(Generic[Result_co, Extended_co]):
 
     def with_face_landmarks(self, use_tiny_landmark_net: bool = False) -> ComposableTask[Extended_co, Extended_co]:
         """Add 68 landmarks, found in the crop of each detection, and the aligned rectangle derived from them."""
+        tiny = as_flag(use_tiny_landmark_net, "with_face_landmarks")
         if self.steps:
             raise InvalidArgument(f"with_face_landmarks: expected to be the first step, got {self!r}: call it before the others")
-        return self._with(TINY_FACE_LANDMARKS if use_tiny_landmark_net else FACE_LANDMARKS)
+        return self._with(TINY_FACE_LANDMARKS if tiny else FACE_LANDMARKS)
 
     def with_face_expressions(self) -> ComposableTask[Extended_co, Extended_co]:
         """Add the probabilities of seven expressions, from the aligned crop, or that of the detection if not aligned."""

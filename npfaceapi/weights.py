@@ -27,7 +27,7 @@ from urllib.parse import SplitResult, quote, urlsplit
 import numpy as np
 from numpy.typing import NDArray
 
-from npfaceapi.errors import FetchError, InvalidArgument, WeightsError, shown
+from npfaceapi.errors import FetchError, InvalidArgument, InvalidType, WeightsError, shown
 from npfaceapi.photos.fetch import fetch_into, fetch_or_throw, is_url, path_of
 from npfaceapi.reading.files import fill, open_inside, plain_name, reason_of
 from npfaceapi.reading.json_text import read_json
@@ -361,11 +361,13 @@ def load_weight_map(uri: str | os.PathLike[str] | None, default_model_name: str)
     >>> len(load_weight_map(None, "face_landmark_68_model"))
     49
     """
-    if uri is None:
+    if uri is None and isinstance(default_model_name, str):
         return bundled_weights(default_model_name)
+    if not isinstance(uri, (str, os.PathLike)) or not isinstance(default_model_name, str):
+        raise InvalidType(f"load_weight_map: expected a path or URL and a name, got {shown(uri)}, {shown(default_model_name)}")
     text = os.fspath(uri)
     if not isinstance(text, str) or not text:
-        raise InvalidArgument(f"load_weight_map: expected a folder, a manifest file or a URL, got {uri!r}")
+        raise InvalidArgument(f"load_weight_map: expected a folder, a manifest file or a URL, got {shown(uri)}")
     name = f"{default_model_name}-weights_manifest.json"
     manifest: str | Path
     shards: Shards

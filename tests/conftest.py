@@ -65,10 +65,11 @@ def run(capsys):
 def settings_of_the_process():
     """What a test sets for the whole process ends with it, so that tests run in any order."""
     from npfaceapi.engines import dispatch, thread_count
+    from npfaceapi.photos import limits
 
-    before = dispatch._of_the_process, thread_count._of_the_process
+    before = dispatch._of_the_process, thread_count._of_the_process, limits._of_the_process, limits._owns_pillow
     yield
-    dispatch._of_the_process, thread_count._of_the_process = before
+    dispatch._of_the_process, thread_count._of_the_process, limits._of_the_process, limits._owns_pillow = before
 
 
 @pytest.fixture

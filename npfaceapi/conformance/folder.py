@@ -18,7 +18,7 @@ from typing import Any
 from npfaceapi.conformance.ports import Answers, NotClaimed, PortFailed, patterns_match
 from npfaceapi.conformance.questions import Question
 from npfaceapi.conformance.tensor_files import BadAnswer, inside, read_answer, read_json, read_npy, write_tensor
-from npfaceapi.errors import GoldenError, InvalidArgument
+from npfaceapi.errors import GoldenError, InvalidArgument, one_line
 
 __all__ = ["FolderPort", "asked_cases", "write_questions"]
 
@@ -65,7 +65,7 @@ class FolderPort:
     """The answers that lie in a folder."""
 
     def __init__(self, folder: Path) -> None:
-        self.title = f"folder {folder}"
+        self.title = one_line(f"folder {folder}")
         self._outputs = folder / "outputs"
         if not self._outputs.is_dir():
             raise InvalidArgument(f"{folder}: expected a folder outputs with the port's tensors, got none")
@@ -135,7 +135,7 @@ class FolderPort:
                 relative = file.relative_to(self._outputs).as_posix()
                 if not any(relative.startswith(f"{case}/") for case in self._asked):
                     names.add(relative)
-        return sorted(names)
+        return sorted(map(one_line, names))
 
     def close(self) -> None:
         pass

@@ -19,6 +19,7 @@ from npfaceapi.conformance.faces import PER_FACE, Pairing, pair_faces
 from npfaceapi.conformance.golden import Case
 from npfaceapi.conformance.questions import Question
 from npfaceapi.conformance.tolerance import Grade
+from npfaceapi.errors import one_line
 
 __all__ = ["Finding", "Judgement", "judge", "ratios"]
 
@@ -75,7 +76,7 @@ class Judgement:
 def judge(case: Case, question: Question, expected: list[Expected], answers: Mapping[str, Any], grade: Grade) -> Judgement:
     """Judge the answers to one question."""
     by_name = {one.name: one for one in expected}
-    answers = {str(name): value for name, value in answers.items()}
+    answers = {one_line(str(name)): value for name, value in answers.items()}  # a port's names go into reports
     judgement = Judgement()
     pairing = pair_faces(case, question, by_name, answers)
     if pairing.problem:

@@ -63,7 +63,7 @@ class ProgramPort:
             raise InvalidArgument("expected a program after --, got none")
         if shutil.which(command[0]) is None:
             raise InvalidArgument(f"expected a program that can be run, got {command[0]!r}")
-        self.title = " ".join(command)
+        self.title = one_line(" ".join(command))
         self._command, self._time_limit, self._form = list(command), time_limit, form
         self._process: _Process | None = None
         self._failures = 0

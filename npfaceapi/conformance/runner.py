@@ -115,7 +115,7 @@ def _damaged(result: CaseResult, error: Exception) -> CaseResult:
 
 
 def _failed(result: CaseResult, problem: str) -> CaseResult:
-    result.status, result.problem = "failed", problem
+    result.status, result.problem = "failed", one_line(problem)
     return result
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from npfaceapi.errors import InvalidArgument, InvalidType
+from npfaceapi.errors import InvalidArgument, InvalidType, shown
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -57,7 +57,7 @@ def parse_color(color: str, where: str = "color") -> tuple[int, int, int, float]
     from PIL import ImageColor
 
     if not isinstance(color, str):
-        raise InvalidType(f"{where}: expected a CSS colour, got {color!r}")
+        raise InvalidType(f"{where}: expected a CSS colour, got {shown(color)}")
     text = color.strip().lower()
     if text == "transparent":
         return 0, 0, 0, 0.0
@@ -67,12 +67,12 @@ def parse_color(color: str, where: str = "color") -> tuple[int, int, int, float]
         try:
             alpha = float(match[4] or 1) / (100 if match[5] else 1)
         except ValueError:
-            raise InvalidArgument(f"{where}: expected a CSS colour, got {color!r}") from None
+            raise InvalidArgument(f"{where}: expected a CSS colour, got {shown(color)}") from None
         return red, green, blue, min(alpha, 1.0)
     try:
         red, green, blue, *rest = ImageColor.getrgb(text)
     except ValueError:
-        raise InvalidArgument(f"{where}: expected a CSS colour, got {color!r}") from None
+        raise InvalidArgument(f"{where}: expected a CSS colour, got {shown(color)}") from None
     return red, green, blue, (rest[0] / 255 if rest else 1.0)
 
 
@@ -85,7 +85,7 @@ def font_of(style: str, size: float) -> Font:
     try:
         return ImageFont.truetype(style, size)
     except OSError:
-        raise InvalidArgument(f"font_style: expected a font file or a font known to the system, got {style!r}") from None
+        raise InvalidArgument(f"font_style: expected a font file or a font known to the system, got {shown(style)}") from None
 
 
 def missing_letters(text: str, style: str, font: Font) -> str:

@@ -26,7 +26,7 @@ from npfaceapi.draw.options import (
     DrawTextFieldOptions,
     options_of,
 )
-from npfaceapi.errors import InvalidArgument, InvalidType
+from npfaceapi.errors import InvalidArgument, InvalidType, shown
 from npfaceapi.faces.detection import warn_of_other_size
 from npfaceapi.faces.geometry import Box, BoxLike, as_box
 from npfaceapi.faces.js_numbers import js_number, round_down
@@ -83,7 +83,7 @@ class DrawTextField:
     ) -> None:
         lines: Any = text.text if isinstance(text, DrawTextField) else [text] if isinstance(text, str) else text
         if not isinstance(lines, Sequence) or not all(isinstance(line, str) for line in lines):
-            raise InvalidType(f"DrawTextField.text: expected a string or a sequence of strings, got {text!r}")
+            raise InvalidType(f"DrawTextField.text: expected a string or a sequence of strings, got {shown(text)}")
         object.__setattr__(self, "text", tuple(" ".join(line.splitlines()) for line in lines))
         object.__setattr__(self, "anchor", as_point(anchor, "DrawTextField.anchor"))
         object.__setattr__(self, "options", options_of(DrawTextFieldOptions, options))
@@ -221,7 +221,7 @@ def draw_contour(
     check_image(image, "draw_contour")
     corners = as_points(points, "draw_contour")
     if not is_number(line_width) or line_width < 0:
-        raise InvalidArgument(f"draw_contour.line_width: expected a number >= 0, got {line_width!r}")
+        raise InvalidArgument(f"draw_contour.line_width: expected a number >= 0, got {shown(line_width)}")
     ends = np.roll(corners, -1, axis=0)
     count = len(corners) if is_closed else len(corners) - 1
     stroke_lines(image, corners[: max(count, 0)], ends[: max(count, 0)], line_width, color)
@@ -295,7 +295,7 @@ def draw_face_landmarks(
     for each in found:
         landmarks = each.landmarks if isinstance(each, FaceResult) else each
         if not isinstance(landmarks, FaceLandmarks):
-            raise InvalidType(f"draw_face_landmarks: expected FaceLandmarks or results with landmarks, got {each!r:.80}")
+            raise InvalidType(f"draw_face_landmarks: expected FaceLandmarks or results with landmarks, got {shown(each)}")
         DrawFaceLandmarks(landmarks).draw(image)
     return image
 
@@ -335,7 +335,7 @@ def draw_face_expressions(
     for each in found:
         expressions = each.expressions if isinstance(each, FaceResult) else each
         if not isinstance(expressions, FaceExpressions):
-            raise InvalidType(f"draw_face_expressions: expected FaceExpressions or results with expressions, got {each!r:.80}")
+            raise InvalidType(f"draw_face_expressions: expected FaceExpressions or results with expressions, got {shown(each)}")
         anchor = each.detection.box.bottom_left if isinstance(each, FaceResult) else text_field_anchor or Point(0, 0)
         pairs = [pair for pair in expressions.as_sorted_array() if pair.probability > least]
         DrawTextField([f"{name} ({js_number(round_down(p))})" for name, p in pairs], anchor).draw(image)

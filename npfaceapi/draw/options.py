@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from npfaceapi.draw.canvas import parse_color
-from npfaceapi.errors import InvalidArgument, InvalidType
-from npfaceapi.faces.points import is_number
+from npfaceapi.errors import InvalidArgument, InvalidType, shown
+from npfaceapi.faces.points import as_flag, is_number
 
 __all__ = ["AnchorPosition", "DrawBoxOptions", "DrawFaceLandmarksOptions", "DrawTextFieldOptions", "options_of"]
 
@@ -46,12 +46,13 @@ class DrawTextFieldOptions:
 
     def __post_init__(self) -> None:
         try:
-            object.__setattr__(self, "anchor_position", AnchorPosition(self.anchor_position))
+            anchor: object = self.anchor_position
+            object.__setattr__(self, "anchor_position", AnchorPosition(anchor if isinstance(anchor, str) else ""))
         except ValueError:
             where, names = "DrawTextFieldOptions.anchor_position", ", ".join(AnchorPosition.__members__)
-            raise InvalidArgument(f"{where}: expected one of {names}, got {self.anchor_position!r}") from None
+            raise InvalidArgument(f"{where}: expected one of {names}, got {shown(self.anchor_position)}") from None
         if not isinstance(self.font_style, str):
-            raise InvalidType(f"DrawTextFieldOptions.font_style: expected a string, got {self.font_style!r}")
+            raise InvalidType(f"DrawTextFieldOptions.font_style: expected a string, got {shown(self.font_style)}")
         _check_colors(self, "background_color", "font_color")
         _check_sizes(self, "font_size", "padding")
         if not self.font_size:
@@ -75,11 +76,12 @@ class DrawBoxOptions:
         _check_colors(self, "box_color")
         _check_sizes(self, "line_width")
         if self.label is not None and not isinstance(self.label, str):
-            raise InvalidType(f"DrawBoxOptions.label: expected a string, got {self.label!r}")
+            raise InvalidType(f"DrawBoxOptions.label: expected a string, got {shown(self.label)}")
         options = self.draw_label_options
         if not isinstance(options, DrawTextFieldOptions):
             defaults = {"anchor_position": AnchorPosition.BOTTOM_LEFT, "background_color": self.box_color}
-            options = options_of(DrawTextFieldOptions, {**defaults, **(options or {})})
+            more = {} if options is None else options
+            options = options_of(DrawTextFieldOptions, {**defaults, **more} if isinstance(more, Mapping) else more)
         object.__setattr__(self, "draw_label_options", options)
 
 
@@ -95,6 +97,8 @@ class DrawFaceLandmarksOptions:
     point_color: str = "rgba(255, 0, 255, 1)"
 
     def __post_init__(self) -> None:
+        for name in ("draw_lines", "draw_points"):
+            as_flag(getattr(self, name), f"DrawFaceLandmarksOptions.{name}")
         _check_colors(self, "line_color", "point_color")
         _check_sizes(self, "line_width", "point_size")
 
@@ -110,7 +114,7 @@ def options_of(cls: type[AnyOptions], options: object) -> AnyOptions:
     known = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
     unknown = [name for name in options if name not in known]
     if unknown:
-        raise InvalidArgument(f"{cls.__name__}: expected options of {', '.join(known)}, got {unknown[0]!r}")
+        raise InvalidArgument(f"{cls.__name__}: expected options of {', '.join(known)}, got {shown(unknown[0])}")
     return cls(**options)
 
 
@@ -123,4 +127,4 @@ def _check_sizes(options: Any, *names: str) -> None:
     for name in names:
         value = getattr(options, name)
         if not is_number(value) or value < 0:
-            raise InvalidArgument(f"{type(options).__name__}.{name}: expected a number >= 0, got {value!r}")
+            raise InvalidArgument(f"{type(options).__name__}.{name}: expected a number >= 0, got {shown(value)}")

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from npfaceapi.errors import BackendUnavailable, InvalidArgument, InvalidType
+from npfaceapi.errors import BackendUnavailable, InvalidArgument, InvalidType, shown
 from npfaceapi.export.onnx_model import to_onnx
 from npfaceapi.networks.network_weights import NetworkWeights
 from npfaceapi.networks.neural_network import NeuralNetwork
@@ -73,7 +73,7 @@ def export_net(
     elif kind == "safetensors":
         data = _safetensors_bytes(net)
     else:
-        raise InvalidArgument(f"export_net: expected a format out of {', '.join(FORMATS)}, got {kind!r}")
+        raise InvalidArgument(f"export_net: expected a format out of {', '.join(FORMATS)}, got {shown(kind)}")
     write_whole(path, data)
     return path
 

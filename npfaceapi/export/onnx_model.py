@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfaceapi._version import __version__
-from npfaceapi.errors import BackendUnavailable, InvalidArgument
+from npfaceapi.errors import BackendUnavailable, InvalidArgument, InvalidType, shown
 from npfaceapi.graph import Graph, Node
 from npfaceapi.ops import window_padding
 
@@ -62,8 +62,11 @@ def to_onnx(
     >>> [output.name for output in to_onnx(net.graph(), net.tensors).graph.output]
     ['points']
     """
-    if layout not in ("NHWC", "NCHW"):
-        raise InvalidArgument(f"to_onnx: expected the layout NHWC or NCHW, got {layout!r}")
+    given: tuple[Any, Any, Any] = graph, weights, outputs
+    if not isinstance(given[0], Graph) or not all(isinstance(each, (Mapping, type(None))) for each in given[1:]):
+        raise InvalidType(f"to_onnx: expected a graph, its weights and its outputs by name, got {shown(given)}")
+    if not isinstance(layout, str) or layout not in ("NHWC", "NCHW"):
+        raise InvalidArgument(f"to_onnx: expected the layout NHWC or NCHW, got {shown(layout)}")
     try:
         import onnx
     except ImportError:

@@ -9,6 +9,7 @@ the one of SSD the earlier.  In both a box survives an overlap that equals the t
 from __future__ import annotations
 
 import math
+import numbers
 import random
 from collections.abc import Iterable, Sequence
 from typing import TypeVar, cast
@@ -16,8 +17,9 @@ from typing import TypeVar, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from npfaceapi.errors import InvalidArgument
+from npfaceapi.errors import InvalidArgument, InvalidType, shown
 from npfaceapi.faces.geometry import BoxLike, as_box
+from npfaceapi.faces.points import as_flag, as_number
 
 __all__ = ["inverse_sigmoid", "iou", "non_max_suppression", "shuffle_array", "sigmoid", "ssd_non_max_suppression"]
 
@@ -39,7 +41,7 @@ def iou(box1: BoxLike, box2: BoxLike, is_iou: bool = True) -> float:
     >>> iou(Rect(0, 0, 2, 1), Rect(1, 0, 2, 1))
     0.3333333333333333
     """
-    first, second = as_box(box1), as_box(box2)
+    first, second, is_iou = as_box(box1), as_box(box2), as_flag(is_iou, "iou: is_iou")
     edges = np.array([[b.left, b.top, b.right, b.bottom] for b in (first, second)])
     areas = np.array([first.area, second.area])
     return float(_overlaps(edges[0], areas[0], edges[1:], areas[1:], is_iou)[0])
@@ -73,7 +75,8 @@ def non_max_suppression(
     >>> non_max_suppression([[0, 0, 9, 9], [1, 0, 9, 9], [50, 50, 9, 9]], [0.8, 0.9, 0.7], 0.5)
     [1, 2]
     """
-    xywh = _as_xywh(boxes)
+    xywh, is_iou = _as_xywh(boxes), as_flag(is_iou, "non_max_suppression: is_iou")
+    iou_threshold = as_number(iou_threshold, "non_max_suppression: iou_threshold")
     edges = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
     areas = xywh[:, 2] * xywh[:, 3]
     waiting = np.argsort(_as_scores("non_max_suppression", scores, len(xywh)), kind="stable")
@@ -110,7 +113,7 @@ def ssd_non_max_suppression(
     >>> ssd_non_max_suppression([[0, 0, 1, 1], [0, 0, 1, 1], [2, 2, 3, 3]], [0.9, 0.9, 0.6], 100, 0.5, 0.5)
     [0, 2]
     """
-    corners = np.asarray(boxes, np.float64)
+    corners = _floats(boxes, "ssd_non_max_suppression", "boxes")
     if corners.ndim != 2 or corners.shape[1] != 4:
         raise InvalidArgument(f"ssd_non_max_suppression: expected boxes [N,4], got {list(corners.shape)}")
     values = _as_scores("ssd_non_max_suppression", scores, len(corners))
@@ -138,7 +141,8 @@ def sigmoid(x: float) -> float:
     >>> sigmoid(0)
     0.5
     """
-    return 1 / (1 + math.exp(-x)) if x > -709 else 0.0
+    value = _real(x, "sigmoid")
+    return 1 / (1 + math.exp(-value)) if value > -709 else 0.0
 
 
 def inverse_sigmoid(x: float) -> float:
@@ -149,16 +153,41 @@ def inverse_sigmoid(x: float) -> float:
     >>> inverse_sigmoid(0.5)
     0.0
     """
-    if not 0 < x < 1:
-        raise InvalidArgument(f"inverse_sigmoid: expected a number between 0 and 1, got {x!r}")
-    return math.log(x / (1 - x))
+    value = _real(x, "inverse_sigmoid")
+    if not 0 < value < 1:
+        raise InvalidArgument(f"inverse_sigmoid: expected a number between 0 and 1, got {shown(x)}")
+    return math.log(value / (1 - value))
 
 
 def shuffle_array(input_array: Iterable[Item]) -> list[Item]:
     """A new list of the items in random order, by Python's `random`."""
+    if not isinstance(input_array, Iterable) or (isinstance(input_array, np.ndarray) and not input_array.ndim):
+        raise InvalidType(f"shuffle_array: expected items, got {shown(input_array)}")
     items = list(input_array)
     random.shuffle(items)
     return items
+
+
+def _real(x: object, where: str) -> float:
+    """A real number, infinity and NaN too, as a float."""
+    refusal = InvalidType(f"{where}: expected a number, got {shown(x)}")
+    if isinstance(x, (bool, np.bool_)) or not isinstance(x, numbers.Real):
+        raise refusal
+    try:
+        return float(x)
+    except OverflowError:
+        raise refusal from None
+
+
+def _floats(values: object, where: str, what: str) -> Float64:
+    """An array of float64 of any shape."""
+    try:
+        array = np.asarray(values)
+    except ValueError:  # rows of different lengths, or nested too deeply
+        array = np.empty((), object)
+    if array.dtype.kind not in "fiub" and array.size:
+        raise InvalidArgument(f"{where}: expected {what} of numbers, got {shown(values)}")
+    return array.astype(np.float64)
 
 
 def _overlaps(edges: Float64, area: np.float64, others: Float64, other_areas: Float64, is_iou: bool) -> Float64:
@@ -174,7 +203,7 @@ def _as_xywh(boxes: Sequence[BoxLike] | ArrayLike) -> Float64:
     if isinstance(boxes, Sequence) and len(boxes) and not isinstance(boxes[0], (Sequence, np.ndarray)):
         each = [as_box(box) for box in cast("Sequence[BoxLike]", boxes)]
         return np.array([[box.x, box.y, box.width, box.height] for box in each], np.float64)
-    array = np.asarray(boxes, np.float64)
+    array = _floats(boxes, "non_max_suppression", "boxes")
     if array.size == 0:
         return array.reshape(0, 4)
     if array.ndim != 2 or array.shape[1] != 4:
@@ -183,7 +212,7 @@ def _as_xywh(boxes: Sequence[BoxLike] | ArrayLike) -> Float64:
 
 
 def _as_scores(where: str, scores: ArrayLike, count: int) -> Float64:
-    values = np.asarray(scores, np.float64)
+    values = _floats(scores, where, "scores")
     if values.shape != (count,):
         raise InvalidArgument(f"{where}: expected one score for each of {count} boxes, got shape {list(values.shape)}")
     if np.isnan(values).any():

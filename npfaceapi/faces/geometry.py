@@ -12,13 +12,15 @@ from typing import NamedTuple, Protocol, SupportsFloat, TypeAlias, cast
 
 from numpy.typing import ArrayLike
 
-from npfaceapi.errors import InvalidArgument
+from npfaceapi.errors import InvalidArgument, shown
 from npfaceapi.faces.points import (
     Dimensions,
     DimensionsLike,
     Point,
     PointLike,
     as_dimensions,
+    as_flag,
+    as_number,
     as_points,
     as_score,
     field_of,
@@ -126,7 +128,8 @@ class Box:
             edges = numbers_of(box, "left", "top", "right", "bottom")
             if edges is None:
                 raise InvalidArgument(
-                    f"{type(self).__name__}: expected finite numbers x, y, width, height or left, top, right, bottom, got {box!r}"
+                    f"{type(self).__name__}: expected finite numbers x, y, width, height or left, top, right, bottom, "
+                    f"got {shown(box)}"
                 )
             left, top, right, bottom = edges
             values = [left, top, right - left, bottom - top]
@@ -136,9 +139,9 @@ class Box:
         where = type(self).__name__
         for name, value in zip(("x", "y", "width", "height"), values, strict=True):
             if not is_number(value):
-                raise InvalidArgument(f"{where}: expected {name} to be a finite number, got {value!r}")
+                raise InvalidArgument(f"{where}: expected {name} to be a finite number, got {shown(value)}")
             object.__setattr__(self, name, float(value))
-        if not allow_negative_dimensions:
+        if not as_flag(allow_negative_dimensions, where):
             _check_not_negative(self, where)
 
     @staticmethod
@@ -149,9 +152,10 @@ class Box:
     @staticmethod
     def assert_is_valid_box(box: object, callee: str, allow_negative_dimensions: bool = False) -> None:
         """Raise InvalidArgument, its message beginning with `callee`, unless `box` has x, y, width, height."""
+        callee = callee if isinstance(callee, str) else shown(callee)
         if not Box.is_rect(box):
-            raise InvalidArgument(f"{callee}: expected a box with finite numbers x, y, width, height, got {box!r}")
-        if not allow_negative_dimensions:
+            raise InvalidArgument(f"{callee}: expected a box with finite numbers x, y, width, height, got {shown(box)}")
+        if not as_flag(allow_negative_dimensions, "assert_is_valid_box"):
             _check_not_negative(box, callee)
 
     @property
@@ -234,7 +238,8 @@ class Box:
 
     def pad(self, pad_x: float, pad_y: float) -> Box:
         """The box made wider by `pad_x` and higher by `pad_y` in total, half of it on each side."""
-        return _plain_box(self.x - pad_x / 2, self.y - pad_y / 2, self.width + pad_x, self.height + pad_y)
+        x, y = as_number(pad_x, "Box.pad.pad_x"), as_number(pad_y, "Box.pad.pad_y")
+        return _plain_box(self.x - x / 2, self.y - y / 2, self.width + x, self.height + y)
 
     def clip_at_image_borders(self, img_width: float, img_height: float) -> Box:
         """The part of the box inside of an image, rounded down.
@@ -242,19 +247,21 @@ class Box:
         Quirk: x, y, width and height are rounded down each for itself, so a pixel of the right or bottom edge may be
         lost: (55.5, 35.5, 10, 10) in 60 x 40 gives (55, 35, 4, 4).  A box outside of the image gets a negative size.
         """
+        image_width, image_height = as_dimensions((img_width, img_height), "Box.clip_at_image_borders")
         x, y = max(self.x, 0.0), max(self.y, 0.0)
-        width, height = min(self.right - x, img_width - x), min(self.bottom - y, img_height - y)
+        width, height = min(self.right - x, image_width - x), min(self.bottom - y, image_height - y)
         return _plain_box(x, y, width, height).floor()
 
     def shift(self, sx: float, sy: float) -> Box:
         """The box moved by (sx, sy)."""
-        return _plain_box(self.x + sx, self.y + sy, self.width, self.height)
+        return _plain_box(self.x + as_number(sx, "Box.shift.sx"), self.y + as_number(sy, "Box.shift.sy"), self.width, self.height)
 
     def pad_at_borders(self, image_height: float, image_width: float) -> BorderPadding:
         """Where the pixels of a box that sticks out of an image go in a patch; coordinates count from 1.
 
         Quirk: the height comes first; for x < 1 it is `edy`, not `edx`, that changes.
         """
+        image_width, image_height = as_dimensions((image_width, image_height), "Box.pad_at_borders")
         w, h = self.width + 1, self.height + 1
         edx, edy, x, y, ex, ey = w, h, self.left, self.top, self.right, self.bottom
         if ex > image_width:
@@ -271,7 +278,7 @@ class Box:
         """The box with its edges moved by `region` (left, top, right, bottom in units of its size), squared, rounded."""
         edges = numbers_of(region, "left", "top", "right", "bottom")
         if edges is None:
-            raise InvalidArgument(f"Box.calibrate: expected a region with left, top, right, bottom, got {region!r}")
+            raise InvalidArgument(f"Box.calibrate: expected a region with left, top, right, bottom, got {shown(region)}")
         left, top = self.left + edges[0] * self.width, self.top + edges[1] * self.height
         right, bottom = self.right + edges[2] * self.width, self.bottom + edges[3] * self.height
         return BoundingBox(left, top, right, bottom, True).to_square().round()
@@ -350,7 +357,7 @@ def _check_not_negative(box: object, where: str) -> None:
 
 def _check_label(label: object, where: str) -> None:
     if not is_number(label):
-        raise InvalidArgument(f"{where}: expected label to be a finite number, got {label!r}")
+        raise InvalidArgument(f"{where}: expected label to be a finite number, got {shown(label)}")
 
 
 def as_box(value: BoxLike) -> Box:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from npfaceapi.errors import InvalidArgument
+from npfaceapi.errors import InvalidArgument, shown
 from npfaceapi.faces.geometry import Box, BoxLike, Rect, as_box, min_bbox
 from npfaceapi.faces.points import (
     Dimensions,
@@ -21,6 +21,7 @@ from npfaceapi.faces.points import (
     Point,
     PointLike,
     as_dimensions,
+    as_flag,
     as_point,
     as_points,
     field_of,
@@ -152,13 +153,13 @@ class FaceLandmarks:
         Box(x=5.0, y=7.5, width=30.0, height=15.0)
         """
         if not is_number(min_box_padding):
-            raise InvalidArgument(f"align: expected min_box_padding to be a finite number, got {min_box_padding!r}")
+            raise InvalidArgument(f"align: expected min_box_padding to be a finite number, got {shown(min_box_padding)}")
         if detection is not None:
             box = field_of(detection, "box")
             box = box.floor() if isinstance(box, Box) else as_box(cast("BoxLike", detection))
             shifted = self.shift_by(box.x, box.y)
             return shifted.align(use_dlib_alignment=use_dlib_alignment, min_box_padding=min_box_padding)
-        if use_dlib_alignment:
+        if as_flag(use_dlib_alignment, "align: use_dlib_alignment"):
             return self._align_dlib()
         box = min_bbox(self.positions)
         return box.pad(box.width * min_box_padding, box.height * min_box_padding)
@@ -173,7 +174,7 @@ class FaceLandmarks:
         return Rect(x, y, min(size, self.image_width + x), min(size, self.image_height + y))
 
     def _eyes_and_mouth(self) -> tuple[Point, Point, Point]:
-        raise InvalidArgument(f"align: expected FaceLandmarks68 or FaceLandmarks5 for use_dlib_alignment, got {self!r}")
+        raise InvalidArgument(f"align: expected FaceLandmarks68 or FaceLandmarks5 for use_dlib_alignment, got {shown(self)}")
 
     def __len__(self) -> int:
         return len(self.positions)

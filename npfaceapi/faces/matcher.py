@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from npfaceapi.errors import InvalidArgument, InvalidType, shown
 from npfaceapi.faces.js_numbers import js_number, js_numbers, js_string, round_down
-from npfaceapi.faces.points import as_descriptor, as_number, as_vector, field_of, is_number
+from npfaceapi.faces.points import as_descriptor, as_flag, as_number, as_vector, field_of, is_number
 from npfaceapi.reading.json_text import read_json
 
 __all__ = ["FaceMatch", "FaceMatcher", "LabeledFaceDescriptors", "euclidean_distance"]
@@ -82,7 +82,9 @@ class FaceMatch:
 
         Quirk: the distance is rounded down to two decimals, its binary error included: 0.29 shows as 0.28.
         """
-        return f"{self.label} ({js_number(round_down(self.distance))})" if with_distance else self.label
+        if not as_flag(with_distance, "FaceMatch.to_string"):
+            return self.label
+        return f"{self.label} ({js_number(round_down(self.distance))})"
 
     def to_dict(self) -> dict[str, Any]:
         """The fields in plain JSON types."""
@@ -220,6 +222,9 @@ class FaceMatcher:
 
     def compute_mean_distance(self, query_descriptor: ArrayLike, descriptors: Sequence[ArrayLike]) -> float:
         """The mean euclidean distance of a descriptor to several; 0 if there are none."""
+        each: Any = descriptors
+        if not isinstance(each, (list, tuple)) and not (isinstance(each, np.ndarray) and each.ndim):
+            raise InvalidType(f"FaceMatcher.compute_mean_distance: expected a list of descriptors, got {shown(each)}")
         return _mean([euclidean_distance(d, query_descriptor) for d in descriptors])
 
     def match_descriptor(self, query_descriptor: ArrayLike) -> FaceMatch:

@@ -25,6 +25,7 @@ __all__ = [
     "PointLike",
     "as_descriptor",
     "as_dimensions",
+    "as_flag",
     "as_number",
     "as_point",
     "as_points",
@@ -78,14 +79,21 @@ def is_number(value: object) -> bool:
 def as_number(value: object, where: str) -> float:
     """A finite number as a float; `where` begins the message of the error."""
     if not is_number(value):
-        raise InvalidArgument(f"{where}: expected a finite number, got {value!r}")
+        raise InvalidArgument(f"{where}: expected a finite number, got {shown(value)}")
     return float(value)  # type: ignore[arg-type]
+
+
+def as_flag(value: object, where: str) -> bool:
+    """True or False; `where` begins the message of the error."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise InvalidType(f"{where}: expected True or False, got {shown(value)}")
+    return bool(value)
 
 
 def as_score(value: object, where: str) -> float:
     """A number in [0, 1] as a float; `where` begins the message of the error."""
     if not is_number(value) or not 0 <= value <= 1:  # type: ignore[operator]
-        raise InvalidArgument(f"{where}: expected a number in [0, 1], got {value!r}")
+        raise InvalidArgument(f"{where}: expected a number in [0, 1], got {shown(value)}")
     return float(value)  # type: ignore[arg-type]
 
 
@@ -109,9 +117,11 @@ def numbers_of(thing: object, *names: str) -> list[float] | None:
 
 
 def _pair(value: object) -> list[float] | None:
-    if isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, (str, bytes)) and len(value) == 2:
-        return [float(v) for v in value] if all(is_number(v) for v in value) else None
-    return None
+    if not isinstance(value, (Sequence, np.ndarray)) or isinstance(value, (str, bytes)):
+        return None
+    if (isinstance(value, np.ndarray) and value.ndim != 1) or len(value) != 2:
+        return None
+    return [float(v) for v in value] if all(is_number(v) for v in value) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +135,7 @@ class Point:
         for name in ("x", "y"):
             value = getattr(self, name)
             if not is_number(value):
-                raise InvalidArgument(f"Point: expected {name} to be a finite number, got {value!r}")
+                raise InvalidArgument(f"Point: expected {name} to be a finite number, got {shown(value)}")
             object.__setattr__(self, name, float(value))
 
     def __iter__(self) -> Iterator[float]:
@@ -181,7 +191,7 @@ class Dimensions:
         for name in ("width", "height"):
             value = getattr(self, name)
             if not is_number(value):
-                raise InvalidArgument(f"Dimensions: expected {name} to be a finite number, got {value!r}")
+                raise InvalidArgument(f"Dimensions: expected {name} to be a finite number, got {shown(value)}")
             object.__setattr__(self, name, int(value) if isinstance(value, numbers.Integral) else float(value))
 
     def __iter__(self) -> Iterator[float]:
@@ -204,7 +214,7 @@ def as_point(value: PointLike, where: str = "as_point") -> Point:
         return value
     xy = _pair(value) or numbers_of(value, "x", "y")
     if xy is None:
-        raise InvalidArgument(f"{where}: expected a point (x, y) of finite numbers, got {value!r}")
+        raise InvalidArgument(f"{where}: expected a point (x, y) of finite numbers, got {shown(value)}")
     return Point(*xy)
 
 
@@ -213,11 +223,11 @@ def as_dimensions(value: DimensionsLike, where: str = "as_dimensions") -> Dimens
     if isinstance(value, Dimensions):
         return value
     if isinstance(value, (str, bytes)) or value is None:
-        raise InvalidType(f"{where}: expected a size (width, height), got {value!r}")
+        raise InvalidType(f"{where}: expected a size (width, height), got {shown(value)}")
     given: Any = value
     pair = list(given) if _pair(given) else [field_of(given, "width"), field_of(given, "height")]
     if not all(is_number(v) for v in pair):
-        raise InvalidArgument(f"{where}: expected a size (width, height) of finite numbers, got {value!r}")
+        raise InvalidArgument(f"{where}: expected a size (width, height) of finite numbers, got {shown(value)}")
     return Dimensions(*pair)
 
 

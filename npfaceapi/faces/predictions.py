@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from npfaceapi.errors import InvalidArgument, InvalidType
+from npfaceapi.errors import InvalidArgument, InvalidType, shown
 from npfaceapi.faces.points import as_number
 
 __all__ = [
@@ -74,12 +74,14 @@ class FaceExpressions(Mapping[str, float]):
     def __init__(self, probabilities: ArrayLike | Mapping[str, float]) -> None:
         if isinstance(probabilities, Mapping):
             if set(probabilities) != set(FACE_EXPRESSION_LABELS):
-                raise InvalidArgument(f"FaceExpressions: expected the labels {FACE_EXPRESSION_LABELS}, got {[*probabilities]}")
+                given = shown([*probabilities])
+                raise InvalidArgument(f"FaceExpressions: expected the labels {FACE_EXPRESSION_LABELS}, got {given}")
             probabilities = [probabilities[label] for label in FACE_EXPRESSION_LABELS]
         if not isinstance(probabilities, (Sequence, np.ndarray)) or isinstance(probabilities, str):
             raise InvalidType(f"FaceExpressions: expected 7 probabilities, got {type(probabilities).__name__}")
-        if len(probabilities) != len(FACE_EXPRESSION_LABELS):
-            raise InvalidArgument(f"FaceExpressions: expected 7 probabilities, got {len(probabilities)}")
+        is_number_alone = isinstance(probabilities, np.ndarray) and not probabilities.ndim
+        if is_number_alone or len(probabilities) != len(FACE_EXPRESSION_LABELS):
+            raise InvalidArgument(f"FaceExpressions: expected 7 probabilities, got {shown(probabilities)}")
         for label, value in zip(FACE_EXPRESSION_LABELS, probabilities, strict=True):
             object.__setattr__(self, label, as_number(value, f"FaceExpressions.{label}"))
 
@@ -92,7 +94,7 @@ class FaceExpressions(Mapping[str, float]):
         return dict(self)
 
     def __getitem__(self, label: str) -> float:
-        if label not in FACE_EXPRESSION_LABELS:
+        if not isinstance(label, str) or label not in FACE_EXPRESSION_LABELS:
             raise KeyError(label)
         return float(getattr(self, label))
 
@@ -134,6 +136,6 @@ class AgeAndGenderPrediction:
 def as_gender(value: object, where: str) -> Gender:
     """A `Gender` of "male" or "female"; `where` begins the message of the error."""
     try:
-        return Gender(value)
+        return Gender(value if isinstance(value, str) else "")
     except ValueError:
-        raise InvalidArgument(f'{where}: expected "male" or "female", got {value!r}') from None
+        raise InvalidArgument(f'{where}: expected "male" or "female", got {shown(value)}') from None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from npfaceapi import nets
 from npfaceapi.display.markup import Markup, element
 from npfaceapi.engines.dispatch import current_backend
-from npfaceapi.errors import InvalidArgument
+from npfaceapi.errors import InvalidArgument, shown
 from npfaceapi.faces.results import FaceDetection, FaceResult, Faces
 from npfaceapi.inspection.cascade import CascadeTrace, trace_mtcnn
 from npfaceapi.inspection.detectors import DetectorTrace, trace_ssd, trace_yolo
@@ -121,7 +121,7 @@ def inspect(photo: Photo | NetInput, options: FaceDetectionOptions | None = None
 
 def _options(options: FaceDetectionOptions | None, net: str | None) -> FaceDetectionOptions:
     if net is not None and net not in NETS:
-        raise InvalidArgument(f"inspect: expected net to be one of {', '.join(NETS)}, got {net!r}")
+        raise InvalidArgument(f"inspect: expected net to be one of {', '.join(NETS)}, got {shown(net)}")
     if options is None:
         return DETECTORS[net if net in DETECTORS else next(iter(DETECTORS))].options()
     known = {detector.name: detector.options for detector in DETECTORS.values()}

@@ -112,7 +112,7 @@ class AgeGenderNet(NeuralNetwork):
 
     def forward_input(self, net_input: NetInput) -> dict[str, Values]:
         """`age` [N] in years and `gender` [N,2], the probabilities of male and female."""
-        raw = self.run_net(net_input.to_batch_tensor(SIZE, True))
+        raw = self.run_net(to_net_input(net_input).to_batch_tensor(SIZE, True))
         return {"age": raw["age"], "gender": softmax(raw["gender_logits"])}
 
     def forward(self, photos: Photos) -> dict[str, Values]:

@@ -57,7 +57,7 @@ class FaceExpressionNet(NeuralNetwork):
 
     def forward_input(self, net_input: NetInput) -> Values:
         """Probabilities [N,7]."""
-        return softmax(self.run_net(net_input.to_batch_tensor(SIZE, True))["logits"])
+        return softmax(self.run_net(to_net_input(net_input).to_batch_tensor(SIZE, True))["logits"])
 
     def forward(self, photos: Photos) -> Values:
         """`forward_input` of one photo or a list of them."""

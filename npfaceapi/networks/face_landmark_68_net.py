@@ -19,9 +19,12 @@ from typing import overload
 import numpy as np
 
 from npfaceapi import ops
+from npfaceapi.errors import InvalidArgument, shown
 from npfaceapi.faces.landmarks import FaceLandmarks68
+from npfaceapi.faces.points import as_dimensions
 from npfaceapi.graph import Node, ParamTree
 from npfaceapi.networks.blocks import FEATURE_MEAN_RGB, dense_block, face_features
+from npfaceapi.networks.network_weights import as_array
 from npfaceapi.networks.neural_network import NeuralNetwork, sizes_of
 from npfaceapi.photos.many import few_at_a_time
 from npfaceapi.photos.net_input import NetInput, Photo, Photos, to_net_input
@@ -54,7 +57,7 @@ def forward_tiny(x: Node, p: ParamTree) -> dict[str, Node]:
     return {"points": ops.dense(x, p["fc"]["weights"], p["fc"]["bias"])}  # -> [136]
 
 
-def unpad_points(points: Values, width: int, height: int) -> Values:
+def unpad_points(points: Values, width: float, height: float) -> Values:
     """Points [136] relative to the padded square to [68,2] relative to the crop of width x height; in their dtype throughout.
 
     Quirk: assumes that half of the padding lies before the image, though an odd padding puts its larger half after it.
@@ -84,11 +87,27 @@ class FaceLandmark68Net(NeuralNetwork):
 
     def post_process(self, points: Values, sizes: list[tuple[int, int]]) -> Values:
         """Raw `points` [N,136] to points relative to crops of the given (width, height)."""
-        relative = [unpad_points(p, *size).reshape(-1) for p, size in zip(points, sizes, strict=True)]
-        return np.stack(relative) if relative else points
+        raw, where = as_array(points), f"{self._where()}.post_process"
+        if (
+            not isinstance(sizes, (list, tuple))
+            or raw.ndim != 2
+            or raw.shape[1] != 136
+            or raw.dtype.kind not in "fiu"
+            or len(raw) != len(sizes)
+        ):
+            given = f"{raw.dtype} {list(raw.shape)} and {shown(sizes)}"
+            raise InvalidArgument(f"{where}: expected points [N,136] and N sizes, got {given}")
+        relative = []
+        for each, size in zip(raw, sizes, strict=True):
+            width, height = as_dimensions(size, where)
+            if width <= 0 or height <= 0:
+                raise InvalidArgument(f"{where}: expected width and height above 0, got {width} x {height}")
+            relative.append(unpad_points(each, width, height).reshape(-1))
+        return np.stack(relative) if relative else raw
 
     def forward_input(self, net_input: NetInput) -> Values:
         """Landmarks [N,136] relative to each crop, as face-api.js's `forwardInput` gives them."""
+        net_input = to_net_input(net_input)
         points = self.run_net(net_input.to_batch_tensor(SIZE, True))["points"]
         return self.post_process(points, sizes_of(net_input))
 

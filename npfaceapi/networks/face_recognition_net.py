@@ -124,7 +124,7 @@ class FaceRecognitionNet(NeuralNetwork):
 
     def forward_input(self, net_input: NetInput) -> Values:
         """Descriptors [N,128]."""
-        return self.run_net(net_input.to_batch_tensor(SIZE, True))["descriptor"]
+        return self.run_net(to_net_input(net_input).to_batch_tensor(SIZE, True))["descriptor"]
 
     def forward(self, photos: Photos) -> Values:
         """`forward_input` of one photo or a list of them."""

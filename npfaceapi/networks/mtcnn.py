@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from npfaceapi import ops
-from npfaceapi.errors import InvalidArgument
+from npfaceapi.errors import InvalidArgument, InvalidType, shown
 from npfaceapi.faces.geometry import Rect
 from npfaceapi.faces.landmarks import FaceLandmarks5
 from npfaceapi.faces.results import FaceDetection, FaceResult, extend_with_face_landmarks
@@ -231,6 +231,15 @@ class Mtcnn(NetworkWeights):
 
         `see("scale" | "stage1" | "stage2" | "stage3", ...)` is shown what goes in and comes out on the way.
         """
+        options = options_or_default(options, MtcnnOptions, "Mtcnn.detect_arrays", see)
+        if (
+            not isinstance(image, np.ndarray)
+            or image.dtype != np.uint8
+            or image.ndim != 3
+            or image.shape[2] != 3
+            or not image.size
+        ):
+            raise InvalidType(f"Mtcnn.detect_arrays: expected a photo uint8 [H,W,3], got {shown(image)}")
         H, W = image.shape[:2]
         check_enlargement(options, W, H)
         started = time.perf_counter()
@@ -333,7 +342,7 @@ class Mtcnn(NetworkWeights):
     ) -> list[FaceDetection] | list[list[FaceDetection]]: ...
     def locate_faces(self, photos: Photos, options: MtcnnOptions | None = None, *, see: See = unseen) -> object:
         """The detections of `forward` alone: a list of FaceDetection, or a list of such lists; `see` as in `detect_arrays`."""
-        chosen = options_or_default(options, MtcnnOptions, "Mtcnn.locate_faces")
+        chosen = options_or_default(options, MtcnnOptions, "Mtcnn.locate_faces", see)
         return few_at_a_time(photos, lambda net_input: [self._faces(image, chosen, see) for image in net_input.image_tensors], 1)
 
     def _faces(self, image: Pixels, options: MtcnnOptions, see: See) -> list[FaceDetection]:

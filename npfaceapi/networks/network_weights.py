@@ -15,7 +15,7 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from npfaceapi.errors import FetchError, InvalidArgument, InvalidType, WeightsError
+from npfaceapi.errors import FetchError, InvalidArgument, InvalidType, WeightsError, shown
 from npfaceapi.graph import ParamTree
 from npfaceapi.locks import ForkSafeLock
 from npfaceapi.networks import registry, unbundled
@@ -257,8 +257,8 @@ class NetworkWeights:
 
     def get_param_from_path(self, path: str) -> NDArray[np.float32]:
         """The tensor of that name."""
-        if path not in self.tensors:
-            raise InvalidArgument(f"{self._where()}: expected the name of a tensor, got {path!r}")
+        if not isinstance(path, str) or path not in self.tensors:
+            raise InvalidArgument(f"{self._where()}: expected the name of a tensor, got {shown(path)}")
         return self.tensors[path]
 
     def reassign_param_from_path(self, path: str, tensor: ArrayLike) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from npfaceapi.engines import dispatch
 from npfaceapi.engines.reference import sigmoid, softmax
-from npfaceapi.errors import InvalidArgument, InvalidType
+from npfaceapi.errors import InvalidArgument, InvalidType, shown
 from npfaceapi.graph import Graph, Node, ParamTree, record
 from npfaceapi.networks.loaded import MAX_PROGRAMS, Made, Tensors
 from npfaceapi.networks.network_weights import NetworkWeights, Shapes, as_array
@@ -40,6 +40,7 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+MAX_SIDE = 2**20  # of an input, in pixels
 #: Is shown what a detector sees and says on the way, `see(stage, name=value, ...)`; it must change nothing.
 See = Callable[..., None]
 
@@ -59,8 +60,10 @@ def reshaped_sizes_of(net_input: NetInput, input_size: int) -> list[tuple[int, i
     return [(int(size.width), int(size.height)) for size in reshaped]
 
 
-def options_or_default(options: object, cls: type[T], where: str) -> T:
-    """The options of a detector, by default fresh ones; of another class they are refused."""
+def options_or_default(options: object, cls: type[T], where: str, see: See = unseen) -> T:
+    """The options of a detector, by default fresh ones; those of another class are refused, as is what cannot `see`."""
+    if not callable(see):
+        raise InvalidType(f"{where}: expected see to be a function, got {shown(see)}")
     if options is None:
         return cls()
     if not isinstance(options, cls):
@@ -97,8 +100,11 @@ class NeuralNetwork(NetworkWeights):
         """
         height = self.input_size if height is None else height
         width = height if width is None else width
+        given = f"{shown(height)} x {shown(width)}"
         if not all(isinstance(side, (int, np.integer)) and not isinstance(side, bool) and side > 0 for side in (height, width)):
-            raise InvalidArgument(f"{self._where()}.graph: expected whole numbers from 1 up, got {height!r} x {width!r}")
+            raise InvalidArgument(f"{self._where()}.graph: expected whole numbers from 1 up, got {given}")
+        if max(height, width) > MAX_SIDE:
+            raise InvalidArgument(f"{self._where()}.graph: expected at most {MAX_SIDE} pixels a side, got {given}")
         key = height, width = int(height), int(width)
         with self._lock:
             if key not in self._graphs:
@@ -117,11 +123,18 @@ class NeuralNetwork(NetworkWeights):
         batch = as_array(images)
         if batch.ndim != 4 or batch.shape[3] != 3:
             raise InvalidArgument(f"{self._where()}: expected a batch [N,H,W,3], got an array {list(batch.shape)}")
+        if names is not None and not all(isinstance(name, str) for name in names):
+            raise InvalidType(f"{self._where()}: expected names of nodes, got {shown(names)}")
         if batch.dtype.kind not in "fiu":
             raise InvalidType(f"{self._where()}: expected a batch of numbers, got {batch.dtype}")
         _, H, W, _ = batch.shape
-        program, given = self._program((H, W), names, backend or dispatch.current_backend())
+        program, given = self._program((H, W), names, self._backend(backend))
         return dict(zip(given, program(np.ascontiguousarray(batch, np.float32)), strict=True))
+
+    def _backend(self, name: str | None) -> str:
+        if not isinstance(name, (str, type(None))):
+            raise InvalidType(f"{self._where()}: expected the name of a backend, got {shown(name)}")
+        return name or dispatch.current_backend()
 
     def _program(self, size: tuple[int, int], names: Sequence[str] | None, backend: str) -> Made:
         """A small network takes less time than recording a graph would: whoever comes again only looks into a dict."""
@@ -170,10 +183,10 @@ class NeuralNetwork(NetworkWeights):
         ['conv2d', 'relu']
         """
         graph = self.graph(height, width)
-        name = backend or dispatch.current_backend()
+        name = self._backend(backend)
         program, _ = self._program((graph.input.shape[0], graph.input.shape[1]), None, name)
         if not hasattr(program, "steps"):
-            raise InvalidArgument(f"{self._where()}.plan: expected a backend that plans, numba or cuda, got {name!r}")
+            raise InvalidArgument(f"{self._where()}.plan: expected a backend that plans, numba or cuda, got {shown(name)}")
         return program
 
     def run_net(self, batch: ArrayLike, *, backend: str | None = None) -> dict[str, Values]:
@@ -209,6 +222,8 @@ class NeuralNetwork(NetworkWeights):
             A dict of str to ndarray, by the given names, each [N, ...]; a notebook shows it as pictures.
         """
         chosen = [names] if isinstance(names, str) else names
+        if not isinstance(chosen, (Sequence, type(None))):
+            raise InvalidType(f"{self._where()}.taps: expected names of nodes, got {shown(names)}")
         if chosen is None:
             shape = as_array(batch).shape
             chosen = [node.name for node in self.graph(*shape[1:3]).nodes[1:]] if len(shape) == 4 else []

@@ -168,13 +168,13 @@ class MtcnnOptions:
         object.__setattr__(self, "max_num_scales", _whole(self.max_num_scales, 1, f"{where}.max_num_scales"))
         thresholds = _sequence(self.score_thresholds, f"{where}.score_thresholds")
         if len(thresholds) != 3:
-            raise InvalidArgument(f"{where}.score_thresholds: expected 3 numbers in [0, 1], got {self.score_thresholds!r}")
+            raise InvalidArgument(f"{where}.score_thresholds: expected 3 numbers in [0, 1], got {shown(self.score_thresholds)}")
         thresholds = tuple(as_score(value, f"{where}.score_thresholds") for value in thresholds)
         object.__setattr__(self, "score_thresholds", thresholds)
         if self.scale_steps is not None:
             steps = _sequence(self.scale_steps, f"{where}.scale_steps")
             if not all(is_number(step) and step > 0 for step in steps):
-                raise InvalidArgument(f"{where}.scale_steps: expected numbers > 0, got {self.scale_steps!r}")
+                raise InvalidArgument(f"{where}.scale_steps: expected numbers > 0, got {shown(self.scale_steps)}")
             object.__setattr__(self, "scale_steps", tuple(float(step) for step in steps))
 
     def with_least_score(self, score: float) -> MtcnnOptions:
@@ -206,7 +206,7 @@ def _whole(value: object, smallest: int, where: str) -> int:
 
 def _sequence(value: object, where: str) -> tuple[Any, ...]:
     if isinstance(value, (str, bytes)) or not isinstance(value, (Sequence, np.ndarray)):
-        raise InvalidType(f"{where}: expected a sequence of numbers, got {value!r}")
+        raise InvalidType(f"{where}: expected a sequence of numbers, got {shown(value)}")
     return tuple(value)
 
 
@@ -234,7 +234,7 @@ def validate_config(config: object) -> None:
     def check(name: str, is_valid: Callable[[Any], bool], expected: str) -> None:
         value = field_of(config, name)
         if not is_valid(value):
-            raise InvalidArgument(f"validate_config.{name}: expected {expected}, got {value!r}")
+            raise InvalidArgument(f"validate_config.{name}: expected {expected}, got {shown(value)}")
 
     def is_list(value: Any) -> bool:
         return isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, (str, bytes)) and len(value) > 0

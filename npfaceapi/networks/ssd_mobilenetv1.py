@@ -198,7 +198,7 @@ class SsdMobilenetv1(NeuralNetwork):
 
     def forward_input(self, net_input: NetInput) -> dict[str, list[Values]]:
         """What face-api.js's `forwardInput` gives: decoded `boxes` [5118,4] and `scores` [5118] of each photo."""
-        return self._decoded(net_input.to_batch_tensor(SIZE, False))
+        return self._decoded(to_net_input(net_input).to_batch_tensor(SIZE, False))
 
     def _decoded(self, batch: NDArray[np.float32]) -> dict[str, list[Values]]:
         raw = self.run_net(batch)
@@ -239,7 +239,7 @@ class SsdMobilenetv1(NeuralNetwork):
         list of FaceDetection
             Best first; a list of such lists if a list came in.
         """
-        chosen = options_or_default(options, SsdMobilenetv1Options, "SsdMobilenetv1.locate_faces")
+        chosen = options_or_default(options, SsdMobilenetv1Options, "SsdMobilenetv1.locate_faces", see)
         return few_at_a_time(photos, lambda net_input: self._faces(net_input, chosen, see), MAX_PHOTOS)
 
     def _faces(self, net_input: NetInput, options: SsdMobilenetv1Options, see: See) -> list[list[FaceDetection]]:

@@ -21,7 +21,7 @@ from typing import overload
 import numpy as np
 
 from npfaceapi import ops
-from npfaceapi.errors import InvalidArgument, InvalidType, WeightsError
+from npfaceapi.errors import InvalidArgument, InvalidType, WeightsError, shown
 from npfaceapi.faces.boxes import non_max_suppression
 from npfaceapi.faces.geometry import Rect
 from npfaceapi.faces.results import FaceDetection
@@ -217,7 +217,7 @@ class YoloDetector(NeuralNetwork):
     def forward_input(self, net_input: NetInput, input_size: int | None = None) -> Values:
         """The raw grid [N,C,C,A*K]."""
         size = self.input_size if input_size is None else _checked(input_size)
-        return self.run_net(net_input.to_batch_tensor(size, False))["grid"]
+        return self.run_net(to_net_input(net_input).to_batch_tensor(size, False))["grid"]
 
     def forward(self, photos: Photos, input_size: int | None = None) -> Values:
         """`forward_input` of one photo or a list of them; `input_size` is a multiple of 32."""
@@ -240,7 +240,7 @@ class YoloDetector(NeuralNetwork):
 
         `see` is shown "input", the batch, and for each photo "candidates", as `decode` tells.
         """
-        chosen = options_or_default(options, TinyYolov2Options, f"{self._where()}.locate_faces")
+        chosen = options_or_default(options, TinyYolov2Options, f"{self._where()}.locate_faces", see)
         return few_at_a_time(photos, lambda net_input: self._faces(net_input, chosen, see), MAX_PHOTOS)
 
     def _faces(self, net_input: NetInput, options: TinyYolov2Options, see: See) -> list[list[FaceDetection]]:
@@ -287,7 +287,7 @@ class TinyYolov2(YoloDetector):
     def __init__(self, with_separable_convs: bool = True, *, bundled: bool = False) -> None:
         super().__init__(bundled=bundled)
         if not isinstance(with_separable_convs, bool):
-            raise InvalidType(f"TinyYolov2: expected with_separable_convs to be True or False, got {with_separable_convs!r}")
+            raise InvalidType(f"TinyYolov2: expected with_separable_convs to be True or False, got {shown(with_separable_convs)}")
         self.with_separable_convs = with_separable_convs
         self.config = SEPARABLE if with_separable_convs else FULL
         self.model_name = "tiny_yolov2_separable_conv_model" if with_separable_convs else "tiny_yolov2_model"
@@ -328,5 +328,5 @@ def variant_in(folder: str | os.PathLike[str]) -> TinyYolov2:
 
 def _checked(input_size: int) -> int:
     if isinstance(input_size, bool) or not isinstance(input_size, (int, np.integer)) or input_size < 32 or input_size % 32:
-        raise InvalidArgument(f"input_size: expected a positive multiple of 32, got {input_size!r}")
+        raise InvalidArgument(f"input_size: expected a positive multiple of 32, got {shown(input_size)}")
     return int(input_size)

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from npfaceapi.engines.dispatch import resizing_kernel
-from npfaceapi.errors import InvalidArgument, InvalidType
+from npfaceapi.errors import InvalidArgument, InvalidType, shown
 from npfaceapi.faces.geometry import Dimensions
+from npfaceapi.faces.points import as_descriptor, as_flag
 
 __all__ = [
     "compute_reshaped_dimensions",
@@ -31,6 +32,7 @@ __all__ = [
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
+_MAX_PIXELS = 2**32  # of an output
 _ROWS_AT_ONCE = 32  # of the output: keeps the float64 temporaries in the cache
 
 
@@ -72,6 +74,7 @@ def pad_to_square(img_tensor: NDArray[Scalar], is_center_image: bool = False) ->
         raise InvalidType(f"pad_to_square: expected an array, got {type(img_tensor).__name__}")
     if img_tensor.ndim not in (3, 4):
         raise InvalidArgument(f"pad_to_square: expected an array [H,W,C] or [N,H,W,C], got shape {list(img_tensor.shape)}")
+    is_center_image = as_flag(is_center_image, "pad_to_square: is_center_image")
     height, width = img_tensor.shape[-3:-1]
     if height == width:
         return img_tensor
@@ -169,10 +172,13 @@ def normalize(x: NDArray[np.number], mean_rgb: ArrayLike) -> NDArray[np.float32]
     >>> normalize(np.full((1, 1, 3), 200, np.uint8), (100, 50, 0)).ravel().tolist()
     [100.0, 150.0, 200.0]
     """
-    mean = np.asarray(mean_rgb, np.float32)
-    if mean.ndim != 1 or x.ndim < 1 or x.shape[-1] != mean.size:
-        raise InvalidArgument(f"normalize: expected one mean for each channel of {list(x.shape)}, got shape {list(mean.shape)}")
-    difference: NDArray[np.float32] = x.astype(np.float32) - mean
+    mean = as_descriptor(mean_rgb, "normalize: mean_rgb")
+    if not isinstance(x, np.ndarray) or x.dtype.kind not in "fiu":
+        raise InvalidType(f"normalize: expected an array of numbers, got {shown(x)}")
+    if x.shape[-1:] != mean.shape:
+        raise InvalidArgument(f"normalize: expected one mean for each channel of {list(x.shape)}, got {len(mean)}")
+    with np.errstate(over="ignore"):
+        difference: NDArray[np.float32] = x.astype(np.float32) - mean
     return difference
 
 
@@ -213,6 +219,7 @@ def to_batch_tensor(
     [0.0, 9.0, 9.0, 0.0]
     """
     size, _ = _check_size("to_batch_tensor", (size, size))
+    is_center_inputs = as_flag(is_center_inputs, "to_batch_tensor: is_center_inputs")
     out = np.zeros((len(images), size, size, 3), np.float32)
     for_kernel: list[tuple[NDArray[Any], tuple[int, int, int, int], NDArray[np.float32]]] = []
     for image, square in zip(images, out, strict=True):
@@ -319,6 +326,8 @@ def _check_size(where: str, size: tuple[int, int]) -> tuple[int, int]:
         whole = all(n == m for n, m in zip((height, width), size, strict=True))
     except (TypeError, ValueError, OverflowError):
         whole = False
-    if not whole or height < 1 or width < 1:
-        raise InvalidArgument(f"{where}: expected a size of at least 1 pixel a side, in whole pixels, got {size!r}")
+    if not whole or height < 1 or width < 1 or height * width > _MAX_PIXELS:
+        raise InvalidArgument(
+            f"{where}: expected a size of at least 1 pixel a side, in whole pixels, {_MAX_PIXELS} in all, got {shown(size)}"
+        )
     return height, width

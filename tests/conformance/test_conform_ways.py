@@ -359,6 +359,20 @@ def test_the_time_limit_holds_whatever_a_program_does(tmp_path, spoil, message):
     assert any(part in report.results[0].problem for part in message.split("|")), report.results[0].problem
 
 
+@pytest.mark.skipif(os.name == "nt", reason="names of no UTF-8")
+def test_names_that_no_terminal_shows(tmp_path, folder, capsys):
+    spoil = "reply['answers']['\\ud800\\x1b[31m\\n'] = {'value': 1}"
+    report = judge_program(program(tmp_path, spoil))
+    assert r"\ud800\x1b[31m" in report.results[0].problem
+    for written in (to_html(report), to_junit(report), json.dumps(to_dict(report))):
+        assert "\x1b" not in written
+        written.encode()
+    (folder / "outputs" / os.fsdecode(b"\xff\n.npy")).write_bytes(b"")
+    status, out, _ = run(["check", folder, "--html", tmp_path / "page.html"], capsys)
+    assert status == 1
+    assert r"FAILED \udcff .npy: expected only answers to questions.json" in out
+
+
 def test_a_last_line_needs_no_end(tmp_path):
     spoil = "sys.stdout.write(json.dumps(reply)); sys.stdout.flush(); sys.exit()"
     assert judge_program(program(tmp_path, spoil), RELUS[:1]).counts["passed"] == 1
