@@ -71,8 +71,8 @@ async function unbundledNet(name, folder = process.env.NPFACEAPI_TINY_YOLOV2) {
 // Runs work() while face-api.js's tasks use these networks with the weights of FILES.
 async function using(names, work, folder) {
   const before = { ...faceapi.nets };
-  for (const name of names) faceapi.nets[PLACE[name]] = await unbundledNet(name, folder);
   try {
+    for (const name of names) faceapi.nets[PLACE[name]] = await unbundledNet(name, folder);
     return await work();
   } finally {
     Object.assign(faceapi.nets, before);
