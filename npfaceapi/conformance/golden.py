@@ -13,7 +13,7 @@ import numpy as np
 from npfaceapi.conformance.synthetic import synthetic
 from npfaceapi.errors import GoldenError, WeightsError, shown
 from npfaceapi.faces.points import is_number
-from npfaceapi.networks.registry import all_names
+from npfaceapi.networks.registry import split
 from npfaceapi.networks.unbundled import VARIABLE, WHERE, folder_at_hand
 from npfaceapi.reading.files import open_inside, plain_name, read_up_to, reason_of
 from npfaceapi.reading.json_text import read_json
@@ -86,7 +86,8 @@ def _check_weights(stated: Any) -> None:
     """Complain of what is no `{network: {file: SHA-256}}`."""
     _check(isinstance(stated, dict), "the weights", stated)
     for name, files in stated.items():
-        _check(name in all_names() and isinstance(files, dict) and files != {}, f"for weights of {name}", files)
+        whole = (found := split(name)) is not None and found[1] not in found[0].parts
+        _check(whole and isinstance(files, dict) and files != {}, f"for weights of {name}", files)
         for file, digest in files.items():
             _check("/" not in plain_name(file) and isinstance(digest, str), "weights in the file", file)
 

@@ -135,7 +135,7 @@ def test_a_file_that_is_lost_meanwhile_is_one_clear_line(elsewhere, without):
 @pytest.mark.parametrize(
     "damaged",
     [[], None, "x", {"x": {"a": ""}}, {"mtcnn": {}}, {"mtcnn": []}, {"mtcnn": {"../a": ""}}, {"mtcnn": {"a/b": ""}},
-     {"mtcnn": {"": ""}}, {"mtcnn": {"a": 3}}, {"mtcnn": {"/etc/passwd": ""}}],
+     {"mtcnn": {"": ""}}, {"mtcnn": {"a": 3}}, {"mtcnn_pnet": {"a": ""}}, {"mtcnn": {"/etc/passwd": ""}}],
 )  # fmt: skip
 def test_weights_that_make_no_sense_are_damage(damaged, tmp_path):
     source = ROOT / "golden"
