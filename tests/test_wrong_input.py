@@ -38,8 +38,8 @@ RESULT = faceapi.extend_with_face_landmarks(faceapi.FaceResult(DETECTION, descri
 #: Not here: what is called with what the package made itself, and what runs for seconds or changes the process.
 HOOKS = {"definition", "from_flat", "to_flat"}
 NOT_CALLED = {"warmup", "inspect", "export_net"}
-#: Photos and engines are tried by tests of their own.
-ELSEWHERE = ("npfaceapi.photos.decoding", "npfaceapi.photos.source", "npfaceapi.photos.net_input", "npfaceapi.engines")
+#: Engines are tried by tests of their own, as they are settings of the process.
+ELSEWHERE = ("npfaceapi.engines",)
 
 
 def instances() -> Iterator[Any]:
@@ -50,7 +50,7 @@ def instances() -> Iterator[Any]:
     yield from (faceapi.TinyFaceDetectorOptions(), faceapi.SsdMobilenetv1Options(), faceapi.detect_all_faces(PHOTO, TINY))
     yield from (faceapi.detect_single_face(PHOTO, TINY), copy.copy(nets.tiny_face_detector), faceapi.TinyYolov2())
     yield from (copy.copy(nets.face_landmark_68_tiny_net), copy.copy(nets.age_gender_net), copy.copy(nets.mtcnn))
-    yield copy.copy(nets.mtcnn.pnet)
+    yield from (copy.copy(nets.mtcnn.pnet), faceapi.NetInput([PHOTO]))
 
 
 def calls() -> Iterator[tuple[str, Callable[..., Any]]]:

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from npfaceapi.errors import ImageError, ImageNotFoundError, InvalidType, NpFaceApiError
+from npfaceapi.errors import ImageError, ImageNotFoundError, InvalidType, NpFaceApiError, shown
 from npfaceapi.photos.decoding import decode_array, decode_file, decode_pil, is_base64, is_pil_image
 from npfaceapi.photos.exclusive import exclusive
 from npfaceapi.photos.fetch import fetch_or_throw, is_url
@@ -63,6 +63,8 @@ def load_image(photo: Photo, name: str = "photo") -> Pixels:
     >>> load_image(np.zeros((4, 6), np.uint8)).shape
     (4, 6, 3)
     """
+    if not isinstance(name, str):
+        raise InvalidType(f"load_image: expected name to be a text, got {shown(name)}")
     if isinstance(photo, np.ndarray):
         return decode_array(photo, name)
     if isinstance(photo, str):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from npfaceapi.errors import InvalidArgument, InvalidType
+from npfaceapi.errors import InvalidArgument, InvalidType, shown
 from npfaceapi.faces.detection import ObjectDetection, warn_of_other_sides
 from npfaceapi.faces.geometry import Box, Dimensions
 from npfaceapi.photos.decoding import Pixels, buffer_to_image, to_pil
@@ -85,6 +85,8 @@ class NetInput:
             raise InvalidType(f"NetInput: expected a list of photos, got {type(inputs).__name__}")
         if not inputs:
             raise InvalidArgument("NetInput: expected at least one photo, got an empty list")
+        if not isinstance(treat_as_batch_input, bool):
+            raise InvalidType(f"NetInput: expected treat_as_batch_input to be True or False, got {shown(treat_as_batch_input)}")
         single = len(inputs) == 1 and not treat_as_batch_input
         self._images = [load_image(photo, "photo" if single else f"photos[{index}]") for index, photo in enumerate(inputs)]
         self._treat_as_batch_input = treat_as_batch_input
@@ -102,6 +104,8 @@ class NetInput:
         keep_batch : bool
             Whether `to_batch_tensor` keeps what it made, read-only, for the next network that asks for the same.
         """
+        if not isinstance(images, (list, tuple)) or not all(_is_pixels(image) for image in images) or not images:
+            raise InvalidType(f"NetInput.of_pixels: expected a list of arrays [H,W,3], uint8 or float32, got {shown(images)}")
         net_input = cls.__new__(cls)
         net_input._images, net_input._treat_as_batch_input, net_input._input_size = list(images), True, None
         net_input._keeps_batch = keep_batch
@@ -142,11 +146,14 @@ class NetInput:
 
     def get_input(self, batch_idx: int) -> Pixels:
         """The pixels `[H,W,3]` of one photo."""
+        count = len(self._images)
+        if isinstance(batch_idx, bool) or not isinstance(batch_idx, (int, np.integer)) or not -count <= batch_idx < count:
+            raise InvalidArgument(f"NetInput: expected the number of one of {count} photos, got {shown(batch_idx)}")
         return self._images[batch_idx]
 
     def get_input_dimensions(self, batch_idx: int) -> tuple[int, int, int]:
         """(height, width, 3) of one photo."""
-        height, width, channels = self._images[batch_idx].shape
+        height, width, channels = self.get_input(batch_idx).shape
         return height, width, channels
 
     def get_input_height(self, batch_idx: int) -> int:
@@ -175,6 +182,10 @@ class NetInput:
             self._kept = asked, batch
         self._input_size = input_size
         return batch
+
+
+def _is_pixels(image: object) -> bool:
+    return isinstance(image, np.ndarray) and image.ndim == 3 and image.shape[2] == 3 and image.dtype in (np.uint8, np.float32)
 
 
 def to_net_input(inputs: Photos) -> NetInput:
