@@ -510,7 +510,7 @@ def test_a_password_is_not_shown(url: str) -> None:
 
 
 def test_a_password_is_not_shown_with_a_photo_either(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("npfaceapi.photos.net_input.fetch_or_throw", lambda url: b"no photo")
+    monkeypatch.setattr("npfaceapi.photos.loading.fetch_or_throw", lambda url: b"no photo")
     with pytest.raises(faceapi.ImageError, match=r"^https://\*\*\*@host/a: expected an image") as error:
         faceapi.load_image(f"https://user:{SECRET}@host/a")
     assert SECRET not in str(error.value)
