@@ -18,6 +18,8 @@ from npfaceapi import nets
 from npfaceapi.networks.registry import NETS
 from npfaceapi.tasks import FACE_LANDMARKS
 
+pytestmark = pytest.mark.slow
+
 PHOTO = ROOT / "golden" / "images" / "astronaut.png"
 TINY = faceapi.TinyFaceDetectorOptions(input_size=160)
 PARTS = ("pnet", "rnet", "onet")

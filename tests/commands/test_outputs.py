@@ -15,6 +15,8 @@ from PIL import Image
 
 from helpers import ASTRONAUT
 
+pytestmark = pytest.mark.slow
+
 TINY = ("--detector", "tiny", "--only", "detection")
 PORT = ("conform", "run", "--backend", "reference", "--case", "operations/conv2d/1")
 FORMATS = [name for name in ("npz", "onnx", "safetensors") if name == "npz" or importlib.util.find_spec(name)]

@@ -12,6 +12,8 @@ from PIL import Image
 
 from npfaceapi.photos.loading import load_image
 
+pytestmark = pytest.mark.slow
+
 SIDE = 2000
 SPARE = 24 * 2**20  # blocks at work
 

@@ -26,6 +26,8 @@ from npfaceapi.photos import messages
 from npfaceapi.photos.loading import load_image
 from npfaceapi.photos.messages import telling
 
+pytestmark = pytest.mark.slow
+
 
 def tiff(*tags: tuple[int, int, int, int]) -> bytes:
     """A TIFF file of 4x2 gray pixels with more tags; Pillow warns of a wrong one among those that it needs."""

@@ -23,6 +23,8 @@ from npfaceapi.photos.exclusive import exclusive
 from npfaceapi.photos.loading import load_image
 from npfaceapi.photos.net_input import NetInput
 
+pytestmark = pytest.mark.slow
+
 PIXELS = np.random.default_rng(3).integers(0, 256, (400, 500, 3), dtype=np.uint8)
 FORMATS = ["PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP"]
 

@@ -25,6 +25,8 @@ from npfaceapi.errors import FetchError, InvalidArgument, InvalidType, NpFaceApi
 from npfaceapi.photos.fetch import fetch_or_throw
 from npfaceapi.reading import http
 
+pytestmark = pytest.mark.slow
+
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 TIMEOUT = 0.4
