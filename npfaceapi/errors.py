@@ -30,9 +30,13 @@ def one_line(text: str) -> str:
     A very long one loses its middle: messages begin with a name and end with what is wrong.  A user and a password in a URL are
     left out.
     """
-    line = re.sub(r"(?<=://)[^/?#\s]*@", "***@", " ".join(text.split()))
-    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
-    return shown if len(shown) <= LONGEST else f"{shown[: LONGEST // 2]}...{shown[-LONGEST // 2 :]}"
+    line = printable(re.sub(r"(?<=://)[^/?#\s]*@", "***@", " ".join(text.split())))
+    return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]}...{line[-LONGEST // 2 :]}"
+
+
+def printable(text: str) -> str:
+    """A text with what a terminal does not show, or obeys, escaped."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 class _Short(reprlib.Repr):

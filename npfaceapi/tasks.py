@@ -24,7 +24,7 @@ from npfaceapi.faces.results import FaceDetection, FaceResult, Faces, extend_wit
 from npfaceapi.locks import ForkSafeLock
 from npfaceapi.networks.options import FaceDetectionOptions, MtcnnOptions, SsdMobilenetv1Options, TinyYolov2Options
 from npfaceapi.networks.registry import detector_of
-from npfaceapi.photos.many import MAX_CROPS, MAX_PHOTOS, each_photo, in_chunks
+from npfaceapi.photos.many import MAX_CROPS, MAX_PHOTOS, by_chunks, each_photo
 from npfaceapi.photos.net_input import NetInput, Photo, Photos, Pixels, pixel_rect
 from npfaceapi.photos.source import PhotoSource
 
@@ -93,11 +93,7 @@ class ComposableTask(Generic[Result_co, Extended_co]):
     def _results(self) -> tuple[list[Faces[FaceDetection]] | list[Faces[FaceResult]], bool]:
         """The faces of each photo, and whether a list of photos came in."""
         photos, is_batch = each_photo(self.photo)
-        results: list[Any] = []
-        chunks = in_chunks(photos, MAX_PHOTOS)
-        while chunk := next(chunks, None):
-            results += self._results_of(chunk)
-            del chunk  # else its photos would be held while the next are decoded
+        results: list[Any] = by_chunks(photos, self._results_of, MAX_PHOTOS)
         return results, is_batch
 
     def _results_of(self, photos: Sequence[tuple[Photo, Pixels]]) -> list[Faces[FaceDetection]] | list[Faces[FaceResult]]:

@@ -10,7 +10,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path, PurePath
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -25,13 +25,12 @@ from npfaceapi.commands.photos import (
     expand_photos,
     load_detector,
     photo_limit,
-    printable,
     read_photo,
     with_progress,
 )
 from npfaceapi.display.plain_table import format_table
-from npfaceapi.errors import FetchError, InvalidArgument, InvalidType
-from npfaceapi.output_files import MADE_BY, Output, check_outputs, is_drawing, is_json_lines, refused_outputs, write_whole
+from npfaceapi.errors import FetchError, InvalidArgument, InvalidType, printable
+from npfaceapi.output_files import MADE_BY, Output, is_drawing, is_json_lines, refused_outputs, write_whole
 
 if TYPE_CHECKING:
     from npfaceapi.faces.results import FaceResult
@@ -68,12 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     photos, failed = expand_photos(arguments.photos)
-    inputs = [*photos, *weights_read(arguments)]
-    if arguments.json is not None:
-        check_outputs([Output("--json", arguments.json, is_json_lines("faces"))], inputs, overwrite=arguments.overwrite)
-    drawings: Iterable[Path | InvalidArgument | None] = [None] * len(photos)
-    if arguments.draw is not None:
-        drawings = _drawings(photos, inputs, arguments.draw, arguments.overwrite)
+    drawings = _check_outputs(arguments, photos)
     load_detector(arguments)
     with contextlib.ExitStack() as stack:
         stack.enter_context(photo_limit(arguments.max_megapixels))
@@ -147,27 +141,42 @@ def _table(faces: list[FaceResult]) -> str:
     )
 
 
-def _drawings(photos: Sequence[str], inputs: Sequence[str], folder: Path, overwrite: bool) -> list[Path | InvalidArgument]:
-    """Where the drawing of each photo goes, or why it cannot go there; the folder is made.
+def _check_outputs(arguments: argparse.Namespace, photos: Sequence[str]) -> list[Path | InvalidArgument | None]:
+    """Where the drawing of each photo goes, or why it cannot go there; what is wrong with --json is an error.
 
     All are looked at before the first is written: a drawing must not be what a later photo is read from.
     """
+    paths = _drawings(photos, arguments.draw) if arguments.draw is not None else []
+    outputs = [Output("--draw", path, is_drawing) for path in paths]
+    if arguments.json is not None:
+        outputs.append(Output("--json", arguments.json, is_json_lines("faces")))
+    refusals = refused_outputs(outputs, [*photos, *weights_read(arguments)], overwrite=arguments.overwrite)
+    if arguments.json is not None and (refusal := refusals.pop()) is not None:
+        raise refusal
+    if not paths:
+        return [None] * len(photos)
+    own = arguments.draw.resolve()
+    each = zip(photos, paths, refusals, strict=True)
+    return [refusal or _beside(photo, arguments.draw, own) or path for photo, path, refusal in each]
+
+
+def _beside(photo: str, folder: Path, own: Path) -> InvalidArgument | None:
+    """Why a photo is not drawn into its own folder."""
+    if not os.path.exists(photo) or Path(photo).parent.resolve() != own:
+        return None
+    return InvalidArgument(
+        f"{photo}: expected --draw to name another folder than the photo's own, got {folder}: nothing is overwritten"
+    )
+
+
+def _drawings(photos: Sequence[str], folder: Path) -> list[Path]:
+    """The paths of the drawings, one a photo; the folder is made."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        own = folder.resolve()
     except OSError as error:
         raise InvalidArgument(f"--draw {folder}: expected a folder to write to, got: {error.strerror or error}") from None
     taken: set[str] = set()
-    paths = [folder / _free_name(_stem(photo), taken) for photo in photos]
-    refusals = refused_outputs([Output("--draw", path, is_drawing) for path in paths], inputs, overwrite=overwrite)
-    drawings: list[Path | InvalidArgument] = []
-    for photo, path, refusal in zip(photos, paths, refusals, strict=True):
-        if refusal is None and os.path.exists(photo) and Path(photo).parent.resolve() == own:
-            refusal = InvalidArgument(
-                f"{photo}: expected --draw to name another folder than the photo's own, got {folder}: nothing is overwritten"
-            )
-        drawings.append(refusal or path)
-    return drawings
+    return [folder / _free_name(_stem(photo), taken) for photo in photos]
 
 
 def _stem(photo: str) -> str:
@@ -185,13 +194,11 @@ def _stem(photo: str) -> str:
 
 def _free_name(stem: str, taken: set[str]) -> str:
     """`stem.png`, or with a number if that is taken, also by a name in other letters; as long as file systems allow."""
-    for count in itertools.count(1):
-        ending = f"-{count}.png" if count > 1 else ".png"
-        name = os.fsencode(stem)[: LONGEST_NAME - len(ending)].decode(errors="ignore") + ending
-        if name.casefold() not in taken:
-            taken.add(name.casefold())
-            return name
-    raise AssertionError
+    endings = itertools.chain([".png"], (f"-{count}.png" for count in itertools.count(2)))
+    names = (os.fsencode(stem)[: LONGEST_NAME - len(ending)].decode(errors="ignore") + ending for ending in endings)
+    free = next(name for name in names if name.casefold() not in taken)
+    taken.add(free.casefold())
+    return free
 
 
 def _draw(image: Pixels, faces: list[FaceResult], path: Path) -> None:

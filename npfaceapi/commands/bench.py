@@ -13,7 +13,7 @@ from npfaceapi.commands.options import IN_USE, add_overwrite, add_shared, name_a
 from npfaceapi.commands.photos import chosen_backend, with_progress
 from npfaceapi.display.plain_table import format_table
 from npfaceapi.errors import InvalidArgument
-from npfaceapi.networks.registry import all_names, shown
+from npfaceapi.networks.registry import all_names, listed
 from npfaceapi.output_files import Output, check_outputs, is_json, is_text_with, write_whole
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def _net(text: str) -> str:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    own = f"one of {shown(all_names())}; may be repeated; default: all that have weights"
+    own = f"one of {listed(all_names())}; may be repeated; default: all that have weights"
     add_shared(parser, "--net", own, type=_net, action="append", default=[])
     add_shared(parser, "--size", "with --net; default: its own", type=size)
     parser.add_argument(

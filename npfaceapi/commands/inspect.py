@@ -14,11 +14,10 @@ from npfaceapi.commands.photos import (
     detector_options,
     load_detector,
     photo_limit,
-    printable,
     read_photo,
 )
-from npfaceapi.errors import InvalidArgument
-from npfaceapi.networks.registry import DETECTORS, NETS, shown
+from npfaceapi.errors import InvalidArgument, printable
+from npfaceapi.networks.registry import DETECTORS, NETS, listed
 from npfaceapi.output_files import Output, check_outputs, generator, is_text_with
 
 __all__ = ["add_arguments", "run"]
@@ -26,7 +25,7 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("photo", metavar="PHOTO", help="image file or URL (or - for standard input)")
-    own = f"one of {shown(NETS)}; default: the detector and all networks of the face"
+    own = f"one of {listed(NETS)}; default: the detector and all networks of the face"
     add_shared(parser, "--net", own, type=name_among(NETS))
     add_shared(parser, "--out", "default: report.html", type=Path, default=Path("report.html"))
     add_overwrite(parser)

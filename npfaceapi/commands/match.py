@@ -20,12 +20,11 @@ from npfaceapi.commands.photos import (
     load_detector,
     photo_limit,
     photos_in,
-    printable,
     read_photo,
     with_progress,
 )
 from npfaceapi.display.plain_table import format_table
-from npfaceapi.errors import FetchError, InvalidArgument, InvalidType
+from npfaceapi.errors import FetchError, InvalidArgument, InvalidType, printable
 from npfaceapi.output_files import Output, check_outputs, is_json_lines
 
 if TYPE_CHECKING:

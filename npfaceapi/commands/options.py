@@ -11,7 +11,7 @@ from typing import Any
 
 from npfaceapi.display.standard_error import say
 from npfaceapi.errors import InvalidArgument
-from npfaceapi.networks.registry import all_names, full_name, shown
+from npfaceapi.networks.registry import all_names, full_name, listed
 from npfaceapi.networks.unbundled import VARIABLE, folder_at_hand
 
 __all__ = [
@@ -65,7 +65,7 @@ def add_shared(parser: argparse.ArgumentParser, option: str, own: str = "", **mo
 def add_net(parser: argparse.ArgumentParser) -> None:
     """Let a command take the network that it is about, each variant and each part by its own name."""
     names = all_names()
-    parser.add_argument("net", type=name_among(names), metavar="NET", help=f"the network (one of {shown(names)})")
+    parser.add_argument("net", type=name_among(names), metavar="NET", help=f"the network (one of {listed(names)})")
 
 
 def add_case_arguments(parser: argparse.ArgumentParser) -> None:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from npfaceapi.commands.options import IN_USE, add_shared, name_among, weights_read
 from npfaceapi.display.standard_error import is_terminal, say
-from npfaceapi.errors import ImageError, InvalidArgument, one_line
-from npfaceapi.networks.registry import DETECTORS, detector_called, shown
+from npfaceapi.errors import ImageError, InvalidArgument, one_line, printable
+from npfaceapi.networks.registry import DETECTORS, detector_called, listed
 from npfaceapi.networks.unbundled import VARIABLE
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ __all__ = [
     "load_detector",
     "photo_limit",
     "photos_in",
-    "printable",
     "read_photo",
     "with_progress",
 ]
@@ -63,7 +62,7 @@ def add_detector_choice(parser: argparse.ArgumentParser, default: str | None = N
         type=name_among(DETECTORS, "detector"),
         default=default,
         metavar="NAME",
-        help=f"what finds the faces (one of {shown(DETECTORS)}; default: {DEFAULT_DETECTOR})",
+        help=f"what finds the faces (one of {listed(DETECTORS)}; default: {DEFAULT_DETECTOR})",
     )
     parser.add_argument(
         "--min-confidence", type=probability, metavar="X", help="smallest score of a face (0 to 1; default: 0.5, with mtcnn 0.7)"
@@ -174,17 +173,13 @@ def read_photo(photo: str) -> Pixels:
     return load_image(sys.stdin.buffer.read(), "standard input")
 
 
-def printable(name: str) -> str:
-    """A name on a line of the results: control characters escaped, nothing cut."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
-
-
 def with_progress(items: Sequence[str]) -> Iterator[str]:
     """The items, with "[3/10] name" on standard error while one is worked on: only for several, only on a terminal."""
     shown = len(items) > 1 and is_terminal()
     for i, item in enumerate(items, 1):
         if shown:
-            line = f"[{i}/{len(items)}] {item}"[: shutil.get_terminal_size().columns - 1]  # a longer one could not be wiped out
+            line = f"[{i}/{len(items)}] {printable(item)}"
+            line = line[: shutil.get_terminal_size().columns - 1]  # a longer one could not be wiped out
             say(f"\r\x1b[K{line}", end="")
         yield item
         if shown:

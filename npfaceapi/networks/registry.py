@@ -26,8 +26,8 @@ __all__ = [
     "detector_called",
     "detector_of",
     "full_name",
+    "listed",
     "proper",
-    "shown",
     "split",
 ]
 
@@ -133,7 +133,7 @@ def proper(name: str) -> list[str]:
     return [f"{name}_{part}" for part in inside] or [name]
 
 
-def shown(names: Iterable[str]) -> str:
+def listed(names: Iterable[str]) -> str:
     """Full names in a list for people, each with the short one that does as well: `ssd_mobilenetv1|ssd, age_gender_net`."""
     return ", ".join(
         f"{name}|{NETS[name].called}" if name in NETS and NETS[name].called not in ("", name) else name for name in names
@@ -155,7 +155,7 @@ def full_name(called: str, among: Iterable[str], kind: str = "network") -> str:
     among = tuple(among)
     name = next((net.name for net in DETECTORS.values() if net.called == called), called)
     if name not in among:
-        raise InvalidArgument(f"expected a {kind} out of {shown(among)}, got {called!r}")
+        raise InvalidArgument(f"expected a {kind} out of {listed(among)}, got {called!r}")
     return name
 
 

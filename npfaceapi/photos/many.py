@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar, cast
 
 from npfaceapi.errors import InvalidArgument
 from npfaceapi.photos.net_input import NetInput, Photo, Photos, Pixels, load_image
 
-__all__ = ["each_photo", "few_at_a_time", "in_chunks"]
+__all__ = ["by_chunks", "each_photo", "few_at_a_time"]
 
 T = TypeVar("T")
 
@@ -63,6 +63,18 @@ def in_chunks(photos: Iterable[tuple[Photo, Pixels]], most: int) -> Iterator[lis
         yield chunk
 
 
+def by_chunks(
+    photos: Iterator[tuple[Photo, Pixels]], function: Callable[[list[tuple[Photo, Pixels]]], Sequence[T]], most: int
+) -> list[T]:
+    """The results that a function gives for chunks of photos, each a result a photo."""
+    results: list[T] = []
+    chunks = in_chunks(photos, most)
+    while chunk := next(chunks, None):
+        results += function(chunk)
+        del chunk  # else its photos would be held while the next are decoded
+    return results
+
+
 def few_at_a_time(photos: Photos, function: Callable[[NetInput], list[T]], most: int = MAX_CROPS) -> T | list[T]:
     """What a function gives for photos, of which few are decoded at a time.
 
@@ -84,9 +96,5 @@ def few_at_a_time(photos: Photos, function: Callable[[NetInput], list[T]], most:
         results, is_batch = function(photos), photos.is_batch_input
     else:
         decoded, is_batch = each_photo(photos)
-        results = []
-        chunks = in_chunks(decoded, most)
-        while chunk := next(chunks, None):
-            results += function(NetInput.of_pixels([image for _, image in chunk]))
-            del chunk  # else its photos would be held while the next are decoded
+        results = by_chunks(decoded, lambda chunk: function(NetInput.of_pixels([image for _, image in chunk])), most)
     return results if is_batch else results[0]

@@ -7,13 +7,10 @@ to public addresses only; what counts is the address that is connected to, whate
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import http.client
 import io
-import ipaddress
 import queue
-import re
 import socket
 import ssl
 import string
@@ -22,12 +19,23 @@ import time
 import urllib.request
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar, cast
-from urllib.parse import quote, unquote, urljoin
+from urllib.parse import quote, urljoin
 
 from npfaceapi._version import __version__
-from npfaceapi.errors import FetchError, one_line, shown
+from npfaceapi.errors import FetchError, one_line
+from npfaceapi.reading.addresses import (
+    PORTS,
+    Place,
+    Proxy,
+    Refused,
+    is_public,
+    place_of,
+    proxy_of,
+    seems_public,
+    without_password,
+)
 
-__all__ = ["Request", "is_public", "read_url"]
+__all__ = ["Request", "read_url"]
 
 T = TypeVar("T")
 
@@ -36,7 +44,6 @@ MAX_HEAD_BYTES = 2**18  # status line and header lines of one answer
 _CHUNK = 2**16
 _OVERHEAD = 8  # how many times as long as itself a body may be that comes in chunks; in chunks of one byte it is 6 times as long
 _NOT_FOR_OTHERS = {"authorization", "content-length", "content-type", "cookie", "host", "proxy-authorization"}
-_UNICAST, _NAT64 = ipaddress.IPv6Network("2000::/3"), ipaddress.IPv6Network("64:ff9b::/96")
 
 
 class Request(NamedTuple):
@@ -63,7 +70,7 @@ def read_url(request: Request, timeout: float, max_bytes: int, write: Callable[[
     FetchError
         Whatever goes wrong; the message names the URL, without a password.
     """
-    fetch, url = _Fetch(time.monotonic() + timeout, max_bytes), _without_password(request.url)
+    fetch, url = _Fetch(time.monotonic() + timeout, max_bytes), without_password(request.url)
     try:
         with contextlib.closing(fetch.answer(request)) as answer:
             length, count = answer.length, 0
@@ -75,133 +82,32 @@ def read_url(request: Request, timeout: float, max_bytes: int, write: Callable[[
                     raise _TooLong
                 write(piece)
             if length not in (None, count):
-                raise _Refused(f"expected {length} bytes, got {count}")
+                raise Refused(f"expected {length} bytes, got {count}")
     except _TooLong:
         raise FetchError(f"{url}: expected at most {max_bytes} bytes, got more") from None
     except TimeoutError:
         raise FetchError(f"failed to fetch: no answer within {timeout:g} s, from url: {url}") from None
-    except (_Refused, OSError, http.client.HTTPException, ValueError) as error:
+    except (Refused, OSError, http.client.HTTPException, ValueError) as error:
         reason = one_line(str(error))[:200] or type(error).__name__
         raise FetchError(f"failed to fetch: {reason}, from url: {url}") from None
-
-
-class _Refused(Exception):
-    """Why a URL is not read, without its name."""
 
 
 class _TooLong(Exception):
     """The body is longer than it may be."""
 
 
-# ------------------------------------------------------------------ URLs and addresses
-
-
-class _Place(NamedTuple):
-    """Whom a URL asks, and for what."""
-
-    scheme: str
-    host: str  # a name in ASCII, or an address without brackets
-    port: int
-    path: str  # with the query
-
-    @property
-    def netloc(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == _PORTS.get(self.scheme) else f"{host}:{self.port}"
-
-
-_PORTS = {"http": 80, "https": 443}
-_URL = re.compile(r"(https?)://([^/?#\\]*)([^#]*)", re.IGNORECASE | re.DOTALL)
-_AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^\[\]:@]+)(?::([0-9]*))?")
-_PROXY = re.compile(r"(?:([a-z][a-z0-9+.-]*)://)?(?:(.*)@)?([^/]*).*", re.IGNORECASE | re.DOTALL)
-
-
-def _place(url: str) -> _Place:
-    parts = _URL.match(url)
-    if parts is None:
-        raise _Refused(f"expected a URL of http or https, got one of {shown(url.partition(':')[0])}")
-    scheme, authority, path = parts[1].lower(), parts[2], quote(parts[3], safe=string.punctuation)
-    if "@" in authority:
-        raise _Refused("expected a URL without user and password (a header can carry them), got one with them")
-    host, port = _host_and_port(authority)
-    return _Place(scheme, host, _PORTS[scheme] if port is None else port, path if path.startswith("/") else f"/{path}")
-
-
-def _without_password(url: str) -> str:
-    """The URL for a message: what stands before the host is left out, also where a stray / ? or # seems to end it."""
-    parts = _URL.match(url)
-    try:
-        _host_and_port(parts[2] if parts else "")
-    except (_Refused, ValueError):
-        return f"{url.partition('//')[0]}//***@{url.rpartition('@')[2]}" if "@" in url else url
-    return url
-
-
-def _host_and_port(authority: str) -> tuple[str, int | None]:
-    parts = _AUTHORITY.fullmatch(authority)
-    if parts is None or len(parts[2] or "") > 5 or int(parts[2] or 0) > 65535:
-        raise _Refused("expected a host, or a host and the number of a port, got something else")  # it can be a password
-    host = unquote(parts[1].strip("[]"))
-    if not host.isascii():
-        host = host.encode("idna").decode("ascii")
-    if not re.fullmatch(r"[!-~]{1,255}", host) or set("/?#@\\") & set(host):
-        raise _Refused(f"expected the name of a host, got {shown(host)}")
-    return host, int(parts[2]) if parts[2] else None
-
-
-class _Proxy(NamedTuple):
-    is_secure: bool  # spoken to over TLS
-    host: str
-    port: int
-    headers: dict[str, str]
-
-
-def _proxy(named: str, scheme: str) -> _Proxy:
-    """The proxy that the environment names for URLs of a scheme."""
-    parts = _PROXY.fullmatch(named)
-    assert parts is not None
-    spoken = (parts[1] or "http").lower()
-    if spoken not in _PORTS:
-        raise _Refused(f"expected a proxy of http or https, got one of {shown(spoken)}")
-    host, port = _host_and_port(parts[3])
-    user = base64.b64encode(unquote(parts[2] or "").encode()).decode("ascii")
-    # what goes to https goes through a tunnel, which is asked for in plain text, whatever the scheme of the proxy
-    return _Proxy(
-        spoken == "https" and scheme == "http",
-        host,
-        _PORTS["https" if "https" in (spoken, scheme) else "http"] if port is None else port,
-        {"proxy-authorization": f"Basic {user}"} if user else {},
-    )
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address is one of the Internet: not private, loopback, link-local, reserved or multicast."""
-    ip = ipaddress.ip_address(address)
-    if isinstance(ip, ipaddress.IPv4Address):
-        return ip.is_global and not ip.is_multicast
-    inner = ip.ipv4_mapped or ip.sixtofour or (ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else None)
-    return is_public(str(inner)) if inner else ip in _UNICAST and not ip.is_private
-
-
-def _seems_public(host: str) -> bool:
-    """The same for a host that a proxy looks up: of names only localhost is known."""
-    with contextlib.suppress(OSError):
-        host = socket.inet_ntoa(socket.inet_aton(host))  # of forms like 127.1 and 0x7f000001
-    try:
-        return is_public(host)
-    except ValueError:
-        return host.lower().rstrip(".").rpartition(".")[2] != "localhost"
+# ------------------------------------------------------------------ redirects
 
 
 def _redirected(request: Request, answer: http.client.HTTPResponse) -> Request:
     """The request that an answer asks for, as browsers make it."""
     if request.method not in ("GET", "HEAD", "POST") or (request.method == "POST" and answer.status in (307, 308)):
-        raise _Refused(f"({answer.status}) {answer.reason}")
+        raise Refused(f"({answer.status}) {answer.reason}")
     try:
         url = urljoin(request.url, quote(answer.headers["location"].strip(), safe=string.punctuation, encoding="iso-8859-1"))
     except ValueError:
-        raise _Refused("expected a redirect to a URL, got something else") from None
-    old, new = _place(request.url), _place(url)
+        raise Refused("expected a redirect to a URL, got something else") from None
+    old, new = place_of(request.url), place_of(url)
     left_out = {"content-type", "content-length"} if old[:3] == new[:3] else _NOT_FOR_OTHERS
     headers = {name: value for name, value in request.headers.items() if name not in left_out}
     return Request(url, "GET" if request.method == "POST" else request.method, headers, None)
@@ -232,14 +138,14 @@ class _Fetch:
                 return answer
             answer.close()
             if answer.status not in (301, 302, 303, 307, 308) or "location" not in answer.headers:
-                raise _Refused(f"({answer.status}) {answer.reason}")
+                raise Refused(f"({answer.status}) {answer.reason}")
             request = _redirected(request, answer)
-        raise _Refused(f"expected at most {MAX_REDIRECTS} redirects, got more")
+        raise Refused(f"expected at most {MAX_REDIRECTS} redirects, got more")
 
     def _ask(self, request: Request) -> http.client.HTTPResponse:
-        place = _place(request.url)
+        place = place_of(request.url)
         named = urllib.request.getproxies().get(place.scheme)
-        proxy = _proxy(named, place.scheme) if named and not self._in_time(urllib.request.proxy_bypass, place.netloc) else None
+        proxy = proxy_of(named, place.scheme) if named and not self._in_time(urllib.request.proxy_bypass, place.netloc) else None
         headers = {"user-agent": f"npfaceapi/{__version__}", **request.headers, "connection": "close"}
         if request.body is not None:
             headers.setdefault("content-type", "application/x-www-form-urlencoded")
@@ -253,30 +159,30 @@ class _Fetch:
         finally:
             connection.let_go()
 
-    def connect(self, place: _Place, proxy: _Proxy | None) -> socket.socket:
+    def connect(self, place: Place, proxy: Proxy | None) -> socket.socket:
         """A connection to a proxy, or to that place itself."""
         if proxy is not None:
-            self._check(_seems_public(place.host))
+            self._check(seems_public(place.host))
         server = proxy or place
         addresses = self._in_time(socket.getaddrinfo, server.host, server.port, 0, socket.SOCK_STREAM)
-        failure: Exception = _Refused("expected a host with an address, got one without")
+        failure: Exception = Refused("expected a host with an address, got one without")
         for i, (family, kind, protocol, _, address) in enumerate(addresses):
             public = proxy is not None or is_public(str(address[0]))
             try:
                 self._check(public)
                 sock = self._connected(address, self.left() / (len(addresses) - i), family, kind, protocol)
-            except (_Refused, OSError) as error:
+            except (Refused, OSError) as error:
                 failure = error
             else:
                 if self._public_only is None:
-                    self._public_only = public if proxy is None else _seems_public(place.host)
+                    self._public_only = public if proxy is None else seems_public(place.host)
                 return sock
         raise failure
 
     def _check(self, is_public: bool) -> None:
         """Refuse a place of a private network, if the fetch began at a public one."""
         if self._public_only and not is_public:
-            raise _Refused("expected a redirect to a public address, got one into a private network")
+            raise Refused("expected a redirect to a public address, got one into a private network")
 
     def _connected(self, address: Any, timeout: float, *kind: int) -> socket.socket:
         sock = socket.socket(*kind)
@@ -304,7 +210,7 @@ class _Fetch:
         except queue.Empty:
             raise TimeoutError from None
         except RuntimeError as failure:  # no thread to be had
-            raise _Refused(str(failure)) from None
+            raise Refused(str(failure)) from None
         if error is not None:
             raise error
         return cast("T", value)
@@ -313,10 +219,10 @@ class _Fetch:
 class _Connection(http.client.HTTPConnection):
     """A connection for one request."""
 
-    def __init__(self, fetch: _Fetch, place: _Place, proxy: _Proxy | None) -> None:
+    def __init__(self, fetch: _Fetch, place: Place, proxy: Proxy | None) -> None:
         super().__init__(place.host, place.port)
         self.response_class = _Answer
-        self.default_port = _PORTS[place.scheme]
+        self.default_port = PORTS[place.scheme]
         self._fetch, self._place, self._proxy = fetch, place, proxy
 
     def connect(self) -> None:
@@ -336,7 +242,7 @@ class _Connection(http.client.HTTPConnection):
             raise
         self.sock = _Wire(sock, self._fetch)
 
-    def _open_tunnel(self, wire: _Wire, proxy: _Proxy) -> None:
+    def _open_tunnel(self, wire: _Wire, proxy: Proxy) -> None:
         target = self._place._replace(scheme="").netloc  # with the port, whatever it is
         headers = {"host": target, **proxy.headers}
         lines = [f"CONNECT {target} HTTP/1.1", *(f"{name.title()}: {value}" for name, value in headers.items()), "", ""]
@@ -344,7 +250,7 @@ class _Connection(http.client.HTTPConnection):
         with contextlib.closing(_Answer(wire, method="CONNECT")) as answer:  # type: ignore[arg-type]
             answer.begin()
             if answer.status != 200:
-                raise _Refused(f"expected a tunnel through the proxy, got ({answer.status}) {answer.reason}")
+                raise Refused(f"expected a tunnel through the proxy, got ({answer.status}) {answer.reason}")
 
     def let_go(self) -> None:
         """Leave the socket to the answer that was given, or close it."""
@@ -390,7 +296,7 @@ class _Reader(io.RawIOBase):
         count = self._raw.readinto(buffer) or 0
         self._left -= count
         if self._left < 0:
-            raise _Refused(self._reason)
+            raise Refused(self._reason)
         return count
 
     def close(self) -> None:

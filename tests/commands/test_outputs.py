@@ -120,6 +120,13 @@ def test_drawings_replace_no_photo_and_no_picture_of_others(run, place):
     assert run("analyze", *TINY, "p1/IMG.jpg", "--draw", "p3")[0] == 0  # its own drawing by now
 
 
+def test_a_drawing_and_the_json_are_two_files(run, place):
+    status, out, err = run("analyze", *TINY, "face.png", "--draw", "out", "--json", "out/face.png")
+    assert (status, out) == (2, "")
+    assert "--json out/face.png: expected a file of its own, got the one of --draw" in err
+    assert list(Path("out").iterdir()) == []
+
+
 def test_drawings_below_the_photos_are_not_searched(run, place):
     for _ in range(2):
         status, out, err = run("analyze", *TINY, "known", "--draw", "known/drawn")

@@ -215,7 +215,9 @@ class Port(JsonTarget):
         port = ProgramPort([sys.executable, "-I", "-S", "-c", script, str(self.folder / "reply")], 10)
         try:
             return port.answer(Question("c", "raw", "net", {}, {}, ["points"]))
-        except (PortFailed, NotClaimed) as error:
+        except NotClaimed as error:
+            return error
+        except PortFailed as error:
             raise GoldenError(str(error)) from None
         finally:
             port.close()

@@ -18,14 +18,15 @@ def test_short_campaign(name):
     figures = campaign.try_inputs(name, 0, TARGETS[name].short, 30)
     assert figures.findings == []
     assert figures.tried > TARGETS[name].short / 10
-    assert figures.accepted < figures.tried
+    assert 0 < figures.accepted < figures.tried
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_seeds_are_accepted(name, tmp_path, monkeypatch):
+def test_seeds_are_accepted(name, tmp_path):
     target = TARGETS[name](tmp_path)
-    accepted = [target.accepts(seed) for seed in target.seeds()]
-    assert sum(accepted) >= len(accepted) / 2
+    refused = {seed[:12] for seed in target.seeds() if not target.accepts(seed)}
+    # a mutation of what is refused anyway says little
+    assert refused == ({b"HTTP/1.1 302", b"HTTP/1.1 404"} if name == "server" else set())
 
 
 def test_what_is_no_error_of_ours_is_a_finding(tmp_path):

@@ -20,7 +20,7 @@ from npfaceapi.networks.registry import (
     detector_called,
     detector_of,
     full_name,
-    shown,
+    listed,
     split,
 )
 
@@ -74,8 +74,8 @@ def test_names_with_parts_and_variants():
 
 
 def test_the_command_line_takes_short_names_and_full_ones():
-    assert shown(DETECTORS) == "ssd_mobilenetv1|ssd, tiny_face_detector|tiny, tiny_yolov2|yolo, mtcnn"
-    assert shown(["mtcnn_pnet", "age_gender_net", "mtcnn"]) == "mtcnn_pnet, age_gender_net, mtcnn"
+    assert listed(DETECTORS) == "ssd_mobilenetv1|ssd, tiny_face_detector|tiny, tiny_yolov2|yolo, mtcnn"
+    assert listed(["mtcnn_pnet", "age_gender_net", "mtcnn"]) == "mtcnn_pnet, age_gender_net, mtcnn"
     for name in all_names():
         assert full_name(name, all_names()) == name
     for net in DETECTORS.values():
