@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from npfaceapi import nets
-from npfaceapi.conformance.faults.fault import Answers, Fault
+from npfaceapi.conformance.faults.fault import Answers, Fault, backend_of
 from npfaceapi.conformance.faults.pictures import (
     Rect,
     align_corners,
@@ -29,7 +29,7 @@ from npfaceapi.conformance.faults.pictures import (
 from npfaceapi.conformance.golden import Case
 from npfaceapi.conformance.levels import detector_options, networks_of
 from npfaceapi.conformance.questions import Question
-from npfaceapi.engines.dispatch import use_backend
+from npfaceapi.engines.dispatch import current_backend, use_backend
 from npfaceapi.faces.geometry import Box, Rect as BoxRect, min_bbox
 from npfaceapi.faces.landmarks import FaceLandmarks68
 from npfaceapi.faces.results import FaceDetection
@@ -76,7 +76,8 @@ def run_chain(case: Case, question: Question, steps: Steps) -> Answers | None:
         return None
     picture = question.inputs["picture_0"]
     image = steps.picture(picture)
-    detections = _detect(case, image, steps)
+    untouched = image is picture and steps.batch is to_batch_tensor
+    detections = _detected(case, question, steps) if untouched else _detect(case, image, steps)
     out: Answers = {
         "boxes": np.array([[d.box.x, d.box.y, d.box.width, d.box.height] for d in detections]).reshape(-1, 4),
         "scores": np.array([d.score for d in detections]),
@@ -114,6 +115,17 @@ def run_chain(case: Case, question: Question, steps: Steps) -> Answers | None:
     return out
 
 
+#: The faces that were found last in an untouched picture: most faults lie behind the detector.
+_kept: tuple[Question, str, list[FaceDetection]] | None = None
+
+
+def _detected(case: Case, question: Question, steps: Steps) -> list[FaceDetection]:
+    global _kept
+    if _kept is None or _kept[0] is not question or _kept[1] != current_backend():
+        _kept = question, current_backend(), _detect(case, question.inputs["picture_0"], steps)
+    return _kept[2]
+
+
 def _detect(case: Case, image: Array, steps: Steps) -> list[FaceDetection]:
     net, options = getattr(nets, case.net.removesuffix("_full")), detector_options(case)
     if steps.batch is to_batch_tensor or case.net == "mtcnn":
@@ -133,7 +145,7 @@ def _detect(case: Case, image: Array, steps: Steps) -> list[FaceDetection]:
 
 def _fault(name: str, title: str, **steps: Any) -> Fault:
     def run(case: Case, question: Question, dtype: Any) -> Answers | None:
-        with use_backend("reference" if dtype == np.float32 else "reference64"), networks_of(case):
+        with use_backend(backend_of(dtype)), networks_of(case):
             return run_chain(case, question, Steps(**steps))
 
     return Fault(name, title, run, ("chain",))
