@@ -12,14 +12,23 @@ except ImportError:  # no locks of files on Windows
     fcntl = None
 
 pytest.register_assert_rewrite("helpers")
-import helpers  # noqa: E402, F401  # takes the folder of weights out of the environment, before tests are collected
+import helpers  # noqa: E402  # takes the folder of weights out of the environment, before tests are collected
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_cmdline_main(config):
-    """Under `pytest -n`, the tests of one xdist_group run in one process."""
-    if getattr(config.option, "numprocesses", None) and config.option.dist == "no":
-        config.option.dist = "loadgroup"
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Under `pytest -n`, the tests of such a file run in one process.
+
+    xdist has a mark for it, xdist_group, which pytest-xdist 3.8 does not see under pytest 9.2.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file = nodeid.partition("::")[0]
+            return file if file in helpers.TOGETHER else nodeid
+
+    return Scheduling(config, log) if config.getvalue("dist") == "load" else None
 
 
 @contextlib.contextmanager

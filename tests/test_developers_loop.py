@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 
 import pytest
 
-from helpers import ROOT, TESTS
+from helpers import ROOT, TESTS, TOGETHER
 
 PACKAGES = sorted(".".join(file.parent.relative_to(ROOT).parts) for file in (ROOT / "npfaceapi").rglob("__init__.py"))
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
@@ -70,3 +72,16 @@ def test_the_table_names_tests_that_exist_for_every_folder():
         assert (ROOT / path).exists(), path
     folders = {path.name for path in TESTS.iterdir() if path.is_dir() and any(path.rglob("test_*.py"))}
     assert {path.split("/")[1] for path in named} >= folders
+
+
+@pytest.mark.slow
+def test_a_file_whose_tests_share_something_runs_in_one_process():
+    pytest.importorskip("xdist")
+    command = [sys.executable, "-m", "pytest", "-n", "2", "-v", "-p", "no:cacheprovider", "tests/docs/test_architecture.py"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert len(re.findall(r"\] PASSED", done.stdout)) > 5, done.stdout + done.stderr
+    assert len(set(re.findall(r"\[(gw\d)\]", done.stdout))) == 1
+
+
+def test_files_whose_tests_share_something_exist():
+    assert [file for file in TOGETHER if not (ROOT / file).is_file()] == []

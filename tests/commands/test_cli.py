@@ -301,6 +301,7 @@ def test_a_full_disk(photos):
         assert "expected to write the results, got: No space left on device" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="pipes end otherwise there")
 def test_output_closed_early(photos):
     for argv in (["show", "ssd_mobilenetv1"], ["--help"]):
@@ -364,6 +365,7 @@ def test_a_standard_output_that_only_writes(photos, monkeypatch):
         ("<&- >&- 2>&-", "analyze -", 1),
     ],
 )
+@pytest.mark.slow
 def test_closed_from_the_start(closing, argv, status):
     command = f"{sys.executable} -m npfaceapi {argv} {closing}"
     done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
@@ -404,6 +406,7 @@ def test_a_warning_of_ours_is_a_line(run, photos, monkeypatch, filters):
     assert err == "npfaceapi: runs on its slow 'reference' backend: no numba here\n"
 
 
+@pytest.mark.slow
 def test_names_that_the_terminal_cannot_print(photos, tmp_path):
     name = tmp_path / "gr\u00fc\u00df.png"
     shutil.copy(photos / "black.png", name)

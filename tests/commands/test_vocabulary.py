@@ -160,6 +160,7 @@ def test_short_names_and_full_ones_give_the_same_output(run, tmp_path, monkeypat
     assert err == "npfaceapi inspect: --detector: expected mtcnn or nothing with --net mtcnn, got tiny_face_detector\n"
 
 
+@pytest.mark.slow
 def test_inspect_takes_a_network_by_its_short_name(run, tmp_path):
     for options in (["--net", "tiny"], ["--net", "tiny", "--detector", "tiny_face_detector"]):
         status, out, err = run("inspect", ASTRONAUT, *options, "--min-confidence", "1", "--out", tmp_path / "page.html")
@@ -208,6 +209,7 @@ def test_old_spellings_of_verify(run):
     assert " 2 of 2 cases" in mixed[1]
 
 
+@pytest.mark.slow
 def test_old_spellings_of_conform(run, tmp_path):
     folder = tmp_path / "work"
     status, _, err = run("conform", "inputs", folder, "--only", RELU)

@@ -39,7 +39,6 @@ def tried_on(name):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("faults")  # what one process has tried it need not try again
 @pytest.mark.parametrize("name", QUICK)
 def test_every_fault_is_caught_and_named(name):
     tried = tried_on(name)
@@ -51,7 +50,6 @@ def test_every_fault_is_caught_and_named(name):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("faults")
 def test_no_fault_is_missed_everywhere():
     assert {fault.name for fault in FAULTS} - {trial.fault for name in QUICK for trial in tried_on(name) if trial.caught} == set()
 

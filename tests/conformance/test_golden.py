@@ -22,7 +22,9 @@ BACKENDS = (
 )
 
 
-CASES = [*GOLDEN.cases, *(pytest.param(case, marks=LACKING) for case in GOLDEN.without_weights)]
+FAST = ("core", "unbundled")
+CASES = [pytest.param(case, marks=[] if case.set in FAST else pytest.mark.slow) for case in GOLDEN.cases]
+CASES += [pytest.param(case, marks=LACKING) for case in GOLDEN.without_weights]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

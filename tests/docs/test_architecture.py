@@ -10,8 +10,6 @@ import pytest
 from helpers import ROOT
 from helpers.pages import DOCS, assert_says_the_same, load
 
-pytestmark = pytest.mark.xdist_group("architecture")  # one process draws the picture
-
 PAGE = (DOCS / "architecture.md").read_text("utf-8")
 NAMESPACE = "{http://www.w3.org/2000/svg}"
 SMALLEST_TEXT, PHONE = 11, 390  # pixels

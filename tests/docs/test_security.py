@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import re
 
+import pytest
+
 from helpers import ROOT
 
 TEXT = (ROOT / "SECURITY.md").read_text("utf-8")
@@ -21,6 +23,7 @@ def test_each_promise_names_tests_that_exist():
             assert not name or f"def {name}(" in source, f"{path}::{name}"
 
 
+@pytest.mark.slow
 def test_no_code_of_others_is_run():
     """`exec` makes functions of the package's own text in one place; nothing else runs what it reads."""
     found = set()

@@ -15,3 +15,11 @@ if VARIABLE in os.environ:  # no test sees it unawares; the processes of `pytest
     os.environ[f"{VARIABLE}_OF_TESTS"] = os.environ.pop(VARIABLE)
 #: The folder of weights that are not bundled, if there is one.
 WEIGHTS = os.environ.get(f"{VARIABLE}_OF_TESTS")
+
+#: Files whose tests share something costly: under `pytest -n`, one process runs all of such a file.
+TOGETHER = {
+    "tests/conformance/test_conform_faults.py",
+    "tests/docs/test_architecture.py",
+    "tests/inspection/test_browser.py",
+    "tests/inspection/test_inspect.py",
+}

@@ -22,7 +22,6 @@ AXE = "axe-core@4.10.2"
 REQUIRED = bool(os.environ.get("NPFACEAPI_REQUIRE_BROWSER"))  # fail without a browser rather than skip
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.xdist_group("browser"),  # one browser and one set of pages
     pytest.mark.skipif(MISSING is not None and not REQUIRED, reason=str(MISSING)),
 ]
 

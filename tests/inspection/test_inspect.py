@@ -29,8 +29,6 @@ from npfaceapi.inspection.faces import FaceReport
 from npfaceapi.inspection.figures import heat_over, plural
 from npfaceapi.networks.tiny_yolov2 import separable_shapes
 
-pytestmark = pytest.mark.xdist_group("inspect")  # one process inspects the photo for all
-
 TINY = faceapi.TinyFaceDetectorOptions(input_size=224)
 
 
@@ -46,7 +44,7 @@ def two_faces(astronaut):
 
 @pytest.fixture(scope="module")
 def whole():
-    """Everything about the photo, with the time that it took this process and the page."""
+    """Everything about the photo, with the time that it took this process and the page; one process inspects it for all."""
     started = time.process_time()
     report = faceapi.inspect(ASTRONAUT)
     html = report.to_html()
@@ -123,11 +121,12 @@ def test_more_faces_than_asked_for(two_faces):
 @pytest.mark.parametrize(
     ("options", "name"),
     [
-        pytest.param(faceapi.SsdMobilenetv1Options(), "ssd_mobilenetv1", marks=pytest.mark.slow),
+        (faceapi.SsdMobilenetv1Options(), "ssd_mobilenetv1"),
         (TINY, "tiny_face_detector"),
         (faceapi.MtcnnOptions(), "mtcnn_onet"),
     ],
 )
+@pytest.mark.slow
 def test_each_network_runs_once(astronaut, monkeypatch, options, name):
     runs = []
     original = faceapi.NeuralNetwork.run_net

@@ -89,6 +89,7 @@ def test_so_are_images_of_such_files_that_are_not_read_yet(kind: str) -> None:
             assert load_image(image).shape == (128, 128, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="the program is a script of the shell")
 def test_no_program_is_run(tmp_path: Path) -> None:
     """A Ghostscript of ours would leave a file; that Pillow does run it shows that it could have been found."""

@@ -47,6 +47,7 @@ def check(module: str, *arguments: str, **environment: str) -> None:
 # The two take some 5 to 30 seconds each, the longer the less mypy finds in its cache.
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="mypy is not installed; pip install npfaceapi[test]")
 def test_mypy_sees_these_types() -> None:
     check("mypy", str(FILE), MYPYPATH=str(ROOT))
@@ -55,6 +56,7 @@ def test_mypy_sees_these_types() -> None:
 @pytest.mark.skipif(
     importlib.util.find_spec("basedpyright") is None, reason="basedpyright is not installed; pip install npfaceapi[test]"
 )
+@pytest.mark.slow
 def test_basedpyright_sees_these_types(tmp_path: Path) -> None:
     config = {
         "include": [str(FILE)],

@@ -391,7 +391,7 @@ NETWORK_FAULTS = (
                   weights=_reread(("conv2d",), _as_oihw)),
     network_fault("filters_ohwi", "filters read as [Co,KH,KW,Ci] instead of [KH,KW,Ci,Co]",
                   weights=_reread(("conv2d",), _as_ohwi)),
-    *(network_fault("weights_pytorch", "all weights read in PyTorch's layout ([Co,Ci,KH,KW], depthwise [C,1,KH,KW], dense [Co,Ci])",
+    *(network_fault("weights_pytorch", "all weights read in PyTorch's layout ([Co,Ci,KH,KW], [C,1,KH,KW], dense [Co,Ci])",
                     weights=_as_pytorch(*also))
       for also in (("depthwise_conv2d", "dense"), ("depthwise_conv2d",), ("dense",))),
     network_fault("depthwise_chw", "depthwise filters read as [C,KH,KW] instead of [KH,KW,C]",

@@ -13,8 +13,8 @@ import numpy as np
 
 from conformance.planted.numpy_port import MEAN_OF_PIXELS, NumpyPort, sigmoid, softmax, windows
 
-LAND, TINY, REC, AGE, EXPR = (f"raw/{net}/cut" for net in (
-    "face_landmark_68_net", "face_landmark_68_tiny_net", "face_recognition_net", "age_gender_net", "face_expression_net"))  # fmt: skip
+LAND, TINY, REC = (f"raw/{net}/cut" for net in ("face_landmark_68_net", "face_landmark_68_tiny_net", "face_recognition_net"))
+AGE, EXPR = "raw/age_gender_net/cut", "raw/face_expression_net/cut"
 THREE = "raw/face_landmark_68_tiny_net/astronaut+tall+tiny"
 TFD, SSD, YOLO = "raw/tiny_face_detector/tiny_128", "raw/ssd_mobilenetv1/cut@96", "raw/tiny_yolov2/cut+noise_224@64"
 PNET, RNET, ONET = "raw/mtcnn_pnet/astronaut_min_60_2", "raw/mtcnn_rnet/astronaut_min_60", "raw/mtcnn_onet/astronaut_min_60"
@@ -44,8 +44,7 @@ PLANTED: list[Planted] = []
 
 
 def plant(what, right, *cases, **methods):
-    for case in cases:
-        PLANTED.append(Planted(what, case, frozenset(right.split()), tuple(methods.items())))
+    PLANTED.extend(Planted(what, case, frozenset(right.split()), tuple(methods.items())) for case in cases)
 
 
 def after(name, change):

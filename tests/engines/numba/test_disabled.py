@@ -45,7 +45,7 @@ def run_python(*arguments, cwd=None, **variables):
     )
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", ["the environment", *(pytest.param(way, marks=pytest.mark.slow) for way in [*WAYS][1:])])
 def test_the_reference_runs_and_one_line_says_why(way, tmp_path):
     source, variables, settings = WAYS[way]
     if settings:
@@ -59,6 +59,7 @@ def test_the_reference_runs_and_one_line_says_why(way, tmp_path):
     assert "upgrade" not in done.stderr
 
 
+@pytest.mark.slow
 def test_on_the_command_line(tmp_path):
     done = run_python("-W", "error", "-m", "npfaceapi", "backends", NUMBA_DISABLE_JIT="1")
     assert done.returncode == 0

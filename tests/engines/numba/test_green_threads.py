@@ -12,6 +12,8 @@ import pytest
 from helpers import ROOT
 from npfaceapi.engines.usable_cpus import usable_cpus
 
+pytestmark = pytest.mark.slow
+
 #: Runs networks; `affinity` is whose was changed meanwhile.
 SETUP = """
 import hashlib, os, subprocess, sys, _thread, threading

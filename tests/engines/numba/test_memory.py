@@ -18,7 +18,8 @@ from npfaceapi.networks.neural_network import MAX_PROGRAMS
 
 CALLS = int(os.environ.get("NPFACEAPI_STRESS_CALLS", "500"))  # 2000 for the long version
 NAMES = (
-    "ssd_mobilenetv1", "tiny_face_detector", "face_landmark_68_net", "face_landmark_68_tiny_net", "face_recognition_net",
+    pytest.param("ssd_mobilenetv1", marks=pytest.mark.slow), "tiny_face_detector",
+    "face_landmark_68_net", "face_landmark_68_tiny_net", "face_recognition_net",
     "face_expression_net", "age_gender_net", "pnet", "rnet", "onet",
 )  # fmt: skip
 
