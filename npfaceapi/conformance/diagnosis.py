@@ -8,6 +8,7 @@ strong as a conformance test passed: hundreds of numbers agree to six digits.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -38,6 +39,8 @@ LIMIT = 80.0
 #: Why no fault is named.
 NOTHING_MATCHES = "nothing known matches"
 NOT_LOOKED_INTO = "not looked into"
+#: How many seconds of a case are spent on what has to be searched for, when no fault of the table matches.
+SEARCH = 15.0
 _NEAR = 4.0  # bounds
 _NEARER = 1000.0
 _ROUNDING = 2.0**-25  # errors below are those of storing the right answer as float32
@@ -146,7 +149,7 @@ class Diagnostician:
             # where networks run, a search to the end is dear; elsewhere faults that look alike are all named
             stop = case.level in ("raw", "chain")
             matches = self._matches(expected, answers, _tried(in_time(faults), case, question), stop)
-            return matches or self._matches(expected, answers, in_time(self._searched(case, question)), stop=True)
+            return matches or self._matches(expected, answers, in_time(_briefly(self._searched(case, question))), stop=True)
         until = _until_first(expected, answers)
         first = replace(question, answers=[one.name for one in until])
         likely = {match.name for match in self._matches(until, answers, _tried(in_time(faults), case, first))}
@@ -186,7 +189,10 @@ class Diagnostician:
                 if stop and ratio <= 1:
                     break
         matches.sort(key=lambda pair: pair[0])
-        return [match for _, match in matches]
+        best: dict[str, Match] = {}  # of variants of one fault
+        for _, match in matches:
+            best.setdefault(match.name, match)
+        return [*best.values()]
 
     def _in_one_layer(
         self, case: Case, question: Question, until: list[Expected], answers: Mapping[str, Any], faults: Iterable[Fault]
@@ -203,6 +209,12 @@ class Diagnostician:
 
         with np.errstate(all="ignore"):
             return self._matches(until, answers, tried(), where=f", in {last} alone")
+
+
+def _briefly(tried: Iterator[_T]) -> Iterator[_T]:
+    """What comes within the seconds that a search may take."""
+    start = time.perf_counter()
+    return itertools.takewhile(lambda one: time.perf_counter() - start < SEARCH, tried)
 
 
 class _TookTooLong(Exception):

@@ -24,7 +24,7 @@ __all__ = ["CASES", "Trial", "small", "table_rows", "trials"]
 
 #: Cases on which the faults are tried: small ones, with pictures that are not square.
 CASES = (
-    "weights/face_landmark_68_tiny_net",
+    "weights/face_landmark_68_tiny_net", "weights/face_recognition_net",
     "operations/conv2d/2", "operations/depthwise_conv2d/2", "operations/max_pool/5",
     "operations/max_pool/7", "operations/avg_pool/1", "operations/dense/1", "operations/batch_norm/1", "operations/leaky_relu/1",
     "operations/relu6/1", "operations/prelu/1", "operations/softmax/1", "operations/resize_bilinear/5",
@@ -39,11 +39,12 @@ CASES = (
     "decode/tiny_yolov2_full/ties", "decode/face_landmark_68_net/synthetic", "decode/face_expression_net/synthetic",
     "decode/age_gender_net/synthetic", "decode/non_max_suppression/coarse_min_0.5",
     "decode/ssd_non_max_suppression/coarse_max_100", "decode/mtcnn_stage1/group",
-    "decode/mtcnn_stage2/group", "decode/mtcnn_stage3/group",
+    "decode/mtcnn_stage2/group", "decode/mtcnn_stage3/group", "decode/tiny_face_detector/some_at_threshold",
+    "decode/mtcnn_stage2/score_at_threshold",
     "prepare/to_batch/wide_40_center", "prepare/to_batch/wide+tall+tiny_32_center", "prepare/resize/tiny_7x19",
     "prepare/crop/boxes_wide", "prepare/crop/boxes_tiny", "prepare/mtcnn_patches_24/group", "prepare/mtcnn_patches_48/tall",
     "chain/tiny_416/astronaut",
-    "json/face_match", "json/face_matcher_1.2", "json/alignment",
+    "json/face_match", "json/face_matcher_1.2", "json/face_matcher_at_threshold", "json/alignment",
 )  # fmt: skip
 
 

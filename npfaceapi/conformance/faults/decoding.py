@@ -54,7 +54,7 @@ def _areas_alone(boxes: Array, scores: Array, threshold: float, is_iou: bool = T
 
 def _ssd_overlapping(common_too: bool) -> Callable[..., Kept]:
     def suppress(boxes: Array, scores: Array, most: int, threshold: float, iou: float = IOU_THRESHOLD) -> Kept:
-        passed = np.flatnonzero(scores > threshold)
+        passed = np.flatnonzero(scores.astype(np.float64) > threshold)
         start, end = np.minimum(boxes[:, :2], boxes[:, 2:]), np.maximum(boxes[:, :2], boxes[:, 2:])
         found = np.concatenate([start, end - start], axis=1)[passed].astype(np.float64)
         kept = overlapping(found, scores[passed], iou, earlier=True, common_too=common_too)
@@ -149,6 +149,8 @@ def _ssd(
             top, left, bottom, right = (float(v) for v in found[i])
             if clip != "none":
                 most_x, most_y = (1.0, 1.0) if clip == "square" else (1 / pad_x, 1 / pad_y)
+                if clip == "all edges":
+                    top, left, bottom, right = min(most_y, top), min(most_x, left), max(0.0, bottom), max(0.0, right)
                 top, left, bottom, right = max(0.0, top), max(0.0, left), min(most_y, bottom), min(most_x, right)
             if right < left or bottom < top:
                 continue
@@ -386,7 +388,8 @@ DECODE_FAULTS = tuple(
         ("x_before_y", "box encodings as (x, y, w, h) instead of (y, x, h, w)", _ssd(boxes=_x_first)),
         ("nms_ties", "of equal scores the later box first, where the earlier belongs", _ssd(suppress=later_first)),
         ("not_clipped", "boxes not clipped", _ssd(clip="none")),
-        ("clipped_to_picture", "boxes clipped to the picture instead of the padded square", _ssd(clip="picture")),
+        *(("clipped_to_picture", "boxes clipped to the picture instead of the padded square", _ssd(clip=clip))
+          for clip in ("picture", "all edges")),
         ("padding_not_undone", "the padding to a square not undone", _ssd(unpad=False)),
         ("padding_not_undone", "the padding to a square not undone", _yolo(unpad=False)),
         ("sigmoid_missing", "the sigmoid of box centres left out", _yolo(center=lambda t: t)),

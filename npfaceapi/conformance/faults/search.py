@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -14,12 +14,18 @@ from npfaceapi.conformance.questions import Question
 
 __all__ = ["answers_of_others", "exchanged_layers", "in_each_block"]
 
-#: What goes wrong in one layer of many.
-_IN_ONE = (
-    "bias_missing", "bias_twice", "relu_missing", "relu_as_relu6", "relu6_as_relu", "residual_missing", "no_dense_sums",
-    "symmetric_padding", "symmetric_pool_padding", "pool_floor", "filters_oihw", "filters_wh", "filters_flipped", "depthwise_chw",
-    "dense_transposed", "leaky_slope", "leaky_as_relu", "batch_norm_epsilon", "batch_norm_exchanged", "batch_norm_order",
-)  # fmt: skip
+_CONVOLUTIONS = ("conv2d", "depthwise_conv2d")
+_ACTIVATIONS = ("relu", "relu6", "leaky_relu", "prelu")
+#: What goes wrong in one layer of many, and with which operations.
+_IN_ONE: dict[str, tuple[str, ...]] = {
+    "bias_missing": ("conv2d", "dense"), "relu_missing": _ACTIVATIONS, "residual_missing": ("add",),
+    "bias_twice": ("conv2d", "dense"),
+    "symmetric_padding": _CONVOLUTIONS, "filters_oihw": ("conv2d",), "filters_wh": _CONVOLUTIONS,
+    "filters_flipped": _CONVOLUTIONS,
+    "depthwise_chw": ("depthwise_conv2d",), "dense_transposed": ("dense",), "leaky_slope": ("leaky_relu",),
+    "leaky_as_relu": ("leaky_relu",), "relu_as_relu6": ("relu",), "relu6_as_relu": ("relu6",), "no_dense_sums": ("add",),
+    "symmetric_pool_padding": ("max_pool",), "batch_norm_epsilon": ("batch_norm",), "batch_norm_exchanged": ("batch_norm",),
+}  # fmt: skip
 
 
 def answers_of_others(golden: GoldenCases, case: Case) -> Iterator[tuple[Fault, Answers]]:
@@ -58,13 +64,16 @@ def exchanged_layers(case: Case, question: Question, block: str = "") -> Iterato
                 yield fault, answers
 
 
-def in_each_block(case: Case, question: Question, faults: Iterable[Fault]) -> Iterator[tuple[Fault, Answers]]:
+def in_each_block(case: Case, question: Question, faults: Sequence[Fault]) -> Iterator[tuple[Fault, Answers]]:
     """What goes wrong in one layer, in each layer alone."""
     graph = network_of(case).graph(*question.inputs["batch"].shape[1:3])
-    likely = sorted((fault for fault in faults if fault.name in _IN_ONE), key=lambda fault: _IN_ONE.index(fault.name))
-    blocks = dict.fromkeys(node.block for node in graph if node.block)
-    for fault, block in itertools.product(likely, blocks):
-        assert fault.in_block is not None
-        answers = fault.in_block(case, question, np.float32, block)
-        if answers is not None:
-            yield Fault(fault.name, f"{fault.title}, in {block} alone", fault.run), answers
+    ops_of: dict[str, set[str]] = {}
+    for node in graph:
+        ops_of.setdefault(node.block, set()).add(node.op)
+    by_name = {name: [fault for fault in faults if fault.name == name] for name in _IN_ONE}
+    for name, ops in _IN_ONE.items():
+        for fault, block in itertools.product(by_name[name], ops_of):
+            if block and fault.in_block is not None and not ops_of[block].isdisjoint(ops):
+                answers = fault.in_block(case, question, np.float32, block)
+                if answers is not None:
+                    yield Fault(name, f"{fault.title}, in {block} alone", fault.run), answers

@@ -36,7 +36,8 @@ class Outcome:
 
     @property
     def wrongly(self):
-        return tuple(name for name in self.names if name not in self.planted.right)
+        """Others are named, and the right one is not; two that give the same numbers are both named."""
+        return bool(self.names) and not self.named
 
 
 @functools.cache
@@ -63,5 +64,5 @@ def outcomes(planted):
 
 def summary(found):
     """The figures that stand in the docs."""
-    named, wrong = sum(one.named for one in found), sum(bool(one.wrongly) for one in found)
+    named, wrong = sum(one.named for one in found), sum(one.wrongly for one in found)
     return f"failed {sum(one.failed for one in found)} of {len(found)}, named {named}, wrongly named {wrong}"
