@@ -156,14 +156,14 @@ class Diagnostician:
         rest = (fault for fault in faults if fault.name in likely)
         matches = self._matches(expected, answers, _tried(in_time(rest), case, question), stop=True)
         matches = matches or self._in_one_layer(case, first, until, answers, in_time(faults))
-        return matches or self._matches(until, answers, in_time(exchanged_layers(case, first, until[-1].name)), stop=True)
+        return matches or self._matches(until, answers, in_time(_briefly(self._searched(case, first, until[-1].name))), stop=True)
 
-    def _searched(self, case: Case, question: Question) -> Iterator[tuple[Fault, Answers]]:
-        """What takes long: the answers of other cases, layers that were exchanged, faults in one layer alone."""
+    def _searched(self, case: Case, question: Question, block: str = "") -> Iterator[tuple[Fault, Answers]]:
+        """What takes long: the answers of other cases, layers that were exchanged, faults in one layer (of a block) alone."""
         yield from answers_of_others(self._golden, case)
-        if case.level == "raw":
-            yield from exchanged_layers(case, question)
-            yield from in_each_block(case, question, FAULTS)
+        if case.level in ("raw", "taps"):
+            yield from exchanged_layers(case, question, block)
+            yield from in_each_block(case, question, FAULTS, block)
 
     def _matches(
         self,

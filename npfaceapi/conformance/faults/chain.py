@@ -212,6 +212,10 @@ def _only(key: str, change: Callable[[Array, Answers, Array], Array]) -> Any:
     return lambda right, size: {key: change(right[key], right, size)}
 
 
+def _boxes(change: Callable[[Array, Array], Array]) -> Any:
+    return lambda right, size: {"boxes": change(right["boxes"], size)}
+
+
 def _in_order(order: Callable[[Array], Array]) -> Any:
     def change(right: Answers, size: Array) -> Answers:
         picked = order(right["boxes"])
@@ -259,8 +263,7 @@ CHAIN_FAULTS = (
     _answered("age_rounded", "the age rounded to whole years", _only("ages", lambda v, right, size: np.floor(v + 0.5))),
     _answered("argmax_for_softmax", "1 for the likeliest expression and 0 for the others",
               _only("expressions", lambda v, right, size: np.eye(v.shape[1])[v.argmax(axis=1)])),
-    *(_answered(name, title, _only("boxes", lambda v, right, size, change=change: change(v, size)))
-      for name, (title, change) in BOXES.items()),
+    *(_answered(name, title, _boxes(change)) for name, (title, change) in BOXES.items()),
     *(_answered(name, title, _in_order(order)) for name, (title, order) in ORDERS.items()),
     _fault("align_padding_per_side", "the aligned box padded by 20 % on each side instead of in total",
            aligned=_padded_twice, seen=_padded_twice),

@@ -17,7 +17,7 @@ from npfaceapi.engines import dispatch
 from npfaceapi.engines.reference import ReferenceProgram
 from npfaceapi.graph import Graph, Node
 
-__all__ = ["Answers", "Fault", "backend_of", "network_fault"]
+__all__ = ["Answers", "Fault", "backend_of", "inside", "network_fault"]
 
 Array = np.ndarray[Any, Any]
 Answers = dict[str, Any]
@@ -69,13 +69,13 @@ def network_fault(
             return None
         recorded, tensors, given = parts
         if weights is not None:
-            changed = {**tensors, **{key: w for key, w in weights(recorded, tensors).items() if _inside(key, block)}}
+            changed = {**tensors, **{key: w for key, w in weights(recorded, tensors).items() if inside(key, block)}}
             if all(changed[key] is value for key, value in tensors.items()):
                 return None
             tensors = changed
         nodes = [recorded.find(one) for one in question.answers]
         if graph is not None:
-            rewritten = rewrite(recorded, lambda node, new: graph(node, new) if _inside(node.block, block) else None)
+            rewritten = rewrite(recorded, lambda node, new: graph(node, new) if inside(node.block, block) else None)
             if rewritten is None:
                 return None
             recorded, new = rewritten
@@ -110,7 +110,8 @@ def _program(graph: Graph, tensors: Weights, nodes: list[Node], dtype: Any) -> d
     return ReferenceProgram(graph, tensors, nodes, dtype)  # which complains where shapes do not fit
 
 
-def _inside(path: str, block: str) -> bool:
+def inside(path: str, block: str) -> bool:
+    """Whether a block, or a weight by its path, belongs to a block; everything does to the block of no name."""
     return not block or path == block or path.startswith(f"{block}/")
 
 

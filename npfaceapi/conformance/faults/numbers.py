@@ -82,7 +82,7 @@ def _in_float32(q: Array, scale: float, least: float) -> Array:
 
 
 def _whole_zero_point(q: Array, scale: float, least: float) -> Array:
-    return (q - np.round(-least / scale)) * scale
+    return np.asarray((q - np.round(-least / scale)) * scale)
 
 
 def _as_oihw(case: Case, question: Question, dtype: Any) -> Answers | None:

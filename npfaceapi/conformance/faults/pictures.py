@@ -229,7 +229,8 @@ def _wrapped(bytes_of: Callable[[Array, Array], Array]) -> Any:
         mean = _mean_of(case, given)
         if mean is None:
             return None
-        return np.asarray(bytes_of(given, np.float32(mean)).astype(np.uint8) + np.float32(mean), np.float32)
+        mean = np.asarray(mean, np.float32)
+        return np.asarray(bytes_of(given, mean).astype(np.uint8) + mean, np.float32)
 
     return batch
 

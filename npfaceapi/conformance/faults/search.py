@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from npfaceapi.conformance.faults.fault import Answers, Fault, network_fault
+from npfaceapi.conformance.faults.fault import Answers, Fault, inside, network_fault
 from npfaceapi.conformance.golden import Case, GoldenCases
 from npfaceapi.conformance.levels import network_of
 from npfaceapi.conformance.questions import Question
@@ -50,7 +50,7 @@ def exchanged_layers(case: Case, question: Question, block: str = "") -> Iterato
     layers = [node for node in graph if "filters" in node.params or "weights" in node.params]
     for first, second in itertools.combinations(layers, 2):
         shapes = [{key: tensors[one.params[key].name].shape for key in one.params} for one in (first, second)]
-        if first.op != second.op or shapes[0] != shapes[1] or not {first.block, second.block} & {block or first.block}:
+        if first.op != second.op or shapes[0] != shapes[1] or not (inside(first.block, block) or inside(second.block, block)):
             continue
         for keys in {tuple(first.params), tuple(first.params)[:1]}:  # with the bias, and without it
             swapped = dict(tensors)
@@ -64,8 +64,8 @@ def exchanged_layers(case: Case, question: Question, block: str = "") -> Iterato
                 yield fault, answers
 
 
-def in_each_block(case: Case, question: Question, faults: Sequence[Fault]) -> Iterator[tuple[Fault, Answers]]:
-    """What goes wrong in one layer, in each layer alone."""
+def in_each_block(case: Case, question: Question, faults: Sequence[Fault], within: str = "") -> Iterator[tuple[Fault, Answers]]:
+    """What goes wrong in one layer, in each layer alone, or in each of a block."""
     graph = network_of(case).graph(*question.inputs["batch"].shape[1:3])
     ops_of: dict[str, set[str]] = {}
     for node in graph:
@@ -73,7 +73,7 @@ def in_each_block(case: Case, question: Question, faults: Sequence[Fault]) -> It
     by_name = {name: [fault for fault in faults if fault.name == name] for name in _IN_ONE}
     for name, ops in _IN_ONE.items():
         for fault, block in itertools.product(by_name[name], ops_of):
-            if block and fault.in_block is not None and not ops_of[block].isdisjoint(ops):
+            if block and inside(block, within) and fault.in_block is not None and not ops_of[block].isdisjoint(ops):
                 answers = fault.in_block(case, question, np.float32, block)
                 if answers is not None:
                     yield Fault(name, f"{fault.title}, in {block} alone", fault.run), answers
