@@ -18,6 +18,8 @@ from npfaceapi.conformance.faults.decoding import BOXES, ORDERS
 from npfaceapi.conformance.faults.fault import Answers, Fault, backend_of
 from npfaceapi.conformance.faults.pictures import (
     MOVED_CROPS,
+    OPENCV_BYTES,
+    PILLOW_BYTES,
     Rect,
     align_corners,
     crop_edges_floored,
@@ -25,7 +27,9 @@ from npfaceapi.conformance.faults.pictures import (
     crop_moved,
     crop_rounded,
     half_pixel,
+    opencv_bytes,
     padded_after_resizing,
+    pillow_bytes,
     smoothed,
     stretched,
 )
@@ -234,6 +238,8 @@ CHAIN_FAULTS = (
     _fault("resize_half_pixel", "resize with half-pixel centres", batch=_resized(half_pixel)),
     _fault("resize_align_corners", "resize with aligned corners", batch=_resized(align_corners)),
     _fault("resize_smoothed", "resize with smoothing, as Pillow does", batch=_resized(smoothed)),
+    _fault("resize_pillow_bytes", PILLOW_BYTES, batch=_resized(pillow_bytes)),
+    _fault("resize_opencv_bytes", OPENCV_BYTES, batch=_resized(opencv_bytes)),
     _fault("padding_other_side", "padded in the centre instead of at the right and bottom, or the other way round",
            batch=_padding_elsewhere),
     _fault("padding_after_resizing", "padded after resizing instead of before", batch=padded_after_resizing),

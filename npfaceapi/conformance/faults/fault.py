@@ -41,6 +41,8 @@ class Fault:
         Where it can show.
     in_block : callable, optional
         As `run`, with the name of a block as the fourth argument: the fault in that block alone.
+    narrow : callable, optional
+        How all numbers are rounded.  Another order of sums moves some of them by a whole step, so that not all can agree.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Fault:
     run: Callable[[Case, Question, Any], Answers | None]
     levels: tuple[str, ...] = ("taps", "raw")
     in_block: Callable[[Case, Question, Any, str], Answers | None] | None = None
+    narrow: Callable[[Array], Array] | None = None
 
 
 def network_fault(

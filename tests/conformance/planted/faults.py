@@ -494,7 +494,7 @@ def cubic(a, half=True):
 
 
 plant("bicubic", "resize_bicubic", P_ONE, resize=cubic(-0.75))
-plant("bicubic", "resize_bicubic", P_ONE, resize=cubic(-0.5))
+plant("bicubic with a = -0.5", "resize_bicubic", P_ONE, resize=cubic(-0.5))
 
 
 @functools.cache
@@ -508,6 +508,16 @@ def case_of(name):
     return golden.inputs(case), case.attributes, question_of(golden, case)
 
 
+def by_pillow(self, image, height, width):
+    """As one who has bytes and Pillow does."""
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)).astype(np.float32)
+
+
+plant("resized by Pillow", "resize_pillow_bytes", P_ONE, P_THREE, resize=by_pillow)
+
+
 def taking_pictures(case, **methods):
     """A port that takes the pictures: its batch is made by its own, faulty, preparation."""
 
@@ -519,6 +529,7 @@ def taking_pictures(case, **methods):
 
 
 for _case in (THREE, "raw/face_recognition_net/cut"):
+    plant("resized by Pillow", "resize_pillow_bytes", _case, **taking_pictures(_case, resize=by_pillow))
     plant("bicubic", "resize_bicubic", _case, **taking_pictures(_case, resize=cubic(-0.5)))
     plant("picture stretched", "padding_missing", _case, **taking_pictures(_case, square=lambda self, image, center: image))
     plant(
