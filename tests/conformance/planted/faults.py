@@ -370,7 +370,15 @@ plant(
     "weights/face_landmark_68_tiny_net",
     weights=after("weights", lambda found: {k: v.transpose(3, 2, 0, 1) if v.ndim == 4 else v for k, v in found.items()}),
 )
-plant("weights in float16", "float16_weights", TINY, REC, reread=reread(lambda name, w: w.astype(np.float16).astype(np.float32)))
+
+
+def bfloat16(w):
+    bits = np.ascontiguousarray(w, np.float32).view(np.uint32)
+    return ((bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000).view(np.float32)
+
+
+plant("weights in float16", "weights_float16", TINY, REC, reread=reread(lambda name, w: w.astype(np.float16).astype(np.float32)))
+plant("weights in bfloat16", "weights_bfloat16", TINY, AGE, reread=reread(lambda name, w: bfloat16(w)))
 
 # ------------------------------------------------------------------ one block alone
 
