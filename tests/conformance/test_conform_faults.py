@@ -68,7 +68,10 @@ def test_the_rows_of_the_table_are_those_of_the_trials():
     tried = list(trials(GOLDEN, [small(GOLDEN, "operations/relu6/1"), small(GOLDEN, "json/face_match")]))
     assert table_rows(tried) == [
         ("label_rounded", "distances in labels rounded to the nearest instead of down", "json 1/1", "label_rounded 1/1"),
+        ("numbers_bfloat16", "numbers in bfloat16", "operations 2/2", "numbers_bfloat16 2/2"),
+        ("numbers_float16", "numbers in float16", "operations 2/2", "numbers_float16 2/2"),
         ("relu6_as_relu", "relu instead of relu6 (not clipped at 6)", "operations 1/1", "relu6_as_relu 1/1"),
+        ("relu_missing", "the activations left out", "operations 1/1", "relu_missing 1/1"),
     ]
 
 
@@ -132,5 +135,5 @@ def test_decoding_in_small_steps_is_right(case):
 def test_decoding_that_is_broken_is_noticed():
     case = next(case for case in DECODED if case.net == "ssd_mobilenetv1")
     question = question_of(GOLDEN, case)
-    broken = decoding._ssd(boxes=decoding._no_variances)(case, question, np.float32)
+    broken = decoding._ssd(boxes=decoding._scaled(10, 10, 5, 5))(case, question, np.float32)
     assert judge(case, question, expected_of(GOLDEN, case, question, STORED), broken, STORED).first is not None
