@@ -103,8 +103,12 @@ def _failures(report: Report) -> str:
         layer = result.first.name if result.level == "taps" and result.first is not None else ""
         first = f"<p>First diverging layer: <strong>{escape(layer)}</strong></p>" if layer else ""
         head = f'<h3 class="{result.status}">{escape(result.name)}</h3>'
-        parts.append(f'<div class="box">{head}<p>{escape(result.problem)}</p>{first}{matches}</div>')
+        parts.append(f'<div class="box">{head}<p>{escape(result.problem)}</p>{first}{matches}{_details(result)}</div>')
     return "".join(parts)
+
+
+def _details(result: CaseResult) -> str:
+    return f'<pre class="scroll">{escape(result.details)}</pre>' if result.details else ""
 
 
 def _common_diagnosis(failed: list[CaseResult]) -> str:

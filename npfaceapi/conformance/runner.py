@@ -12,7 +12,7 @@ from npfaceapi.conformance.diagnosis import Diagnostician
 from npfaceapi.conformance.expected import expected_of
 from npfaceapi.conformance.golden import Case, GoldenCases
 from npfaceapi.conformance.judge import judge
-from npfaceapi.conformance.ports import NotClaimed, PortFailed, Respondent, patterns_match
+from npfaceapi.conformance.ports import NotClaimed, PortFailed, Respondent, failure_of, patterns_match
 from npfaceapi.conformance.questions import ORDER, answerable, question_of
 from npfaceapi.conformance.report import CaseResult, Report
 from npfaceapi.conformance.tolerance import Grade
@@ -82,10 +82,10 @@ def run_case_on(
     except NotClaimed as error:
         result.status, result.problem = "not claimed", one_line(str(error))
         return result
-    except PortFailed as error:
-        return _failed(result, one_line(str(error)))
     except Exception as error:  # a crash of a Python class is a failed case, not a failed run
-        return _failed(result, one_line(f"{type(error).__name__}: {error}"))
+        failure = error if isinstance(error, PortFailed) else failure_of(error)
+        result.details = failure.details
+        return _failed(result, str(failure))
     finally:
         result.seconds = time.perf_counter() - started
     try:
