@@ -37,6 +37,7 @@ Float64 = NDArray[np.float64]
 
 CELL_SIZE = 12  # pixels that one cell of P-Net's output looks at
 CELL_STRIDE = 2  # pixels from one cell to the next
+OVERLAP_OF_A_SCALE, OVERLAP = 0.5, 0.7  # above which boxes are suppressed
 
 
 def _round(x: Float64) -> Float64:
@@ -79,7 +80,7 @@ def stage1_scale(prob: Values, regions: Values, scale: float, threshold: float) 
     edges = _round((np.concatenate([cells * CELL_STRIDE + 1, cells * CELL_STRIDE + CELL_SIZE], axis=1)) / scale)
     boxes = np.concatenate([edges[:, :2], edges[:, 2:] - edges[:, :2]], axis=1)
     scores = scores[tuple(cells.T)]
-    kept = non_max_suppression(boxes, scores, 0.5)
+    kept = non_max_suppression(boxes, scores, OVERLAP_OF_A_SCALE)
     return boxes[kept], scores[kept], regions[tuple(cells.T)][kept].astype(np.float64)
 
 
@@ -88,7 +89,7 @@ def stage1_all(candidates: list[tuple[Float64, Float64, Float64]]) -> tuple[Floa
     if not candidates:
         return np.zeros((0, 4)), np.zeros(0)
     boxes, scores, regions = (np.concatenate(part) for part in zip(*candidates, strict=True))
-    kept = non_max_suppression(boxes, scores, 0.7)
+    kept = non_max_suppression(boxes, scores, OVERLAP)
     return calibrate(boxes[kept], regions[kept]), scores[kept]
 
 
@@ -124,7 +125,7 @@ def stage2(boxes: Float64, prob: Values, regions: Values, threshold: float) -> t
     """Boxes with R-Net's prob [n,2] and regions [n,4] to (boxes, scores)."""
     scores = prob[:, 1].astype(np.float64)
     passed = np.flatnonzero(scores > threshold)
-    kept = passed[non_max_suppression(boxes[passed], scores[passed], 0.7)]
+    kept = passed[non_max_suppression(boxes[passed], scores[passed], OVERLAP)]
     return calibrate(boxes[kept], regions[kept]), scores[kept]
 
 
@@ -140,7 +141,7 @@ def stage3(
     scores = prob[:, 1].astype(np.float64)
     passed = np.flatnonzero(scores > threshold)
     boxes, scores = calibrate(boxes[passed], regions[passed]), scores[passed]
-    kept = np.array(non_max_suppression(boxes, scores, 0.7, False), int)
+    kept = np.array(non_max_suppression(boxes, scores, OVERLAP, False), int)
     boxes, scores = boxes[kept], scores[kept]
 
     def in_photo(relative: Values) -> Float64:
