@@ -52,11 +52,12 @@ function dlibEdges(landmarks) {
   return [size, ...(x > 0 ? [x] : []), ...(y > 0 ? [y] : [])];
 }
 
-// Equal scores are no accident but a case of ties, whose order is defined.
+// Equal scores are no accident but a case of ties, whose order is defined; nor is, of given raw outputs, a score that equals
+// its threshold.
 function ofScores(scores, candidates, threshold, margin = SCORE) {
   const found = [];
   candidates.forEach((score) => {
-    if (Math.abs(score - threshold) >= margin) return;
+    if (Math.abs(score - threshold) >= margin || (margin === GIVEN && score === threshold)) return;
     const face = scores.indexOf(score);
     found.push({ face: face < 0 ? null : face, reason: `a score is ${Math.abs(score - threshold).toExponential(1)} from the threshold` });
   });

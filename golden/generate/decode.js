@@ -55,13 +55,32 @@ const store = (writer, set, name, raw) => Object.entries(raw).map(([label, value
 const madeUp = (rules) => Object.fromEntries(Object.entries(rules).map(([name, rule]) => [name, { shape: rule.shape, data: synthetic(rule) }]));
 const rounded = (raw, step) => Object.fromEntries(Object.entries(raw).map(([name, { shape, data }]) => [name, { shape, data: data.map((v) => Math.round(v / step) * step) }]));
 
+const adder = (writer, say) => async (set, label, net, raw, dims, options, inputs, decode) => {
+  const name = `decode/${net}/${label}`;
+  const { expected, ambiguous } = await decode(raw, dims, options);
+  writer.add({ name, level: 'decode', set, net, attributes: { image_height: dims[0], image_width: dims[1], ...options }, inputs: inputs || store(writer, set, name, raw), expected, ambiguous });
+  say(`${name}: ${expected[expected.length - 1].data.length} faces`);
+};
+
+const SSD_RULES = { box_encodings: { seed: 31, shape: [1, 5118, 4], low: -2, high: 2 }, class_logits: { seed: 32, shape: [1, 5118, 3], low: -12, high: 0.3 } };
+const synthetics = (rules) => Object.values(rules).map((rule) => ({ synthetic: rule }));
+
+// Scores that equal the threshold, 0.5 = sigmoid(0): they do not pass.
+async function scoreThresholdCases(writer, say) {
+  const add = adder(writer, say);
+  const none = { ...SSD_RULES, class_logits: { ...SSD_RULES.class_logits, low: 0, high: 0 } };
+  const options = { min_confidence: 0.5, max_results: 100 };
+  await add('core', 'all_at_threshold', 'ssd_mobilenetv1', madeUp(none), [97, 200], options, synthetics(none), decodeSsd);
+  await add('full', 'some_at_threshold', 'ssd_mobilenetv1', rounded(madeUp(SSD_RULES), 0.25), [240, 320], options, null, decodeSsd);
+  const { tiny_yolov2: separable, tiny_yolov2_full: full } = yoloNets();
+  for (const [net, instance, channels] of [['tiny_face_detector', NETS.tiny_face_detector.net, 25], ['tiny_yolov2', separable.net, 25], ['tiny_yolov2_full', full.net, 30]]) {
+    const raw = rounded(madeUp({ grid: { seed: 44, shape: [1, 4, 4, channels], low: -1, high: 1 } }), 0.5);
+    await add('core', 'some_at_threshold', net, raw, [97, 200], { input_size: 128, score_threshold: 0.5 }, null, decodeYolo.bind(null, instance));
+  }
+}
+
 async function detectorCases(writer, pictures, say) {
-  const add = async (set, label, net, raw, dims, options, inputs, decode) => {
-    const name = `decode/${net}/${label}`;
-    const { expected, ambiguous } = await decode(raw, dims, options);
-    writer.add({ name, level: 'decode', set, net, attributes: { image_height: dims[0], image_width: dims[1], ...options }, inputs: inputs || store(writer, set, name, raw), expected, ambiguous });
-    say(`${name}: ${expected[expected.length - 1].data.length} faces`);
-  };
+  const add = adder(writer, say);
   const dims = ({ height, width }) => [height, width];
   const ssdOptions = { min_confidence: 0.5, max_results: 100 };
   const photo = await rawOutputs('ssd_mobilenetv1', [pictures.astronaut], 512);
@@ -70,13 +89,11 @@ async function detectorCases(writer, pictures, say) {
   await add('full', 'group', 'ssd_mobilenetv1', group, dims(pictures.group), ssdOptions, null, decodeSsd);
   await add('full', 'group_min_0.02', 'ssd_mobilenetv1', group, dims(pictures.group), { min_confidence: 0.02, max_results: 100 }, null, decodeSsd);
 
-  const ssdRules = { box_encodings: { seed: 31, shape: [1, 5118, 4], low: -2, high: 2 }, class_logits: { seed: 32, shape: [1, 5118, 3], low: -12, high: 0.3 } };
-  const synthetics = (rules) => Object.values(rules).map((rule) => ({ synthetic: rule }));
   for (const [label, size] of [['synthetic', [512, 512]], ['synthetic_wide', [97, 200]], ['synthetic_tall', [333, 127]]]) {
-    await add('core', label, 'ssd_mobilenetv1', madeUp(ssdRules), size, ssdOptions, synthetics(ssdRules), decodeSsd);
+    await add('core', label, 'ssd_mobilenetv1', madeUp(SSD_RULES), size, ssdOptions, synthetics(SSD_RULES), decodeSsd);
   }
-  await add('core', 'synthetic_max_7', 'ssd_mobilenetv1', madeUp(ssdRules), [512, 512], { min_confidence: 0.51, max_results: 7 }, synthetics(ssdRules), decodeSsd);
-  await add('full', 'ties', 'ssd_mobilenetv1', rounded(madeUp(ssdRules), 0.25), [240, 320], { min_confidence: 0.4, max_results: 100 }, null, decodeSsd);
+  await add('core', 'synthetic_max_7', 'ssd_mobilenetv1', madeUp(SSD_RULES), [512, 512], { min_confidence: 0.51, max_results: 7 }, synthetics(SSD_RULES), decodeSsd);
+  await add('full', 'ties', 'ssd_mobilenetv1', rounded(madeUp(SSD_RULES), 0.25), [240, 320], { min_confidence: 0.4, max_results: 100 }, null, decodeSsd);
 
   const tiny = NETS.tiny_face_detector.net;
   for (const size of [416, 224]) {
@@ -162,4 +179,4 @@ async function decodeCases(writer, pictures, say) {
   suppressionCases(writer, say);
 }
 
-module.exports = { decodeCases, decodeSsd, decodeYolo, tensorOf };
+module.exports = { decodeCases, scoreThresholdCases, decodeSsd, decodeYolo, tensorOf };

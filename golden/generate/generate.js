@@ -17,6 +17,7 @@ const LEVELS = {
   chain: () => require('./chain').chainCases,
   mtcnn: () => require('./mtcnn').mtcnnCases,
   json: () => require('./json').jsonCases,
+  thresholds: () => require('./thresholds').thresholdCases,
 };
 
 function parse(args) {

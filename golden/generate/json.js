@@ -41,6 +41,19 @@ async function matcherCases(writer, pictures) {
   addCase(writer, 'euclidean_distance', { op: 'euclidean_distance' }, [...inputs, ...rules], { distances: asked.map((a) => asked.map((b) => faceapi.euclideanDistance(a, b))) });
 }
 
+// Distances that equal the threshold, exactly: who is as far away is unknown.
+function distanceThresholdCase(writer) {
+  const along = (x) => Float32Array.from({ length: 128 }, (_, i) => (i ? 0 : x));
+  const at = { 0: 0, quarter: 0.25, half: 0.5, three_quarters: 0.75, ten: 10, eleven: 11 };
+  const vectors = Object.values(at).map(along);
+  const inputs = Object.keys(at).map((name, i) => writer.tensor('core', `json/descriptors/at_${name}`, { shape: [128], data: vectors[i] }));
+  const labeled = [{ label: 'one', descriptors: [0] }, { label: 'two', descriptors: [4, 5] }];
+  const known = labeled.map(({ label, descriptors }) => new faceapi.LabeledFaceDescriptors(label, descriptors.map((i) => vectors[i])));
+  const matcher = new faceapi.FaceMatcher(known, 0.5);
+  const matches = vectors.map((v) => matcher.findBestMatch(v)).map((m) => ({ label: m.label, distance: m.distance, text: m.toString(), text_without_distance: m.toString(false) }));
+  addCase(writer, 'face_matcher_at_threshold', { op: 'face_matcher', labeled, queries: vectors.map((_, i) => i), distance_threshold: 0.5 }, inputs, { matches, matches_after_json: matches });
+}
+
 function matchCases(writer) {
   const pairs = [['a', 0.456], ['b', 0.29], ['c', 0.1], ['d', 1], ['e', 0], ['f', 0.999], ['unknown', 0.57], ['name with (brackets)', 12.3456]];
   const made = pairs.map(([label, distance]) => new faceapi.FaceMatch(label, distance));
@@ -101,4 +114,4 @@ async function jsonCases(writer, pictures, say) {
   say('json');
 }
 
-module.exports = { jsonCases };
+module.exports = { jsonCases, distanceThresholdCase };

@@ -77,12 +77,13 @@ function addNetworks(writer, set, picture, label, run, patches) {
   }
 }
 
-function addStages(writer, set, picture, label, run) {
+// `only`: the number of the one stage that is added; without it all three and the pyramid are.
+function addStages(writer, set, picture, label, run, only) {
   const { scales, pyramid, pnet, rnet, onet, stages } = run;
   const put = (name, value, dtype) => writer.tensor(set, `decode/mtcnn/${label}/input/${name}`, value, dtype);
   const { height, width } = picture;
   const thresholds = run.attributes.score_thresholds;
-  const stage = (n, inputs, attributes, more = []) => writer.add({
+  const stage = (n, inputs, attributes, more = []) => (only || n) === n && writer.add({
     name: `decode/mtcnn_stage${n}/${label}`,
     level: 'decode',
     set,
@@ -91,7 +92,7 @@ function addStages(writer, set, picture, label, run) {
     inputs,
     expected: [ints('boxes', stages[n - 1].boxes), { name: 'scores', kind: 'mtcnn_stage', shape: [stages[n - 1].scores.length], data: stages[n - 1].scores }, ...more],
   });
-  writer.add({ name: `decode/mtcnn_pyramid/${label}`, level: 'decode', set, net: 'mtcnn', attributes: { stage: 0, height, width, ...run.attributes }, inputs: [], expected: [{ name: 'scales', kind: 'json', value: scales }, { name: 'sizes', kind: 'exact', dtype: 'int32', shape: [scales.length, 2], data: pyramid.flatMap((p) => [p.height, p.width]) }] });
+  if (!only) writer.add({ name: `decode/mtcnn_pyramid/${label}`, level: 'decode', set, net: 'mtcnn', attributes: { stage: 0, height, width, ...run.attributes }, inputs: [], expected: [{ name: 'scales', kind: 'json', value: scales }, { name: 'sizes', kind: 'exact', dtype: 'int32', shape: [scales.length, 2], data: pyramid.flatMap((p) => [p.height, p.width]) }] });
   stage(1, pnet.flatMap((out, i) => [put(`prob_${i}`, out.prob), put(`regions_${i}`, out.regions)]), { scales, score_threshold: thresholds[0] });
   const boxesTensor = (n) => put(`boxes_${n}`, ints('', stages[n - 1].boxes), 'int32');
   const joined = (outs, key) => put(`${outs === rnet ? 'rnet' : 'onet'}_${key}`, join(outs.map((o) => o[key].data), outs[0][key].shape.slice(1)));
@@ -149,6 +150,19 @@ const patchInput = (bytes, size) => tf.tidy(() => prepared(tf.tensor4d(Float32Ar
 const NETWORKS = { mtcnn_pnet: 'PNet', mtcnn_rnet: 'RNet', mtcnn_onet: 'ONet' };
 const runNetwork = (name, input) => internal(`mtcnn/${NETWORKS[name]}`)[NETWORKS[name]](input, params()[name.slice(6)]);
 
+// Each stage with a threshold that equals a score of its own, the lowest that a box came through with: now it does not.
+async function stageThresholdCases(writer, pictures, say) {
+  const attributes = { max_num_scales: 10, score_thresholds: [0.6, 0.7, 0.7], min_face_size: 60, scale_factor: 0.6 };
+  const { stages } = await watchRun(pictures.astronaut, attributes);
+  for (const n of [1, 2, 3]) {
+    const thresholds = attributes.score_thresholds.map((value, i) => (i === n - 1 ? Math.min(...stages[i].scores) : value));
+    const options = { ...attributes, score_thresholds: thresholds };
+    const run = { ...(await watchRun(pictures.astronaut, options)), attributes: options };
+    addStages(writer, 'core', pictures.astronaut, 'score_at_threshold', run, n);
+    say(`decode/mtcnn_stage${n}/score_at_threshold: ${run.stages[n - 1].boxes.length} of ${stages[n - 1].boxes.length} boxes`);
+  }
+}
+
 async function mtcnnCases(writer, pictures, say) {
   const add = async (set, name, options, label, withNetworks = true) => {
     const picture = pictures[name];
@@ -169,5 +183,4 @@ async function mtcnnCases(writer, pictures, say) {
   await add('full', 'tiny', standard, 'tiny');
 }
 
-
-module.exports = { mtcnnCases, pnetInput, patchInput, runNetwork };
+module.exports = { mtcnnCases, stageThresholdCases, pnetInput, patchInput, runNetwork };

@@ -204,7 +204,7 @@ def _port(arguments: argparse.Namespace, golden: Any) -> Any:
 
 def print_report(report: Any, each: bool = False) -> None:
     """The report as a table."""
-    from npfaceapi.conformance.report import summary_rows
+    from npfaceapi.conformance.report import case_lines, look_at_first, summary_rows
 
     header = ("level", "cases", "passed", "failed", "expected to", "not claimed", "ambiguous", "error / bound", "in")
     print(format_table(header, summary_rows(report), right=tuple(range(1, 8))))
@@ -215,15 +215,15 @@ def print_report(report: Any, each: bool = False) -> None:
         if shown is None:
             continue
         print(f"{shown} {result.name}{': ' if result.problem else ''}{result.problem}")
-        if result.level == "taps" and result.first is not None:
-            print(f"  first diverging layer: {result.first.name}")
-        for match in result.diagnosis[:3]:
-            print(f"  matches: {match.text}")
+        for line in case_lines(result):
+            print(f"  {line}")
+    if faults := look_at_first(report):
+        print(f"what to look at first: {'; '.join(faults)}")
+    if report.grade_hint:
+        print(report.grade_hint)
     counts = report.counts
     told = ", ".join(f"{counts[status]} {status}" for status in counts)
-    print(
-        f"{report.port}, grade {report.grade}: {told or 'no case'} in {report.seconds:.1f} s; levels: {', '.join(report.levels)}"
-    )
+    print(f"{report.port}, grade {report.grade}: {told or 'no case'} in {report.time}; levels: {', '.join(report.levels)}")
     if report.reason and not counts["failed"]:
         print(f"exit status 1: {report.reason}")
     if report.missing:

@@ -2,31 +2,42 @@
 
 A fault matches where the port's answers, compared with those of the reference WITH the fault, are within their bounds (four
 times, as the faulty network's own rounding errors are not those the bounds were made from), or a thousand times nearer than
-they were.  That is evidence as strong as a conformance test passed: hundreds of numbers agree to six digits.
+they were; where shapes differ, within a thousandth of the largest value.  Whole numbers must be equal.  That is evidence as
+strong as a conformance test passed: hundreds of numbers agree to six digits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 
 from npfaceapi.conformance.comparison import Mismatch, check_json
 from npfaceapi.conformance.expected import Expected
 from npfaceapi.conformance.faults import FAULTS, Fault
+from npfaceapi.conformance.faults.fault import Answers
+from npfaceapi.conformance.faults.search import answers_of_others, exchanged_layers, in_each_block
 from npfaceapi.conformance.golden import Case, GoldenCases
 from npfaceapi.conformance.judge import ratios
 from npfaceapi.conformance.questions import Question
 from npfaceapi.conformance.tolerance import Grade
+from npfaceapi.errors import NpFaceApiError
 
-__all__ = ["Diagnostician", "Match"]
+__all__ = ["NOTHING_MATCHES", "NOT_LOOKED_INTO", "Diagnosis", "Diagnostician", "Match"]
 
 Array = np.ndarray[Any, Any]
+_T = TypeVar("_T")
 
 #: How many failing cases of one level and network are diagnosed: one fault shows in all of them.
 MOST = 3
+#: How many seconds of a run are spent on diagnoses.
+LIMIT = 80.0
+#: Why no fault is named.
+NOTHING_MATCHES = "nothing known matches"
+NOT_LOOKED_INTO = "not looked into"
 _NEAR = 4.0  # bounds
 _NEARER = 1000.0
 _ROUNDING = 2.0**-25  # errors below are those of storing the right answer as float32
@@ -52,116 +63,250 @@ class Match:
         return {"fault": self.name, "title": self.title, "error_before": before, "error_after": self.after}
 
 
-class Diagnostician:
-    """Tries the faults; keeps what they give for the case at hand, so that several ports can be diagnosed on it."""
+@dataclass(frozen=True)
+class Diagnosis:
+    """The faults that match, best first; or why none is named."""
 
-    def __init__(self, golden: GoldenCases, grade: Grade, most: int = MOST) -> None:
-        self._golden, self._grade, self._most = golden, grade, most
+    matches: list[Match]
+    undiagnosed: str = ""
+
+
+class Diagnostician:
+    """Tries the faults on failing cases, first those that matched before.
+
+    Parameters
+    ----------
+    most : int
+        How many cases of one level and network are looked into.
+    limit : float
+        Seconds after which no further case is looked into.
+
+    Attributes
+    ----------
+    seconds : float
+        How long it has taken so far.
+    """
+
+    def __init__(self, golden: GoldenCases, grade: Grade, most: int = MOST, limit: float = LIMIT) -> None:
+        self._golden, self._grade, self._most, self._limit = golden, grade, most, limit
         self._done: dict[tuple[str, str], int] = {}
+        self._found: dict[str, int] = {}  # how often a fault matched
         self._case = ""
-        self._kept: list[tuple[Fault, dict[str, Any]]] = []
+        self._kept: list[tuple[Fault, Answers]] = []
+        self.seconds = 0.0
+
+    def look_into(self, case: Case, question: Question, expected: list[Expected], answers: Mapping[str, Any]) -> Diagnosis:
+        """The faults that match, until one does to within its bounds."""
+        key = (case.level, case.net or case.attributes.get("op", ""))
+        if self._done.get(key, 0) >= self._most:
+            return Diagnosis([], f"{NOT_LOOKED_INTO}: {self._most} other cases of {'/'.join(key)} were")
+        if self.seconds > self._limit:
+            return Diagnosis([], f"{NOT_LOOKED_INTO}: the diagnosis of others took {self.seconds:.0f} s")
+        self._done[key] = self._done.get(key, 0) + 1
+        start = time.perf_counter()
+        faults = sorted(FAULTS, key=lambda fault: -self._found.get(fault.name, 0))
+        with np.errstate(all="ignore"):
+            try:
+                found = self._search(case, question, expected, answers, faults, start)
+            except _TookTooLong:
+                found = None
+        self.seconds += time.perf_counter() - start
+        if found is None:
+            return Diagnosis([], f"{NOT_LOOKED_INTO} to the end: diagnosis took {self.seconds:.0f} s")
+        for match in found[:1]:
+            self._found[match.name] = self._found.get(match.name, 0) + 1
+        return Diagnosis(found, "" if found else NOTHING_MATCHES)
 
     def diagnose(self, case: Case, question: Question, expected: list[Expected], answers: Mapping[str, Any]) -> list[Match]:
-        """The faults that match, best first; none after a few cases of the same level and network."""
-        key = (case.level, case.net or case.attributes.get("op", ""))
-        self._done[key] = self._done.get(key, 0) + 1
-        if self._done[key] > self._most:
-            return []
-        matches = self._matches(expected, answers, self._faulty(case, question))
+        """All faults that match, best first; what they give is kept, as several ports may be diagnosed on one case."""
+        if self._case != case.name:
+            with np.errstate(all="ignore"):
+                self._case, self._kept = case.name, list(_tried(FAULTS, case, question))
+        matches = self._matches(expected, answers, self._kept)
         if not matches and case.level == "taps":
-            matches = self._in_one_layer(case, question, expected, answers)
+            matches = self._in_one_layer(case, question, _until_first(expected, answers), answers, FAULTS)
         return matches
 
-    def _matches(
-        self, expected: list[Expected], answers: Mapping[str, Any], tried: Iterable[tuple[Fault, dict[str, Any]]], where: str = ""
+    def _search(
+        self,
+        case: Case,
+        question: Question,
+        expected: list[Expected],
+        answers: Mapping[str, Any],
+        faults: list[Fault],
+        start: float,
     ) -> list[Match]:
-        matches = []
-        for fault, faulty in tried:
-            measured = _compare(expected, answers, faulty)
-            effect = _compare(expected, faulty, faulty)
-            if measured is None or effect is None:
+        def in_time(tried: Iterable[_T]) -> Iterator[_T]:
+            for one in tried:
+                if self.seconds + time.perf_counter() - start > self._limit:
+                    raise _TookTooLong
+                yield one
+
+        if case.level != "taps":
+            # where networks run, a search to the end is dear; elsewhere faults that look alike are all named
+            stop = case.level in ("raw", "chain")
+            matches = self._matches(expected, answers, _tried(in_time(faults), case, question), stop)
+            return matches or self._matches(expected, answers, in_time(self._searched(case, question)), stop=True)
+        until = _until_first(expected, answers)
+        first = replace(question, answers=[one.name for one in until])
+        likely = {match.name for match in self._matches(until, answers, _tried(in_time(faults), case, first))}
+        rest = (fault for fault in faults if fault.name in likely)
+        matches = self._matches(expected, answers, _tried(in_time(rest), case, question), stop=True)
+        matches = matches or self._in_one_layer(case, first, until, answers, in_time(faults))
+        return matches or self._matches(until, answers, in_time(exchanged_layers(case, first, until[-1].name)), stop=True)
+
+    def _searched(self, case: Case, question: Question) -> Iterator[tuple[Fault, Answers]]:
+        """What takes long: the answers of other cases, layers that were exchanged, faults in one layer alone."""
+        yield from answers_of_others(self._golden, case)
+        if case.level == "raw":
+            yield from exchanged_layers(case, question)
+            yield from in_each_block(case, question, FAULTS)
+
+    def _matches(
+        self,
+        expected: list[Expected],
+        answers: Mapping[str, Any],
+        tried: Iterable[tuple[Fault, Answers]],
+        stop: bool = False,
+        where: str = "",
+    ) -> list[Match]:
+        """The faults that match among those tried, best first; with `stop` no more are tried once one is within its bounds."""
+        matches, bounds = [], _NEAR if not self._grade.mixed else 1.0
+        before = _error_of(expected, answers)
+        for fault, faulty in tried if before > _ROUNDING else ():
+            agreement = _agreement(expected, answers, faulty, bounds)
+            if agreement is None:
                 continue
-            ratio, before, after = measured
-            near = ratio <= _NEAR * (1 if not self._grade.mixed else 0.25) or after * _NEARER <= before
+            ratio, after = agreement
+            near = ratio <= bounds or after * _NEARER <= min(before, 1.0)
             # the fault alone makes as large an error
-            explains = effect[1] * 2 > before > after * 2 if np.isfinite(before) else np.isinf(effect[1])
-            if near and explains and before > _ROUNDING:
+            effect = _error_of(expected, faulty)
+            if near and (effect * 2 > before > after * 2 if np.isfinite(before) else np.isinf(effect)):
                 matches.append((ratio, Match(fault.name, fault.title + where, before, after)))
+                if stop and ratio <= 1:
+                    break
         matches.sort(key=lambda pair: pair[0])
         return [match for _, match in matches]
 
-    def _in_one_layer(self, case: Case, question: Question, expected: list[Expected], answers: Mapping[str, Any]) -> list[Match]:
+    def _in_one_layer(
+        self, case: Case, question: Question, until: list[Expected], answers: Mapping[str, Any], faults: Iterable[Fault]
+    ) -> list[Match]:
         """The faults, each in the first diverging layer alone; judged by that layer and those before it."""
-        until: list[Expected] = []
-        for one in expected:
-            until.append(one)
-            theirs = np.asarray(answers.get(one.name))
-            if theirs.shape != one.shape or not ratios(theirs, one.value, one.bound)[0].max(initial=0) <= 1:
-                break
+        last = until[-1].name
 
-        def tried() -> Iterator[tuple[Fault, dict[str, Any]]]:
-            for fault in FAULTS:
-                faulty = fault.in_block(case, question, np.float32, until[-1].name) if fault.in_block is not None else None
-                if faulty is not None:
-                    yield fault, faulty
+        def tried() -> Iterator[tuple[Fault, Answers]]:
+            for fault in faults:
+                if fault.in_block is not None:
+                    faulty = _answers_with(fault.in_block, case, question, last)
+                    if faulty is not None:
+                        yield fault, faulty
 
         with np.errstate(all="ignore"):
-            return self._matches(until, answers, tried(), f", in {until[-1].name} alone")
-
-    def _faulty(self, case: Case, question: Question) -> list[tuple[Fault, dict[str, Any]]]:
-        if self._case != case.name:
-            self._case, self._kept = case.name, []
-            for fault in FAULTS:
-                if case.level in fault.levels:
-                    with np.errstate(all="ignore"):
-                        answers = fault.run(case, question, np.float32)
-                    if answers is not None:
-                        self._kept.append((fault, answers))
-        return self._kept
+            return self._matches(until, answers, tried(), where=f", in {last} alone")
 
 
-def _compare(
-    expected: list[Expected], answers: Mapping[str, Any], faulty: Mapping[str, Any]
-) -> tuple[float, float, float] | None:
-    """(error in bounds, relative error before, relative error after) of a port's answers, or None where they disagree."""
-    ratio, before, after = 0.0, 0.0, 0.0
+class _TookTooLong(Exception):
+    """The time for all diagnoses is over."""
+
+
+def _tried(faults: Iterable[Fault], case: Case, question: Question) -> Iterator[tuple[Fault, Answers]]:
+    """The faults that make a difference to a case, with what a port gives that has them."""
+    for fault in faults:
+        if case.level in fault.levels:
+            answers = _answers_with(fault.run, case, question)
+            if answers is not None:
+                yield fault, answers
+
+
+def _answers_with(run: Callable[..., Answers | None], *given: Any) -> Answers | None:
+    """What a port with a fault gives; None where it cannot go on, for instance with a crop outside of the picture."""
+    try:
+        return run(*given[:2], np.float32, *given[2:])
+    except (NpFaceApiError, ArithmeticError, LookupError, ValueError):
+        return None
+
+
+def _until_first(expected: list[Expected], answers: Mapping[str, Any]) -> list[Expected]:
+    """The right answers up to the first that the port's diverge from."""
+    until: list[Expected] = []
+    for one in expected:
+        until.append(one)
+        theirs = np.asarray(answers.get(one.name))
+        if theirs.shape != one.shape or not ratios(theirs, one.value, one.bound)[0].max(initial=0) <= 1:
+            break
+    return until
+
+
+def _agreement(
+    expected: list[Expected], answers: Mapping[str, Any], faulty: Mapping[str, Any], near: float
+) -> tuple[float, float] | None:
+    """How far a port's answers are from the faulty ones, in bounds and relative to the largest value; None if too far.
+
+    Where all that both give is empty they do not agree in anything.
+    """
+    ratio, after, compared = 0.0, 0.0, 0
     for one in expected:
         if one.name not in faulty and one.name not in answers:
-            before = np.inf  # both give nothing where something belongs: no faces
-            continue
+            continue  # both give nothing: no faces
         if one.name not in faulty or one.name not in answers:
             return None
         theirs, ours = answers[one.name], faulty[one.name]
         if one.is_json:
-            try:
-                check_json(theirs, ours, max(one.bound["relative"], 1e-9))
-            except Mismatch:
+            if not _same_json(theirs, ours, max(one.bound["relative"], 1e-9)):
                 return None
-            before = before if _same_json(theirs, one.value) else np.inf
+            compared += 1
             continue
         theirs, ours = np.asarray(theirs), np.asarray(ours)
-        if theirs.dtype.kind not in "fiu" or theirs.shape != ours.shape or not np.isfinite(theirs).all():
+        if theirs.dtype.kind not in "fiu" or theirs.shape != ours.shape:
             return None
-        right = _right(one, theirs)
-        bound = _bound(one, theirs)
-        largest = float(np.abs(ours).max(initial=0)) or 1.0
-        ratio = max(ratio, float(ratios(theirs, ours, bound)[0].max(initial=0)))
-        after = max(after, float(np.abs(theirs.astype(np.float64) - ours).max(initial=0)) / largest)
-        before = np.inf if right is None else max(before, float(np.abs(_sampled(one, theirs) - right).max(initial=0)) / largest)
-    return ratio, before, after
+        if one.whole and not np.array_equal(theirs, ours):
+            return None
+        after = max(after, _largest_error(theirs, ours))
+        if not after <= 1 / _NEARER and not _in_bounds(one, theirs, ours) <= near:
+            return None
+        ratio = max(ratio, _in_bounds(one, theirs, ours))
+        if not (ratio <= near or after <= 1 / _NEARER):  # NaN too
+            return None
+        compared += theirs.size
+    return (ratio, after) if compared else None
 
 
-def _same_json(a: Any, b: Any) -> bool:
+def _error_of(expected: list[Expected], answers: Mapping[str, Any]) -> float:
+    """The largest error of answers, relative to the largest value of each; infinite where names, shapes or JSON values differ."""
+    error = 0.0
+    for one in expected:
+        if one.name not in answers:
+            return np.inf
+        theirs = answers[one.name]
+        if one.is_json:
+            error = error if _same_json(theirs, one.value) else np.inf
+        elif np.shape(theirs) != one.shape:
+            return np.inf
+        else:
+            error = max(error, _largest_error(_sampled(one, np.asarray(theirs)), np.asarray(one.value, np.float64)))
+    return error
+
+
+def _largest_error(theirs: Array, ours: Array) -> float:
+    """Relative to the largest value."""
+    if not theirs.size:
+        return 0.0
+    if theirs.dtype != ours.dtype or theirs.dtype.kind != "f":
+        theirs, ours = theirs.astype(np.float64), ours.astype(np.float64)
+    return float(np.abs(theirs - ours).max()) / (float(np.abs(ours).max()) or 1.0)
+
+
+def _in_bounds(one: Expected, theirs: Array, ours: Array) -> float:
+    """The largest error in units of its bound."""
+    return float(ratios(theirs, ours, _bound(one, theirs))[0].max(initial=0))
+
+
+def _same_json(a: Any, b: Any, relative: float = 1e-9) -> bool:
     try:
-        check_json(a, b, 1e-9)
+        check_json(a, b, relative)
     except Mismatch:
         return False
     return True
-
-
-def _right(one: Expected, theirs: Array) -> Array | None:
-    """The right values, if the port's have their shape."""
-    return None if theirs.shape != one.shape else np.asarray(one.value, np.float64)
 
 
 def _sampled(one: Expected, theirs: Array) -> Array:

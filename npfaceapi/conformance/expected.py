@@ -8,7 +8,8 @@ All else is compared with what face-api.js gave.  So is everything at the grade 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,15 +18,18 @@ from npfaceapi.conformance.deviations import deviations_of, truth_of
 from npfaceapi.conformance.golden import Case, GoldenCases
 from npfaceapi.conformance.levels import network_of, run_case
 from npfaceapi.conformance.questions import Question
+from npfaceapi.conformance.resizing import coordinate_bound, float32_batches
 from npfaceapi.conformance.synthetic import sample_indices
 from npfaceapi.conformance.tolerance import FACTOR, GRADES, Grade, bound_of
 from npfaceapi.engines.dispatch import use_backend
 from npfaceapi.errors import GoldenError
 
-__all__ = ["Expected", "expected_of"]
+__all__ = ["COMPUTED", "Expected", "expected_of", "expected_of_resized", "truth_for"]
 
 Array = np.ndarray[Any, Any]
 
+#: The levels whose right answers are computed by the float64 reference.
+COMPUTED = ("operations", "taps", "raw")
 #: The smallest normal float32: what is smaller may come out as 0.
 LEAST = 2.0**-126
 _SELECTS = ("max_pool", "relu", "relu6", "concat", "pad")
@@ -49,6 +53,8 @@ class Expected:
         Where big stored tensors are looked at, and the three norms of the whole.
     whole : bool
         Whether whole numbers are asked for.
+    rooms : list of float
+        How far each of the norms may be off beyond rounding.
     """
 
     name: str
@@ -59,14 +65,19 @@ class Expected:
     samples: Array | None = None
     norms: list[float] = field(default_factory=list)
     whole: bool = False
+    rooms: list[float] = field(default_factory=list)
 
     @property
     def is_json(self) -> bool:
         return self.kind == "json"
 
 
-def expected_of(golden: GoldenCases, case: Case, question: Question, grade: Grade) -> list[Expected]:
+def expected_of(
+    golden: GoldenCases, case: Case, question: Question, grade: Grade, truth: Mapping[str, Array] | None = None
+) -> list[Expected]:
     """The right answers of a case, in the order of the question.
+
+    `truth` saves the float64 reference another run: what `truth_for` gave.
 
     Raises
     ------
@@ -77,26 +88,46 @@ def expected_of(golden: GoldenCases, case: Case, question: Question, grade: Grad
     if case.level == "weights":
         tensors = network_of(case).tensors
         return [_stored_weights(case, entries[name], tensors.get(name)) for name in question.answers]
-    if grade.is_stored or case.level not in ("operations", "taps", "raw"):
-        return [_stored(golden, case, entries[name], grade) for name in question.answers]
+    if grade.is_stored or case.level not in COMPUTED:
+        return [_stored(golden, case, question, entries[name], grade) for name in question.answers]
+    right = truth_for(golden, case, question) if truth is None else truth
     allowed: dict[str, Any]
     allowed32: dict[str, Any]
     if case.level == "operations":
-        with use_backend("reference64"):
-            truth = run_case(case, golden.inputs(case))
-        allowed = {name: _operation_bound(golden, case, question, grade, value) for name, value in truth.items()}
-        allowed32 = {name: _operation_bound(golden, case, question, GRADES["float32"], value) for name, value in truth.items()}
+        allowed, allowed32 = (
+            {name: _operation_bound(golden, case, question, g, value) for name, value in right.items()}
+            for g in (grade, GRADES["float32"])
+        )
     else:
-        truth, measured = truth_of(case, question), deviations_of(case, question)
+        measured = deviations_of(case, question)
         allowed, allowed32 = (  # one number for each answer
             {name: _measured_bound(numbers, g) for name, numbers in measured.items()} for g in (grade, GRADES["float32"])
         )
     out = []
     for name in question.answers:
-        _check_stored(golden, case, entries[name], truth[name], allowed32[name])
+        _check_stored(golden, case, entries[name], right[name], allowed32[name])
         kind = entries[name]["kind"] if case.level == "operations" else "stage" if case.level == "taps" else "raw"
-        out.append(Expected(name, kind, truth[name], {"absolute": allowed[name]}, truth[name].shape))
+        out.append(Expected(name, kind, right[name], {"absolute": allowed[name]}, right[name].shape))
     return out
+
+
+def truth_for(golden: GoldenCases, case: Case, question: Question) -> dict[str, Array]:
+    """What the float64 reference gives for a case of the levels `COMPUTED`; nothing for others."""
+    if case.level == "operations":
+        with use_backend("reference64"):
+            return run_case(case, golden.inputs(case))
+    return truth_of(case, question) if case.level in COMPUTED else {}
+
+
+def expected_of_resized(case: Case, question: Question, expected: list[Expected]) -> Iterator[list[Expected]]:
+    """The right answers of a port that takes the pictures, and resizes them with source coordinates in float32.
+
+    The bounds are those of the batch: they need not be wider for a port that takes it.
+    """
+    for batch in float32_batches(question):
+        moved = replace(question, inputs={**question.inputs, "batch": batch})
+        truth = truth_of(case, moved)
+        yield [replace(one, value=truth[one.name]) for one in expected]
 
 
 def _measured_bound(numbers: dict[str, float], grade: Grade) -> float:
@@ -135,7 +166,8 @@ def _operation_bound(golden: GoldenCases, case: Case, question: Question, grade:
     if grade.name == "mixed:quantized":
         rounding = rounding + 2 * grade.unit * max(float(scale.max(initial=0)), *(float(x.max(initial=0)) for x in inputs))
     least = 0.0 if n == 0 else LEAST
-    return np.asarray(FACTOR * np.sqrt(n) * grade.unit * scale + rounding + least)
+    coordinates = coordinate_bound(question) if op == "resize_bilinear" else 0.0
+    return np.asarray(FACTOR * np.sqrt(n) * grade.unit * scale + rounding + least + coordinates)
 
 
 def _check_stored(golden: GoldenCases, case: Case, entry: dict[str, Any], truth: Array, allowed: Any) -> None:
@@ -159,21 +191,28 @@ def _check_stored(golden: GoldenCases, case: Case, entry: dict[str, Any], truth:
         )
 
 
-def _stored(golden: GoldenCases, case: Case, entry: dict[str, Any], grade: Grade) -> Expected:
+def _stored(golden: GoldenCases, case: Case, question: Question, entry: dict[str, Any], grade: Grade) -> Expected:
     name, kind = entry["name"], entry["kind"]
-    bound = dict(bound_of(kind, grade, golden.tolerances))
+    bound: dict[str, Any] = dict(bound_of(kind, grade, golden.tolerances))
     if "value" in entry:
         return Expected(name, "json", entry["value"], {"relative": 0.0 if grade.exact else golden.tolerances["json"]["relative"]})
     stored = golden.tensor(entry["tensor"])
     whole = stored.dtype.kind in "iu"
-    if "samples" not in entry:
-        return Expected(name, kind, stored, bound, stored.shape, whole=whole)
-    shape = tuple(entry["of_shape"])
-    if len(entry["norms"]) != 3:
-        raise GoldenError(f"{case.name}: expected three norms of {name}, got {len(entry['norms'])}: damaged?")
-    size = int(np.prod(shape))
-    picked = None if size <= entry["samples"] else sample_indices(size, entry["samples"], entry["seed"])
-    return Expected(name, kind, stored, bound, shape, picked, entry["norms"], whole)
+    samples, norms, shape, rooms = None, [], stored.shape, []
+    if "samples" in entry:
+        shape, norms = tuple(entry["of_shape"]), entry["norms"]
+        if len(norms) != 3:
+            raise GoldenError(f"{case.name}: expected three norms of {name}, got {len(norms)}: damaged?")
+        size = int(np.prod(shape))
+        samples = None if size <= entry["samples"] else sample_indices(size, entry["samples"], entry["seed"])
+    if kind == "resize" and not grade.is_stored:
+        largest = norms[2] if norms else float(np.abs(stored).max(initial=0))
+        coordinates = coordinate_bound(question).reshape(shape)
+        rooms = [float(np.linalg.norm(coordinates.reshape(-1), order)) for order in (1, 2, np.inf)] if norms else []
+        at = coordinates if samples is None else coordinates.reshape(-1)[samples]
+        narrow = grade.unit * largest if grade.mixed else 0.0  # the pixels are stored in the narrower format
+        bound = {"absolute": bound["relative"] * largest + narrow + at.reshape(stored.shape)}
+    return Expected(name, kind, stored, bound, shape, samples, norms, whole, rooms)
 
 
 def _stored_weights(case: Case, entry: dict[str, Any], tensor: Array | None) -> Expected:

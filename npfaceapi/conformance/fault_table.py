@@ -42,7 +42,7 @@ CASES = (
     "decode/mtcnn_stage2/group", "decode/mtcnn_stage3/group",
     "prepare/to_batch/wide_40_center", "prepare/to_batch/wide+tall+tiny_32_center", "prepare/resize/tiny_7x19",
     "prepare/crop/boxes_wide", "prepare/crop/boxes_tiny", "prepare/mtcnn_patches_24/group", "prepare/mtcnn_patches_48/tall",
-    "chain/tiny_416/cut",
+    "chain/tiny_416/astronaut",
     "json/face_match", "json/face_matcher_1.2", "json/alignment",
 )  # fmt: skip
 

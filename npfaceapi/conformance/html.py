@@ -7,7 +7,7 @@ from html import escape
 
 from npfaceapi._version import __version__
 from npfaceapi.conformance.judge import Finding
-from npfaceapi.conformance.report import STATUSES, CaseResult, Report, groups_of, summary_rows
+from npfaceapi.conformance.report import STATUSES, CaseResult, Report, case_lines, groups_of, look_at_first, summary_rows
 from npfaceapi.output_files import generator
 
 __all__ = ["to_html"]
@@ -97,31 +97,18 @@ def _failures(report: Report) -> str:
     failed = [result for result in report.results if result.status in ("failed", "xpassed")]
     if not failed:
         return ""
-    parts = ["<h2>What failed</h2>", _common_diagnosis(failed)]
+    items = "".join(f"<li>{escape(line)}</li>" for line in look_at_first(report))
+    parts = ["<h2>What failed</h2>", f"<p>What to look at first:</p><ul>{items}</ul>" if items else ""]
     for result in failed:
-        matches = "".join(f"<p>matches: <strong>{escape(match.text)}</strong></p>" for match in result.diagnosis[:5])
-        layer = result.first.name if result.level == "taps" and result.first is not None else ""
-        first = f"<p>First diverging layer: <strong>{escape(layer)}</strong></p>" if layer else ""
+        lines = (line.partition(": ") for line in case_lines(result))
+        told = "".join(f"<p>{escape(what)}{colon}<strong>{escape(rest)}</strong></p>" for what, colon, rest in lines)
         head = f'<h3 class="{result.status}">{escape(result.name)}</h3>'
-        parts.append(f'<div class="box">{head}<p>{escape(result.problem)}</p>{first}{matches}{_details(result)}</div>')
+        parts.append(f'<div class="box">{head}<p>{escape(result.problem)}</p>{told}{_details(result)}</div>')
     return "".join(parts)
 
 
 def _details(result: CaseResult) -> str:
     return f'<pre class="scroll">{escape(result.details)}</pre>' if result.details else ""
-
-
-def _common_diagnosis(failed: list[CaseResult]) -> str:
-    """Faults that were found in several cases, the most frequent first."""
-    found: dict[str, int] = {}
-    for result in failed:
-        for match in result.diagnosis[:1]:
-            found[match.title] = found.get(match.title, 0) + 1
-    if not found:
-        return ""
-    most = sorted(found.items(), key=lambda pair: -pair[1])
-    items = "".join(f"<li>{escape(title)} ({count} case{'s' if count > 1 else ''})</li>" for title, count in most)
-    return f"<p>What to look at first:</p><ul>{items}</ul>"
 
 
 def _plots(report: Report) -> str:
@@ -131,7 +118,9 @@ def _plots(report: Report) -> str:
 
 _WIDTH, _HEIGHT, _LEFT, _TOP = 800, 190, 60, 14
 _BELOW = _HEIGHT - 26
-_LOW, _HIGH = -4, 4  # powers of ten of error / bound
+_LOW = -4  # the lowest power of ten of error / bound that is drawn
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_LABELLED = 8  # layers that have room for their names
 
 
 def _plot(result: CaseResult) -> str:
@@ -139,26 +128,23 @@ def _plot(result: CaseResult) -> str:
     findings = [finding for finding in result.findings if finding.kind == "stage"]
     if not findings:
         return ""
+    worst = max(findings, key=lambda finding: finding.ratio)
+    high = max(4, 2 * math.ceil(math.log10(min(max(worst.ratio, 1.0), 1e12)) / 2))  # the highest power drawn; even
     step = (_WIDTH - _LEFT - 10) / len(findings)
     bars = []
     for i, finding in enumerate(findings):
-        top, colour = (
-            _height(math.inf if finding.problem and not finding.ratio else finding.ratio),
-            "bad" if finding.problem else "good",
-        )
+        ratio = math.inf if finding.problem and not finding.ratio else finding.ratio
+        top, colour = _height(ratio, high), "bad" if finding.problem else "good"
         place = f'x="{_LEFT + i * step + 1:.1f}" y="{top:.1f}" width="{max(step - 2, 1):.1f}" height="{max(_BELOW - top, 1):.1f}"'
         bars.append(f'<rect {place} fill="var(--{colour})"><title>{escape(f"{finding.name}: {_ratio(finding)}")}</title></rect>')
-    powers = (-4, -2, 0, 2, 4)
-    lines = "".join(_line(10.0**p, "line") for p in powers)
-    labels = "".join(f'<text x="{_LEFT - 6}" y="{_height(10.0**p) + 4:.1f}" text-anchor="end">{_power(p)}</text>' for p in powers)
-    worst = max(findings, key=lambda finding: finding.ratio)
-    label = f"Error of each of {len(findings)} layers in units of its bound; the largest is {worst.ratio:.3g} in {worst.name}"
-    ends = (
-        f'<text x="{_LEFT}" y="{_HEIGHT - 8}">{escape(findings[0].name)}</text>'
-        f'<text x="{_WIDTH - 10}" y="{_HEIGHT - 8}" text-anchor="end">{escape(findings[-1].name)}</text>'
+    powers = range(_LOW, high + 1, 2)
+    lines = "".join(_line(10.0**p, high, "line") for p in powers)
+    labels = "".join(
+        f'<text x="{_LEFT - 6}" y="{_height(10.0**p, high) + 4:.1f}" text-anchor="end">{_power(p)}</text>' for p in powers
     )
-    limit = _line(1, "bad", ' stroke-dasharray="4 3"')
-    drawing = f"{lines}{labels}{''.join(bars)}{limit}{ends}"
+    label = f"Error of each of {len(findings)} layers in units of its bound; the largest is {worst.ratio:.3g} in {worst.name}"
+    limit = _line(1, high, "bad", ' stroke-dasharray="4 3"')
+    drawing = f"{lines}{labels}{''.join(bars)}{limit}{_names([finding.name for finding in findings], step)}"
     return (
         f'<h3 class="{result.status}">{escape(result.name)}</h3>'
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(label)}">{drawing}</svg>'
@@ -166,18 +152,27 @@ def _plot(result: CaseResult) -> str:
     )
 
 
-def _height(ratio: float) -> float:
-    power = math.log10(min(max(ratio, 10.0**_LOW), 10.0**_HIGH))
-    return _BELOW - (power - _LOW) / (_HIGH - _LOW) * (_BELOW - _TOP)
+def _names(names: list[str], step: float) -> str:
+    """The names of the layers below their columns, or only the first and the last."""
+    if len(names) <= _LABELLED:
+        places = [(name, _LEFT + (i + 0.5) * step, "middle") for i, name in enumerate(names)]
+    else:
+        places = [(names[0], _LEFT, "start"), (names[-1], _WIDTH - 10, "end")]
+    return "".join(f'<text x="{x:.1f}" y="{_HEIGHT - 8}" text-anchor="{at}">{escape(name)}</text>' for name, x, at in places)
 
 
-def _line(ratio: float, colour: str, more: str = "") -> str:
-    y = _height(ratio)
+def _height(ratio: float, high: int) -> float:
+    power = math.log10(min(max(ratio, 10.0**_LOW), 10.0**high))
+    return _BELOW - (power - _LOW) / (high - _LOW) * (_BELOW - _TOP)
+
+
+def _line(ratio: float, high: int, colour: str, more: str = "") -> str:
+    y = _height(ratio, high)
     return f'<line x1="{_LEFT}" x2="{_WIDTH - 10}" y1="{y:.1f}" y2="{y:.1f}" stroke="var(--{colour})"{more}/>'
 
 
 def _power(power: int) -> str:
-    return "1" if power == 0 else f"10{'⁻' if power < 0 else ''}{'⁰¹²³⁴'[abs(power)]}"
+    return "1" if power == 0 else f"10{str(power).translate(_SUPERSCRIPTS)}"
 
 
 def _value(value: float | None) -> str:

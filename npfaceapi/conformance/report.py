@@ -12,8 +12,11 @@ from npfaceapi._version import __version__
 from npfaceapi.conformance.diagnosis import Match
 from npfaceapi.conformance.judge import Finding
 from npfaceapi.conformance.questions import ORDER
+from npfaceapi.conformance.tolerance import GRADES
 
-__all__ = ["STATUSES", "CaseResult", "Report", "groups_of", "summary_rows", "to_dict", "to_junit"]
+__all__ = [
+    "STATUSES", "CaseResult", "Report", "case_lines", "groups_of", "look_at_first", "summary_rows", "to_dict", "to_junit",
+]  # fmt: skip
 
 MOST_AMBIGUOUS = 0.02  # of the faces
 #: What can come of a case.
@@ -44,6 +47,12 @@ class CaseResult:
         How many faces the case has, and those that were let off, with reasons.
     diagnosis : list of Match
         Well-known faults that reproduce the port's numbers, best first.
+    undiagnosed : str
+        Of a failed case without a diagnosis: whether nothing known matches, or why it was not looked into.
+    passes_at : str
+        The strictest grade, from float32 on, at which it passes; empty if none.
+    below : list of str
+        Of a failed case: what failed before at lower levels of the networks that it uses, a line each.
     """
 
     name: str
@@ -56,6 +65,9 @@ class CaseResult:
     faces: int = 0
     ambiguous: dict[int, str] = field(default_factory=dict)
     diagnosis: list[Match] = field(default_factory=list)
+    undiagnosed: str = ""
+    passes_at: str = ""
+    below: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
     @property
@@ -79,6 +91,7 @@ class Report:
     results: list[CaseResult] = field(default_factory=list)
     missing: int = 0  # golden cases that are not at hand
     seconds: float = 0.0
+    diagnosis_seconds: float = 0.0  # out of them
 
     @property
     def counts(self) -> Counter[str]:
@@ -117,10 +130,48 @@ class Report:
         return self.ambiguous > MOST_AMBIGUOUS * self.faces
 
     @property
+    def time(self) -> str:
+        """How long it took, and how much of that was diagnosis."""
+        asked = f"{self.seconds - self.diagnosis_seconds:.1f} s"
+        return f"{asked} + {self.diagnosis_seconds:.1f} s of diagnosis" if self.diagnosis_seconds >= 0.05 else asked
+
+    @property
+    def grade_hint(self) -> str:
+        """Which wider grade would pass, or which stricter one would too; empty where there is nothing to say."""
+        told = [result for result in self.results if result.status in ("passed", "failed")]
+        names = list(GRADES)
+        if self.grade not in names or not told or not all(result.passes_at for result in told):
+            return ""
+        all_pass = max((result.passes_at for result in told), key=names.index)
+        if names.index(all_pass) > names.index(self.grade):
+            return f"all would pass at the grade {all_pass}"
+        if names.index(all_pass) < names.index(self.grade):
+            return f"the grade {self.grade} is looser than needed: all would pass at {all_pass}"
+        return ""
+
+    @property
     def levels(self) -> list[str]:
         """The levels of which at least one case was judged, in order."""
         run = {result.level for result in self.results if result.status != "not claimed"}
         return [level for level in ORDER if level in run]
+
+
+def case_lines(result: CaseResult) -> list[str]:
+    """What is said of a failed case besides its problem."""
+    lines = [f"first diverging layer: {result.first.name}"] if result.level == "taps" and result.first is not None else []
+    lines += [f"matches: {match.text}" for match in result.diagnosis]
+    if result.undiagnosed:
+        lines.append(f"diagnosis: {result.undiagnosed}")
+    lines += [f"failed below: {line}" for line in result.below]
+    if result.status == "failed" and result.passes_at:
+        lines.append(f"would pass at the grade {result.passes_at}")
+    return lines
+
+
+def look_at_first(report: Report) -> list[str]:
+    """The faults that were found, the most frequent first, each with the number of cases."""
+    found = Counter(result.diagnosis[0].title for result in report.results if result.diagnosis)
+    return [f"{title} ({count} case{'s' if count > 1 else ''})" for title, count in found.most_common()]
 
 
 def groups_of(report: Report) -> dict[str, list[CaseResult]]:
@@ -148,9 +199,9 @@ def summary_rows(report: Report) -> list[tuple[object, ...]]:
     return rows
 
 
-def _number(value: float | None) -> float | str | None:
-    """JSON has no infinity and no NaN."""
-    return value if value is None or math.isfinite(value) else str(value)
+def _number(value: float | None) -> float | None:
+    """JSON has no infinity and no NaN: null."""
+    return value if value is None or math.isfinite(value) else None
 
 
 def to_dict(report: Report) -> dict[str, Any]:
@@ -166,10 +217,13 @@ def to_dict(report: Report) -> dict[str, Any]:
         "counts": {status: report.counts[status] for status in STATUSES},
         "levels": report.levels,
         "seconds": round(report.seconds, 3),
+        "diagnosis_seconds": round(report.diagnosis_seconds, 3),
+        "grade_hint": report.grade_hint or None,
         "golden_cases_not_at_hand": report.missing,
         "cases": [
             {
                 "name": result.name,
+                "case": result.name,  # as a question calls it
                 "level": result.level,
                 "net": result.net,
                 "status": result.status,
@@ -179,6 +233,9 @@ def to_dict(report: Report) -> dict[str, Any]:
                 "ambiguous": [{"face": face, "reason": reason} for face, reason in result.ambiguous.items()],
                 "first_diverging": result.first.name if result.first else None,
                 "diagnosis": [match.to_dict() for match in result.diagnosis],
+                "undiagnosed": result.undiagnosed or None,
+                "failed_below": result.below,
+                "passes_at": result.passes_at or None,
                 "seconds": round(result.seconds, 3),
                 "answers": [_answer(finding) for finding in result.findings],
             }
@@ -222,7 +279,7 @@ def to_junit(report: Report) -> str:
             case = ElementTree.SubElement(suite, "testcase", about)
             if result.status == "failed":
                 failure = ElementTree.SubElement(case, "failure", message=_text(result.problem))
-                more = [f"matches: {match.text}" for match in result.diagnosis]
+                more = case_lines(result)
                 failure.text = _text("\n".join([*more, result.details] if result.details else more))
             elif result.status in ("not claimed", "xfailed"):
                 ElementTree.SubElement(case, "skipped", message=_text(f"{result.status}: {result.problem}"))

@@ -67,7 +67,7 @@ def off_by(one, value, bounds):
     else:
         largest = one.norms[2] if one.norms else np.abs(np.asarray(one.value)).max(initial=0)
         allowed = one.bound["absolute"] if "absolute" in one.bound else one.bound["relative"] * largest
-        allowed = float(np.broadcast_to(allowed, out.shape)[at] if one.samples is None else allowed)
+        allowed = float(np.broadcast_to(allowed, out.shape)[at] if one.samples is None else np.ravel(allowed)[0])
         out[at] = out[at] + bounds * allowed if allowed else np.nextafter(np.float32(out[at]), np.float32(np.inf))
         if one.whole:
             out[at] = np.asarray(value)[at] + 1

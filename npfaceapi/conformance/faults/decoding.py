@@ -27,6 +27,91 @@ def _sigmoid(x: Array) -> Array:
     return sigmoid(x.astype(np.float64))
 
 
+# ------------------------------------------------------------------ suppression
+
+
+def overlapping(
+    boxes: Array, scores: Array, threshold: float, is_iou: bool = True, *, earlier: bool = False, common_too: bool = True
+) -> Kept:
+    """Suppression with widths and heights of right - left + 1, as if edges were pixels: of areas, and of what is common."""
+    edges = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1).astype(np.float64)
+    areas = (boxes[:, 2] + 1.0) * (boxes[:, 3] + 1.0)
+    order = np.lexsort((np.arange(len(scores)) * (1 if earlier else -1), -np.asarray(scores, np.float64)))
+    kept: list[int] = []
+    while len(order):
+        best, order = order[0], order[1:]
+        kept.append(int(best))
+        sizes = np.minimum(edges[best, 2:], edges[order, 2:]) - np.maximum(edges[best, :2], edges[order, :2]) + common_too
+        common = np.maximum(sizes[:, 0], 0) * np.maximum(sizes[:, 1], 0)
+        whole = areas[best] + areas[order] - common if is_iou else np.minimum(areas[best], areas[order])
+        order = order[common / whole <= threshold]
+    return kept
+
+
+def _areas_alone(boxes: Array, scores: Array, threshold: float, is_iou: bool = True) -> Kept:
+    return overlapping(boxes, scores, threshold, is_iou, common_too=False)
+
+
+def _ssd_overlapping(common_too: bool) -> Callable[..., Kept]:
+    def suppress(boxes: Array, scores: Array, most: int, threshold: float, iou: float = IOU_THRESHOLD) -> Kept:
+        passed = np.flatnonzero(scores > threshold)
+        start, end = np.minimum(boxes[:, :2], boxes[:, 2:]), np.maximum(boxes[:, :2], boxes[:, 2:])
+        found = np.concatenate([start, end - start], axis=1)[passed].astype(np.float64)
+        kept = overlapping(found, scores[passed], iou, earlier=True, common_too=common_too)
+        return [int(i) for i in passed[list(kept)[:most]]]
+
+    return suppress
+
+
+#: Thresholds of overlap that other programs have.
+OVERLAPS = (0.3, 0.4, 0.45, 0.5, 0.6, 0.7)
+
+
+def at_least(threshold: float) -> float:
+    """What exceeds the result is at least `threshold`."""
+    return float(np.nextafter(threshold, -np.inf))
+
+
+# ------------------------------------------------------------------ detections as they are answered
+
+#: (boxes [n,4] of x, y, width, height in pixels, [W, H]) to what else boxes may be taken for.
+BOXES: dict[str, tuple[str, Callable[[Array, Array], Array]]] = {
+    "boxes_as_corners": ("boxes as (left, top, right, bottom) instead of (x, y, width, height)",
+                         lambda b, size: np.concatenate([b[:, :2], b[:, :2] + b[:, 2:]], axis=1)),
+    "boxes_relative": ("boxes relative to the picture instead of in pixels", lambda b, size: b / np.tile(size, 2)),
+    "boxes_rounded": ("boxes rounded to whole pixels", lambda b, size: np.floor(b + 0.5)),
+    "boxes_floored": ("boxes rounded down to whole pixels", lambda b, size: np.floor(b)),
+    "boxes_yx": ("boxes as (y, x, height, width) instead of (x, y, width, height)", lambda b, size: b[:, [1, 0, 3, 2]]),
+    "boxes_yx_corners": ("boxes as (top, left, bottom, right) instead of (x, y, width, height)",
+                         lambda b, size: np.concatenate([b[:, :2], b[:, :2] + b[:, 2:]], axis=1)[:, [1, 0, 3, 2]]),
+    "boxes_by_centre": ("boxes by their centre instead of their corner",
+                        lambda b, size: np.concatenate([b[:, :2] + b[:, 2:] / 2, b[:, 2:]], axis=1)),
+}  # fmt: skip
+
+#: Other orders of the detections than by score.
+ORDERS: dict[str, tuple[str, Callable[[Array], Array]]] = {
+    "faces_left_to_right": ("faces sorted from left to right instead of by score", lambda b: np.argsort(b[:, 0], kind="stable")),
+    "faces_by_size": ("faces sorted by size, the largest first, instead of by score",
+                      lambda b: np.argsort(-b[:, 2] * b[:, 3], kind="stable")),
+    "faces_reversed": ("faces in ascending instead of descending order of their scores", lambda b: np.arange(len(b))[::-1]),
+}  # fmt: skip
+
+
+def _answered(change: Callable[[Array, Array], Array] | None = None, order: Callable[[Array], Array] | None = None) -> Any:
+    def run(case: Case, question: Question, dtype: Any) -> Answers | None:
+        right = _ssd()(case, question, dtype) or _yolo()(case, question, dtype)
+        if right is None or not len(right["boxes"]):
+            return None
+        boxes, size = right["boxes"], np.array([question.attributes["image_width"], question.attributes["image_height"]])
+        if change is not None:
+            return {**right, "boxes": change(boxes, size)}
+        assert order is not None
+        picked = order(boxes)
+        return {**right, "boxes": boxes[picked], "scores": right["scores"][picked]}
+
+    return run
+
+
 # ------------------------------------------------------------------ SSD
 
 
@@ -77,8 +162,8 @@ def _ssd(
     return run
 
 
-def _no_variances(encodings: Array, priors: Array) -> Array:
-    return decode_boxes(encodings * np.array([10, 10, 5, 5], np.float32), priors)
+def _scaled(*by: float) -> Callable[[Array, Array], Array]:
+    return lambda encodings, priors: decode_boxes(encodings * np.array(by, np.float32), priors)
 
 
 def _x_first(encodings: Array, priors: Array) -> Array:
@@ -97,6 +182,7 @@ def _yolo(
     suppress: Callable[..., Kept] = non_max_suppression,
     iou: float = tiny_yolov2.IOU_THRESHOLD,
     score: Callable[[Array], Array] = _sigmoid,
+    threshold: Callable[[float], float] = lambda threshold: threshold,
 ) -> Any:
     """Decode a grid with one step done otherwise."""
 
@@ -107,8 +193,8 @@ def _yolo(
         a, raw = question.attributes, question.inputs["grid"][0].astype(np.float64)
         cells = raw.shape[0]
         grid = raw.reshape(cells, cells, 5, config.box_encoding_size)
-        scores = score(grid[..., 4])
-        row, column, anchor = np.argwhere(scores > a["score_threshold"]).T
+        scores, least = score(grid[..., 4]), threshold(a["score_threshold"])
+        row, column, anchor = np.argwhere(scores > least).T
         tx, ty, tw, th = grid[row, column, anchor, :4].T
         sizes = anchors(np.array(config.anchors))[anchor].T
         W, H = a["image_width"], a["image_height"]
@@ -120,7 +206,7 @@ def _yolo(
         x, y = (column + center(tx)) / cells * fx, (row + center(ty)) / cells * fy
         w, h = np.exp(tw) * sizes[0] / cells * fx, np.exp(th) * sizes[1] / cells * fy
         boxes = np.stack([x - w / 2, y - h / 2, w, h], axis=-1)
-        found = scores[scores > a["score_threshold"]]
+        found = scores[scores > least]
         kept = list(suppress(boxes * a["input_size"], found, iou))
         return {"boxes": boxes[kept].reshape(-1, 4) * (W, H, W, H), "scores": found[kept]}
 
@@ -171,6 +257,10 @@ def _probabilities(change: Callable[[Array], Array]) -> Any:
     return run
 
 
+def _one_hot(v: Array) -> Array:
+    return np.asarray(np.eye(v.shape[-1])[v.argmax(axis=-1)])
+
+
 def _suppression(general: Any = None, ssd: Any = None) -> Any:
     def run(case: Case, question: Question, dtype: Any) -> Answers | None:
         a, given = question.attributes, question.inputs
@@ -194,49 +284,63 @@ def _stage(
     regions: Callable[[Array], Array] = lambda regions: regions,
     finish: Callable[[Array], Array] = lambda boxes: boxes,
     points: Callable[[Array], Array] = lambda points: points,
+    suppress: Callable[..., Kept] = non_max_suppression,
+    iou: float = 0.7,
+    at_threshold: bool = False,
 ) -> Any:
-    """Stages 1 to 3 with one step done otherwise."""
+    """Stages 1 to 3 with one step done otherwise; `at_threshold`: a score that equals the threshold is taken the other way."""
 
     def run(case: Case, question: Question, dtype: Any) -> Answers | None:
         a, given = question.attributes, question.inputs
         stage = a.get("stage", 0)
+        if stage == 0:
+            return None
+        threshold = a["score_threshold"]
         if stage == 1:
-            threshold = a["score_threshold"]
+            least = float(np.nextafter(threshold, np.inf)) if at_threshold else threshold
             candidates = [
-                mtcnn_stages.stage1_scale(
-                    given[f"prob_{i}"].squeeze(0), regions(given[f"regions_{i}"].squeeze(0)), scale, threshold
-                )
+                _scale(given[f"prob_{i}"][0], regions(given[f"regions_{i}"][0]), scale, least, suppress)
                 for i, scale in enumerate(a["scales"])
             ]
-            boxes, scores = mtcnn_stages.stage1_all(candidates)
-        elif stage == 2:
-            start = given["boxes"].astype(np.float64)
-            boxes, scores = mtcnn_stages.stage2(start, given["prob"], regions(given["regions"]), a["score_threshold"])
-        elif stage == 3:
-            return _stage3(question, regions, finish, points)
-        else:
-            return None
-        return {"boxes": finish(boxes).astype(int), "scores": scores}
+            boxes, scores, moves = (
+                np.concatenate(part) for part in zip(*candidates, (np.zeros((0, 4)), np.zeros(0), np.zeros((0, 4))), strict=True)
+            )
+            kept = list(suppress(boxes, scores, iou))
+            return {"boxes": finish(mtcnn_stages.calibrate(boxes[kept], moves[kept])).astype(int), "scores": scores[kept]}
+        scores = given["prob"][:, 1].astype(np.float64)
+        passed = np.flatnonzero(scores > (at_least(threshold) if at_threshold else threshold))
+        start, moves = given["boxes"].astype(np.float64)[passed], regions(given["regions"])[passed]
+        if stage == 2:
+            kept = list(suppress(start, scores[passed], iou))
+            boxes = mtcnn_stages.calibrate(start[kept], moves[kept])
+            return {"boxes": finish(boxes).astype(int), "scores": scores[passed][kept]}
+        moved = mtcnn_stages.calibrate(start, moves)
+        chosen = np.array(suppress(moved, scores[passed], iou, False), int)
+        boxes = moved[chosen]
+
+        def placed(relative: Array) -> Array:
+            xy = points(relative.astype(np.float64)).reshape(-1, 2, 5).transpose(0, 2, 1)
+            return np.asarray(xy * (boxes[:, None, 2:] + 1) + boxes[:, None, :2])
+
+        return {
+            "boxes": finish(boxes).astype(int), "scores": scores[passed][chosen],
+            "landmarks": placed(given["points"][passed[chosen]]), "landmarks_of_face_api": placed(given["points"][chosen]),
+        }  # fmt: skip
 
     return run
 
 
-def _stage3(question: Question, regions: Any, finish: Any, points: Any) -> Answers:
-    given = question.inputs
-    start, scores = given["boxes"].astype(np.float64), given["prob"][:, 1].astype(np.float64)
-    passed = np.flatnonzero(scores > question.attributes["score_threshold"])
-    moved = mtcnn_stages.calibrate(start[passed], regions(given["regions"])[passed])
-    kept = np.array(non_max_suppression(moved, scores[passed], 0.7, False), int)
-    boxes = moved[kept]
-
-    def placed(relative: Array) -> Array:
-        xy = points(relative.astype(np.float64)).reshape(-1, 2, 5).transpose(0, 2, 1)
-        return np.asarray(xy * (boxes[:, None, 2:] + 1) + boxes[:, None, :2])
-
-    return {
-        "boxes": finish(boxes).astype(int), "scores": scores[passed][kept],
-        "landmarks": placed(given["points"][passed[kept]]), "landmarks_of_face_api": placed(given["points"][kept]),
-    }  # fmt: skip
+def _scale(prob: Array, regions: Array, scale: float, threshold: float, suppress: Callable[..., Kept]) -> tuple[Array, ...]:
+    """One scale of stage 1."""
+    boxes, scores, moves = mtcnn_stages.stage1_scale(prob, regions, scale, threshold)
+    if suppress is non_max_suppression:
+        return boxes, scores, moves
+    cells = np.argwhere(prob[..., 1] >= threshold)
+    edges = np.floor(np.concatenate([cells * 2 + 1, cells * 2 + 12], axis=1) / scale + 0.5)
+    boxes = np.concatenate([edges[:, :2], edges[:, 2:] - edges[:, :2]], axis=1)
+    scores, moves = prob[tuple(cells.T)][:, 1].astype(np.float64), regions[tuple(cells.T)]
+    kept = list(suppress(boxes, scores, 0.5))
+    return boxes[kept], scores[kept], moves[kept]
 
 
 def _y_first(regions: Array) -> Array:
@@ -257,7 +361,28 @@ DECODE_FAULTS = tuple(
         ("class_column_2", "scores from class column 2", _ssd(scores=lambda v: _sigmoid(v[:, 2]))),
         ("softmax_for_sigmoid", "softmax over the classes instead of sigmoid", _ssd(scores=lambda v: softmax(v)[:, 1])),
         ("sigmoid_twice", "sigmoid of the scores applied twice", _ssd(scores=lambda v: _sigmoid(_sigmoid(v[:, 1])))),
-        ("variances_missing", "box encodings not divided by 10 and 5", _ssd(boxes=_no_variances)),
+        ("variances_missing", "box encodings not divided by 10 and 5", _ssd(boxes=_scaled(10, 10, 5, 5))),
+        ("variances_partial", "box encodings of the size not divided by 5", _ssd(boxes=_scaled(1, 1, 5, 5))),
+        ("variances_partial", "box encodings of the centre not divided by 10", _ssd(boxes=_scaled(10, 10, 1, 1))),
+        ("variances_partial", "box encodings all divided by 10", _ssd(boxes=_scaled(1, 1, 0.5, 0.5))),
+        ("score_at_threshold", "a score equal to the threshold passes",
+         _ssd(suppress=lambda b, s, most, threshold: _suppress(b, s, most, at_least(threshold)))),
+        ("score_at_threshold", "a score equal to the threshold passes", _yolo(threshold=at_least)),
+        ("score_at_threshold", "a score equal to the threshold passes, where it must not, or the other way round",
+         _stage(at_threshold=True)),
+        *((name, title, _answered(change)) for name, (title, change) in BOXES.items()),
+        *((name, title, _answered(order=order)) for name, (title, order) in ORDERS.items()),
+        *(("nms_threshold", f"boxes suppressed above an overlap of {iou} instead of 0.5",
+           _ssd(suppress=lambda b, s, most, threshold, iou=iou: _suppress(b, s, most, threshold, iou)))
+          for iou in OVERLAPS if iou != 0.5),
+        *(("nms_threshold", f"boxes suppressed above an overlap of {iou} instead of 0.4", _yolo(iou=iou))
+          for iou in OVERLAPS if iou != 0.4),
+        *(("nms_threshold", f"boxes suppressed above an overlap of {iou} instead of 0.7", _stage(iou=iou))
+          for iou in OVERLAPS if iou != 0.7),
+        *(("nms_plus_one", f"sizes of right - left + 1 in the overlap{where}", run)
+          for where, general, common_too in (("", overlapping, True), (", of the areas alone", _areas_alone, False))
+          for run in (_yolo(suppress=general), _stage(suppress=general), _ssd(suppress=_ssd_overlapping(common_too)),
+                      _suppression(general, _ssd_overlapping(common_too)))),
         ("x_before_y", "box encodings as (x, y, w, h) instead of (y, x, h, w)", _ssd(boxes=_x_first)),
         ("nms_ties", "of equal scores the later box first, where the earlier belongs", _ssd(suppress=later_first)),
         ("not_clipped", "boxes not clipped", _ssd(clip="none")),
@@ -270,13 +395,14 @@ DECODE_FAULTS = tuple(
         ("anchors_exchanged", "width and height of anchors exchanged", _yolo(anchors=lambda v: v[:, ::-1])),
         ("anchors_missing", "anchors left out", _yolo(anchors=np.ones_like)),
         ("nms_ties", "of equal scores the earlier box first, where the later belongs", _yolo(suppress=earlier_first)),
-        ("nms_threshold", "boxes suppressed above an overlap of 0.5 instead of 0.4", _yolo(iou=0.5)),
         ("padding_not_undone", "the padding to a square not undone", _landmarks(lambda p, w, h: p.reshape(68, 2))),
         ("padding_split", "the padding undone as whole pixels (face-api.js takes exactly half)", _landmarks(_exact_half)),
         ("points_planar", "points as x0…x67, y0…y67 instead of x0, y0, x1, …",
          _landmarks(lambda p, w, h: _unpadded(p.reshape(2, 68).T.copy(), w, h))),
         ("softmax_missing", "the softmax left out", _probabilities(lambda v: v)),
         ("softmax_twice", "softmax applied twice", _probabilities(lambda v: softmax(softmax(v)))),
+        ("softmax_axis", "softmax over another axis than the last", _probabilities(lambda v: softmax(v.T).T)),
+        ("argmax_for_softmax", "1 for the largest and 0 for the others instead of the softmax", _probabilities(_one_hot)),
         ("softmax_for_sigmoid", "sigmoid instead of softmax", _probabilities(_sigmoid)),
         ("classes_exchanged", "the classes in reverse order", _probabilities(lambda v: softmax(v)[:, ::-1])),
         ("nms_ties", "of equal scores the other box first", _suppression(earlier_first, later_first)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +13,11 @@ from npfaceapi.conformance.golden import Case
 from npfaceapi.conformance.levels import network_of, operation_graph
 from npfaceapi.conformance.questions import Question
 from npfaceapi.conformance.rewrite import Change, rewrite
+from npfaceapi.engines import dispatch
 from npfaceapi.engines.reference import ReferenceProgram
-from npfaceapi.graph import Graph
+from npfaceapi.graph import Graph, Node
 
-__all__ = ["Answers", "Fault", "network_fault"]
+__all__ = ["Answers", "Fault", "backend_of", "network_fault"]
 
 Array = np.ndarray[Any, Any]
 Answers = dict[str, Any]
@@ -79,7 +81,7 @@ def network_fault(
             recorded, new = rewritten
             nodes = [new[node] for node in nodes]
         try:
-            values = ReferenceProgram(recorded, tensors, nodes, dtype)(given)
+            values = _program(recorded, tensors, nodes, dtype)(given)
         except (ValueError, IndexError):  # weights of another shape that do not fit
             return None
         answers: Answers = dict(zip(question.answers, (value.astype(np.float32) for value in values), strict=True))
@@ -91,6 +93,21 @@ def network_fault(
     if batch is None and outputs is None:
         return Fault(name, title, run, ("operations", "taps", "raw"), run)
     return Fault(name, title, run)
+
+
+@functools.cache
+def backend_of(dtype: Any) -> str:
+    """The backend that computes in a dtype; the faster one for float32."""
+    if dtype == np.float64:
+        return "reference64"
+    return "numba" if dispatch.available_backends()["numba"] else "reference"
+
+
+def _program(graph: Graph, tensors: Weights, nodes: list[Node], dtype: Any) -> dispatch.Program:
+    fits = all(tensors[p.name].shape == p.shape for node in graph for p in node.params.values())
+    if fits:
+        return dispatch.prepare(graph, tensors, nodes, backend_of(dtype))
+    return ReferenceProgram(graph, tensors, nodes, dtype)  # which complains where shapes do not fit
 
 
 def _inside(path: str, block: str) -> bool:

@@ -140,6 +140,60 @@ def relu_between(node: Node, new: New) -> Node | None:
     return again(node, new, x=ops.relu(new[node.inputs[0]])) if pointwise else None
 
 
+def _convolutions(node: Node) -> set[Node]:
+    """The convolutions that a value comes from."""
+    found, waiting = set(), [node]
+    while waiting:
+        one = waiting.pop()
+        if one not in found:
+            found.add(one)
+            waiting += one.inputs
+    return {one for one in found if one.op == "conv2d"}
+
+
+def _no_shortcut(identities: bool) -> Change:
+    """A sum of two branches without the shorter one; `identities`: where that is what came into the block, alone."""
+
+    def change(node: Node, new: New) -> Node | None:
+        if node.op != "add" or len(node.inputs) != 2:
+            return None
+        short, long = sorted(node.inputs, key=lambda one: len(_convolutions(one)))
+        return new[long] if (short.block != long.block and not short.block.startswith(node.block)) or not identities else None
+
+    return change
+
+
+def no_activation(node: Node, new: New) -> Node | None:
+    return new[node.inputs[0]] if node.op in ("relu", "relu6", "leaky_relu", "prelu") else None
+
+
+def no_division(node: Node, new: New) -> Node | None:
+    constant = node.op in ("divide", "multiply") and "y" in node.attributes
+    return new[node.inputs[0]] if constant else None
+
+
+def _divided_first(by: float | None = None) -> Change:
+    """x / d - mean instead of (x - mean) / d."""
+
+    def change(node: Node, new: New) -> Node | None:
+        x = node.inputs[0] if node.op == "divide" and "y" in node.attributes else None
+        if x is None or x.op != "subtract" or "y" not in x.attributes:
+            return None
+        return ops.subtract(ops.divide(new[x.inputs[0]], by or node.attributes["y"]), x.attributes["y"])
+
+    return change
+
+
+def _summed(*kinds: str) -> Change:
+    def change(node: Node, new: New) -> Node | None:
+        if node.op not in kinds:
+            return None
+        window = node.attributes["size"] ** 2 if node.op == "avg_pool" else np.prod(node.inputs[0].shape[:2])
+        return ops.multiply(again(node, new), float(window))
+
+    return change
+
+
 def no_dense_sums(node: Node, new: New) -> Node | None:
     summed = node.op == "add" and len(node.inputs) == 2 and node.block.startswith("dense")
     return new[node.inputs[1]] if summed else None
@@ -189,6 +243,31 @@ def _as_chw(w: Array) -> Array:
     return np.asarray(w.reshape(C, KH, KW).transpose(1, 2, 0)[..., None])
 
 
+def _as_ohwi(w: Array) -> Array:
+    KH, KW, Ci, Co = w.shape
+    return np.asarray(w.reshape(Co, KH, KW, Ci).transpose(1, 2, 3, 0))
+
+
+def _as_pytorch(*also: str) -> Any:
+    """Filters and those of `also` in PyTorch's layout, all at once; nothing where that is one of the single faults."""
+    turns = {"conv2d": _as_oihw, "depthwise_conv2d": _as_chw, "dense": lambda w: w.reshape(w.shape[::-1]).T}
+
+    def change(graph: Graph, weights: Weights) -> Weights:
+        if not {"conv2d", *also} <= {node.op for node in graph}:
+            return weights
+        out = weights
+        for kind in ("conv2d", *also):
+            out = _reread((kind,), turns[kind])(graph, out)
+        return out
+
+    return change
+
+
+def doubled_bias(graph: Graph, weights: Weights) -> Weights:
+    names = {node.params["bias"].name for node in graph if "bias" in node.params}
+    return {name: w * np.float32(2) if name in names and w.any() else w for name, w in weights.items()}
+
+
 def channels_first_flatten(graph: Graph, weights: Weights) -> Weights:
     """Flattening [C,H,W] instead of [H,W,C]: the same as the rows of the next layer in another order."""
     out = dict(weights)
@@ -220,6 +299,18 @@ def _on(names: tuple[str, ...], change: Any) -> Any:
         return {name: change(value) if name in names else value for name, value in answers.items()}
 
     return outputs
+
+
+def _chosen(x: Array) -> Array:
+    """1 for the largest, else 0."""
+    return np.asarray(np.eye(x.shape[-1], dtype=np.float32)[x.argmax(axis=-1)])
+
+
+def _softmax_over(axis: int) -> Any:
+    def change(x: Array) -> Array:
+        return np.moveaxis(softmax(np.moveaxis(x, axis, -1)), -1, axis) if axis < x.ndim - 1 else softmax(x)
+
+    return change
 
 
 def _normalized(x: Array) -> Array:
@@ -257,21 +348,29 @@ NETWORK_FAULTS = (
     network_fault("pool_floor", "max pools that round odd sizes down", graph=floored_pool),
     network_fault("pool_stride_1_skipped", "the last max pool, of stride 1, left out", graph=skipped_pool),
     network_fault("same_for_valid", "'same' padding where the network pads nothing ('valid')", graph=padded_valid),
-    network_fault("leaky_slope", "leaky relu with slope 0.01 instead of 0.1",
-                  graph=_activation("leaky_relu", lambda node, new: again(node, new, alpha=0.01))),
+    *(network_fault("leaky_slope", f"leaky relu with slope {slope} instead of 0.1",
+                    graph=_activation("leaky_relu", lambda node, new, slope=slope: again(node, new, alpha=slope)))
+      for slope in (0.01, 0.2, 0.3)),
     network_fault("leaky_as_relu", "relu instead of leaky relu",
                   graph=_activation("leaky_relu", lambda node, new: ops.relu(new[node.inputs[0]]))),
     network_fault("prelu_as_relu", "relu instead of prelu",
                   graph=_activation("prelu", lambda node, new: ops.relu(new[node.inputs[0]]))),
     network_fault("relu6_as_relu", "relu instead of relu6 (not clipped at 6)",
                   graph=_activation("relu6", lambda node, new: ops.relu(new[node.inputs[0]]))),
-    network_fault("batch_norm_epsilon", "batch norm with epsilon 1e-5 instead of 1e-3",
-                  graph=_activation("batch_norm", lambda node, new: again(node, new, epsilon=1e-5))),
+    network_fault("relu_as_relu6", "relu6 instead of relu (clipped at 6)",
+                  graph=_activation("relu", lambda node, new: ops.relu6(new[node.inputs[0]]))),
+    network_fault("relu_missing", "the activations left out", graph=no_activation),
+    *(network_fault("batch_norm_epsilon", f"batch norm with epsilon {epsilon:g} instead of 0.001",
+                    graph=_activation("batch_norm", lambda node, new, epsilon=epsilon: again(node, new, epsilon=epsilon)))
+      for epsilon in (1e-5, 0.0)),
     network_fault("batch_norm_order", "batch norm (or scale) before the bias instead of after it, or the other way round",
                   graph=batch_norm_order),
     network_fault("batch_norm_exchanged", "scale and offset of batch norms exchanged", weights=exchanged_norm),
     network_fault("divisor_256", "divided by 256 instead of 255", graph=_divisor(255.0, 256.0)),
     network_fault("divisor_255", "divided by 255 instead of 256", graph=_divisor(256.0, 255.0)),
+    network_fault("division_missing", "not divided (the scale of the input left out)", graph=no_division),
+    *(network_fault("divided_before_mean", "divided before the mean is subtracted", graph=_divided_first(by))
+      for by in (None, 255.0)),
     network_fault("mean_missing", "the mean not subtracted", graph=no_mean),
     network_fault("mean_in_bgr", "the mean subtracted in BGR order", graph=mean_in_bgr),
     network_fault("mean_of_others", "the mean of other networks subtracted", graph=other_mean),
@@ -280,11 +379,21 @@ NETWORK_FAULTS = (
     network_fault("activated_shortcut", "the shortcut taken after the relu instead of before it", graph=activated_shortcut),
     network_fault("relu_between", "an activation between depthwise and pointwise convolution", graph=relu_between),
     network_fault("no_dense_sums", "the sums of dense blocks left out", graph=no_dense_sums),
+    *(network_fault("residual_missing", "the shortcuts of residual blocks left out", graph=_no_shortcut(identities))
+      for identities in (False, True)),
     network_fault("bias_missing", "the biases left out", graph=no_bias),
+    network_fault("bias_twice", "the biases added twice", weights=doubled_bias),
+    *(network_fault("sum_for_mean", "the sum instead of the average in pooling", graph=_summed(*kinds))
+      for kinds in (("avg_pool",), ("mean",), ("avg_pool", "mean"))),
     network_fault("max_for_mean", "max instead of average pooling", graph=max_for_mean),
     network_fault("softmax_missing", "the softmax left out", graph=no_softmax),
     network_fault("filters_oihw", "filters read as [Co,Ci,KH,KW] instead of [KH,KW,Ci,Co]",
                   weights=_reread(("conv2d",), _as_oihw)),
+    network_fault("filters_ohwi", "filters read as [Co,KH,KW,Ci] instead of [KH,KW,Ci,Co]",
+                  weights=_reread(("conv2d",), _as_ohwi)),
+    *(network_fault("weights_pytorch", "all weights read in PyTorch's layout ([Co,Ci,KH,KW], [C,1,KH,KW], dense [Co,Ci])",
+                    weights=_as_pytorch(*also))
+      for also in (("depthwise_conv2d", "dense"), ("depthwise_conv2d",), ("dense",))),
     network_fault("depthwise_chw", "depthwise filters read as [C,KH,KW] instead of [KH,KW,C]",
                   weights=_reread(("depthwise_conv2d",), _as_chw)),
     network_fault("filters_wh", "rows and columns of the filters exchanged",
@@ -296,6 +405,12 @@ NETWORK_FAULTS = (
     network_fault("flatten_chw", "flattened as [C,H,W] instead of [H,W,C]", weights=channels_first_flatten),
     network_fault("softmax_twice", "softmax of the outputs applied once too often (on raw logits, or twice)",
                   outputs=_on(("logits", "gender_logits", "class_logits", "prob"), softmax)),
+    network_fault("argmax_for_softmax", "1 for the largest and 0 for the others instead of the softmax",
+                  outputs=_on(("logits", "gender_logits", "prob"), _chosen)),
+    *(network_fault("softmax_axis", "softmax over another axis than the last", graph=no_softmax,
+                    outputs=_on(("prob",), _softmax_over(axis)))
+      for axis in (0, 1, 2)),
+    network_fault("age_rounded", "the age rounded to whole years", outputs=_on(("age",), lambda v: np.floor(v + 0.5))),
     network_fault("sigmoid_applied", "sigmoid applied to raw outputs", outputs=_on(("class_logits", "grid", "points"), sigmoid)),
     network_fault("descriptor_normalized", "the descriptor normalized to length 1", outputs=_on(("descriptor",), _normalized)),
     network_fault("classes_exchanged", "the classes in reverse order",

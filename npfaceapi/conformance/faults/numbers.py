@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from npfaceapi.conformance.faults.fault import Answers, Fault
+from npfaceapi.conformance.faults.fault import Answers, Fault, Weights, network_fault
 from npfaceapi.conformance.faults.pictures import align_corners, half_pixel, nearest
 from npfaceapi.conformance.golden import Case
 from npfaceapi.conformance.levels import network_of
 from npfaceapi.conformance.questions import Question
 from npfaceapi.faces.js_numbers import js_number
 from npfaceapi.faces.matcher import euclidean_distance
+from npfaceapi.graph import Graph
 from npfaceapi.weights import data_folder
 
 __all__ = ["NUMBER_FAULTS"]
@@ -35,6 +36,29 @@ def _quantizations(model: str) -> dict[str, Mapping[str, Any]]:
     return {entry["name"]: entry["quantization"] for entry in entries if "quantization" in entry}
 
 
+def _redequantized(name: str, title: str, change: Callable[[Array, float, float], Array]) -> Fault:
+    """A network whose weights are decoded otherwise."""
+
+    def run(case: Case, question: Question, dtype: Any) -> Answers | None:
+        stated = case.weights or "synthetic_weights" in case.attributes  # other weights than the bundled ones
+        how = {} if stated else _quantizations(network_of(case).model_name)
+
+        def decoded(graph: Graph, tensors: Weights) -> Weights:
+            made = {
+                key: change(_stored(w, how[key]), how[key]["scale"], how[key]["min"]) for key, w in tensors.items() if key in how
+            }
+            return {**tensors, **{key: np.asarray(w, np.float32) for key, w in made.items()}}
+
+        return network_fault(name, title, weights=decoded).run(case, question, dtype) if how else None
+
+    return Fault(name, title, run)
+
+
+def _stored(w: Array, how: Mapping[str, Any]) -> Array:
+    """The whole numbers that a tensor was decoded from."""
+    return np.asarray(np.round((w.astype(np.float64) - how["min"]) / how["scale"]))
+
+
 def _dequantized(change: Callable[[Array, float, float], Array]) -> Any:
     """Integers q that stand for q · scale + min, decoded otherwise."""
 
@@ -46,9 +70,8 @@ def _dequantized(change: Callable[[Array, float, float], Array]) -> Any:
         out: Answers = {name: tensors[name] for name in question.answers}
         for name in question.answers:
             if name in how:
-                scale, least = how[name]["scale"], how[name]["min"]
-                q = np.round((tensors[name].astype(np.float64) - least) / scale)
-                out[name] = np.asarray(change(q, scale, least), np.float32)
+                q = _stored(tensors[name], how[name])
+                out[name] = np.asarray(change(q, how[name]["scale"], how[name]["min"]), np.float32)
         return out
 
     return run
@@ -56,6 +79,10 @@ def _dequantized(change: Callable[[Array, float, float], Array]) -> Any:
 
 def _in_float32(q: Array, scale: float, least: float) -> Array:
     return np.asarray(q.astype(np.float32) * np.float32(scale) + np.float32(least))
+
+
+def _whole_zero_point(q: Array, scale: float, least: float) -> Array:
+    return (q - np.round(-least / scale)) * scale
 
 
 def _as_oihw(case: Case, question: Question, dtype: Any) -> Answers | None:
@@ -94,11 +121,17 @@ def _rounded_texts(case: Case, question: Question, dtype: Any) -> Answers | None
     }
 
 
-def _matched(distance_of: Callable[[list[float]], float]) -> Any:
-    """A face matcher with another distance of a person with several descriptors."""
+def _matched(
+    distance_of: Callable[[list[float]], float] = lambda distances: sum(distances) / len(distances),
+    distance: Callable[[Array, Array], float] = euclidean_distance,
+    is_known: Callable[[float, float], bool] = lambda distance, threshold: distance < threshold,
+) -> Any:
+    """A face matcher with another distance, another one of a person with several descriptors, or another threshold."""
 
     def run(case: Case, question: Question, dtype: Any) -> Answers | None:
         a, vectors = question.attributes, list(question.inputs.values())
+        if a["op"] == "euclidean_distance" and distance is not euclidean_distance:
+            return {"distances": [[distance(x, y) for y in vectors] for x in vectors]}
         if a["op"] != "face_matcher":
             return None
         number, known = 0, []
@@ -107,11 +140,11 @@ def _matched(distance_of: Callable[[list[float]], float]) -> Any:
             known.append((person["label"] or f"person {number}", [vectors[i] for i in person["descriptors"]]))
         matches = []
         for i in a["queries"]:
-            of = [(distance_of([euclidean_distance(vectors[i], v) for v in described]), label) for label, described in known]
-            distance, label = min(of, key=lambda pair: pair[0])
-            label = label if distance < a["distance_threshold"] else "unknown"
-            text = f"{label} ({js_number(math.floor(distance * 100) / 100)})"
-            matches.append({"label": label, "distance": distance, "text": text, "text_without_distance": label})
+            of = [(distance_of([distance(vectors[i], v) for v in described]), label) for label, described in known]
+            nearest, label = min(of, key=lambda pair: pair[0])
+            label = label if is_known(nearest, a["distance_threshold"]) else "unknown"
+            text = f"{label} ({js_number(math.floor(nearest * 100) / 100)})"
+            matches.append({"label": label, "distance": nearest, "text": text, "text_without_distance": label})
         out: Answers = {"matches": matches, "matches_after_json": matches}
         if "matcher" in question.answers:
             described = [{"label": label, "descriptors": [v.tolist() for v in vs]} for label, vs in known]
@@ -119,6 +152,15 @@ def _matched(distance_of: Callable[[list[float]], float]) -> Any:
         return out
 
     return run
+
+
+def _squared(x: Array, y: Array) -> float:
+    return float(np.square(x.astype(np.float64) - y).sum())
+
+
+def _cosine(x: Array, y: Array) -> float:
+    a, b = x.astype(np.float64), y.astype(np.float64)
+    return 1 - float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b) or 1.0))
 
 
 def _alignment(case: Case, question: Question, dtype: Any) -> Answers | None:
@@ -139,11 +181,19 @@ NUMBER_FAULTS = (
           _dequantized(lambda q, scale, least: q * scale), ("weights",)),
     Fault("not_decoded", "quantized weights not decoded", _dequantized(lambda q, scale, least: q), ("weights",)),
     Fault("decoded_in_float32", "weights decoded in float32 instead of float64", _dequantized(_in_float32), ("weights",)),
+    Fault("zero_point_rounded", "weights decoded as (q - zero point) · scale, with a whole zero point",
+          _dequantized(_whole_zero_point), ("weights",)),
+    _redequantized("zero_point_rounded", "weights decoded as (q - zero point) · scale, with a whole zero point",
+                   _whole_zero_point),
     Fault("weights_oihw", "filters given as [Co,Ci,KH,KW] instead of [KH,KW,Ci,Co]", _as_oihw, ("weights",)),
     Fault("resize_half_pixel", "resize with half-pixel centres", _resized(half_pixel), ("operations",)),
     Fault("resize_align_corners", "resize with aligned corners", _resized(align_corners), ("operations",)),
     Fault("resize_nearest", "resize to the nearest pixel", _resized(nearest), ("operations",)),
     Fault("label_rounded", "distances in labels rounded to the nearest instead of down", _rounded_texts, ("json",)),
     Fault("nearest_descriptor", "a person's nearest descriptor instead of the mean distance", _matched(min), ("json",)),
+    Fault("distance_at_threshold", "a distance equal to the threshold is known",
+          _matched(is_known=lambda distance, threshold: distance <= threshold), ("json",)),
+    Fault("distance_squared", "the squared distance (without the root)", _matched(distance=_squared), ("json",)),
+    Fault("distance_cosine", "the cosine instead of the euclidean distance", _matched(distance=_cosine), ("json",)),
     Fault("align_padding_per_side", "the aligned box padded by 20 % on each side instead of in total", _alignment, ("json",)),
 )  # fmt: skip

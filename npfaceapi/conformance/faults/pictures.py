@@ -10,6 +10,7 @@ import numpy as np
 
 from npfaceapi.conformance.faults.fault import Answers, Fault, network_fault
 from npfaceapi.conformance.golden import Case
+from npfaceapi.conformance.levels import network_of
 from npfaceapi.conformance.questions import Question
 from npfaceapi.networks.blocks import FEATURE_MEAN_RGB, YOLO_MEAN_RGB
 from npfaceapi.photos.net_input import compute_reshaped_dimensions, pad_to_square, resize_bilinear, resize_half_pixel
@@ -64,6 +65,30 @@ def in_bytes(image: Array, size: Size) -> Array:
     return np.asarray(np.floor(resize_bilinear(image, size) + 0.5), np.float32)
 
 
+def cut_to_bytes(image: Array, size: Size) -> Array:
+    return np.asarray(np.floor(resize_bilinear(image, size)), np.float32)
+
+
+def _bicubic(a: float) -> Resize:
+    """With half-pixel centres and clamped edges; `a` is -0.5 in Pillow and TensorFlow, -0.75 in OpenCV and PyTorch."""
+
+    def resize(image: Array, size: Size) -> Array:
+        value = image.astype(np.float64)
+        for axis in (0, 1):
+            length, wanted = image.shape[axis], size[axis]
+            at = (np.arange(wanted) + 0.5) * length / wanted - 0.5
+            low, total = np.floor(at).astype(int), np.zeros(())
+            for tap in range(-1, 3):
+                d = np.abs(at - (low + tap))
+                weight = np.where(d <= 1, (a + 2) * d**3 - (a + 3) * d**2 + 1, a * (d**3 - 5 * d**2 + 8 * d - 4))
+                picked = value.take(np.clip(low + tap, 0, length - 1), axis)
+                total = total + weight.reshape((-1, 1, 1) if axis == 0 else (1, -1, 1)) * picked
+            value = total
+        return np.asarray(value, np.float32)
+
+    return resize
+
+
 # ------------------------------------------------------------------ padding
 
 
@@ -112,24 +137,42 @@ def padded_with_mean(mean: tuple[float, ...]) -> Any:
     return _squares(pad=lambda image, center: _padded(image, *_before(image, center), mean))
 
 
-BATCHES: dict[str, tuple[str, Any]] = {
-    "resize_half_pixel": ("resize with half-pixel centres", _squares(half_pixel)),
-    "resize_align_corners": ("resize with aligned corners", _squares(align_corners)),
-    "resize_nearest": ("resize to the nearest pixel", _squares(nearest)),
-    "resize_smoothed": ("resize with smoothing, as Pillow does", _squares(smoothed)),
-    "resize_in_bytes": ("resized pixels rounded to bytes", _squares(in_bytes)),
-    "padding_other_side": (
-        "padded in the centre instead of at the right and bottom, or the other way round",
+def _filled(fill: Any) -> Any:
+    """Padded with a value, or by the mode of `np.pad` of that name."""
+
+    def pad(image: Array, center: bool) -> Array:
+        difference, (top, left) = abs(image.shape[0] - image.shape[1]), _before(image, center)
+        rows, columns = (difference, 0) if image.shape[1] > image.shape[0] else (0, difference)
+        amounts = ((top, rows - top), (left, columns - left), (0, 0))
+        if isinstance(fill, str):
+            return np.pad(image, amounts, mode=fill)  # type: ignore[call-overload, no-any-return]
+        return np.pad(image.astype(np.float32), amounts, constant_values=fill)
+
+    return _squares(pad=pad)
+
+
+#: (name, title, pictures to batch); several of one name are variants.
+BATCHES: tuple[tuple[str, str, Any], ...] = (
+    ("resize_half_pixel", "resize with half-pixel centres", _squares(half_pixel)),
+    ("resize_align_corners", "resize with aligned corners", _squares(align_corners)),
+    ("resize_nearest", "resize to the nearest pixel", _squares(nearest)),
+    ("resize_smoothed", "resize with smoothing, as Pillow does", _squares(smoothed)),
+    ("resize_in_bytes", "resized pixels rounded to bytes", _squares(in_bytes)),
+    ("padding_other_side", "padded in the centre instead of at the right and bottom, or the other way round",
         _squares(pad=lambda image, center: pad_to_square(image, not center)),
     ),
-    "padding_larger_half_before": (
-        "of an odd padding the larger half put before the picture instead of after it",
+    ("padding_larger_half_before", "of an odd padding the larger half put before the picture instead of after it",
         _squares(pad=lambda image, center: _padded(image, *_before(image, center, True))),
     ),
-    "padding_after_resizing": ("padded after resizing instead of before", padded_after_resizing),
-    "padding_missing": ("stretched to a square instead of padded", stretched),
-    "padding_with_mean": ("padded with the mean colour (after subtracting it) instead of black", None),
-}
+    ("resize_truncated", "resized pixels cut to bytes", _squares(cut_to_bytes)),
+    *(("resize_bicubic", "bicubic instead of bilinear resize", _squares(_bicubic(a))) for a in (-0.75, -0.5)),
+    *(("padding_colour", f"padded with {value:g} instead of black", _filled(value)) for value in (114, 127, 127.5, 128, 255)),
+    *(("padding_replicated", f"padded by {how} instead of with black", _filled(mode))
+      for mode, how in (("edge", "replicating the edge"), ("reflect", "reflection"))),
+    ("padding_after_resizing", "padded after resizing instead of before", padded_after_resizing),
+    ("padding_missing", "stretched to a square instead of padded", stretched),
+    ("padding_with_mean", "padded with the mean colour (after subtracting it) instead of black", None),
+)  # fmt: skip
 
 
 def _pictures(question: Question) -> list[Array]:
@@ -168,8 +211,31 @@ def _either(first: Any, second: Any) -> Any:
 
 _PYRAMIDS: dict[str, Resize] = {
     "resize_half_pixel": half_pixel, "resize_align_corners": align_corners, "resize_nearest": nearest,
-    "resize_smoothed": smoothed, "resize_in_bytes": in_bytes,
+    "resize_smoothed": smoothed, "resize_in_bytes": in_bytes, "resize_truncated": cut_to_bytes,
 }  # fmt: skip
+
+
+def _mean_of(case: Case, batch: Array) -> Any:
+    """What the network subtracts from its input."""
+    graph = network_of(case).graph(*batch.shape[1:3])
+    return next((node.attributes["y"] for node in graph if node.op == "subtract" and node.inputs[0] is graph.input), None)
+
+
+def _wrapped(bytes_of: Callable[[Array, Array], Array]) -> Any:
+    """The batch from which the network, subtracting its mean, gets differences that were stored as uint8."""
+
+    def batch(case: Case, question: Question) -> Array | None:
+        given = question.inputs["batch"]
+        mean = _mean_of(case, given)
+        if mean is None:
+            return None
+        return np.asarray(bytes_of(given, np.float32(mean)).astype(np.uint8) + np.float32(mean), np.float32)
+
+    return batch
+
+
+def _of_batch(change: Callable[[Array], Array]) -> Any:
+    return lambda case, question: np.ascontiguousarray(change(question.inputs["batch"]), np.float32)
 
 
 def batch_faults() -> list[Fault]:
@@ -180,7 +246,27 @@ def batch_faults() -> list[Fault]:
         network_fault("not_transposed", "rows and columns of the picture exchanged (MTCNN sees it transposed)",
                       batch=lambda case, question: np.ascontiguousarray(question.inputs["batch"].transpose(0, 2, 1, 3))),
     ]  # fmt: skip
-    for name, (title, make) in BATCHES.items():
+    for name, title, change in (
+        ("batch_reversed", "the batch in reverse order", lambda batch: batch[::-1]),
+        (
+            "first_for_all",
+            "the first picture's answer for every picture of the batch",
+            lambda batch: batch[:1].repeat(len(batch), 0),
+        ),
+        ("scaled_before_mean", "the picture scaled to 0..1 before the mean is subtracted", lambda batch: batch / 255),
+        ("resize_truncated", "resized pixels cut to bytes", np.floor),
+        ("resize_in_bytes", "resized pixels rounded to bytes", lambda batch: np.floor(batch + 0.5)),
+    ):
+        found.append(network_fault(name, title, batch=_of_batch(change)))
+    for bytes_of in (
+        lambda batch, mean: batch.astype(int) - mean.astype(int),
+        lambda batch, mean: (batch - mean).astype(int),
+    ):
+        title = "the mean subtracted in uint8, so that differences wrap around"
+        found.append(network_fault("uint8_wrapped", title, batch=_wrapped(bytes_of)))
+    for name, title, make in BATCHES:
+        if name in ("resize_in_bytes", "resize_truncated"):
+            continue  # found above, from the batch
         batch = _batch_of(make)
         found.append(network_fault(name, title, batch=_either(batch, _pyramid(_PYRAMIDS[name])) if name in _PYRAMIDS else batch))
     return found
@@ -235,6 +321,26 @@ def crop_rounded(box: Rect, W: int, H: int) -> tuple[int, ...]:
     return x, y, min(w, W - x), min(h, H - y)
 
 
+def crop_rounded_freely(box: Rect, W: int, H: int) -> tuple[int, ...]:
+    """Rounded, and perhaps larger than the picture."""
+    return tuple(math.floor(v + 0.5) for v in _clipped(*box, W, H))
+
+
+def crop_moved(*by: int) -> Callable[[Rect, int, int], tuple[int, ...]]:
+    """The right crop, with its x, y, width and height that much larger."""
+
+    def crop(box: Rect, W: int, H: int) -> tuple[int, ...]:
+        return tuple(math.floor(v) + d for v, d in zip(_clipped(*box, W, H), by, strict=True))
+
+    return crop
+
+
+#: Crops that are one pixel off.
+MOVED_CROPS = (
+    (1, 1, 0, 0), (-1, -1, 0, 0), (0, 0, 1, 1), (0, 0, -1, -1), (1, 1, -1, -1), (-1, -1, 1, 1), (1, 0, 0, 0), (0, 1, 0, 0),
+)  # fmt: skip
+
+
 def crop_edges_floored(box: Rect, W: int, H: int) -> tuple[int, ...]:
     left, top, w, h = _clipped(*box, W, H)
     x, y = math.floor(left), math.floor(top)
@@ -249,7 +355,7 @@ def _cropped(crop: Callable[[Rect, int, int], tuple[int, ...]]) -> Any:
         H, W = image.shape[:2]
         boxes = [*a.get("boxes", ()), *([x * W, y * H, w * W, h * H] for x, y, w, h in a.get("relative_boxes", ()))]
         rects = [crop(tuple(box), W, H) for box in boxes]
-        crops = [image[y : y + h, x : x + w] for x, y, w, h in rects]
+        crops = [image[max(y, 0) : y + h, max(x, 0) : x + w] for x, y, w, h in rects]
         return {"rects": np.array(rects), **{f"crop_{i}": value for i, value in enumerate(crops)}}
 
     return run
@@ -296,11 +402,18 @@ _LEVEL = ("prepare",)
 
 PICTURE_FAULTS = (
     *batch_faults(),
-    *(Fault(name, title, _prepared(name, make), _LEVEL) for name, (title, make) in BATCHES.items() if make is not None),
+    *(Fault(name, title, _prepared(name, make), _LEVEL) for name, title, make in BATCHES if make is not None),
+    Fault("batch_reversed", "the batch in reverse order", _prepared("", lambda p, size, c: _squares()(p[::-1], size, c)), _LEVEL),
+    Fault("first_for_all", "the first picture's answer for every picture of the batch",
+          _prepared("", lambda p, size, c: _squares()(p[:1] * len(p), size, c)), _LEVEL),
     Fault("bgr", "channels in the wrong order (BGR for RGB)", _reversed_channels, _LEVEL),
     Fault("dims_floored", "the size inside of the square rounded down instead of to the nearest", _dims_floored, _LEVEL),
     Fault("crop_floored_first", "the box floored before it is clipped instead of after", _cropped(crop_floored_first), _LEVEL),
     Fault("crop_rounded", "the crop rounded instead of floored", _cropped(crop_rounded), _LEVEL),
+    Fault("crop_rounded", "the crop rounded instead of floored, and not cut at the picture's border",
+          _cropped(crop_rounded_freely), _LEVEL),
+    *(Fault("crop_off_by_one", f"the crop one pixel off ({', '.join(f'{d:+d}' for d in by)} of x, y, width, height)",
+            _cropped(crop_moved(*by)), _LEVEL) for by in MOVED_CROPS),
     Fault("crop_edges_floored", "edges of the crop floored instead of its corner and size", _cropped(crop_edges_floored), _LEVEL),
     Fault("patch_without_extra_pixel", "patches without the extra row and column before them",
           _patched(_without_extra_pixel, resize_half_pixel), _LEVEL),
