@@ -44,7 +44,7 @@ __all__ = ["Mtcnn", "MtcnnAnswer", "MtcnnNet", "MtcnnStats"]
 
 Float64 = NDArray[np.float64]
 
-MAX_PATCHES = 1024  # that R-Net or O-Net sees at once
+MAX_PATCHES = 512  # that R-Net or O-Net sees at once
 
 
 class MtcnnStats(TypedDict):
