@@ -122,18 +122,18 @@ def _graph(name: str, height: int | None, width: int | None) -> dict[str, Any]:
         "blocks": dict(sorted(blocks.items(), key=lambda item: order[item[1]])),
         "parameters": graph.parameters,
         "macs": graph.macs,
-        "nodes": [_node(node) for node in graph],
+        "nodes": [_node(node, sizes) for node in graph],
     }
 
 
-def _node(node: Node) -> dict[str, Any]:
+def _node(node: Node, sizes: str) -> dict[str, Any]:
     return {
         "name": node.name,
         "op": node.op,
         "block": node.block,
         "inputs": [x.name for x in node.inputs],
         "shape": list(node.shape),
-        "attributes": _attributes(node),
+        "attributes": _attributes(node, sizes),
         "params": {key: {"name": p.name, "shape": list(p.shape)} for key, p in node.params.items()},
         "parameters": node.parameters,
         "macs": node.macs,
@@ -141,11 +141,11 @@ def _node(node: Node) -> dict[str, Any]:
     }
 
 
-def _attributes(node: Node) -> dict[str, Any]:
-    """Those that were recorded, those that an operation has always, and the padding in pixels."""
+def _attributes(node: Node, sizes: str) -> dict[str, Any]:
+    """Those that were recorded, those that an operation has always, and the padding in pixels unless it varies with the size."""
     known = {**node.attributes, **_ALWAYS.get(node.op, {})}
     attributes = {key: _plain(value) for key, value in known.items()}
-    if "padding" in known:
+    if "padding" in known and (sizes != "any" or known["padding"] == "valid" or known["stride"] == 1):
         size = known.get("size")
         windows = (size, size) if size else node.params["filters"].shape[:2]
         pads = [

@@ -87,6 +87,8 @@ def test_padding_in_pixels():
     first = nodes["dense0/conv0/conv2d"]  # 112 to 56 by windows of 3: TensorFlow's rule pads below and at the right
     assert (first["padding"], first["pads"]) == ("same", [[0, 1], [0, 1]])
     assert nodes["avg_pool"] == {"size": 7, "stride": 2, "padding": "valid", "pads": [[0, 0], [0, 0]]}
+    pool = next(node for node in specification("mtcnn_pnet")["graphs"][0]["nodes"] if node["op"] == "max_pool")
+    assert pool["attributes"] == {"size": 2, "stride": 2, "padding": "same"}  # one pixel of padding for odd sizes, none for even
     assert specification("ssd_mobilenetv1")["graphs"][0]["nodes"][-1]["attributes"] == {"axis": 0}
     assert {n["op"]: n["attributes"] for n in specification("face_recognition_net")["graphs"][0]["nodes"]}["mean"] == {
         "axes": [0, 1]
@@ -114,6 +116,23 @@ def test_mean_and_divisor_are_what_the_first_nodes_do(name):
     }.get(name, ((127.5, 127.5, 127.5), 128))  # fmt: skip
     assert np.allclose(seen["mean"], published[0], atol=1e-4)
     assert abs(seen["divisor"] - published[1]) < 1e-4
+
+
+PAGES = {
+    "03-mtcnn": ["mtcnn"], "04-ssd": ["ssd_mobilenetv1"], "07-landmarks": ["face_landmark_68_net", "face_landmark_68_tiny_net"],
+    "05-tiny-yolo": ["tiny_face_detector", "tiny_yolov2", "tiny_yolov2_full"], "09-descriptor": ["face_recognition_net"],
+    "10-expression-age-gender": ["face_expression_net", "age_gender_net"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_page_of_a_network_states_mean_and_divisor(page):
+    text = (ROOT / "docs" / f"{page}.md").read_text("utf-8")
+    for name in PAGES[page]:
+        seen = specification(name)["graphs"][0]["normalization"]
+        means = [f"{mean:.6g}" for mean in seen["mean"]]
+        mean = means[0] if len({*means}) == 1 else f"({', '.join(means)})"
+        assert ("`x" if mean == "0" else f"`(x − {mean})") + f" / {seen['divisor']:.6g}`" in text
 
 
 @pytest.mark.parametrize("name", NETS)
