@@ -34,7 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ask = commands.add_parser("run", help="ask a program, a Python class or a backend of npfaceapi, and judge its answers")
     ask.add_argument("--python", metavar="MODULE:CLASS", help="a class with a method run(network, batch); or FILE.py:CLASS")
     add_shared(ask, "--backend", "as the port that is judged; npfaceapi backends lists them")
-    ask.add_argument("--time-limit", metavar="S", type=float, default=60.0, help="seconds a case, for a program (default: 60)")
+    ask.add_argument(
+        "--time-limit", metavar="S", type=float, default=60.0, help="seconds a case, for a program or a class (default: 60)"
+    )
     add_shared(ask, "--format", f"of a program's inputs; {RAW_OR_NPY}", choices=("raw", "npy"), default="raw")
     ask.add_argument("program", metavar="-- PROGRAM ARGS…", nargs=argparse.REMAINDER, help="reads and writes JSON lines")
     for command in (inputs, check, ask):
@@ -187,8 +189,8 @@ def _one_by_one(cases: list[Any]) -> Iterator[Any]:
 
 
 def _port(arguments: argparse.Namespace, golden: Any) -> Any:
-    from npfaceapi.conformance.ports import BackendPort, load_python_port
-    from npfaceapi.conformance.program import ProgramPort
+    from npfaceapi.conformance.ports import BackendPort
+    from npfaceapi.conformance.program import ClassPort, ProgramPort
     from npfaceapi.engines.dispatch import use_backend
 
     program = arguments.program[1:] if arguments.program[:1] == ["--"] else arguments.program
@@ -197,13 +199,13 @@ def _port(arguments: argparse.Namespace, golden: Any) -> Any:
         raise InvalidArgument(
             "expected one of --python MODULE:CLASS, --backend NAME and -- PROGRAM ARGS…, got " + str(sum(given))
         )
-    if arguments.python:
-        return load_python_port(arguments.python)
     if arguments.backend:
         with use_backend(arguments.backend):  # says at once what is missing
             return BackendPort(golden, arguments.backend)
     if not arguments.time_limit > 0:
         raise InvalidArgument(f"--time-limit: expected seconds above 0, got {arguments.time_limit}")
+    if arguments.python:
+        return ClassPort(arguments.python, arguments.time_limit)
     return ProgramPort(program, arguments.time_limit, arguments.format)
 
 
@@ -229,6 +231,8 @@ def print_report(report: Any, each: bool = False) -> None:
     counts = report.counts
     told = ", ".join(f"{counts[status]} {status}" for status in counts)
     print(f"{report.port}, grade {report.grade}: {told or 'no case'} in {report.time}; levels: {', '.join(report.levels)}")
+    if report.reason and not counts["failed"]:
+        print(f"exit status 1: {report.reason}")
     if report.missing:
         print(f"{report.missing} more golden cases are not at hand; --golden names another folder")
 

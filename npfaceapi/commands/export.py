@@ -23,6 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_shared(parser, "--weights", "default: the bundled weights")
     add_shared(parser, "--size", "onnx only", type=size)
     parser.add_argument(
+        "--dynamic", action="store_true", help="let the model take any height and width, where the network does (onnx only)"
+    )
+    parser.add_argument(
         "--taps", default="", metavar="NAMES", help="nodes or blocks to give as well, separated by commas (onnx only)"
     )
     parser.add_argument(
@@ -37,8 +40,10 @@ def run(arguments: argparse.Namespace) -> int:
     kind = arguments.format or ("onnx" if out is None else out.suffix.removeprefix("."))
     if kind not in FORMATS:
         raise InvalidArgument(f"--out {out}: expected a name that ends in .{', .'.join(FORMATS)}, or --format; got neither")
-    if kind != "onnx" and (arguments.size or arguments.taps or arguments.layout != "NHWC"):
-        raise InvalidArgument(f"expected --size, --taps and --layout with --format onnx only, got {kind}")
+    if kind != "onnx" and (arguments.size or arguments.dynamic or arguments.taps or arguments.layout != "NHWC"):
+        raise InvalidArgument(f"expected --size, --dynamic, --taps and --layout with --format onnx only, got {kind}")
+    if arguments.size and arguments.dynamic:
+        raise InvalidArgument("expected --size or --dynamic, got both")
     path = out or Path(f"{arguments.net}.{kind}")
     is_earlier = {"onnx": is_onnx, "npz": is_npz, "safetensors": is_safetensors}[kind]
     check_outputs([Output("--out", path, is_earlier)], weights_read(arguments), overwrite=arguments.overwrite)
@@ -46,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.weights is not None:
         net.load_from_disk(arguments.weights)
     taps = [name for name in arguments.taps.split(",") if name]
-    export_net(net, path, kind, size=arguments.size, taps=taps, layout=arguments.layout)
+    export_net(net, path, kind, size=arguments.size, taps=taps, layout=arguments.layout, dynamic=arguments.dynamic)
     count = sum(tensor.size for tensor in net.tensors.values())
     print(f"{path}: {arguments.net}, {kind}, {count:,} parameters, {path.stat().st_size:,} bytes")
     return 0

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import json
+from collections.abc import Mapping
 from typing import Any
 
 from npfaceapi.commands.networks import parts
 from npfaceapi.commands.options import add_net, add_shared, size
 from npfaceapi.display.plain_table import format_table
-from npfaceapi.networks.registry import proper
+from npfaceapi.graph import shape_text
 
 __all__ = ["add_arguments", "run"]
 
@@ -18,27 +20,40 @@ FORMATS = ("table", "json", "dot", "mermaid", "svg")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_net(parser)
     add_shared(parser, "--size", type=size, default=())
-    own = "table, the default, and json list every operation; dot (Graphviz), mermaid and svg are pictures of the blocks, "
-    add_shared(parser, "--format", f"{own}repeated ones drawn once", choices=FORMATS, default="table")
+    own = (
+        "table, the default, and json list every operation, json with all that a port needs (docs/porting.md); dot (Graphviz), "
+        "mermaid and svg are pictures of the blocks, repeated ones drawn once"
+    )
+    add_shared(parser, "--format", own, choices=FORMATS, default="table")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    graphs = [part.graph(*arguments.size) for part in parts(arguments.net)]
-    if arguments.format == "table":
-        for name, graph in zip(proper(arguments.net), graphs, strict=True):
-            _print_table(name, graph)
+    if arguments.format in ("table", "json"):
+        from npfaceapi.export.specification import specification
+
+        stated = specification(arguments.net, *arguments.size)
+        if arguments.format == "json":
+            print(json.dumps(stated, indent=1))
+        else:
+            for graph in stated["graphs"]:
+                _print_table(graph)
         return 0
     from npfaceapi.graph_pictures import svg, text
 
-    writers = {"json": text.graphs_json, "dot": text.graphs_dot, "mermaid": text.graphs_mermaid, "svg": svg.graphs_svg}
-    print(writers[arguments.format](graphs))
+    writers = {"dot": text.graphs_dot, "mermaid": text.graphs_mermaid, "svg": svg.graphs_svg}
+    print(writers[arguments.format]([part.graph(*arguments.size) for part in parts(arguments.net)]))
     return 0
 
 
-def _print_table(name: str, graph: Any) -> None:
+def _print_table(graph: Mapping[str, Any]) -> None:
     rows: list[tuple[object, ...]] = [
-        (node.name, node.op, "x".join(map(str, node.shape)) or "1", f"{node.parameters:,}", f"{node.macs:,}") for node in graph
+        (node["name"], node["op"], shape_text(node["shape"]), f"{node['parameters']:,}", f"{node['macs']:,}")
+        for node in graph["nodes"]
     ]
-    rows.append(("total", "", "", f"{graph.parameters:,}", f"{graph.macs:,}"))
-    print(f"{name}: {graph.macs / 1e6:,.1f} million MACs (multiply-accumulates) an image, {graph.parameters:,} parameters")
+    rows.append(("total", "", "", f"{graph['parameters']:,}", f"{graph['macs']:,}"))
+    macs = f"{graph['macs'] / 1e6:,.1f} million MACs (multiply-accumulates) an image"
+    print(f"{graph['network']}: {macs}, {graph['parameters']:,} parameters")
+    means = [f"{mean:.6g}" for mean in graph["normalization"]["mean"]]
+    mean = means[0] if len({*means}) == 1 else f"({', '.join(means)})"
+    print(f"  input: {graph['input']['channels']} in 0..255; (x - {mean}) / {graph['normalization']['divisor']:.6g}")
     print(format_table(("name", "operation", "output", "parameters", "MACs"), rows, right=(3, 4), indent="  "))

@@ -104,8 +104,12 @@ def _failures(report: Report) -> str:
         lines = (line.partition(": ") for line in case_lines(result))
         told = "".join(f"<p>{escape(what)}{colon}<strong>{escape(rest)}</strong></p>" for what, colon, rest in lines)
         head = f'<h3 class="{result.status}">{escape(result.name)}</h3>'
-        parts.append(f'<div class="box">{head}<p>{escape(result.problem)}</p>{told}</div>')
+        parts.append(f'<div class="box">{head}<p>{escape(result.problem)}</p>{told}{_details(result)}</div>')
     return "".join(parts)
+
+
+def _details(result: CaseResult) -> str:
+    return f'<pre class="scroll">{escape(result.details)}</pre>' if result.details else ""
 
 
 def _plots(report: Report) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -19,23 +20,16 @@ import numpy as np
 from npfaceapi import nets
 from npfaceapi.conformance.golden import Case, GoldenCases
 from npfaceapi.conformance.levels import run_case
+from npfaceapi.conformance.port_errors import NotClaimed, PortFailed
 from npfaceapi.conformance.questions import Question, stated_weights
 from npfaceapi.engines.dispatch import use_backend
 from npfaceapi.errors import InvalidArgument, one_line
 from npfaceapi.networks.registry import bundled_names
 
-__all__ = ["BackendPort", "NotClaimed", "Port", "PortFailed", "PythonPort", "Respondent", "load_python_port"]
+__all__ = ["BackendPort", "NotClaimed", "Port", "PortFailed", "PythonPort", "Respondent", "failure_of", "load_python_port"]
 
 Array = np.ndarray[Any, Any]
 Answers = Mapping[str, Any]
-
-
-class NotClaimed(Exception):
-    """The port does not claim to do this."""
-
-
-class PortFailed(Exception):
-    """The port crashed, hung, or answered with what is no answer; the message is one line."""
 
 
 class Respondent(Protocol):
@@ -64,6 +58,8 @@ class Port(Protocol):
     - `chain(detector, picture, attributes, names)`: a picture to faces with everything.
     - `json(op, inputs, attributes, names)`: JSON values.
     - `networks`: the names of the networks it has; without it, all.
+
+    A method that does not do a case raises `npfaceapi.conformance.NotClaimed("why")`, which skips this case alone.
     """
 
     def run(self, network: str, batch: Array) -> Mapping[str, Array]:
@@ -164,15 +160,34 @@ def load_python_port(where: str) -> PythonPort:
     try:
         module = _load_file(Path(module_name)) if module_name.endswith(".py") else importlib.import_module(module_name)
         made = getattr(module, class_name)()
-    except Exception as error:  # whatever happens in the user's module
-        reason = one_line(f"{type(error).__name__}: {error}")
+    except (Exception, SystemExit) as error:  # whatever happens in the user's module
+        reason = failure_of(error)
         raise InvalidArgument(f"--python: expected a class that can be made without arguments in {where}, got {reason}") from None
     return PythonPort(made, where)
+
+
+def failure_of(error: BaseException) -> PortFailed:
+    """What an exception in a port's code says: its message, the last line of the port where it happened, its traceback."""
+    trace = error.__traceback__
+    while trace is not None and _is_before_the_port(trace.tb_frame.f_code.co_filename):
+        trace = trace.tb_next
+    frames = traceback.extract_tb(trace)
+    own = [frame for frame in frames if Path(frame.filename).parent == Path(frames[0].filename).parent]
+    place = f" ({Path(own[-1].filename).name}, line {own[-1].lineno}, in {own[-1].name})" if own else ""
+    text = "".join(traceback.format_exception(error.with_traceback(trace)))
+    return PortFailed(one_line(f"{type(error).__name__}: {error}") + place, text)
+
+
+def _is_before_the_port(file: str) -> bool:
+    return file == importlib.__file__ or file.startswith("<frozen ") or Path(file).parent == Path(__file__).parent
 
 
 def _load_file(path: Path) -> Any:
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}")
+    folder = str(path.resolve().parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)  # as `python FILE.py` does
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None

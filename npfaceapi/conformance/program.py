@@ -5,8 +5,11 @@
     ← {"case": "raw/…", "answers": {"points": {"file": "points.bin", "dtype": "float32", "shape": [1, 136]}}}
 
 Files are raw little-endian numbers or `.npy`; those of the answers lie in `folder`.  `{"case", "skip": "why"}` claims nothing,
-`{"case", "error": "why"}` fails.  One question is open at a time.  A program that crashes, hangs or writes what is no answer
-fails that case and is started anew for the next; after MAX_FAILURES such cases in a row, the rest fails unasked.
+`{"case", "error": "why", "details": "…"}` fails.  One question is open at a time.  A program that crashes, hangs or writes what
+is no answer fails that case and is started anew for the next.  After MAX_FAILURES such cases in a row of one level and network
+the rest of these fails unasked, and all the rest does where it has never answered or has hung MAX_HANGS times.
+
+A Python class is such a program too: `class_port.py` runs it.
 """
 
 from __future__ import annotations
@@ -19,9 +22,11 @@ import queue
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -32,12 +37,17 @@ from npfaceapi.conformance.tensor_files import BadAnswer, read_answer, write_ten
 from npfaceapi.errors import InvalidArgument, one_line
 from npfaceapi.reading.json_text import read_json
 
-__all__ = ["ProgramPort"]
+__all__ = ["ClassPort", "ProgramPort"]
 
 MAX_FAILURES = 5
+MAX_HANGS = 10
 LONGEST_LINE = 16 * 2**20  # bytes; big tensors belong into files
 _GRACE = 5.0  # seconds to end after its input has ended
 _PIECE = 2**16  # bytes of its output
+
+
+class Hung(PortFailed):
+    """The program did not answer in time."""
 
 
 class ProgramPort:
@@ -58,6 +68,8 @@ class ProgramPort:
         There is no such program.
     """
 
+    _says = "the program says: "
+
     def __init__(self, command: Sequence[str], time_limit: float = 60.0, form: str = "raw") -> None:
         if not command:
             raise InvalidArgument("expected a program after --, got none")
@@ -66,12 +78,17 @@ class ProgramPort:
         self.title = one_line(" ".join(command))
         self._command, self._time_limit, self._form = list(command), time_limit, form
         self._process: _Process | None = None
-        self._failures = 0
+        self._failures: Counter[tuple[str, str]] = Counter()  # in a row, by level and network
+        self._hangs, self._has_answered = 0, False
         self._folder = Path(tempfile.mkdtemp(prefix="npfaceapi-conform-"))
 
     def answer(self, question: Question) -> Answers:
-        if self._failures >= MAX_FAILURES:
+        if self._hangs >= MAX_HANGS:
+            raise PortFailed(f"not asked: the program hung {MAX_HANGS} times")
+        if not self._has_answered and self._failures.total() >= MAX_FAILURES:
             raise PortFailed(f"not asked: the program failed {MAX_FAILURES} cases in a row")
+        if self._failures[question.level, question.net] >= MAX_FAILURES:
+            raise PortFailed(f"not asked: the program failed {MAX_FAILURES} cases of this level and network in a row")
         place = Path(tempfile.mkdtemp(dir=self._folder))
         try:
             return self._answer(question, place)
@@ -92,15 +109,17 @@ class ProgramPort:
         try:
             text = self._ask(json.dumps(line))
             reply = self._parse(text, question.name)
-        except PortFailed:
-            self._failures += 1
+        except PortFailed as failure:
+            self._failures[question.level, question.net] += 1
+            self._hangs += isinstance(failure, Hung)
             self._stop()
             raise
-        self._failures = 0
+        self._failures[question.level, question.net], self._has_answered = 0, True
         if "skip" in reply:
             raise NotClaimed(one_line(str(reply["skip"])))
         if "error" in reply:
-            raise PortFailed(f"the program says: {one_line(str(reply['error']))}")
+            details = reply.get("details", "")
+            raise PortFailed(self._says + one_line(str(reply["error"])), details if isinstance(details, str) else "")
         try:
             return {name: read_answer(out, stated) for name, stated in reply["answers"].items()}
         except BadAnswer as error:
@@ -108,8 +127,12 @@ class ProgramPort:
 
     def _ask(self, line: str) -> str:
         if self._process is None:
-            self._process = _Process(self._command)
+            self._start()
+        assert self._process is not None
         return self._process.ask(line, self._time_limit)
+
+    def _start(self) -> None:
+        self._process = _Process(self._command)
 
     def _parse(self, text: str, case: str) -> dict[str, Any]:
         try:
@@ -132,6 +155,40 @@ class ProgramPort:
             self._process.end(_GRACE)
             self._process = None
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+_RUN_CLASS = "import sys; sys.path[:] = sys.argv[2:]; from npfaceapi.conformance import class_port; class_port.main(sys.argv[1])"
+
+
+class ClassPort(ProgramPort):
+    """A Python class, `MODULE:CLASS` or `FILE.py:CLASS`, in a process of its own, with this one's `sys.path`.
+
+    Raises
+    ------
+    InvalidArgument
+        The class cannot be made.
+    """
+
+    _says = ""
+
+    def __init__(self, where: str, time_limit: float = 60.0) -> None:
+        super().__init__([sys.executable, "-c", _RUN_CLASS, where, *sys.path], time_limit)
+        self.title = one_line(where)
+        try:
+            self._start()
+        except PortFailed as error:
+            self._stop()
+            self.close()
+            wrong = str(error) if str(error).startswith("--python") else f"--python {self.title}: {error}"
+            raise InvalidArgument(wrong) from None
+
+    def _start(self) -> None:
+        """The class is made before the first question; its process says how that went in a line of its own."""
+        super()._start()
+        assert self._process is not None
+        reply = json.loads(self._process.ask("", self._time_limit))
+        if reply is not None:
+            raise PortFailed(reply)
 
 
 class _Process:
@@ -197,13 +254,13 @@ class _Process:
             try:
                 piece = b"" if self._is_closed else self._output.get(timeout=max(deadline - time.monotonic(), 0.0))
             except queue.Empty:
-                raise PortFailed(f"no answer within {time_limit:g} s{self._last_words()}") from None
+                raise Hung(f"no answer within {time_limit:g} s{self._last_words()}", self._tail()) from None
             if not piece:
                 self._is_closed = True
                 if answer:
                     break  # a last line needs no end
                 self.end(1.0)
-                raise PortFailed(f"the program ended ({self._status()}) without an answer{self._last_words()}")
+                raise PortFailed(f"the program ended ({self._status()}) without an answer{self._last_words()}", self._tail())
             answer += piece
             if len(answer) > LONGEST_LINE:
                 raise PortFailed(f"expected a line of at most {LONGEST_LINE} bytes, got a longer one")
@@ -219,9 +276,15 @@ class _Process:
         names = [one.name for one in signal.Signals if one == -code]
         return f"signal {names[0] if names else -code}"
 
+    def _tail(self) -> str:
+        return self._errors.decode("utf-8", "replace")
+
     def _last_words(self) -> str:
-        lines = [line for line in self._errors.decode("utf-8", "replace").splitlines() if line.strip()]
-        return f"; its last words: {one_line(lines[-1])[:200]}" if lines else ""
+        lines = [line.strip() for line in self._tail().splitlines() if line.strip()]
+        last = -1
+        for i, line in enumerate(lines[:-1]):  # Python tells of a crash from the innermost line outwards
+            last = i + 1 if line.endswith("(most recent call first):") else last
+        return f"; its last words: {one_line(lines[last])[:200]}" if lines else ""
 
     def end(self, grace: float) -> None:
         """Close its input, wait a little, then end it and all that it started in its session."""

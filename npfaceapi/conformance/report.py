@@ -39,6 +39,8 @@ class CaseResult:
         One of `STATUSES`.
     problem : str
         Why it failed, was not claimed or was expected to fail; one line.
+    details : str
+        What more the port said of that, in many lines: a traceback, for example.
     findings : list of Finding
         One for each answer, in the order of execution.
     faces, ambiguous
@@ -58,6 +60,7 @@ class CaseResult:
     net: str
     status: str = "passed"
     problem: str = ""
+    details: str = ""
     findings: list[Finding] = field(default_factory=list)
     faces: int = 0
     ambiguous: dict[int, str] = field(default_factory=dict)
@@ -99,6 +102,17 @@ class Report:
         """Whether all passed that was not expected to fail, and at least one case was judged."""
         counts = self.counts
         return not counts["failed"] and counts["passed"] + counts["xpassed"] > 0
+
+    @property
+    def reason(self) -> str:
+        """Why the run has not passed; empty where it has."""
+        counts = self.counts
+        if self.passed:
+            return ""
+        if counts["failed"]:
+            return f"{counts['failed']} of {len(self.results)} cases failed"
+        rest = f"{counts['xfailed']} failed as expected, {counts['not claimed']} not claimed"
+        return f"no case passed ({rest}), and at least one must"
 
     @property
     def faces(self) -> int:
@@ -199,6 +213,7 @@ def to_dict(report: Report) -> dict[str, Any]:
         "grade": report.grade,
         "admits": report.admits,
         "passed": report.passed,
+        "reason": report.reason,
         "counts": {status: report.counts[status] for status in STATUSES},
         "levels": report.levels,
         "seconds": round(report.seconds, 3),
@@ -213,6 +228,7 @@ def to_dict(report: Report) -> dict[str, Any]:
                 "net": result.net,
                 "status": result.status,
                 "problem": result.problem,
+                "details": result.details,
                 "faces": result.faces,
                 "ambiguous": [{"face": face, "reason": reason} for face, reason in result.ambiguous.items()],
                 "first_diverging": result.first.name if result.first else None,
@@ -263,7 +279,8 @@ def to_junit(report: Report) -> str:
             case = ElementTree.SubElement(suite, "testcase", about)
             if result.status == "failed":
                 failure = ElementTree.SubElement(case, "failure", message=_text(result.problem))
-                failure.text = _text("\n".join(case_lines(result)))
+                more = case_lines(result)
+                failure.text = _text("\n".join([*more, result.details] if result.details else more))
             elif result.status in ("not claimed", "xfailed"):
                 ElementTree.SubElement(case, "skipped", message=_text(f"{result.status}: {result.problem}"))
             elif result.status == "xpassed":

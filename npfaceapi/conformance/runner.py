@@ -14,7 +14,7 @@ from npfaceapi.conformance.diagnosis import NOT_LOOKED_INTO, Diagnostician
 from npfaceapi.conformance.expected import Expected, expected_of, expected_of_resized, truth_for
 from npfaceapi.conformance.golden import Case, GoldenCases
 from npfaceapi.conformance.judge import Judgement, judge
-from npfaceapi.conformance.ports import NotClaimed, PortFailed, Respondent, patterns_match
+from npfaceapi.conformance.ports import NotClaimed, PortFailed, Respondent, failure_of, patterns_match
 from npfaceapi.conformance.questions import ORDER, Question, answerable, question_of
 from npfaceapi.conformance.report import CaseResult, Report
 from npfaceapi.conformance.tolerance import GRADES, Grade
@@ -108,10 +108,10 @@ def run_case_on(
     except NotClaimed as error:
         result.status, result.problem = "not claimed", one_line(str(error))
         return result
-    except PortFailed as error:
-        return _failed(result, one_line(str(error)))
     except Exception as error:  # a crash of a Python class is a failed case, not a failed run
-        return _failed(result, one_line(f"{type(error).__name__}: {error}"))
+        failure = error if isinstance(error, PortFailed) else failure_of(error)
+        result.details = failure.details
+        return _failed(result, str(failure))
     finally:
         result.seconds = time.perf_counter() - started
     try:

@@ -30,6 +30,7 @@ def export_net(
     size: int | Sequence[int] | None = None,
     taps: Sequence[str] = (),
     layout: str = "NHWC",
+    dynamic: bool = False,
 ) -> Path:
     """Write a network with its weights to a file, completely or not at all.
 
@@ -47,6 +48,9 @@ def export_net(
         For `onnx`: nodes or blocks whose values the model gives besides the raw outputs, named as for `net.taps`.
     layout : {"NHWC", "NCHW"}
         For `onnx`: of the model's input.
+    dynamic : bool
+        For `onnx`: whether the model takes inputs of any height and width.  The networks whose outputs are maps can:
+        tiny_face_detector, tiny_yolov2, tiny_yolov2_full and mtcnn_pnet.
 
     Returns
     -------
@@ -56,7 +60,8 @@ def export_net(
     Raises
     ------
     InvalidArgument
-        An unknown format, a size the network cannot take, a file that cannot be written.
+        An unknown format, a size the network cannot take, `dynamic` with a size or for a network that takes one size only,
+        a file that cannot be written.
     BackendUnavailable
         The package `onnx` or `safetensors` is not installed.
     """
@@ -67,7 +72,7 @@ def export_net(
     path = Path(file)
     kind = path.suffix.removeprefix(".") if format is None else format
     if kind == "onnx":
-        data = _onnx_bytes(net, size, taps, layout)
+        data = _onnx_bytes(net, size, taps, layout, dynamic)
     elif kind == "npz":
         data = _npz_bytes(net)
     elif kind == "safetensors":
@@ -78,16 +83,18 @@ def export_net(
     return path
 
 
-def _onnx_bytes(net: NetworkWeights, size: int | Sequence[int] | None, taps: Sequence[str], layout: str) -> bytes:
+def _onnx_bytes(net: NetworkWeights, size: int | Sequence[int] | None, taps: Sequence[str], layout: str, dynamic: bool) -> bytes:
     if not isinstance(net, NeuralNetwork):
         raise InvalidArgument(
             f"export_net: expected a network of one graph, got {type(net).__name__}: export mtcnn.pnet, mtcnn.rnet, mtcnn.onet "
             "(mtcnn_pnet, …)"
         )
+    if dynamic and size:
+        raise InvalidArgument(f"export_net: expected a size or dynamic, got both: {shown(size)}")
     graph = net.graph(*((size, size) if size is None or isinstance(size, int) else size))
     chosen = [taps] if isinstance(taps, str) else taps
     outputs = {**graph.outputs, **{name: graph.find(name) for name in chosen}}
-    return bytes(to_onnx(graph, net.tensors, outputs, layout=layout).SerializeToString())
+    return bytes(to_onnx(graph, net.tensors, outputs, layout=layout, dynamic=dynamic).SerializeToString())
 
 
 def _npz_bytes(net: NetworkWeights) -> bytes:

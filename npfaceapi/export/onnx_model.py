@@ -4,6 +4,8 @@ The model's input and outputs have the layout of the recorded graph (NHWC), so t
 images are NCHW, as ONNX wants them: the name of such a tensor ends in `:nchw`, and a Transpose stands only where an operation
 needs the other layout.  Nodes bear the names of the graph's nodes, initializers those of the weights, filters turned from
 HWIO to ONNX's OIHW.  Batch norms, scales and activations stay operators of their own; a run time folds them as it likes.
+
+A model of dynamic height and width has `auto_pad` where the padding depends on them, else the numbers of pixels.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ def to_onnx(
     outputs: Mapping[str, Node] | None = None,
     *,
     layout: str = "NHWC",
+    dynamic: bool = False,
 ) -> ModelProto:
     """The graph as an `onnx.ModelProto` in float32, for any batch size.
 
@@ -49,11 +52,15 @@ def to_onnx(
         What the model gives, by the name it shall have there; default: the network's raw outputs.
     layout : {"NHWC", "NCHW"}
         Of the model's input; outputs are always NHWC.
+    dynamic : bool
+        Whether the model takes inputs of any height and width, whatever the size that `graph` was recorded for.
 
     Raises
     ------
     BackendUnavailable
         The package `onnx` is not installed.
+    InvalidArgument
+        `dynamic` for a network that takes one size only: its outputs are no images, or it pads by the size of its input.
 
     Examples
     --------
@@ -73,14 +80,23 @@ def to_onnx(
         raise BackendUnavailable(
             'to_onnx: expected the package onnx, got none installed; pip install "npfaceapi[onnx]"'
         ) from None
+    if not isinstance(dynamic, bool):
+        raise InvalidType(f"to_onnx: expected dynamic to be True or False, got {shown(dynamic)}")
     wanted = graph.outputs if outputs is None else dict(outputs)
     if layout == "NCHW" and len(graph.input.shape) != 3:
         raise InvalidArgument(f"to_onnx: expected an input [H,W,C] for the layout NCHW, got {list(graph.input.shape)}")
     if graph.input in wanted.values() or "input" in wanted:
         raise InvalidArgument("to_onnx: expected outputs that are computed, got the input")
-    builder = _Builder(onnx, graph, weights, wanted)
+    needed = graph.ancestors(list(wanted.values()))
+    fixed = [node for node in needed if len(node.shape) != 3 or node.op == "pad"]
+    if dynamic and fixed:
+        raise InvalidArgument(
+            f"to_onnx: expected a network that takes any height and width for dynamic, got {graph.name}, "
+            f"whose {fixed[0].name} needs them fixed"
+        )
+    builder = _Builder(onnx, graph, weights, wanted, dynamic)
     builder.input(layout)
-    for node in graph.ancestors(list(wanted.values())):
+    for node in needed:
         if node.op != "input":
             _EMIT[node.op](builder, node)
     return builder.model(layout)
@@ -89,8 +105,8 @@ def to_onnx(
 class _Builder:
     """Collects ONNX nodes and initializers; knows where each value lies, in one layout or in both."""
 
-    def __init__(self, onnx: Any, graph: Graph, weights: Mapping[str, Array], outputs: Mapping[str, Node]) -> None:
-        self._onnx, self._graph, self._weights, self._outputs = onnx, graph, weights, outputs
+    def __init__(self, onnx: Any, graph: Graph, weights: Mapping[str, Array], outputs: Mapping[str, Node], dynamic: bool) -> None:
+        self._onnx, self._graph, self._weights, self._outputs, self.dynamic = onnx, graph, weights, outputs, dynamic
         self._nodes: list[Any] = []
         self._initializers: dict[str, Array] = {}
         self._nchw: dict[Node, str] = {}
@@ -148,14 +164,18 @@ class _Builder:
         for name, node in self._outputs.items():
             if self.plain(node) != name:  # a second name of one value, or the input itself
                 self.add("Identity", [self.plain(node)], name, f"{name}:again")
-        shape = self._graph.input.shape
+        shape: list[int | str | None] = [*self._graph.input.shape]
+        shapes: dict[str, list[int | None]] = {name: [*node.shape] for name, node in self._outputs.items()}
+        if self.dynamic:
+            shape[:2] = "H", "W"
+            shapes = {name: [None, None, sizes[2]] for name, sizes in shapes.items()}
         if layout == "NCHW":
-            shape = (shape[2], *shape[:2])
+            shape = [shape[2], *shape[:2]]
         graph = helper.make_graph(
             self._nodes,
             self._graph.name,
             [helper.make_tensor_value_info("input", float32, ["N", *shape])],
-            [helper.make_tensor_value_info(name, float32, ["N", *node.shape]) for name, node in self._outputs.items()],
+            [helper.make_tensor_value_info(name, float32, ["N", *sizes]) for name, sizes in shapes.items()],
             [self._onnx.numpy_helper.from_array(value, name) for name, value in self._initializers.items()],
             doc_string=f"{self._graph.name} of face-api.js. Input: {layout}, RGB in 0..255 (BGR for MTCNN), padded and resized.",
         )
@@ -170,11 +190,13 @@ class _Builder:
         return model
 
 
-def _pads(node: Node, KH: int, KW: int) -> list[int]:
-    """Rows and columns before, then those after."""
+def _padding(b: _Builder, node: Node, KH: int, KW: int) -> dict[str, Any]:
+    """The attribute: rows and columns before, then those after, or the rule for them."""
     stride, padding = node.attributes["stride"], node.attributes.get("padding", "valid")
+    if b.dynamic and padding == "same" and stride > 1:
+        return {"auto_pad": "SAME_UPPER"}
     rows, columns = (window_padding(n, k, stride, padding) for n, k in zip(node.inputs[0].shape, (KH, KW), strict=False))
-    return [rows[0], columns[0], rows[1], columns[1]]
+    return {"pads": [rows[0], columns[0], rows[1], columns[1]]}
 
 
 def _convolution(b: _Builder, node: Node) -> None:
@@ -187,17 +209,16 @@ def _convolution(b: _Builder, node: Node) -> None:
         inputs.append(b.initializer(node.params["bias"].name, b.weight(node, "bias")))
     stride = node.attributes["stride"]
     b.emit_nchw(
-        node, "Conv", inputs, kernel_shape=[KH, KW], strides=[stride, stride], pads=_pads(node, KH, KW),
-        group=node.shape[2] if depthwise else 1,
+        node, "Conv", inputs, kernel_shape=[KH, KW], strides=[stride, stride], group=node.shape[2] if depthwise else 1,
+        **_padding(b, node, KH, KW),
     )  # fmt: skip
 
 
 def _pool(op: str) -> Callable[[_Builder, Node], None]:
     def emit(b: _Builder, node: Node) -> None:
         size, stride = node.attributes["size"], node.attributes["stride"]
-        b.emit_nchw(
-            node, op, [b.nchw(node.inputs[0])], kernel_shape=[size, size], strides=[stride, stride], pads=_pads(node, size, size)
-        )
+        padding = _padding(b, node, size, size)
+        b.emit_nchw(node, op, [b.nchw(node.inputs[0])], kernel_shape=[size, size], strides=[stride, stride], **padding)
 
     return emit
 

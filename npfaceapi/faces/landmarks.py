@@ -43,6 +43,8 @@ DLIB_CENTRE_X = 0.5
 DLIB_CENTRE_Y = 0.43
 DLIB_EYE_TO_MOUTH = 0.45
 
+MIN_BOX_PADDING = 0.2
+
 
 @dataclass(frozen=True, slots=True, init=False, eq=False, repr=False)
 class FaceLandmarks:
@@ -130,7 +132,11 @@ class FaceLandmarks:
         return self.shift_by(x, y)
 
     def align(
-        self, detection: FaceDetection | BoxLike | None = None, *, use_dlib_alignment: bool = False, min_box_padding: float = 0.2
+        self,
+        detection: FaceDetection | BoxLike | None = None,
+        *,
+        use_dlib_alignment: bool = False,
+        min_box_padding: float = MIN_BOX_PADDING,
     ) -> Box:
         """The box of the aligned face.
 

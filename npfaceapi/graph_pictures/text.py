@@ -1,48 +1,13 @@
-"""Graphs as text for other programs: JSON with every node, DOT (Graphviz) and Mermaid with the folded boxes."""
+"""Graphs as text for other programs: the folded boxes for DOT (Graphviz) and Mermaid."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from typing import Any
 
-from npfaceapi.graph import Graph, Node, shape_text
+from npfaceapi.graph import Graph, shape_text
 from npfaceapi.graph_pictures.folding import Box, fold
 
-__all__ = ["graph_dict", "graphs_dot", "graphs_json", "graphs_mermaid"]
-
-
-def graph_dict(graph: Graph) -> dict[str, Any]:
-    """The whole graph in plain JSON types; shapes are those of one image."""
-    return {
-        "name": graph.name,
-        "input": list(graph.input.shape),
-        "outputs": {name: node.name for name, node in graph.outputs.items()},
-        "blocks": {name: node.name for name, node in graph.blocks.items()},
-        "parameters": graph.parameters,
-        "macs": graph.macs,
-        "nodes": [_node_dict(node) for node in graph],
-    }
-
-
-def _node_dict(node: Node) -> dict[str, Any]:
-    return {
-        "name": node.name,
-        "op": node.op,
-        "block": node.block,
-        "inputs": [x.name for x in node.inputs],
-        "shape": list(node.shape),
-        "attributes": dict(node.attributes),
-        "params": {key: {"name": p.name, "shape": list(p.shape)} for key, p in node.params.items()},
-        "parameters": node.parameters,
-        "macs": node.macs,
-        "bytes": node.bytes,
-    }
-
-
-def graphs_json(graphs: Sequence[Graph]) -> str:
-    """A JSON list with an object for each graph."""
-    return json.dumps([graph_dict(graph) for graph in graphs], indent=1)
+__all__ = ["graphs_dot", "graphs_mermaid"]
 
 
 def _label(box: Box) -> list[str]:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from npfaceapi.faces.geometry import Rect
 from npfaceapi.faces.results import FaceDetection
+from npfaceapi.networks.mtcnn import as_bytes
+from npfaceapi.networks.mtcnn_stages import patches, pyramid_image
 from npfaceapi.photos.net_input import Pixels
 from npfaceapi.taps import Values
 
@@ -84,38 +86,53 @@ def _rects(boxes: NDArray[np.float64]) -> tuple[Rect, ...]:
     return tuple(Rect(*box) for box in boxes.tolist())
 
 
+def _joined(tiles: list[tuple[tuple[int, int], Values]]) -> Values:
+    """Tiles of scores [x,y], in order, each with the position of its first cell, as one array."""
+    (x, y), last = tiles[-1]
+    whole = np.empty((x + last.shape[0], y + last.shape[1]), last.dtype)
+    for (x, y), scores in tiles:
+        whole[x : x + scores.shape[0], y : y + scores.shape[1]] = scores
+    return whole
+
+
 def trace_mtcnn(net: Mtcnn, image: Pixels, options: MtcnnOptions) -> tuple[CascadeTrace, list[FaceDetection]]:
     """MTCNN at work on a photo [H,W,3], and the faces that it finds."""
+    photo = as_bytes(image)
     levels: list[Level] = []
     stages: list[Stage] = []
     batches: dict[str, NDArray[np.float32]] = {}
+    tiles: list[tuple[tuple[int, int], Values]] = []  # of the scale that P-Net looks at
     titles = {"stage1": "P-Net", "stage2": "R-Net", "stage3": "O-Net"}
+    judges = {"stage2": net.rnet, "stage3": net.onet}
 
-    def see(stage: str, *, boxes: NDArray[np.float64], scores: NDArray[np.float64], **values: Any) -> None:
-        if stage == "scale":
-            (upright,) = _upright(values["batch"])
-            levels.append(Level(values["scale"], upright.astype(np.uint8), values["prob"][0, ..., 1].T, len(boxes)))
-            if "pnet" not in batches or max(batches["pnet"].shape[1:3]) > LARGEST_SHOWN:
-                batches["pnet"] = values["batch"]
+    def see(stage: str, **values: Any) -> None:
+        if stage == "tile":
+            tiles.append((values["first"], values["prob"][0, ..., 1]))
             return
-        patches: tuple[Patch, ...] = ()
+        boxes, scores = values["boxes"], values["scores"]
+        if stage == "scale":
+            batch = pyramid_image(photo, values["scale"])[None]
+            (upright,) = _upright(batch)
+            levels.append(Level(values["scale"], upright.astype(np.uint8), _joined(tiles).T, len(boxes)))
+            tiles.clear()
+            if "pnet" not in batches or max(batches["pnet"].shape[1:3]) > LARGEST_SHOWN:
+                batches["pnet"] = batch
+            return
+        shown: tuple[Patch, ...] = ()
         judged = 0
-        if "batch" in values:
+        if stage in judges:
             given = values["prob"][:, 1].astype(np.float64)
             best = np.argsort(-given, kind="stable")[:MOST_PATCHES]
-            patches = tuple(
-                Patch(p.astype(np.uint8), s) for p, s in zip(_upright(values["batch"][best]), given[best].tolist(), strict=True)
-            )
+            batch, _ = patches(photo, values["judged"][best], judges[stage].input_size)
+            shown = tuple(Patch(p.astype(np.uint8), s) for p, s in zip(_upright(batch), given[best].tolist(), strict=True))
             judged = len(given)
             if judged:
-                batches["rnet" if stage == "stage2" else "onet"] = values["batch"][best[:1]]
+                batches[judges[stage].root] = batch[:1]
         threshold = options.score_thresholds[int(stage[-1]) - 1]
         order = np.argsort(-scores, kind="stable")
         points = values.get("points")
         points = None if points is None else points[order]
-        stages.append(
-            Stage(titles[stage], threshold, _rects(boxes[order]), tuple(scores[order].tolist()), patches, judged, points)
-        )
+        stages.append(Stage(titles[stage], threshold, _rects(boxes[order]), tuple(scores[order].tolist()), shown, judged, points))
 
-    faces = net.locate_faces(image, options, see=see)
+    faces = net.locate_faces(photo, options, see=see)
     return CascadeTrace((image.shape[1], image.shape[0]), tuple(levels), tuple(stages), batches), faces

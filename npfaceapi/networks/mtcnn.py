@@ -37,11 +37,14 @@ from npfaceapi.networks.neural_network import NeuralNetwork, See, options_or_def
 from npfaceapi.networks.options import MtcnnOptions, check_enlargement
 from npfaceapi.photos.many import few_at_a_time
 from npfaceapi.photos.net_input import NetInput, Photo, Photos, Pixels, to_net_input
+from npfaceapi.taps import Values
 from npfaceapi.weights import bundled_weights_shapes
 
 __all__ = ["Mtcnn", "MtcnnAnswer", "MtcnnNet", "MtcnnStats"]
 
 Float64 = NDArray[np.float64]
+
+MAX_PATCHES = 512  # that R-Net or O-Net sees at once
 
 
 class MtcnnStats(TypedDict):
@@ -229,7 +232,7 @@ class Mtcnn(NetworkWeights):
     ) -> tuple[Float64, Float64, Float64, Float64, MtcnnStats]:
         """The three stages on one photo uint8 [H,W,3]: (boxes, scores, landmarks, face-api.js's landmarks, stats).
 
-        `see("scale" | "stage1" | "stage2" | "stage3", ...)` is shown what goes in and comes out on the way.
+        `see("tile" | "scale" | "stage1" | "stage2" | "stage3", ...)` is shown what goes in and comes out on the way.
         """
         options = options_or_default(options, MtcnnOptions, "Mtcnn.detect_arrays", see)
         if (
@@ -259,27 +262,26 @@ class Mtcnn(NetworkWeights):
 
         candidates = []
         for scale in scales:
-            batch = stages.pyramid_image(image, scale)[None]
-            out = self.pnet.run_net(batch)
-            candidates.append(stages.stage1_scale(out["prob"][0], out["regions"][0], scale, thresholds[0]))
-            see("scale", scale=scale, batch=batch, prob=out["prob"], boxes=candidates[-1][0], scores=candidates[-1][1])
+            tiles = []
+            for first, tile in stages.pyramid_tiles(image, scale):
+                out = self.pnet.run_net(tile[None])
+                tiles.append(stages.cells_above(out["prob"][0], out["regions"][0], thresholds[0], first))
+                see("tile", first=first, batch=tile[None], prob=out["prob"])
+            candidates.append(stages.stage1_candidates(tiles, scale))
+            see("scale", scale=scale, boxes=candidates[-1][0], scores=candidates[-1][1])
         boxes, scores = stages.stage1_all(candidates)
         finish(len(boxes))
         see("stage1", boxes=boxes, scores=scores)
 
-        batch, inside = stages.patches(image, boxes, 24)
-        out = self.rnet.run_net(batch)
-        boxes, scores = stages.stage2(boxes[inside], out["prob"], out["regions"], thresholds[1])
+        judged, out = _judge(self.rnet, image, boxes)
+        boxes, scores = stages.stage2(judged, out["prob"], out["regions"], thresholds[1])
         finish(len(boxes))
-        see("stage2", boxes=boxes, scores=scores, batch=batch, prob=out["prob"])
+        see("stage2", boxes=boxes, scores=scores, judged=judged, prob=out["prob"])
 
-        batch, inside = stages.patches(image, boxes, 48)
-        out = self.onet.run_net(batch)
-        boxes, scores, landmarks, faithful = stages.stage3(
-            boxes[inside], out["prob"], out["regions"], out["points"], thresholds[2]
-        )
+        judged, out = _judge(self.onet, image, boxes)
+        boxes, scores, landmarks, faithful = stages.stage3(judged, out["prob"], out["regions"], out["points"], thresholds[2])
         finish(len(boxes))
-        see("stage3", boxes=boxes, scores=scores, batch=batch, prob=out["prob"], points=landmarks)
+        see("stage3", boxes=boxes, scores=scores, judged=judged, prob=out["prob"], points=landmarks)
         stats: MtcnnStats = {
             "scales": scales,
             "pyramid": [(int(H * s), int(W * s)) for s in scales],
@@ -348,6 +350,17 @@ class Mtcnn(NetworkWeights):
     def _faces(self, image: Pixels, options: MtcnnOptions, see: See) -> list[FaceDetection]:
         boxes, scores, *_ = self.detect_arrays(as_bytes(image), options, see)
         return detections_of(boxes, scores, image.shape[1], image.shape[0])
+
+
+def _judge(net: MtcnnNet, image: NDArray[np.uint8], boxes: Float64) -> tuple[Float64, dict[str, Values]]:
+    """What R-Net or O-Net gives for the boxes that have any pixel inside of the photo, and these boxes."""
+    judged, outs = [], []
+    for start in range(0, max(1, len(boxes)), MAX_PATCHES):
+        some = boxes[start : start + MAX_PATCHES]
+        batch, inside = stages.patches(image, some, net.input_size)
+        judged.append(some[inside])
+        outs.append(net.run_net(batch))
+    return np.concatenate(judged), {name: np.concatenate([out[name] for out in outs]) for name in outs[0]}
 
 
 def detections_of(boxes: Float64, scores: Float64, width: int, height: int) -> list[FaceDetection]:

@@ -1,6 +1,7 @@
 """The three stages of MTCNN around its networks: from scores and regions to boxes.
 
     photo -> pyramid -> P-Net at every scale -> stage 1: boxes where it sees a face
+             (large levels in tiles)
           -> a patch of 24x24 of each -> R-Net -> stage 2: fewer boxes, corrected
           -> a patch of 48x48 of each -> O-Net -> stage 3: fewer still, with 5 points
 
@@ -12,21 +13,28 @@ top, right and bottom edge in units of the box's size.
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from npfaceapi.faces.boxes import non_max_suppression
-from npfaceapi.photos.net_input import resize_bilinear, resize_half_pixel
+from npfaceapi.photos.net_input import resize_half_pixel, resize_window
 from npfaceapi.taps import Values
 
 __all__ = [
+    "Cells",
     "calibrate",
+    "cells_above",
     "patches",
     "pyramid_image",
     "pyramid_scales",
+    "pyramid_tiles",
     "stage1_all",
+    "stage1_candidates",
     "stage1_scale",
     "stage2",
     "stage3",
@@ -34,9 +42,13 @@ __all__ = [
 ]
 
 Float64 = NDArray[np.float64]
+Cells: TypeAlias = tuple[NDArray[np.intp], Float64, Values]  # positions [n,2] of cells, their scores [n] and regions [n,4]
 
 CELL_SIZE = 12  # pixels that one cell of P-Net's output looks at
 CELL_STRIDE = 2  # pixels from one cell to the next
+OVERLAP_OF_A_SCALE, OVERLAP = 0.5, 0.7  # above which boxes are suppressed
+SHARED = CELL_SIZE - CELL_STRIDE  # pixels of a tile that the next one has too
+TILE = 512  # pixels from one tile to the next, a multiple of the stride; P-Net takes 75 bytes for each of a tile
 
 
 def _round(x: Float64) -> Float64:
@@ -64,23 +76,56 @@ def pyramid_image(image: NDArray[np.uint8], scale: float) -> NDArray[np.float32]
 
     Quirk: all three networks see BGR, and the image transposed, [x, y, 3].
     """
-    H, W = image.shape[:2]
-    resized = resize_bilinear(image, (int(H * scale), int(W * scale)))
-    return np.ascontiguousarray(resized[..., ::-1].transpose(1, 0, 2))
+    size = _level_size(image, scale)
+    return _window_of_level(image, size, (0, 0), size)
+
+
+def pyramid_tiles(image: NDArray[np.uint8], scale: float) -> Iterator[tuple[tuple[int, int], NDArray[np.float32]]]:
+    """What `pyramid_image` gives, in tiles: for each the position of its first cell, and its pixels [x,y,3].
+
+    P-Net's memory grows with the image.  In tiles it is bounded, and each cell looks at the same pixels as in the whole image.
+    """
+    size = height, width = _level_size(image, scale)
+    for left, top in itertools.product(range(0, width - SHARED, TILE), range(0, height - SHARED, TILE)):
+        stop = (min(top + TILE + SHARED, height), min(left + TILE + SHARED, width))
+        yield (left // CELL_STRIDE, top // CELL_STRIDE), _window_of_level(image, size, (top, left), stop)
+
+
+def _level_size(image: NDArray[np.uint8], scale: float) -> tuple[int, int]:
+    return int(image.shape[0] * scale), int(image.shape[1] * scale)
+
+
+def _window_of_level(
+    image: NDArray[np.uint8], size: tuple[int, int], start: tuple[int, int], stop: tuple[int, int]
+) -> NDArray[np.float32]:
+    return np.ascontiguousarray(resize_window(image, size, start, stop)[..., ::-1].transpose(1, 0, 2))
 
 
 def stage1_scale(prob: Values, regions: Values, scale: float, threshold: float) -> tuple[Float64, Float64, Float64]:
-    """P-Net's output at one scale, prob [nx,ny,2] and regions [nx,ny,4], to candidates (boxes, scores, regions).
+    """P-Net's output at one scale, prob [nx,ny,2] and regions [nx,ny,4], to candidates (boxes, scores, regions)."""
+    return stage1_candidates([cells_above(prob, regions, threshold)], scale)
+
+
+def cells_above(prob: Values, regions: Values, threshold: float, first: tuple[int, int] = (0, 0)) -> Cells:
+    """The cells that P-Net takes for a face, of a tile whose first cell is at `first`.
 
     Quirk: a score equal to the threshold passes here, and does not in stages 2 and 3.
     """
     scores = prob[..., 1].astype(np.float64)
     cells = np.argwhere(scores >= threshold)
+    at = tuple(cells.T)
+    return cells + first, scores[at], regions[at]
+
+
+def stage1_candidates(tiles: Sequence[Cells], scale: float) -> tuple[Float64, Float64, Float64]:
+    """The cells of all tiles of one scale to candidates (boxes, scores, regions)."""
+    cells, scores, regions = (np.concatenate(part) for part in zip(*tiles, strict=True))
+    order = np.lexsort((cells[:, 1], cells[:, 0]))  # as in one tile: of equal scores the later is kept
+    cells, scores, regions = cells[order], scores[order], regions[order]
     edges = _round((np.concatenate([cells * CELL_STRIDE + 1, cells * CELL_STRIDE + CELL_SIZE], axis=1)) / scale)
     boxes = np.concatenate([edges[:, :2], edges[:, 2:] - edges[:, :2]], axis=1)
-    scores = scores[tuple(cells.T)]
-    kept = non_max_suppression(boxes, scores, 0.5)
-    return boxes[kept], scores[kept], regions[tuple(cells.T)][kept].astype(np.float64)
+    kept = non_max_suppression(boxes, scores, OVERLAP_OF_A_SCALE)
+    return boxes[kept], scores[kept], regions[kept].astype(np.float64)
 
 
 def stage1_all(candidates: list[tuple[Float64, Float64, Float64]]) -> tuple[Float64, Float64]:
@@ -88,7 +133,7 @@ def stage1_all(candidates: list[tuple[Float64, Float64, Float64]]) -> tuple[Floa
     if not candidates:
         return np.zeros((0, 4)), np.zeros(0)
     boxes, scores, regions = (np.concatenate(part) for part in zip(*candidates, strict=True))
-    kept = non_max_suppression(boxes, scores, 0.7)
+    kept = non_max_suppression(boxes, scores, OVERLAP)
     return calibrate(boxes[kept], regions[kept]), scores[kept]
 
 
@@ -124,7 +169,7 @@ def stage2(boxes: Float64, prob: Values, regions: Values, threshold: float) -> t
     """Boxes with R-Net's prob [n,2] and regions [n,4] to (boxes, scores)."""
     scores = prob[:, 1].astype(np.float64)
     passed = np.flatnonzero(scores > threshold)
-    kept = passed[non_max_suppression(boxes[passed], scores[passed], 0.7)]
+    kept = passed[non_max_suppression(boxes[passed], scores[passed], OVERLAP)]
     return calibrate(boxes[kept], regions[kept]), scores[kept]
 
 
@@ -140,7 +185,7 @@ def stage3(
     scores = prob[:, 1].astype(np.float64)
     passed = np.flatnonzero(scores > threshold)
     boxes, scores = calibrate(boxes[passed], regions[passed]), scores[passed]
-    kept = np.array(non_max_suppression(boxes, scores, 0.7, False), int)
+    kept = np.array(non_max_suppression(boxes, scores, OVERLAP, False), int)
     boxes, scores = boxes[kept], scores[kept]
 
     def in_photo(relative: Values) -> Float64:

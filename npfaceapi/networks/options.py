@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 MOST_INPUT = 8192  # TinyFaceDetector takes some 4 GB of memory then
-MOST_ENLARGED = 1 << 25  # pixels, with which P-Net takes as much
+MOST_ENLARGED = 1 << 25  # pixels, for which P-Net takes some seconds
 WINDOW = 12  # pixels of P-Net's window, which the smallest faces fill
 
 Yolo = TypeVar("Yolo", bound="TinyYolov2Options")

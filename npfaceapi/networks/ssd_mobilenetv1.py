@@ -45,6 +45,7 @@ SIZE = 512
 SCALE = 0.007843137718737125  # 2 / 255 as float32
 EPSILON = 0.0010000000474974513  # 0.001 as float32
 IOU_THRESHOLD = 0.5
+CENTRE_DIVISOR, SIZE_DIVISOR = 10, 5  # of box encodings
 STRIDE_2 = (2, 4, 6, 12)  # the depthwise layers that halve the image
 
 
@@ -103,7 +104,7 @@ def decode_boxes(box_encodings: Values, priors: NDArray[np.float32]) -> Values:
     The centre moves by ty / 10 and tx / 10 of the prior's height and width; these grow by exp(th / 5) and exp(tw / 5).  10
     and 5 are the scale factors of the box coder that it was trained with.
     """
-    ten, five, two = np.float32(10), np.float32(5), np.float32(2)
+    ten, five, two = np.float32(CENTRE_DIVISOR), np.float32(SIZE_DIVISOR), np.float32(2)
     y0, x0, y1, x1 = priors.T
     height, width = y1 - y0, x1 - x0
     center_y, center_x = y0 + height / two, x0 + width / two

@@ -26,6 +26,7 @@ from npfaceapi.photos.resampling import (
     pad_to_square,
     resize_bilinear,
     resize_half_pixel,
+    resize_window,
     to_batch_tensor,
 )
 
@@ -52,6 +53,7 @@ __all__ = [
     "pixel_rect",
     "resize_bilinear",
     "resize_half_pixel",
+    "resize_window",
     "to_batch_tensor",
     "to_net_input",
 ]

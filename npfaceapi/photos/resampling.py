@@ -27,6 +27,7 @@ __all__ = [
     "pad_to_square",
     "resize_bilinear",
     "resize_half_pixel",
+    "resize_window",
     "to_batch_tensor",
 ]
 
@@ -108,12 +109,21 @@ def resize_bilinear(image: NDArray[np.uint8 | np.float32], size: tuple[int, int]
     """
     _check_image("resize_bilinear", image)
     height, width = _check_size("resize_bilinear", size)
-    out = np.zeros((height, width, image.shape[2]), np.float32)
+    return resize_window(image, (height, width), (0, 0), (height, width))
+
+
+def resize_window(
+    image: NDArray[np.uint8 | np.float32], size: tuple[int, int], start: tuple[int, int], stop: tuple[int, int]
+) -> NDArray[np.float32]:
+    """`resize_bilinear(image, size)[start[0] : stop[0], start[1] : stop[1]]`, of which the rest is never made."""
+    (top, left), (bottom, right) = start, stop
+    out = np.zeros((bottom - top, right - left, image.shape[2]), np.float32)
     kernel = _kernel_for(image)
     if kernel is not None:
-        kernel([image], [(0, 0, *image.shape[:2])], [out])
+        kernel([image], [(0, 0, *image.shape[:2])], [out], window=(top, left, *size))
     else:
-        _interpolate(image, _tfjs_axis(image.shape[0], height), _tfjs_axis(image.shape[1], width), out)
+        rows, columns = (_tfjs_axis(*lengths) for lengths in zip(image.shape[:2], size, strict=True))
+        _interpolate(image, rows.part(slice(top, bottom)), columns.part(slice(left, right)), out)
     return out
 
 

@@ -516,7 +516,9 @@ def test_reports_tell_all_of_it():
     suites = ElementTree.fromstring(to_junit(report))
     assert {suite.get("name"): suite.get("failures") for suite in suites} == {"operations": "1", "taps": "1", "raw": "1"}
     assert len(suites.findall(".//skipped")) == 1
-    assert "channels in the wrong order" in next(f.text for f in suites.findall(".//failure") if f.text)
+    texts = {case.get("name"): case.findtext("failure") for case in suites.iter("testcase")}
+    assert "channels in the wrong order" in texts["raw/face_expression_net/astronaut"]
+    assert texts["operations/relu/1"].startswith("Traceback (most recent call last):\n")
 
     page = to_html(report)
     assert "<script" not in page

@@ -135,6 +135,7 @@ def test_links_lead_to_what_they_name(page):
         ("[`conv3d`](../npfaceapi/ops.py)", "../npfaceapi/ops.py defines no `conv3d`"),
         ("[conv2d](../npfaceapi/ops.py)", "../npfaceapi/ops.py defines no conv2d"),
         ("[there](differences.md#nothing)", "differences.md#nothing: no such heading"),
+        ("[above](#nothing)\n# Something", "#nothing: no such heading"),
         ("[arXiv:1.2](https://arxiv.org/abs/1.3)", "arXiv:1.2 leads to https://arxiv.org/abs/1.3"),
     ],
 )

@@ -14,10 +14,10 @@ import npfaceapi as faceapi
 from helpers import ROOT
 from npfaceapi.commands.networks import NETS, network
 from npfaceapi.conformance.golden import GoldenCases
-from npfaceapi.conformance.ports import BackendPort
-from npfaceapi.conformance.runner import run_case_on
+from npfaceapi.conformance.ports import BackendPort, PythonPort
+from npfaceapi.conformance.runner import chosen_cases, run_case_on, run_cases
 from npfaceapi.conformance.synthetic import synthetic
-from npfaceapi.conformance.tolerance import STORED
+from npfaceapi.conformance.tolerance import GRADES, STORED
 from npfaceapi.engines import dispatch
 from npfaceapi.export.onnx_model import to_onnx
 from npfaceapi.networks.tiny_yolov2 import full_shapes, separable_shapes
@@ -82,6 +82,65 @@ def test_onnx_runtime_gives_the_golden_values(onnx_backend, case):
         pytest.skip("no operation of a network")
     result = run_case_on(BackendPort(GOLDEN, "onnxruntime"), GOLDEN, case, STORED)
     assert result.status == "passed", result.problem
+
+
+DYNAMIC = ("tiny_face_detector", "tiny_yolov2", "tiny_yolov2_full", "mtcnn_pnet")
+
+
+class OnnxPort:
+    """One ONNX model a network, of dynamic size."""
+
+    def __init__(self):
+        self.nets, self.made = {}, {}
+
+    def load_weights(self, network, tensors):
+        self.nets[network] = ready(network)
+        self.nets[network].load_from_weight_map(tensors)
+        self.made.clear()
+
+    def run(self, network, batch, names=()):
+        if (network, names) not in self.made:
+            net = self.nets.get(network) or ready(network)
+            graph = net.graph()
+            outputs = {name: graph.find(name) for name in names} or None
+            model = to_onnx(graph, net.tensors, outputs, dynamic=True)
+            self.made[network, names] = session(model.SerializeToString())
+        made = self.made[network, names]
+        return dict(zip([o.name for o in made.get_outputs()], made.run(None, {"input": batch}), strict=True))
+
+    def taps(self, network, batch, names):
+        return self.run(network, batch, tuple(names))
+
+
+@pytest.mark.slow
+def test_one_model_of_dynamic_size_passes_the_cases_of_all_sizes():
+    cases = [case for case in chosen_cases(GOLDEN, levels=["raw", "taps"]) if case.net in DYNAMIC and not case.weights]
+    report = run_cases(PythonPort(OnnxPort()), GOLDEN, cases, GRADES["float32"], diagnose=False)
+    assert [result.problem for result in report.results if result.status != "passed"] == []
+    assert {result.net for result in report.results} == set(DYNAMIC)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+@pytest.mark.parametrize("name", DYNAMIC)
+def test_dynamic_height_and_width(name, layout, tmp_path):
+    net = ready(name)
+    model = session(str(faceapi.export_net(net, tmp_path / "net.onnx", layout=layout, dynamic=True)))
+    assert model.get_inputs()[0].shape == (["N", "H", "W", 3] if layout == "NHWC" else ["N", 3, "H", "W"])
+    for H, W in ((64, 64), (96, 64), (33, 40), (47, 71), (61, 128)):
+        batch = synthetic(H, (2, H, W, 3), 0, 255)
+        found = model.run(None, {"input": batch if layout == "NHWC" else batch.transpose(0, 3, 1, 2)})
+        for value, truth in zip(found, net.run_net(batch, backend="reference64").values(), strict=True):
+            assert value.shape == truth.shape
+            assert np.abs(value - truth).max() <= 1e-5 * np.abs(truth).max()
+
+
+@pytest.mark.parametrize("name", [name for name in GRAPHS if name not in DYNAMIC])
+def test_networks_of_one_size_are_not_made_dynamic(name, tmp_path):
+    with pytest.raises(faceapi.InvalidArgument, match="expected a network that takes any height and width for dynamic, got "):
+        faceapi.export_net(ready(name), tmp_path / "net.onnx", dynamic=True)
+    with pytest.raises(faceapi.InvalidType, match="expected dynamic to be True or False, got 1"):
+        faceapi.export_net(ready(name), tmp_path / "net.onnx", dynamic=1)
 
 
 def test_every_network_is_among_the_golden_cases():
@@ -218,6 +277,12 @@ def _umask():
         (["face_expression_net", "--size", "0"], "expected a number of pixels, or HEIGHTxWIDTH, got '0'"),
         (["face_expression_net", "--size", "64"], "expected an input"),
         (["face_expression_net", "--format", "npz", "--size", "112"], "with --format onnx only"),
+        (
+            ["face_expression_net", "--format", "npz", "--dynamic"],
+            "expected --size, --dynamic, --taps and --layout with --format",
+        ),
+        (["face_expression_net", "--dynamic"], "got FaceExpressionNet, whose "),
+        (["mtcnn_pnet", "--dynamic", "--size", "64"], "expected --size or --dynamic, got both"),
         (["face_expression_net", "--taps", "nose"], "expected the name of a node, block or output, got 'nose'"),
         (["face_expression_net", "--taps", "input"], "expected outputs that are computed, got the input"),
         (["face_expression_net", "--out", "."], "expected a name that ends in"),

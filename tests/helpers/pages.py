@@ -52,8 +52,8 @@ def defined_in(path):
     return names
 
 
-def anchors_of(path):
-    titles = re.findall(r"^#+ (.*)$", path.read_text("utf-8"), re.MULTILINE)
+def anchors_of(text):
+    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
@@ -73,6 +73,6 @@ def problems_of(text, folder):
             name = re.fullmatch(r"`([\w./]+)`", label)
             if name is None or (name[1] not in defined_in(file) and not target.endswith(name[1])):
                 problems.append(f"{target} defines no {label}")
-        elif anchor and anchor not in anchors_of(file):
+        elif anchor and anchor not in anchors_of(text if file is None else file.read_text("utf-8")):
             problems.append(f"{target}: no such heading")
     return problems

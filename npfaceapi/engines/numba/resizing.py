@@ -21,7 +21,11 @@ WORTH_SHARING = 20_000  # pixels of the output, some 100 microseconds
 
 
 def resize_in_squares(
-    images: Sequence[Array], places: Sequence[tuple[int, int, int, int]], outs: Sequence[Array], half_pixel: bool = False
+    images: Sequence[Array],
+    places: Sequence[tuple[int, int, int, int]],
+    outs: Sequence[Array],
+    half_pixel: bool = False,
+    window: tuple[int, int, int, int] | None = None,
 ) -> None:
     """Resize each image [H,W,3], uint8 or float32, from its place in a padded one, into its own array of zeros.
 
@@ -33,15 +37,19 @@ def resize_in_squares(
         float32, C-contiguous [h,w,3].
     half_pixel : bool
         By half-pixel centres, rounded half up to whole numbers.
+    window : (top, left, height, width), optional
+        Each of `outs` is what begins there of a result of that size; default: all of it.
     """
     images = [_whole_pixels(image) for image in images]
     records = np.zeros(len(images), RESIZE)
     for k, (image, (top, left, height, width), out) in enumerate(zip(images, places, outs, strict=True)):
         (H, W, _), (h, w, _) = image.shape, out.shape
-        start, stop = max(0, (top - 2) * h // height), min(h, (top + H + 2) * h // height + 1)  # all that meet the image
+        first_row, first_column, full_H, full_W = window or (0, 0, h, w)
+        start = max(0, (top - 2) * full_H // height - first_row)  # to stop: all rows that meet the image
+        stop = min(h, (top + H + 2) * full_H // height + 1 - first_row)
         records[k] = (
             image.ctypes.data, image.dtype == np.float32, image.strides[0], H, W, top, left, height, width,
-            address_of(out), h, w, half_pixel, start, stop,
+            address_of(out), w, first_row, first_column, full_H, full_W, half_pixel, start, stop,
         )  # fmt: skip
     first, threads = address_of(records), get_num_threads()
     rows = [(resize.address, first + k * RESIZE.itemsize, out.shape[0]) for k, out in enumerate(outs)]

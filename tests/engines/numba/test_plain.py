@@ -70,7 +70,8 @@ def test_resizing_in_python(dtype, half_pixel):
     resize_in_squares([image], [(1, 0, 7, 7)], [expected], half_pixel)
     values = np.zeros(1, RESIZE)
     values[0] = (
-        image.ctypes.data, dtype == np.float32, image.strides[0], 5, 7, 1, 0, 7, 7, actual.ctypes.data, 4, 6, half_pixel, 0, 4,
+        image.ctypes.data, dtype == np.float32, image.strides[0], 5, 7, 1, 0, 7, 7,
+        actual.ctypes.data, 6, 0, 0, 4, 6, half_pixel, 0, 4,
     )  # fmt: skip
     scratch = np.zeros(scratch_bytes(6), np.uint8)
     resize.plain(values, 0, scratch.ctypes.data, 0, 1)

@@ -15,7 +15,7 @@ from npfaceapi.engines.dispatch import use_backend
 from npfaceapi.engines.numba import resizing
 from npfaceapi.engines.thread_count import set_num_threads
 from npfaceapi.networks.mtcnn_stages import patches, pyramid_image
-from npfaceapi.photos.resampling import resize_bilinear, resize_half_pixel, to_batch_tensor
+from npfaceapi.photos.resampling import resize_bilinear, resize_half_pixel, resize_window, to_batch_tensor
 
 SIDES = (1, 2, 3, 7, 16, 33, 64)
 
@@ -67,6 +67,20 @@ def test_all_ratios(dtype, out_sides, kernel_calls):
     for height, width in itertools.product(SIDES, SIDES):
         both(resize_bilinear, photo(height, width, dtype), out_sides)
     assert len(kernel_calls) == len(SIDES) ** 2
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize("size", [(1, 1), (33, 64), (70, 50), (300, 201)])
+def test_windows(dtype, size, kernel_calls):
+    image = photo(64, 47, dtype)
+    whole = both(resize_bilinear, image, size)
+    corners = [(0, 0), (size[0] // 3, size[1] // 2), (size[0] - 1, size[1] - 1)]
+    for start, end in itertools.product(corners, corners):
+        if start[0] <= end[0] and start[1] <= end[1]:
+            stop = end[0] + 1, end[1] + 1
+            part = both(resize_window, image, size, start, stop)
+            assert_same_bits(part, np.ascontiguousarray(whole[start[0] : stop[0], start[1] : stop[1]]))
+    assert len(kernel_calls) > 1
 
 
 @pytest.mark.parametrize("side", [1, 2, 5, 24, 48])

@@ -85,15 +85,15 @@ def _blend_rows(a: Any, b: Any, fraction: float, rounded: int, out: Any) -> None
 
 
 #: A photo of H x W pixels at address `image`, uint8 or (`is_float`) float32, with `row` bytes from one row to the next, stands at
-#: (top, left) of padded_H x padded_W pixels of zeros.  `out` is the address of float32 [out_H,out_W,3], whose rows `start` to
-#: `stop` are computed; those that lie in the padding alone are left as they are.  `half_pixel`: sampled by half-pixel centres,
-#: and rounded half up.
+#: (top, left) of padded_H x padded_W pixels of zeros.  `out` is the address of float32 rows of out_W pixels, what begins at
+#: (first_row, first_column) of the result of full_H x full_W.  Its rows `start` to `stop` are computed; those that lie in the
+#: padding alone are left as they are.  `half_pixel`: sampled by half-pixel centres, and rounded half up.
 RESIZE = np.dtype(
     [
         (name, np.int64)
         for name in (
             "image", "is_float", "row", "H", "W", "top", "left", "padded_H", "padded_W",
-            "out", "out_H", "out_W", "half_pixel", "start", "stop",
+            "out", "out_W", "first_row", "first_column", "full_H", "full_W", "half_pixel", "start", "stop",
         )
     ]
 )  # fmt: skip
@@ -108,19 +108,20 @@ def scratch_bytes(out_W: int) -> int:
 def resize(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None:
     p = record(params)
     image, is_float, row, H, W, top, left = p.image, p.is_float, p.row, p.H, p.W, p.top, p.left
-    padded_H, padded_W, out, out_H, out_W, half_pixel = p.padded_H, p.padded_W, p.out, p.out_H, p.out_W, p.half_pixel
+    padded_H, padded_W, out, out_W, half_pixel = p.padded_H, p.padded_W, p.out, p.out_W, p.half_pixel
+    first_row, first_column, full_H, full_W = p.first_row, p.first_column, p.full_H, p.full_W
     start, stop = chunk_range(p.stop - p.start, chunk, chunks)
     low, high, fractions = integers(scratch, out_W), integers(scratch + 8 * out_W, out_W), doubles(scratch + 16 * out_W, out_W)
     rows, width = scratch + 24 * out_W, 3 * out_W
     for j in range(out_W):
-        source = _source(j, padded_W, out_W, half_pixel)
+        source = _source(first_column + j, padded_W, full_W, half_pixel)
         at = math.floor(source)
         fractions[j] = source - at
         low[j] = 3 * _inside(at, left, W)  # outside: below 0
         high[j] = 3 * _inside(at + (at < source and at < padded_W - 1), left, W)
     first = second = -2  # which rows of the photo are in `rows`
     for i in range(p.start + start, p.start + stop):
-        source = _source(i, padded_H, out_H, half_pixel)
+        source = _source(first_row + i, padded_H, full_H, half_pixel)
         at = math.floor(source)
         above = _inside(at, top, H)
         below = _inside(at + (at < source and at < padded_H - 1), top, H)
