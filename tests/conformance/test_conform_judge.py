@@ -216,6 +216,17 @@ def test_a_score_within_its_error_of_the_threshold_makes_a_face_ambiguous():
     more["boxes"][4] += 200
     assert judge(near, asked.question, asked.expected, more, FLOAT32).first is None  # its own score is at the threshold too
     assert judge(far, asked.question, asked.expected, more, FLOAT32).first is not None
+    more["scores"][4] = lowest - 0.2  # below the threshold, not at it
+    assert judge(near, asked.question, asked.expected, more, FLOAT32).first is not None
+
+
+def test_a_score_that_equals_its_threshold_does_not_pass_where_raw_outputs_are_given():
+    asked = Asked("decode/tiny_face_detector/some_at_threshold")
+    right = asked.right()
+    one_more = {"boxes": np.concatenate([right["boxes"], [[900.0, 900.0, 9.0, 9.0]]]), "scores": np.append(right["scores"], 0.5)}
+    assert "is one too many" in asked.failures(one_more)["boxes"]
+    one_more["scores"][-1] = 0.5 + 1e-7  # which rounding may have made
+    assert asked.failures(one_more) == {}
 
 
 def test_an_edge_within_its_error_of_a_whole_pixel_makes_a_crop_ambiguous():
