@@ -525,7 +525,7 @@ def test_reports_tell_all_of_it():
     assert "http://" not in page
     assert "https://" not in page
     assert "&lt;script&gt;" in page
-    assert "First diverging layer: <strong>dense2</strong>" in page
+    assert "first diverging layer: <strong>dense2</strong>" in page
     assert "channels in the wrong order" in page
     plot = ElementTree.fromstring(page[page.index("<svg") : page.index("</svg>") + 6])
     assert len(plot.findall("rect")) == 5
