@@ -14,6 +14,7 @@ from npfaceapi.commands.cases import golden_cases, lacking_weights, no_case
 from npfaceapi.commands.options import add_case_arguments, add_overwrite, add_shared, add_verbose, weights_read
 from npfaceapi.commands.photos import with_progress
 from npfaceapi.display.plain_table import format_table
+from npfaceapi.display.standard_error import say
 from npfaceapi.errors import InvalidArgument
 from npfaceapi.output_files import Output, check_outputs, generator, is_json, is_text_with, write_whole
 
@@ -64,13 +65,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from npfaceapi.conformance.golden import folder_near
     from npfaceapi.conformance.questions import ORDER
-    from npfaceapi.conformance.runner import chosen_cases
+    from npfaceapi.conformance.runner import chosen_cases, told_of_cases
 
     for level in arguments.level:
         if level not in ORDER:
             raise InvalidArgument(f"--level: expected one of {', '.join(ORDER)}, got {level!r}")
+    found = None if arguments.golden is not None else folder_near(Path.cwd())
+    if found is not None:
+        arguments.golden = str(found)
     golden = golden_cases(arguments)
+    if line := told_of_cases(golden, found is not None):
+        say(line)
     cases = chosen_cases(golden, arguments.case, arguments.level)
     if not cases:
         raise no_case(golden, arguments)

@@ -40,6 +40,8 @@ NOTHING_MATCHES = "nothing known matches"
 NOT_LOOKED_INTO = "not looked into"
 _NEAR = 4.0  # bounds
 _NEARER = 1000.0
+_CLEARLY = 20.0  # times nearer: of two faults with small effects the better one is wanted
+_LEAST, _MOST_LEFT = 16, 0.7  # of narrow numbers: how many there must be, and which part of their error may be left
 _ROUNDING = 2.0**-25  # errors below are those of storing the right answer as float32
 
 
@@ -95,8 +97,18 @@ class Diagnostician:
         self._kept: list[tuple[Fault, Answers]] = []
         self.seconds = 0.0
 
-    def look_into(self, case: Case, question: Question, expected: list[Expected], answers: Mapping[str, Any]) -> Diagnosis:
-        """The faults that match, until one does to within its bounds."""
+    def look_into(
+        self,
+        case: Case,
+        question: Question,
+        expected: list[Expected],
+        answers: Mapping[str, Any],
+        passes_at: str = "mixed",
+    ) -> Diagnosis:
+        """The faults that match, until one does to within its bounds.
+
+        `passes_at` is the strictest grade at which the answers pass; where there is none, no narrower numbers explain them.
+        """
         key = (case.level, case.net or case.attributes.get("op", ""))
         if self._done.get(key, 0) >= self._most:
             return Diagnosis([], f"{NOT_LOOKED_INTO}: {self._most} other cases of {'/'.join(key)} were")
@@ -104,7 +116,8 @@ class Diagnostician:
             return Diagnosis([], f"{NOT_LOOKED_INTO}: the diagnosis of others took {self.seconds:.0f} s")
         self._done[key] = self._done.get(key, 0) + 1
         start = time.perf_counter()
-        faults = sorted(FAULTS, key=lambda fault: -self._found.get(fault.name, 0))
+        likely = (fault for fault in FAULTS if passes_at or fault.narrow is None)
+        faults = sorted(likely, key=lambda fault: -self._found.get(fault.name, 0))
         with np.errstate(all="ignore"):
             try:
                 found = self._search(case, question, expected, answers, faults, start)
@@ -174,6 +187,11 @@ class Diagnostician:
         matches, bounds = [], _NEAR if not self._grade.mixed else 1.0
         before = _error_of(expected, answers)
         for fault, faulty in tried if before > _ROUNDING else ():
+            if fault.narrow is not None:
+                found = _narrow_match(expected, answers, faulty, fault.narrow)
+                if found is not None:
+                    matches.append((bounds, Match(fault.name, fault.title + where, *found)))
+                continue
             agreement = _agreement(expected, answers, faulty, bounds)
             if agreement is None:
                 continue
@@ -183,7 +201,7 @@ class Diagnostician:
             effect = _error_of(expected, faulty)
             if near and (effect * 2 > before > after * 2 if np.isfinite(before) else np.isinf(effect)):
                 matches.append((ratio, Match(fault.name, fault.title + where, before, after)))
-                if stop and ratio <= 1:
+                if stop and ratio <= 1 and after * _CLEARLY <= before:
                     break
         matches.sort(key=lambda pair: pair[0])
         return [match for _, match in matches]
@@ -269,6 +287,33 @@ def _agreement(
             return None
         compared += theirs.size
     return (ratio, after) if compared else None
+
+
+def _narrow_match(
+    expected: list[Expected], answers: Mapping[str, Any], faulty: Mapping[str, Any], narrow: Callable[[Array], Array]
+) -> tuple[float, float] | None:
+    """The errors (root mean square, relative) before and after, if a port's numbers are those of the narrow format.
+
+    Either all are numbers of that format and right to within its roundings, or most errors are those of the reference in it.
+    """
+    before, after, effect, size, are_narrow = 0.0, 0.0, 0.0, 0, True
+    for one in expected:
+        theirs, ours = answers.get(one.name), faulty.get(one.name)
+        if one.is_json or not isinstance(theirs, np.ndarray) or not isinstance(ours, np.ndarray):
+            return None
+        if theirs.shape != one.shape or ours.shape != one.shape:
+            return None
+        if one.whole or not theirs.size:
+            continue
+        a, b, right = _sampled(one, theirs), _sampled(one, ours), np.asarray(one.value, np.float64)
+        largest = float(np.abs(right).max()) or 1.0
+        sums = [float(np.square(difference / largest).sum()) for difference in (a - right, a - b, b - right)]
+        before, after, effect, size = before + sums[0], after + sums[1], effect + sums[2], size + right.size
+        are_narrow = are_narrow and bool(np.array_equal(narrow(theirs), theirs)) and not np.array_equal(narrow(right), right)
+    before, after, effect = (np.sqrt(total / max(size, 1)) for total in (before, after, effect))
+    if not effect / 4 < before < effect * 4 or size < _LEAST:
+        return None
+    return (before, after) if after < before * (1.0 if are_narrow else _MOST_LEFT) else None
 
 
 def _error_of(expected: list[Expected], answers: Mapping[str, Any]) -> float:

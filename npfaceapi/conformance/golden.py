@@ -22,7 +22,7 @@ from npfaceapi.weights import OwnShards, Shards, ShardsInFolder, data_folder, is
 if TYPE_CHECKING:
     from importlib.abc import Traversable
 
-__all__ = ["WEIGHTS_WANTED", "Case", "GoldenCases", "synthetic_weights"]
+__all__ = ["WEIGHTS_WANTED", "Case", "GoldenCases", "folder_near", "synthetic_weights"]
 
 Array = np.ndarray[Any, Any]
 _MAX_BYTES, _LARGEST = 2**28, 2**24  # of cases.json and a manifest; of a synthetic tensor, in numbers
@@ -33,6 +33,8 @@ WEIGHTS_WANTED = f"need weights that are not bundled: --weights DIR or {VARIABLE
 
 #: The cases of bundled weights, and those of other published weights, which the package does not carry.
 _FILES = ("cases.json", "unbundled/cases.json")
+#: A file of all cases; the package carries only some.
+_WHOLE = "full/full-weights_manifest.json"
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,14 @@ def synthetic_weights(rules: Any) -> dict[str, Array]:
 def _check(is_good: bool, what: str, value: object) -> None:
     if not is_good:
         raise ValueError(f"{what} {shown(value)}")
+
+
+def folder_near(start: Path) -> Path | None:
+    """The folder `golden` of a clone of the repository that contains `start`, or that `start` is; None if there is none."""
+    for folder in (start, *start.parents):
+        if all((folder / "golden" / name).is_file() for name in ("cases.json", _WHOLE)):
+            return folder / "golden"
+    return None
 
 
 class GoldenCases:

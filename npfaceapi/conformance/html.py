@@ -55,7 +55,8 @@ def to_html(report: Report) -> str:
             f"<h1>Conformance of {escape(report.port)}</h1>",
             f'<p class="verdict {"passed" if report.passed else "failed"}">{verdict}: {told}.</p>',
             f'<p class="soft">Against face-api.js 0.22.2 by npfaceapi {__version__}, grade {escape(report.grade)}: '
-            f"{escape(report.admits)}. {report.seconds:.1f} s.</p>",
+            f"{escape(report.admits)}. {escape(report.time)}.</p>",
+            f'<p class="soft">{escape(report.grade_hint)}</p>' if report.grade_hint else "",
             _summary(report),
             _failures(report),
             _plots(report),

@@ -21,7 +21,7 @@ from npfaceapi.conformance.tolerance import GRADES, Grade
 from npfaceapi.conformance.xfail import ExpectedFailure
 from npfaceapi.errors import GoldenError, NpFaceApiError, one_line
 
-__all__ = ["chosen_cases", "not_at_hand", "run_case_on", "run_cases"]
+__all__ = ["chosen_cases", "not_at_hand", "run_case_on", "run_cases", "told_of_cases"]
 
 #: How many bounds off an output may be for the resizing of a port to be looked at: what float32 coordinates do is below 10.
 _MOST_BY_RESIZING = 100.0
@@ -47,6 +47,18 @@ def chosen_cases(golden: GoldenCases, patterns: Sequence[str] = (), levels: Sequ
 def not_at_hand(golden: GoldenCases) -> int:
     """How many golden cases cannot be judged here, other than for want of their weights."""
     return sum(case.has_weights and not answerable(golden, case) for case in golden.all_cases)
+
+
+def told_of_cases(golden: GoldenCases, is_found: bool) -> str:
+    """A line about where the golden cases come from, and which are lacking; empty where there is nothing to say."""
+    bundled = [case for case in golden.all_cases if not case.attributes.get("weights")]
+    missing = not_at_hand(golden)
+    if missing:
+        return (
+            f"{len(bundled) - missing} of {len(bundled)} golden cases are at hand, in {golden.folder}: a clone of the repository "
+            "has all; run this inside of it, or name its folder with --golden CLONE/golden"
+        )
+    return f"golden cases: {golden.folder}, found from the current folder upwards" if is_found else ""
 
 
 def run_cases(
@@ -123,7 +135,7 @@ def run_case_on(
         elif result.below and case.level == "chain":
             result.undiagnosed = f"{NOT_LOOKED_INTO}: what it consists of failed before"
         else:
-            found = diagnostician.look_into(case, question, expected, answers)
+            found = diagnostician.look_into(case, question, expected, answers, result.passes_at)
             result.diagnosis, result.undiagnosed = found.matches, found.undiagnosed
     return result
 

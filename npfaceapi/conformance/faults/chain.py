@@ -18,6 +18,8 @@ from npfaceapi.conformance.faults.decoding import BOXES, ORDERS
 from npfaceapi.conformance.faults.fault import Answers, Fault, backend_of
 from npfaceapi.conformance.faults.pictures import (
     MOVED_CROPS,
+    OPENCV_BYTES,
+    PILLOW_BYTES,
     Rect,
     align_corners,
     crop_edges_floored,
@@ -25,7 +27,9 @@ from npfaceapi.conformance.faults.pictures import (
     crop_moved,
     crop_rounded,
     half_pixel,
+    opencv_bytes,
     padded_after_resizing,
+    pillow_bytes,
     smoothed,
     stretched,
 )
@@ -212,6 +216,10 @@ def _only(key: str, change: Callable[[Array, Answers, Array], Array]) -> Any:
     return lambda right, size: {key: change(right[key], right, size)}
 
 
+def _boxes_as(change: Callable[[Array, Array], Array]) -> Any:
+    return _only("boxes", lambda v, right, size: change(v, size))
+
+
 def _in_order(order: Callable[[Array], Array]) -> Any:
     def change(right: Answers, size: Array) -> Answers:
         picked = order(right["boxes"])
@@ -230,6 +238,8 @@ CHAIN_FAULTS = (
     _fault("resize_half_pixel", "resize with half-pixel centres", batch=_resized(half_pixel)),
     _fault("resize_align_corners", "resize with aligned corners", batch=_resized(align_corners)),
     _fault("resize_smoothed", "resize with smoothing, as Pillow does", batch=_resized(smoothed)),
+    _fault("resize_pillow_bytes", PILLOW_BYTES, batch=_resized(pillow_bytes)),
+    _fault("resize_opencv_bytes", OPENCV_BYTES, batch=_resized(opencv_bytes)),
     _fault("padding_other_side", "padded in the centre instead of at the right and bottom, or the other way round",
            batch=_padding_elsewhere),
     _fault("padding_after_resizing", "padded after resizing instead of before", batch=padded_after_resizing),
@@ -259,7 +269,7 @@ CHAIN_FAULTS = (
     _answered("age_rounded", "the age rounded to whole years", _only("ages", lambda v, right, size: np.floor(v + 0.5))),
     _answered("argmax_for_softmax", "1 for the likeliest expression and 0 for the others",
               _only("expressions", lambda v, right, size: np.eye(v.shape[1])[v.argmax(axis=1)])),
-    *(_answered(name, title, _only("boxes", lambda v, right, size, change=change: change(v, size)))
+    *(_answered(name, title, _boxes_as(change))
       for name, (title, change) in BOXES.items()),
     *(_answered(name, title, _in_order(order)) for name, (title, order) in ORDERS.items()),
     _fault("align_padding_per_side", "the aligned box padded by 20 % on each side instead of in total",

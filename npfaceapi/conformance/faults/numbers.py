@@ -20,7 +20,7 @@ from npfaceapi.faces.matcher import euclidean_distance
 from npfaceapi.graph import Graph
 from npfaceapi.weights import data_folder
 
-__all__ = ["NUMBER_FAULTS"]
+__all__ = ["NUMBER_FAULTS", "quantizations", "stored_numbers"]
 
 Array = np.ndarray[Any, Any]
 
@@ -29,7 +29,7 @@ Array = np.ndarray[Any, Any]
 
 
 @functools.cache
-def _quantizations(model: str) -> dict[str, Mapping[str, Any]]:
+def quantizations(model: str) -> dict[str, Mapping[str, Any]]:
     """The `quantization` of each quantized tensor of a model."""
     text = data_folder("weights").joinpath(f"{model}-weights_manifest.json").read_text("utf-8")
     entries = [entry for group in json.loads(text) for entry in group["weights"]]
@@ -41,11 +41,13 @@ def _redequantized(name: str, title: str, change: Callable[[Array, float, float]
 
     def run(case: Case, question: Question, dtype: Any) -> Answers | None:
         stated = case.weights or "synthetic_weights" in case.attributes  # other weights than the bundled ones
-        how = {} if stated else _quantizations(network_of(case).model_name)
+        how = {} if stated else quantizations(network_of(case).model_name)
 
         def decoded(graph: Graph, tensors: Weights) -> Weights:
             made = {
-                key: change(_stored(w, how[key]), how[key]["scale"], how[key]["min"]) for key, w in tensors.items() if key in how
+                key: change(stored_numbers(w, how[key]["scale"], how[key]["min"]), how[key]["scale"], how[key]["min"])
+                for key, w in tensors.items()
+                if key in how
             }
             return {**tensors, **{key: np.asarray(w, np.float32) for key, w in made.items()}}
 
@@ -54,9 +56,9 @@ def _redequantized(name: str, title: str, change: Callable[[Array, float, float]
     return Fault(name, title, run)
 
 
-def _stored(w: Array, how: Mapping[str, Any]) -> Array:
+def stored_numbers(w: Array, scale: float, least: float) -> Array:
     """The whole numbers that a tensor was decoded from."""
-    return np.asarray(np.round((w.astype(np.float64) - how["min"]) / how["scale"]))
+    return np.asarray(np.round((w.astype(np.float64) - least) / scale))
 
 
 def _dequantized(change: Callable[[Array, float, float], Array]) -> Any:
@@ -64,13 +66,13 @@ def _dequantized(change: Callable[[Array, float, float], Array]) -> Any:
 
     def run(case: Case, question: Question, dtype: Any) -> Answers | None:
         network = network_of(case)
-        how, tensors = {} if case.weights else _quantizations(network.model_name), network.tensors
+        how, tensors = {} if case.weights else quantizations(network.model_name), network.tensors
         if not how:
             return None
         out: Answers = {name: tensors[name] for name in question.answers}
         for name in question.answers:
             if name in how:
-                q = _stored(tensors[name], how[name])
+                q = stored_numbers(tensors[name], how[name]["scale"], how[name]["min"])
                 out[name] = np.asarray(change(q, how[name]["scale"], how[name]["min"]), np.float32)
         return out
 
@@ -82,7 +84,7 @@ def _in_float32(q: Array, scale: float, least: float) -> Array:
 
 
 def _whole_zero_point(q: Array, scale: float, least: float) -> Array:
-    return (q - np.round(-least / scale)) * scale
+    return np.asarray((q - np.round(-least / scale)) * scale)
 
 
 def _as_oihw(case: Case, question: Question, dtype: Any) -> Answers | None:

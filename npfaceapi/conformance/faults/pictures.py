@@ -61,6 +61,33 @@ def smoothed(image: Array, size: Size) -> Array:
     return np.stack(resized, axis=-1)
 
 
+def pillow_bytes(image: Array, size: Size) -> Array:
+    """Pillow's `Image.resize(…, BILINEAR)` of bytes."""
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR), np.float32)
+
+
+def opencv_bytes(image: Array, size: Size) -> Array:
+    """OpenCV's `cv2.resize` of bytes: half-pixel centres, weights in 2048ths, sums in whole numbers."""
+    value, sums = image.astype(np.int64), None
+    for axis in (1, 0):
+        length, wanted = image.shape[axis], size[axis]
+        at = ((np.arange(wanted) + 0.5) * (length / wanted) - 0.5).astype(np.float32)
+        low = np.floor(at).astype(int)
+        part = at - low.astype(np.float32)
+        if axis == 1:
+            part[(low < 0) | (low >= length - 1)] = 0
+        shape = (-1, 1, 1) if axis == 0 else (1, -1, 1)
+        first, second = (np.rint(w * np.float32(2048)).astype(np.int64).reshape(shape) for w in (1 - part, part))
+        before, after = (value.take(np.clip(low + i, 0, length - 1), axis) for i in (0, 1))
+        if axis == 1:
+            value = before * first + after * second
+        else:
+            sums = (first * (before >> 4) >> 16) + (second * (after >> 4) >> 16)
+    return np.asarray(np.clip((np.asarray(sums) + 2) >> 2, 0, 255), np.float32)
+
+
 def in_bytes(image: Array, size: Size) -> Array:
     return np.asarray(np.floor(resize_bilinear(image, size) + 0.5), np.float32)
 
@@ -152,12 +179,17 @@ def _filled(fill: Any) -> Any:
 
 
 #: (name, title, pictures to batch); several of one name are variants.
+PILLOW_BYTES = "bytes resized with smoothing and half-pixel centres, as Pillow's Image.resize does"
+OPENCV_BYTES = "bytes resized with half-pixel centres, as OpenCV's cv2.resize does"
+
 BATCHES: tuple[tuple[str, str, Any], ...] = (
     ("resize_half_pixel", "resize with half-pixel centres", _squares(half_pixel)),
     ("resize_align_corners", "resize with aligned corners", _squares(align_corners)),
     ("resize_nearest", "resize to the nearest pixel", _squares(nearest)),
     ("resize_smoothed", "resize with smoothing, as Pillow does", _squares(smoothed)),
     ("resize_in_bytes", "resized pixels rounded to bytes", _squares(in_bytes)),
+    ("resize_pillow_bytes", PILLOW_BYTES, _squares(pillow_bytes)),
+    ("resize_opencv_bytes", OPENCV_BYTES, _squares(opencv_bytes)),
     ("padding_other_side", "padded in the centre instead of at the right and bottom, or the other way round",
         _squares(pad=lambda image, center: pad_to_square(image, not center)),
     ),
@@ -212,6 +244,7 @@ def _either(first: Any, second: Any) -> Any:
 _PYRAMIDS: dict[str, Resize] = {
     "resize_half_pixel": half_pixel, "resize_align_corners": align_corners, "resize_nearest": nearest,
     "resize_smoothed": smoothed, "resize_in_bytes": in_bytes, "resize_truncated": cut_to_bytes,
+    "resize_pillow_bytes": pillow_bytes, "resize_opencv_bytes": opencv_bytes,
 }  # fmt: skip
 
 
@@ -229,7 +262,9 @@ def _wrapped(bytes_of: Callable[[Array, Array], Array]) -> Any:
         mean = _mean_of(case, given)
         if mean is None:
             return None
-        return np.asarray(bytes_of(given, np.float32(mean)).astype(np.uint8) + np.float32(mean), np.float32)
+        return np.asarray(
+            bytes_of(given, np.asarray(mean, np.float32)).astype(np.uint8) + np.asarray(mean, np.float32), np.float32
+        )
 
     return batch
 

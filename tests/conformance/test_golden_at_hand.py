@@ -1,0 +1,53 @@
+"""Which golden cases are at hand, and what is said of it."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from helpers import ROOT
+from npfaceapi.cli import main
+from npfaceapi.conformance import golden as golden_module
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """As if the package were installed: its own golden cases are the core cases."""
+    own = tmp_path / "data" / "golden"
+    own.mkdir(parents=True)
+    shutil.copy(ROOT / "golden" / "cases.json", own)
+    shutil.copytree(ROOT / "golden" / "core", own / "core")
+    monkeypatch.setattr(golden_module, "data_folder", lambda name: own)
+    return own
+
+
+def conform(capsys, *arguments):
+    status = main(["conform", "run", "--backend", "reference", "--case", "operations/relu/*", *arguments])
+    told = capsys.readouterr()
+    assert status == 0
+    return told.out, told.err
+
+
+def test_an_installed_kit_says_what_it_lacks(installed, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    _, told = conform(capsys)
+    count = len(golden_module.GoldenCases(installed).all_cases)
+    assert f" of {count} golden cases are at hand, in {installed}: a clone of the repository has all" in told
+    assert "--golden" in told
+
+
+@pytest.mark.parametrize("inside", ["", "docs", "npfaceapi/conformance"])
+def test_inside_of_a_clone_its_cases_are_found(installed, inside, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT / inside)
+    out, told = conform(capsys)
+    assert told == f"golden cases: {ROOT / 'golden'}, found from the current folder upwards\n"
+    assert "not at hand" not in out
+
+
+def test_a_folder_of_that_name_with_other_things_is_none(installed, tmp_path, monkeypatch, capsys):
+    (tmp_path / "golden").mkdir()
+    (tmp_path / "golden" / "cases.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    _, told = conform(capsys)
+    assert f"in {installed}" in told
