@@ -30,6 +30,8 @@ def main(where: str) -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(2, 1)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]
     faulthandler.enable(2, all_threads=False)
     wrong, port = None, None
     if not where.rpartition(":")[0].endswith(".py"):

@@ -100,8 +100,18 @@ class Diagnostician:
         self._kept: list[tuple[Fault, Answers]] = []
         self.seconds = 0.0
 
-    def look_into(self, case: Case, question: Question, expected: list[Expected], answers: Mapping[str, Any]) -> Diagnosis:
-        """The faults that match, until one does to within its bounds."""
+    def look_into(
+        self,
+        case: Case,
+        question: Question,
+        expected: list[Expected],
+        answers: Mapping[str, Any],
+        passes_at: str = "mixed",
+    ) -> Diagnosis:
+        """The faults that match, until one does to within its bounds.
+
+        `passes_at` is the strictest grade at which the answers pass; where there is none, no narrower numbers explain them.
+        """
         key = (case.level, case.net or case.attributes.get("op", ""))
         if self._done.get(key, 0) >= self._most:
             return Diagnosis([], f"{NOT_LOOKED_INTO}: {self._most} other cases of {'/'.join(key)} were")
@@ -109,7 +119,8 @@ class Diagnostician:
             return Diagnosis([], f"{NOT_LOOKED_INTO}: the diagnosis of others took {self.seconds:.0f} s")
         self._done[key] = self._done.get(key, 0) + 1
         start = time.perf_counter()
-        faults = sorted(FAULTS, key=lambda fault: -self._found.get(fault.name, 0))
+        likely = (fault for fault in FAULTS if passes_at or fault.narrow is None)
+        faults = sorted(likely, key=lambda fault: -self._found.get(fault.name, 0))
         with np.errstate(all="ignore"):
             try:
                 found = self._search(case, question, expected, answers, faults, start)

@@ -91,7 +91,8 @@ def _summary(report: Report) -> str:
     ]
     rows = [[escape(str(cell)) for cell in row] for row in summary_rows(report)]
     missing = f'<p class="soft">{report.missing} more golden cases were not at hand.</p>' if report.missing else ""
-    return f"<h2>What was run</h2>{_table(header, rows, set(range(1, 8)))}{missing}"
+    reason = f"<p>Not passed: {escape(report.reason)}.</p>" if report.reason else ""
+    return f"<h2>What was run</h2>{_table(header, rows, set(range(1, 8)))}{reason}{missing}"
 
 
 def _failures(report: Report) -> str:

@@ -135,7 +135,7 @@ def run_case_on(
         elif result.below and case.level == "chain":
             result.undiagnosed = f"{NOT_LOOKED_INTO}: what it consists of failed before"
         else:
-            found = diagnostician.look_into(case, question, expected, answers)
+            found = diagnostician.look_into(case, question, expected, answers, result.passes_at)
             result.diagnosis, result.undiagnosed = found.matches, found.undiagnosed
     return result
 

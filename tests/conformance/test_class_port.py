@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from xml.etree import ElementTree
 
 import pytest
@@ -38,7 +39,7 @@ class Port:
         raise NotClaimed("operations only")
 
     def operation(self, op, inputs, attributes):
-        print("busy", flush=True)
+        print("busy: é ☺")
         os.write(1, b"busy\\n")
         x = inputs["x"]
         if op == "relu":
@@ -211,7 +212,7 @@ def failing(monkeypatch, error):
         return json.dumps({"case": asked["case"], "answers": {}})
 
     monkeypatch.setattr(ProgramPort, "_ask", ask)
-    return ProgramPort(["python3"] if os.name != "nt" else ["python"])
+    return ProgramPort([sys.executable])
 
 
 def problem_of(port, asked):

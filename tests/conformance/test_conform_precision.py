@@ -99,10 +99,7 @@ def test_prepared_and_decoded_numbers_in_float16_are_named():
     assert [match.name for match in judged(Rounded(), "prepare/to_batch/wide_112_center").diagnosis] == ["numbers_float16"]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("port", "grade"), [(HALF_WEIGHTS, "mixed:float16"), (BRAIN, "mixed:bfloat16")], ids=["float16", "bfloat16"]
-)
-def test_the_grade_that_would_pass_is_told(port, grade):
-    assert judged(port(), REC).passes_at == grade
-    assert judged(port(), REC, GRADES["mixed:quantized"]).passes_at == grade  # which is looser than needed
+def test_the_grade_that_would_pass_is_told():
+    port, case = PythonPort(HALF_WEIGHTS()), small(GOLDEN, TINY)
+    assert run_case_on(port, GOLDEN, case, FLOAT32).passes_at == "mixed:float16"
+    assert run_case_on(port, GOLDEN, case, GRADES["mixed:quantized"]).passes_at == "mixed:float16"  # looser than needed

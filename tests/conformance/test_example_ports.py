@@ -10,10 +10,14 @@ import shutil
 import pytest
 
 from helpers import ROOT
+from helpers.decoding_port import Port
 from npfaceapi import ops
 from npfaceapi.cli import main
 from npfaceapi.conformance.golden import GoldenCases
+from npfaceapi.conformance.ports import PythonPort
 from npfaceapi.conformance.questions import question_of
+from npfaceapi.conformance.runner import chosen_cases, run_cases
+from npfaceapi.conformance.tolerance import GRADES
 from npfaceapi.export.specification import specification
 from npfaceapi.networks.registry import all_names
 
@@ -108,3 +112,13 @@ def test_every_name_is_explained():
 def test_the_schema_is_that_of_the_package():
     schema = json.loads((ROOT / "npfaceapi" / "export" / "specification.schema.json").read_text("utf-8"))
     assert f"`format` is {schema['properties']['format']['const']}" in PAGE
+
+
+@pytest.mark.slow
+def test_decoding_written_from_the_page():
+    levels = ["decode", "prepare", "json"]
+    cases = [*chosen_cases(GOLDEN, levels=levels), *chosen_cases(GOLDEN, ["chain/*/astronaut", "chain/*/wide"])]
+    cases = [case for case in cases if not case.weights]
+    report = run_cases(PythonPort(Port()), GOLDEN, cases, GRADES["float32"], diagnose=False)
+    assert [(result.name, result.problem) for result in report.results if result.status != "passed"] == []
+    assert report.levels == ["decode", "prepare", "chain", "json"]

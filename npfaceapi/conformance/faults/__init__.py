@@ -8,8 +8,16 @@ from npfaceapi.conformance.faults.fault import Fault
 from npfaceapi.conformance.faults.network import NETWORK_FAULTS
 from npfaceapi.conformance.faults.numbers import NUMBER_FAULTS
 from npfaceapi.conformance.faults.pictures import PICTURE_FAULTS
-from npfaceapi.conformance.faults.precision import PRECISION_FAULTS
+from npfaceapi.conformance.faults.precision import NARROW_FAULTS, PRECISION_FAULTS
 
 __all__ = ["FAULTS", "Fault"]
 
-FAULTS: tuple[Fault, ...] = (*PICTURE_FAULTS, *NETWORK_FAULTS, *DECODE_FAULTS, *CHAIN_FAULTS, *NUMBER_FAULTS, *PRECISION_FAULTS)
+FAULTS: tuple[Fault, ...] = (
+    *PICTURE_FAULTS,
+    *PRECISION_FAULTS,
+    *NETWORK_FAULTS,
+    *DECODE_FAULTS,
+    *CHAIN_FAULTS,
+    *NUMBER_FAULTS,
+    *NARROW_FAULTS,
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -84,7 +85,7 @@ def network_fault(
             recorded, new = rewritten
             nodes = [new[node] for node in nodes]
         try:
-            values = _program(recorded, tensors, nodes, dtype)(given)
+            values = _program(recorded, tensors, nodes, dtype, given)(given)
         except (ValueError, IndexError):  # weights of another shape that do not fit
             return None
         answers: Answers = dict(zip(question.answers, (value.astype(np.float32) for value in values), strict=True))
@@ -106,9 +107,13 @@ def backend_of(dtype: Any) -> str:
     return "numba" if dispatch.available_backends()["numba"] else "reference"
 
 
-def _program(graph: Graph, tensors: Weights, nodes: list[Node], dtype: Any) -> dispatch.Program:
+#: How many pixels a batch has for the faster backend to win back the time that it takes to prepare.
+_WORTH = 300 * 300
+
+
+def _program(graph: Graph, tensors: Weights, nodes: list[Node], dtype: Any, batch: Array) -> dispatch.Program:
     fits = all(tensors[p.name].shape == p.shape for node in graph for p in node.params.values())
-    if fits:
+    if fits and math.prod(batch.shape[:-1]) >= _WORTH:
         return dispatch.prepare(graph, tensors, nodes, backend_of(dtype))
     return ReferenceProgram(graph, tensors, nodes, dtype)  # which complains where shapes do not fit
 
