@@ -15,9 +15,11 @@ from npfaceapi.conformance.questions import ORDER
 from npfaceapi.conformance.tolerance import GRADES
 
 __all__ = [
-    "STATUSES", "CaseResult", "Report", "case_lines", "groups_of", "look_at_first", "summary_rows", "to_dict", "to_junit",
+    "FORMAT", "STATUSES", "CaseResult", "Report", "case_lines", "groups_of", "look_at_first", "summary_rows", "to_dict", "to_junit",
 ]  # fmt: skip
 
+#: Of the JSON report.
+FORMAT = 1
 MOST_AMBIGUOUS = 0.02  # of the faces
 #: What can come of a case.
 STATUSES = {
@@ -90,6 +92,7 @@ class Report:
     admits: str
     results: list[CaseResult] = field(default_factory=list)
     missing: int = 0  # golden cases that are not at hand
+    golden: str = ""  # which golden cases they are, all of them
     seconds: float = 0.0
     diagnosis_seconds: float = 0.0  # out of them
 
@@ -207,9 +210,10 @@ def _number(value: float | None) -> float | None:
 def to_dict(report: Report) -> dict[str, Any]:
     """The report as JSON values."""
     return {
-        "format": 1,
+        "format": FORMAT,
         "npfaceapi": __version__,
         "port": report.port,
+        "golden": report.golden,
         "grade": report.grade,
         "admits": report.admits,
         "passed": report.passed,

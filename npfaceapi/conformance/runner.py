@@ -71,7 +71,7 @@ def run_cases(
 ) -> Report:
     """Ask and judge all cases; a case that crashes, hangs or makes no sense fails, and the run goes on."""
     start = time.perf_counter()
-    report = Report(port.title, grade.name, grade.admits)
+    report = Report(port.title, grade.name, grade.admits, golden=golden.digest)
     diagnostician = Diagnostician(golden, grade) if diagnose else None
     failed: list[tuple[Case, CaseResult]] = []
     try:
