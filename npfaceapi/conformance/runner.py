@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -18,7 +17,7 @@ from npfaceapi.conformance.ports import NotClaimed, PortFailed, Respondent, fail
 from npfaceapi.conformance.questions import ORDER, Question, answerable, question_of
 from npfaceapi.conformance.report import CaseResult, Report
 from npfaceapi.conformance.tolerance import GRADES, Grade
-from npfaceapi.conformance.xfail import ExpectedFailure
+from npfaceapi.conformance.xfail import ExpectedFailure, expected_failure
 from npfaceapi.errors import GoldenError, NpFaceApiError, one_line
 
 __all__ = ["chosen_cases", "not_at_hand", "run_case_on", "run_cases", "told_of_cases"]
@@ -188,9 +187,8 @@ def _failed(result: CaseResult, problem: str) -> CaseResult:
 
 
 def _expect(result: CaseResult, xfail: Sequence[ExpectedFailure]) -> None:
-    for line in xfail:
-        if fnmatch.fnmatchcase(result.name, line.pattern) and result.status in ("passed", "failed"):
-            what = f"; {result.problem}" if result.problem else ""
-            result.status = "xfailed" if result.status == "failed" else "xpassed"
-            result.problem = f"{line.reason}{what}"
-            return
+    line = expected_failure(result.name, xfail)
+    if line is not None and result.status in ("passed", "failed"):
+        what = f"; {result.problem}" if result.problem else ""
+        result.status = "xfailed" if result.status == "failed" else "xpassed"
+        result.problem = f"{line.reason}{what}"
