@@ -64,6 +64,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for command in (check, ask):
         command.add_argument("--xfail", metavar="FILE", help="expected failures: a pattern and a reason a line")
         command.add_argument("--no-diagnosis", action="store_true", help="do not look for the fault")
+        command.add_argument(
+            "--layers", action="store_true", help="of taps, tell the error of each layer by itself (always where it fails)"
+        )
     for command in (check, ask, fuzz):
         command.add_argument(
             "--grade",
@@ -173,7 +176,7 @@ def _judge(arguments: argparse.Namespace, golden: Any, cases: list[Any]) -> int:
         port = _port(arguments, golden)
     backend = getattr(arguments, "backend", None)
     with use_backend(backend) if backend else nullcontext():
-        report = run_cases(port, golden, _one_by_one(cases), grade, xfail, not arguments.no_diagnosis)
+        report = run_cases(port, golden, _one_by_one(cases), grade, xfail, not arguments.no_diagnosis, arguments.layers)
     report.missing = not_at_hand(golden)
     if isinstance(port, FolderPort) and not arguments.case and not arguments.level:
         report.results += [
@@ -332,7 +335,7 @@ def print_report(report: Any, each: bool = False) -> None:
     print(format_table(header, summary_rows(report), right=tuple(range(1, 8))))
     for result in report.results:
         shown = {"failed": "FAILED", "xpassed": "PASSED UNEXPECTEDLY", "xfailed": "failed as expected"}.get(result.status)
-        if shown is None and each:
+        if shown is None and (each or result.spender is not None):
             shown = result.status
         if shown is None:
             continue

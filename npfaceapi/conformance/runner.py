@@ -13,6 +13,7 @@ from npfaceapi.conformance.diagnosis import NOT_LOOKED_INTO, Diagnostician
 from npfaceapi.conformance.expected import Expected, expected_of, expected_of_resized, truth_for
 from npfaceapi.conformance.golden import Case, GoldenCases
 from npfaceapi.conformance.judge import Judgement, judge
+from npfaceapi.conformance.layers import layers_of
 from npfaceapi.conformance.ports import NotClaimed, PortFailed, Respondent, failure_of, patterns_match
 from npfaceapi.conformance.questions import ORDER, Question, answerable, question_of
 from npfaceapi.conformance.report import CaseResult, Report
@@ -67,15 +68,19 @@ def run_cases(
     grade: Grade,
     xfail: Sequence[ExpectedFailure] = (),
     diagnose: bool = True,
+    layers: bool = False,
 ) -> Report:
-    """Ask and judge all cases; a case that crashes, hangs or makes no sense fails, and the run goes on."""
+    """Ask and judge all cases; a case that crashes, hangs or makes no sense fails, and the run goes on.
+
+    `layers` asks for the own error of each layer in all cases of the level `taps`; without it, in those that fail.
+    """
     start = time.perf_counter()
     report = Report(port.title, grade.name, grade.admits, golden=golden.digest)
     diagnostician = Diagnostician(golden, grade) if diagnose else None
     failed: list[tuple[Case, CaseResult]] = []
     try:
         for case in cases:
-            result = run_case_on(port, golden, case, grade, diagnostician, failed)
+            result = run_case_on(port, golden, case, grade, diagnostician, failed, layers)
             if result.status == "failed":
                 failed.append((case, result))
             _expect(result, xfail)
@@ -94,6 +99,7 @@ def run_case_on(
     grade: Grade,
     diagnostician: Diagnostician | None = None,
     failed: Sequence[tuple[Case, CaseResult]] = (),
+    layers: bool = False,
 ) -> CaseResult:
     """Ask and judge one case; `failed` are those before it that did."""
     result = CaseResult(case.name, case.level, case.net)
@@ -125,6 +131,11 @@ def run_case_on(
         return _damaged(result, error)
     result.findings, result.faces, result.ambiguous = judgement.findings, judgement.faces, judgement.ambiguous
     first = judgement.first
+    if case.level == "taps" and not grade.exact:
+        with np.errstate(all="ignore"):
+            result.layers = layers_of(
+                case, question, expected, answers, layers or (first is not None and diagnostician is not None)
+            )
     if first is not None:
         more = sum(finding.problem != "" for finding in result.findings) - 1
         _failed(result, f"{first.name}: {first.problem}{f' ({more} more)' if more else ''}")
