@@ -35,6 +35,8 @@ __all__ = ["Drawn", "Failure", "Fuzzed", "examples_of", "fuzz", "read_drawn", "w
 
 Array = np.ndarray[Any, Any]
 _RECORD = "fuzz.json"
+#: How many seconds are spent on making one failure small.
+PATIENCE = 20.0
 
 
 class Drawn(GoldenCases):
@@ -189,7 +191,7 @@ def fuzz(
 
 def _judged(port: Respondent, drawn: Drawn, grade: Grade) -> CaseResult:
     with np.errstate(all="ignore"):
-        result = run_case_on(port, drawn, drawn.case, grade)
+        result = run_case_on(port, drawn, drawn.case, grade, hint=False)
     if result.status == "passed" and result.ambiguous:  # what is drawn lies exactly on a threshold, or far from it
         face, reason = next(iter(result.ambiguous.items()))
         result.status, result.problem = "failed", f"expected faces above the threshold in their order; face {face}: {reason}"
@@ -197,12 +199,14 @@ def _judged(port: Respondent, drawn: Drawn, grade: Grade) -> CaseResult:
 
 
 def _small(ask: Callable[[Drawn], Respondent], golden: GoldenCases, drawn: Drawn, grade: Grade) -> Failure:
-    """The smallest example that still fails."""
+    """The smallest example that still fails, as far as time allows."""
     last: dict[str, Any] = {}
-    asked = 0
+    asked, end = 0, time.perf_counter() + PATIENCE
 
     def fails(example: Example) -> bool:
         nonlocal asked
+        if time.perf_counter() > end:
+            return False
         try:
             smaller = Drawn(golden, drawn.case.name, example)
         except (NpFaceApiError, ArithmeticError, LookupError, TypeError, ValueError):

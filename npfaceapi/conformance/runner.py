@@ -100,8 +100,9 @@ def run_case_on(
     diagnostician: Diagnostician | None = None,
     failed: Sequence[tuple[Case, CaseResult]] = (),
     layers: bool = False,
+    hint: bool = True,
 ) -> CaseResult:
-    """Ask and judge one case; `failed` are those before it that did."""
+    """Ask and judge one case; `failed` are those before it that did, `hint` looks for the strictest grade that passes."""
     result = CaseResult(case.name, case.level, case.net)
     try:
         question = question_of(golden, case)
@@ -126,16 +127,16 @@ def run_case_on(
             judgement = judge(case, question, expected, answers, grade)
             if judgement.first is not None and case.level in ("raw", "taps") and not grade.is_stored:
                 expected, judgement = _resized_by_port(case, question, expected, answers, grade, judgement)
-            result.passes_at = _strictest_grade(golden, case, question, answers, grade, truth, judgement.first is None)
+            if hint:
+                result.passes_at = _strictest_grade(golden, case, question, answers, grade, truth, judgement.first is None)
     except Exception as error:
         return _damaged(result, error)
     result.findings, result.faces, result.ambiguous = judgement.findings, judgement.faces, judgement.ambiguous
     first = judgement.first
     if case.level == "taps" and not grade.exact:
         with np.errstate(all="ignore"):
-            result.layers = layers_of(
-                case, question, expected, answers, layers or (first is not None and diagnostician is not None)
-            )
+            wanted = layers or (first is not None and diagnostician is not None)
+            result.layers = layers_of(case, question, expected, answers, wanted)
     if first is not None:
         more = sum(finding.problem != "" for finding in result.findings) - 1
         _failed(result, f"{first.name}: {first.problem}{f' ({more} more)' if more else ''}")
