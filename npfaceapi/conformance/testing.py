@@ -103,7 +103,7 @@ class Conformance:
         if result.status == "not claimed":
             raise unittest.SkipTest(f"not claimed: {result.problem}")
         if result.status != "passed":
-            raise AssertionError(f"{name}: {result.problem}")
+            raise AssertionError("\n".join((f"{name}: {result.problem}", result.details)).rstrip())
 
 
 def pytest_cases(port: Callable[[], Any] | Sequence[str], **options: Any) -> list[Any]:

@@ -77,6 +77,7 @@ def test_pytest_runs_each_case_by_its_node_id(project, file, ids):
     for end, what in zip(ids, ("PASSED", "XFAIL", "FAILED"), strict=True):
         assert f"{file}::{end} {what}" in out, out
     assert "operations/sigmoid/1: RuntimeError: out of order" in out
+    assert 'my_port.py", line 11, in operation' in out  # its traceback
     assert "not claimed: the port has no method json" in out
     assert "1 failed, 1 passed, 1 skipped, 1 xfailed" in out
     status, out = project("pytest", "-q", "--lf", file)
