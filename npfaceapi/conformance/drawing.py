@@ -145,7 +145,9 @@ def _convolution(c: Chance, k: int, depthwise: bool) -> Example:
 
 def _max_pool(c: Chance) -> Example:
     size, padding = c.pick((2, 2, 3)), c.pick(("same", "valid"))
-    x = c.values(_maps(c, 1 if padding == "same" else size), (0.0, -0.0, 1e-40, -np.inf, np.inf))
+    x = c.values(
+        _maps(c, 1 if padding == "same" else size), (0.0, -0.0, 1e-40, np.inf)
+    )  # of -inf alone engines give other lowest numbers
     return Example({"size": size, "stride": c.pick((1, 2)), "padding": padding}, (x,), ("NHWC",))
 
 
@@ -278,8 +280,18 @@ def _ssd_suppression(c: Chance) -> Example:
     return Example(attributes, (corners, c.grid(0, 8, (count,), 0.125)), ("B.", "B"), calm=1.0)
 
 
-def _picture_size(c: Chance) -> dict[str, int]:
-    return {"image_height": c.whole(1, 300), "image_width": c.whole(1, 300)}
+def _sides(c: Chance, most: int, size: int) -> tuple[int, int]:
+    """Height and width of a picture that, resized to fit `size`, has no side of half a pixel by a hair."""
+    while True:
+        H, W = c.whole(most // 10, most), c.whole(most // 10, most)
+        scale = size / max(H, W)
+        if scale * 2**20 == int(scale * 2**20) or abs(min(H, W) * scale % 1 - 0.5) > 1e-3:
+            return H, W
+
+
+def _picture_size(c: Chance, size: int) -> dict[str, int]:
+    H, W = _sides(c, 300, size)
+    return {"image_height": H, "image_width": W}
 
 
 def _ssd(c: Chance) -> Example:
@@ -295,7 +307,7 @@ def _ssd(c: Chance) -> Example:
         inside = ((edges[:, 2:] > 0.01) & (edges[:, :2] < 0.99)).all()
         if inside and _clear(_overlaps(np.concatenate([edges[:, :2], edges[:, 2:] - edges[:, :2]], axis=1)), 0.5):
             break
-    attributes = {**_picture_size(c), "min_confidence": 0.5, "max_results": c.pick((1, 100))}
+    attributes = {**_picture_size(c, ssd_mobilenetv1.SIZE), "min_confidence": 0.5, "max_results": c.pick((1, 100))}
     return Example(attributes, (encodings, logits), ("...", "..."), "ssd_mobilenetv1", calm=NO_FACE)
 
 
@@ -305,7 +317,7 @@ def _yolo(name: str) -> Callable[[Chance], Example]:
     def drawn(c: Chance) -> Example:
         own = config or nets.tiny_face_detector.config
         cells = c.whole(1, 6)
-        size = _picture_size(c)
+        size = _picture_size(c, 32 * cells)
         while True:
             grid = np.full((cells, cells, len(own.anchors), own.box_encoding_size), NO_FACE, np.float32)
             count = c.whole(0, min(6, cells * cells))
@@ -384,8 +396,9 @@ def _stage(c: Chance, number: int, inputs: list[Array], letters: list[str], **mo
 
 
 def _to_batch(c: Chance) -> Example:
-    pictures = tuple(c.picture(c.whole(1, 48), c.whole(1, 48)) for _ in range(c.pick((1, 1, 2))))
-    attributes = {"op": "to_batch", "size": c.pick((8, 16, 24, 33)), "center": c.happens(0.5)}
+    size = c.pick((8, 16, 24, 33))
+    pictures = tuple(c.picture(*_sides(c, 48, size)) for _ in range(c.pick((1, 1, 2))))
+    attributes = {"op": "to_batch", "size": size, "center": c.happens(0.5)}
     return Example(attributes, pictures, ("HW.", "IJ.")[: len(pictures)])
 
 

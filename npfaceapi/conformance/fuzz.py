@@ -177,14 +177,14 @@ def fuzz(
     """
     start = time.perf_counter()
     fuzzed = Fuzzed(seed, Report("", grade.name, grade.admits, golden=f"examples of seed {seed}, npfaceapi {__version__}"))
-    failed: dict[str, Drawn] = {}
+    failed: dict[str, tuple[Drawn, CaseResult]] = {}
     for drawn in drawn_examples(golden, seed, names, grade):
         result = _judged(ask(drawn), drawn, grade)
         fuzzed.report.results.append(result)
         if result.status == "failed":
-            failed.setdefault(drawn.example.kind, drawn)
-    for drawn in failed.values() if again else ():
-        fuzzed.failures.append(_small(ask, golden, drawn, grade))
+            failed.setdefault(drawn.example.kind, (drawn, result))
+    for drawn, result in failed.values() if again else ():
+        fuzzed.failures.append(_small(ask, golden, drawn, result, grade))
     fuzzed.report.seconds = time.perf_counter() - start
     return fuzzed
 
@@ -198,13 +198,12 @@ def _judged(port: Respondent, drawn: Drawn, grade: Grade) -> CaseResult:
     return result
 
 
-def _small(ask: Callable[[Drawn], Respondent], golden: GoldenCases, drawn: Drawn, grade: Grade) -> Failure:
-    """The smallest example that still fails, as far as time allows."""
-    last: dict[str, Any] = {}
-    asked, end = 0, time.perf_counter() + PATIENCE
+def _small(ask: Callable[[Drawn], Respondent], golden: GoldenCases, drawn: Drawn, result: CaseResult, grade: Grade) -> Failure:
+    """The smallest example that still fails, in the same answer, as far as time allows."""
+    where, asked, end = _where(result), 0, time.perf_counter() + PATIENCE
 
     def fails(example: Example) -> bool:
-        nonlocal asked
+        nonlocal asked, result
         if time.perf_counter() > end:
             return False
         try:
@@ -212,15 +211,19 @@ def _small(ask: Callable[[Drawn], Respondent], golden: GoldenCases, drawn: Drawn
         except (NpFaceApiError, ArithmeticError, LookupError, TypeError, ValueError):
             return False  # it makes no sense any more
         asked += 1
-        result = _judged(ask(smaller), smaller, grade)
-        if result.status == "failed":
-            last["result"] = result
-        return result.status == "failed"
+        found = _judged(ask(smaller), smaller, grade)
+        if found.status == "failed" and _where(found) == where:
+            result = found
+            return True
+        return False
 
     smallest = shrunk(drawn.example, fails)
-    if not last:
-        last["result"] = _judged(ask(drawn), drawn, grade)
-    return Failure(drawn.case.name, smallest, last["result"], asked)
+    return Failure(drawn.case.name, smallest, result, asked)
+
+
+def _where(result: CaseResult) -> str:
+    """The first answer that fails; empty where there is none, as of a crash."""
+    return "" if result.first is None else result.first.name
 
 
 # ------------------------------------------------------------------ a folder of questions
