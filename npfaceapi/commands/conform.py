@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from npfaceapi.commands import conform_compare
 from npfaceapi.commands.cases import golden_cases, lacking_weights, no_case
 from npfaceapi.commands.options import add_case_arguments, add_overwrite, add_shared, add_verbose, weights_read
 from npfaceapi.commands.photos import with_progress
@@ -25,23 +28,30 @@ RAW_OR_NPY = "raw: little-endian numbers, the default; or npy"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    commands = parser.add_subparsers(dest="conform_command", metavar="inputs|check|run", required=True)
+    commands = parser.add_subparsers(dest="conform_command", metavar="inputs|check|run|fuzz|compare", required=True)
     inputs = commands.add_parser("inputs", help="write the inputs of the cases into a folder, for a port to read")
     inputs.add_argument("folder", metavar="DIR")
     add_shared(inputs, "--format", RAW_OR_NPY, choices=("raw", "npy"), default="raw")
     check = commands.add_parser("check", help="judge the outputs that a port wrote into the folder of inputs")
     check.add_argument("folder", metavar="DIR")
     ask = commands.add_parser("run", help="ask a program, a Python class or a backend of npfaceapi, and judge its answers")
-    ask.add_argument("--python", metavar="MODULE:CLASS", help="a class with a method run(network, batch); or FILE.py:CLASS")
-    add_shared(ask, "--backend", "as the port that is judged; npfaceapi backends lists them")
-    ask.add_argument(
-        "--time-limit", metavar="S", type=float, default=60.0, help="seconds a case, for a program or a class (default: 60)"
+    fuzz = commands.add_parser("fuzz", help="ask a port new questions, drawn from a seed, and make what fails small")
+    _add_fuzz_arguments(fuzz)
+    conform_compare.add_arguments(
+        commands.add_parser("compare", help="set two reports side by side: what got worse, better, new, and what is gone")
     )
-    add_shared(ask, "--format", f"of a program's inputs; {RAW_OR_NPY}", choices=("raw", "npy"), default="raw")
-    ask.add_argument("program", metavar="-- PROGRAM ARGS…", nargs=argparse.REMAINDER, help="reads and writes JSON lines")
+    for command in (ask, fuzz):
+        command.add_argument(
+            "--python", metavar="MODULE:CLASS", help="a class with a method run(network, batch); or FILE.py:CLASS"
+        )
+        add_shared(command, "--backend", "as the port that is judged; npfaceapi backends lists them")
+        command.add_argument(
+            "--time-limit", metavar="S", type=float, default=60.0, help="seconds a case, for a program or a class (default: 60)"
+        )
+        add_shared(command, "--format", f"of a program's inputs; {RAW_OR_NPY}", choices=("raw", "npy"), default="raw")
+        command.add_argument("program", metavar="-- PROGRAM ARGS…", nargs=argparse.REMAINDER, help="reads and writes JSON lines")
     for command in (inputs, check, ask):
         add_case_arguments(command)
-        add_overwrite(command)
         command.add_argument(
             "--level",
             metavar="LEVEL",
@@ -49,25 +59,53 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             default=[],
             help="only golden cases of this level (weights, operations, taps, raw, …; may be repeated; default: all)",
         )
+    for command in (inputs, check, ask, fuzz):
+        add_overwrite(command)
     for command in (check, ask):
+        command.add_argument("--xfail", metavar="FILE", help="expected failures: a pattern and a reason a line")
+        command.add_argument("--no-diagnosis", action="store_true", help="do not look for the fault")
+        command.add_argument(
+            "--layers", action="store_true", help="of taps, tell the error of each layer by itself (always where it fails)"
+        )
+    for command in (check, ask, fuzz):
         command.add_argument(
             "--grade",
             metavar="GRADE",
             default="float32",
             help="how exact (exact, float32 or mixed[:float16|…]; default: float32)",
         )
-        command.add_argument("--xfail", metavar="FILE", help="expected failures: a pattern and a reason a line")
-        command.add_argument("--no-diagnosis", action="store_true", help="do not look for the fault")
         add_verbose(command)
         add_shared(command, "--json", "a report")
         command.add_argument("--junit", metavar="FILE", help="write the report as JUnit XML")
         command.add_argument("--html", metavar="FILE", help="write the report as one HTML page")
 
 
+def _add_fuzz_arguments(fuzz: argparse.ArgumentParser) -> None:
+    fuzz.add_argument("--seed", metavar="N", type=int, help="what is drawn from (default: a new one, which is told)")
+    fuzz.add_argument("--examples", metavar="M", type=int, default=200, help="how many (default: 200)")
+    add_shared(fuzz, "--case", "examples: operations/*, or one by its name, operations/relu6/17", action="append", default=[])
+    fuzz.add_argument(
+        "--level",
+        metavar="LEVEL",
+        action="append",
+        default=[],
+        help="only golden cases of this level (operations, raw, decode, prepare, json; may be repeated; default: all)",
+    )
+    add_shared(fuzz, "--golden", "default: those of the checkout or the package")
+    fuzz.add_argument("--write", metavar="DIR", help="only write the questions into a folder, for a port to read")
+    fuzz.add_argument("--answers", metavar="DIR", help="judge the answers in such a folder")
+    fuzz.set_defaults(weights=None, xfail=None, no_diagnosis=True)
+
+
 def run(arguments: argparse.Namespace) -> int:
     from npfaceapi.conformance.golden import folder_near
     from npfaceapi.conformance.questions import ORDER
     from npfaceapi.conformance.runner import chosen_cases, told_of_cases
+
+    if arguments.conform_command == "compare":
+        return conform_compare.run(arguments)
+    if arguments.conform_command == "fuzz":
+        return _fuzz(arguments)
 
     for level in arguments.level:
         if level not in ORDER:
@@ -98,7 +136,7 @@ def _write_inputs(arguments: argparse.Namespace, golden: Any, cases: list[Any]) 
     return 0
 
 
-def _check_folder(folder: Path, golden: Path, overwrite: bool) -> None:
+def _check_folder(folder: Path, golden: Any, overwrite: bool) -> None:
     """Refuse a folder of other things."""
     if folder.exists() and folder.samefile(golden):
         raise InvalidArgument(f"{folder}: expected another folder than that of the golden cases: no input is ever overwritten")
@@ -113,7 +151,7 @@ def _check_folder(folder: Path, golden: Path, overwrite: bool) -> None:
 
 def _judge(arguments: argparse.Namespace, golden: Any, cases: list[Any]) -> int:
     from npfaceapi.conformance.folder import FolderPort, asked_cases
-    from npfaceapi.conformance.report import CaseResult, to_junit
+    from npfaceapi.conformance.report import CaseResult
     from npfaceapi.conformance.runner import not_at_hand, run_cases
     from npfaceapi.conformance.tolerance import grade_of
     from npfaceapi.conformance.xfail import read_xfail
@@ -126,6 +164,8 @@ def _judge(arguments: argparse.Namespace, golden: Any, cases: list[Any]) -> int:
     if arguments.conform_command == "check":
         asked = set(asked_cases(Path(arguments.folder)))
         unknown = asked - {case.name for case in golden.all_cases}
+        if (Path(arguments.folder) / "fuzz.json").is_file():
+            raise InvalidArgument(f"{arguments.folder}: npfaceapi conform fuzz --answers {arguments.folder} judges this folder")
         if unknown:
             raise InvalidArgument(f"{arguments.folder}/questions.json: expected names of golden cases, got {min(unknown)!r}")
         cases = [case for case in cases if case.name in asked]
@@ -136,7 +176,7 @@ def _judge(arguments: argparse.Namespace, golden: Any, cases: list[Any]) -> int:
         port = _port(arguments, golden)
     backend = getattr(arguments, "backend", None)
     with use_backend(backend) if backend else nullcontext():
-        report = run_cases(port, golden, _one_by_one(cases), grade, xfail, not arguments.no_diagnosis)
+        report = run_cases(port, golden, _one_by_one(cases), grade, xfail, not arguments.no_diagnosis, arguments.layers)
     report.missing = not_at_hand(golden)
     if isinstance(port, FolderPort) and not arguments.case and not arguments.level:
         report.results += [
@@ -151,12 +191,89 @@ def _judge(arguments: argparse.Namespace, golden: Any, cases: list[Any]) -> int:
         from npfaceapi.conformance.report import to_dict
 
         _write(arguments.json, json.dumps(to_dict(report), indent=1) + "\n")
+    _write_pages(arguments, report)
+    return 0 if report.passed else 1
+
+
+def _write_pages(arguments: argparse.Namespace, report: Any) -> None:
+    from npfaceapi.conformance.html import to_html
+    from npfaceapi.conformance.report import to_junit
+
     if arguments.junit:
         _write(arguments.junit, to_junit(report))
     if arguments.html:
-        from npfaceapi.conformance.html import to_html
-
         _write(arguments.html, to_html(report))
+
+
+def _fuzz(arguments: argparse.Namespace) -> int:
+    from npfaceapi.conformance.drawing import KINDS
+    from npfaceapi.conformance.fuzz import examples_of, read_drawn, write_drawn
+    from npfaceapi.conformance.golden import GoldenCases
+    from npfaceapi.conformance.tolerance import grade_of
+
+    grade = grade_of(arguments.grade)
+    if grade.exact:
+        raise InvalidArgument("fuzz --grade: expected float32 or mixed, got exact: face-api.js was not asked what is drawn here")
+    levels = list(dict.fromkeys(kind.partition("/")[0] for kind in KINDS))
+    for level in arguments.level:
+        if level not in levels:
+            raise InvalidArgument(f"--level: expected one of {', '.join(levels)}, got {level!r}")
+    if arguments.examples < 1 or (arguments.seed is not None and not 0 <= arguments.seed < 2**32):
+        raise InvalidArgument(
+            f"expected --examples above 0 and --seed in 0..{2**32 - 1}, got {arguments.examples} and {arguments.seed}"
+        )
+    golden = GoldenCases(arguments.golden)
+    seed = int.from_bytes(os.urandom(4), "little") if arguments.seed is None else arguments.seed
+    names = examples_of(arguments.examples, arguments.case, arguments.level)
+    if not names:
+        chosen = " ".join([*arguments.case, *arguments.level])
+        raise InvalidArgument(f"expected --case and --level to match examples such as {next(iter(KINDS))}/0, got {chosen!r}")
+    if arguments.write:
+        folder = Path(arguments.write)
+        _check_folder(folder, golden.folder, arguments.overwrite)
+        count = write_drawn(folder, golden, seed, names, grade, arguments.format)
+        print(f"{folder}: questions.json and the inputs of {count} examples, seed {seed}")
+        print(f"write the answers to {folder / 'outputs'}/CASE/ANSWER.npy, then: npfaceapi conform fuzz --answers {folder}")
+        return 0
+    if arguments.answers:
+        seed, asked = read_drawn(Path(arguments.answers), grade)
+        names = [name for name in asked if name in names] if arguments.case or arguments.level else asked
+    return _judge_drawn(arguments, golden, seed, names, grade)
+
+
+def _judge_drawn(arguments: argparse.Namespace, golden: Any, seed: int, names: list[str], grade: Any) -> int:
+    from npfaceapi.conformance.folder import FolderPort
+    from npfaceapi.conformance.fuzz import fuzz
+    from npfaceapi.conformance.ports import BackendPort
+    from npfaceapi.conformance.report import to_dict
+    from npfaceapi.engines.dispatch import use_backend
+
+    _check_outputs(arguments, golden)
+    port = FolderPort(Path(arguments.answers)) if arguments.answers else _port(arguments, golden)
+    backend = arguments.backend
+    with use_backend(backend) if backend else nullcontext():
+        fuzzed = fuzz(
+            (lambda drawn: BackendPort(drawn, backend)) if backend else lambda _: port,
+            golden, seed, with_progress(names), grade, again=not arguments.answers,
+        )  # fmt: skip
+    port.close()
+    report = fuzzed.report
+    report.port = port.title
+    again = f"npfaceapi conform fuzz --seed {seed}" + (f" --grade {grade.name}" if grade.name != "float32" else "")
+    whom = f"--python {arguments.python}" if arguments.python else f"--backend {backend}" if backend else "…"
+    if arguments.program:
+        whom = f"-- {shlex.join(arguments.program[arguments.program[0] == '--' :])}"
+    if arguments.json != "-":
+        print_report(report, arguments.verbose)
+        for failure in fuzzed.failures:
+            print(f"smallest that fails of {failure.example.kind}, from {failure.name} ({failure.asked} asked):")
+            print("".join(f"  {line}\n" for line in (*failure.lines, failure.result.problem)), end="")
+            print(f"  again: {again} --case {failure.name} {whom}")
+        print(f"seed {seed}")
+    if arguments.json:
+        found = {**to_dict(report), "seed": seed, "smallest": [failure.to_dict() for failure in fuzzed.failures]}
+        _write(arguments.json, json.dumps(found, indent=1) + "\n")
+    _write_pages(arguments, report)
     return 0 if report.passed else 1
 
 
@@ -171,6 +288,7 @@ def _check_outputs(arguments: argparse.Namespace, golden: Any) -> None:
         *weights_read(arguments),
         arguments.xfail,
         getattr(arguments, "folder", None),
+        getattr(arguments, "answers", None),
         *getattr(arguments, "program", []),
     ]
     if getattr(arguments, "python", None):
@@ -217,7 +335,7 @@ def print_report(report: Any, each: bool = False) -> None:
     print(format_table(header, summary_rows(report), right=tuple(range(1, 8))))
     for result in report.results:
         shown = {"failed": "FAILED", "xpassed": "PASSED UNEXPECTEDLY", "xfailed": "failed as expected"}.get(result.status)
-        if shown is None and each:
+        if shown is None and (each or result.spender is not None):
             shown = result.status
         if shown is None:
             continue

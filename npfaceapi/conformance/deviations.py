@@ -11,6 +11,7 @@ import functools
 import hashlib
 import json
 import sys
+from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
@@ -35,7 +36,7 @@ def truth_of(case: Case, question: Question) -> dict[str, Array]:
     return values
 
 
-def measure(case: Case, question: Question) -> Deviations:
+def measure(case: Case, question: Question, evaluations: Sequence[str] = tuple(EVALUATIONS)) -> Deviations:
     """For each answer: its largest absolute value, and each evaluation's largest deviation from float64."""
     network, batch = network_of(case), question.inputs["batch"]
     graph = network.graph(*batch.shape[1:3])
@@ -44,18 +45,18 @@ def measure(case: Case, question: Question) -> Deviations:
     out: Deviations = {
         name: {"largest": float(np.abs(value).max(initial=0))} for name, value in zip(question.answers, truth, strict=True)
     }
-    for evaluation, values in evaluate(graph, network.tensors, nodes, batch):
+    for evaluation, values in evaluate(graph, network.tensors, nodes, batch, evaluations):
         for name, value, exact in zip(question.answers, values, truth, strict=True):
             out[name][evaluation] = float(np.abs(value.astype(np.float64) - exact).max(initial=0))
     return out
 
 
-def deviations_of(case: Case, question: Question) -> Deviations:
-    """The stored measurements of a golden case, or fresh ones if it is not among them."""
+def deviations_of(case: Case, question: Question, evaluations: Sequence[str] = tuple(EVALUATIONS)) -> Deviations:
+    """The stored measurements of a golden case, or fresh ones, of these evaluations, if it is not among them."""
     kept = _stored().get(case.name)
     if kept is not None and kept["digest"] == digest(case) and set(kept["answers"]) == set(question.answers):
         return {name: dict(zip(("largest", *EVALUATIONS), numbers, strict=True)) for name, numbers in kept["answers"].items()}
-    return measure(case, question)
+    return measure(case, question, evaluations)
 
 
 @functools.cache

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import hashlib
+import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -208,6 +210,12 @@ class GoldenCases:
             except WeightsError as error:
                 raise GoldenError(str(error)) from None
         return tensors
+
+    @property
+    def digest(self) -> str:
+        """A few digits that change when what is asked or expected changes, of the cases of bundled weights."""
+        cases = [(c.name, c.inputs, c.attributes, c.expected) for c in self.all_cases if c.set != "unbundled"]
+        return hashlib.sha256(json.dumps(sorted(cases, key=lambda case: case[0]), sort_keys=True).encode()).hexdigest()[:12]
 
     def has(self, name: str) -> bool:
         """Whether a tensor of that name is stored in the sets at hand."""

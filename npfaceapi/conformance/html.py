@@ -7,7 +7,7 @@ from html import escape
 
 from npfaceapi._version import __version__
 from npfaceapi.conformance.judge import Finding
-from npfaceapi.conformance.report import STATUSES, CaseResult, Report, case_lines, groups_of, look_at_first, summary_rows
+from npfaceapi.conformance.report import STATUSES, CaseResult, Report, case_lines, groups_of, look_at_first, spent, summary_rows
 from npfaceapi.output_files import generator
 
 __all__ = ["to_html"]
@@ -131,14 +131,19 @@ def _plot(result: CaseResult) -> str:
     if not findings:
         return ""
     worst = max(findings, key=lambda finding: finding.ratio)
-    high = max(4, 2 * math.ceil(math.log10(min(max(worst.ratio, 1.0), 1e12)) / 2))  # the highest power drawn; even
+    own = {layer.name: layer.own for layer in result.layers if layer.own is not None}
+    largest = max(worst.ratio, 1.0, *own.values())
+    high = max(4, 2 * math.ceil(math.log10(min(largest, 1e12)) / 2))  # the highest power drawn; even
     step = (_WIDTH - _LEFT - 10) / len(findings)
     bars = []
     for i, finding in enumerate(findings):
         ratio = math.inf if finding.problem and not finding.ratio else finding.ratio
         top, colour = _height(ratio, high), "bad" if finding.problem else "good"
-        place = f'x="{_LEFT + i * step + 1:.1f}" y="{top:.1f}" width="{max(step - 2, 1):.1f}" height="{max(_BELOW - top, 1):.1f}"'
+        x, width = _LEFT + i * step + 1, max(step - 2, 1)
+        place = f'x="{x:.1f}" y="{top:.1f}" width="{width:.1f}" height="{max(_BELOW - top, 1):.1f}"'
         bars.append(f'<rect {place} fill="var(--{colour})"><title>{escape(f"{finding.name}: {_ratio(finding)}")}</title></rect>')
+        if finding.name in own:
+            bars.append(_line(own[finding.name], high, "ink", ' stroke-width="3"', x, x + width))
     powers = range(_LOW, high + 1, 2)
     lines = "".join(_line(10.0**p, high, "line") for p in powers)
     labels = "".join(
@@ -147,10 +152,11 @@ def _plot(result: CaseResult) -> str:
     label = f"Error of each of {len(findings)} layers in units of its bound; the largest is {worst.ratio:.3g} in {worst.name}"
     limit = _line(1, high, "bad", ' stroke-dasharray="4 3"')
     drawing = f"{lines}{labels}{''.join(bars)}{limit}{_names([finding.name for finding in findings], step)}"
+    dashes = " The short lines are what a layer adds by itself." if own else ""
     return (
         f'<h3 class="{result.status}">{escape(result.name)}</h3>'
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(label)}">{drawing}</svg>'
-        f'<p class="soft">Logarithmic; above the dashed line is too much. {escape(label)}.</p>'
+        f'<p class="soft">Logarithmic; above the dashed line is too much. {escape(label)}.{dashes}</p>{_layer_table(result)}'
     )
 
 
@@ -163,14 +169,27 @@ def _names(names: list[str], step: float) -> str:
     return "".join(f'<text x="{x:.1f}" y="{_HEIGHT - 8}" text-anchor="{at}">{escape(name)}</text>' for name, x, at in places)
 
 
+def _layer_table(result: CaseResult) -> str:
+    if not result.layers:
+        return ""
+    header = ["layer", "largest error / bound", "95 %", "median", "by itself"]
+    rows = [
+        [f"<code>{escape(layer.name)}</code>", *(f"{value:.3g}" for value in (layer.largest, layer.high, layer.median)),
+         "" if layer.own is None else f"{layer.own:.3g}"]
+        for layer in result.layers
+    ]  # fmt: skip
+    head = escape(spent(result)) if result.spender is not None else "How the errors are spread"
+    return f"<details><summary>{head}</summary>{_table(header, rows, {1, 2, 3, 4})}</details>"
+
+
 def _height(ratio: float, high: int) -> float:
     power = math.log10(min(max(ratio, 10.0**_LOW), 10.0**high))
     return _BELOW - (power - _LOW) / (high - _LOW) * (_BELOW - _TOP)
 
 
-def _line(ratio: float, high: int, colour: str, more: str = "") -> str:
+def _line(ratio: float, high: int, colour: str, more: str = "", left: float = _LEFT, right: float = _WIDTH - 10) -> str:
     y = _height(ratio, high)
-    return f'<line x1="{_LEFT}" x2="{_WIDTH - 10}" y1="{y:.1f}" y2="{y:.1f}" stroke="var(--{colour})"{more}/>'
+    return f'<line x1="{left:.1f}" x2="{right:.1f}" y1="{y:.1f}" y2="{y:.1f}" stroke="var(--{colour})"{more}/>'
 
 
 def _power(power: int) -> str:

@@ -15,9 +15,12 @@ from npfaceapi.conformance.questions import ORDER
 from npfaceapi.conformance.tolerance import GRADES
 
 __all__ = [
-    "STATUSES", "CaseResult", "Report", "case_lines", "groups_of", "look_at_first", "summary_rows", "to_dict", "to_junit",
+    "FORMAT", "STATUSES", "CaseResult", "Layer", "Report", "case_lines", "groups_of", "look_at_first", "spent", "summary_rows",
+    "to_dict", "to_junit",
 ]  # fmt: skip
 
+#: Of the JSON report.
+FORMAT = 1
 MOST_AMBIGUOUS = 0.02  # of the faces
 #: What can come of a case.
 STATUSES = {
@@ -27,6 +30,25 @@ STATUSES = {
     "xfailed": "failed, as expected",
     "xpassed": "passed, though expected to fail",
 }
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The errors of one layer's output, in units of its bound.
+
+    Attributes
+    ----------
+    largest, high, median : float
+        The largest, the one that 95 % do not exceed, and the median.
+    own : float or None
+        The largest that the layer adds by itself, to the port's values before it; None where that was not looked into.
+    """
+
+    name: str
+    largest: float
+    high: float
+    median: float
+    own: float | None = None
 
 
 @dataclass
@@ -53,6 +75,8 @@ class CaseResult:
         The strictest grade, from float32 on, at which it passes; empty if none.
     below : list of str
         Of a failed case: what failed before at lower levels of the networks that it uses, a line each.
+    layers : list of Layer
+        Of a case of the level `taps`, in the order of execution.
     """
 
     name: str
@@ -68,7 +92,13 @@ class CaseResult:
     undiagnosed: str = ""
     passes_at: str = ""
     below: list[str] = field(default_factory=list)
+    layers: list[Layer] = field(default_factory=list)
     seconds: float = 0.0
+
+    @property
+    def spender(self) -> Layer | None:
+        """The layer that adds the largest error by itself, if that was looked into."""
+        return max((layer for layer in self.layers if layer.own is not None), key=lambda layer: layer.own or 0.0, default=None)
 
     @property
     def worst(self) -> Finding | None:
@@ -90,6 +120,7 @@ class Report:
     admits: str
     results: list[CaseResult] = field(default_factory=list)
     missing: int = 0  # golden cases that are not at hand
+    golden: str = ""  # which golden cases they are, all of them
     seconds: float = 0.0
     diagnosis_seconds: float = 0.0  # out of them
 
@@ -159,6 +190,8 @@ class Report:
 def case_lines(result: CaseResult) -> list[str]:
     """What is said of a failed case besides its problem."""
     lines = [f"first diverging layer: {result.first.name}"] if result.level == "taps" and result.first is not None else []
+    if result.spender is not None:
+        lines.append(spent(result))
     lines += [f"matches: {match.text}" for match in result.diagnosis]
     if result.undiagnosed:
         lines.append(f"diagnosis: {result.undiagnosed}")
@@ -172,6 +205,12 @@ def look_at_first(report: Report) -> list[str]:
     """The faults that were found, the most frequent first, each with the number of cases."""
     found = Counter(result.diagnosis[0].title for result in report.results if result.diagnosis)
     return [f"{title} ({count} case{'s' if count > 1 else ''})" for title, count in found.most_common()]
+
+
+def spent(result: CaseResult) -> str:
+    """The layer that adds most by itself, and the next one: what of their bounds, given the port's values before them."""
+    most = sorted((layer for layer in result.layers if layer.own is not None), key=lambda layer: -(layer.own or 0.0))[:2]
+    return "by itself: " + ", ".join(f"{layer.name} {layer.own:.3g} of its bound" for layer in most)
 
 
 def groups_of(report: Report) -> dict[str, list[CaseResult]]:
@@ -207,9 +246,10 @@ def _number(value: float | None) -> float | None:
 def to_dict(report: Report) -> dict[str, Any]:
     """The report as JSON values."""
     return {
-        "format": 1,
+        "format": FORMAT,
         "npfaceapi": __version__,
         "port": report.port,
+        "golden": report.golden,
         "grade": report.grade,
         "admits": report.admits,
         "passed": report.passed,
@@ -237,11 +277,17 @@ def to_dict(report: Report) -> dict[str, Any]:
                 "failed_below": result.below,
                 "passes_at": result.passes_at or None,
                 "seconds": round(result.seconds, 3),
+                "layers": [_layer(layer) for layer in result.layers],
                 "answers": [_answer(finding) for finding in result.findings],
             }
             for result in report.results
         ],
     }
+
+
+def _layer(layer: Layer) -> dict[str, Any]:
+    errors = {"largest": layer.largest, "95%": layer.high, "median": layer.median, "own": layer.own}
+    return {"name": layer.name, "error_in_bounds": {key: _number(value) for key, value in errors.items()}}
 
 
 def _answer(f: Finding) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -14,11 +13,12 @@ from npfaceapi.conformance.diagnosis import NOT_LOOKED_INTO, Diagnostician
 from npfaceapi.conformance.expected import Expected, expected_of, expected_of_resized, truth_for
 from npfaceapi.conformance.golden import Case, GoldenCases
 from npfaceapi.conformance.judge import Judgement, judge
+from npfaceapi.conformance.layers import layers_of
 from npfaceapi.conformance.ports import NotClaimed, PortFailed, Respondent, failure_of, patterns_match
 from npfaceapi.conformance.questions import ORDER, Question, answerable, question_of
 from npfaceapi.conformance.report import CaseResult, Report
 from npfaceapi.conformance.tolerance import GRADES, Grade
-from npfaceapi.conformance.xfail import ExpectedFailure
+from npfaceapi.conformance.xfail import ExpectedFailure, expected_failure
 from npfaceapi.errors import GoldenError, NpFaceApiError, one_line
 
 __all__ = ["chosen_cases", "not_at_hand", "run_case_on", "run_cases", "told_of_cases"]
@@ -68,15 +68,19 @@ def run_cases(
     grade: Grade,
     xfail: Sequence[ExpectedFailure] = (),
     diagnose: bool = True,
+    layers: bool = False,
 ) -> Report:
-    """Ask and judge all cases; a case that crashes, hangs or makes no sense fails, and the run goes on."""
+    """Ask and judge all cases; a case that crashes, hangs or makes no sense fails, and the run goes on.
+
+    `layers` asks for the own error of each layer in all cases of the level `taps`; without it, in those that fail.
+    """
     start = time.perf_counter()
-    report = Report(port.title, grade.name, grade.admits)
+    report = Report(port.title, grade.name, grade.admits, golden=golden.digest)
     diagnostician = Diagnostician(golden, grade) if diagnose else None
     failed: list[tuple[Case, CaseResult]] = []
     try:
         for case in cases:
-            result = run_case_on(port, golden, case, grade, diagnostician, failed)
+            result = run_case_on(port, golden, case, grade, diagnostician, failed, layers)
             if result.status == "failed":
                 failed.append((case, result))
             _expect(result, xfail)
@@ -95,8 +99,10 @@ def run_case_on(
     grade: Grade,
     diagnostician: Diagnostician | None = None,
     failed: Sequence[tuple[Case, CaseResult]] = (),
+    layers: bool = False,
+    hint: bool = True,
 ) -> CaseResult:
-    """Ask and judge one case; `failed` are those before it that did."""
+    """Ask and judge one case; `failed` are those before it that did, `hint` looks for the strictest grade that passes."""
     result = CaseResult(case.name, case.level, case.net)
     try:
         question = question_of(golden, case)
@@ -117,15 +123,21 @@ def run_case_on(
     try:
         with np.errstate(all="ignore"):
             truth = truth_for(golden, case, question) if not grade.is_stored else {}
-            expected = expected_of(golden, case, question, grade, truth)
+            expected = of_batch = expected_of(golden, case, question, grade, truth)
             judgement = judge(case, question, expected, answers, grade)
             if judgement.first is not None and case.level in ("raw", "taps") and not grade.is_stored:
                 expected, judgement = _resized_by_port(case, question, expected, answers, grade, judgement)
-            result.passes_at = _strictest_grade(golden, case, question, answers, grade, truth, judgement.first is None)
+            if hint:
+                result.passes_at = _strictest_grade(golden, case, question, answers, grade, truth, judgement.first is None)
     except Exception as error:
         return _damaged(result, error)
     result.findings, result.faces, result.ambiguous = judgement.findings, judgement.faces, judgement.ambiguous
     first = judgement.first
+    if case.level == "taps" and not grade.exact:
+        with np.errstate(all="ignore"):
+            wanted = layers or (first is not None and diagnostician is not None)
+            wanted = wanted and expected is of_batch  # of a port that resizes the pictures itself the batch is not known
+            result.layers = layers_of(case, question, expected, answers, wanted)
     if first is not None:
         more = sum(finding.problem != "" for finding in result.findings) - 1
         _failed(result, f"{first.name}: {first.problem}{f' ({more} more)' if more else ''}")
@@ -188,9 +200,8 @@ def _failed(result: CaseResult, problem: str) -> CaseResult:
 
 
 def _expect(result: CaseResult, xfail: Sequence[ExpectedFailure]) -> None:
-    for line in xfail:
-        if fnmatch.fnmatchcase(result.name, line.pattern) and result.status in ("passed", "failed"):
-            what = f"; {result.problem}" if result.problem else ""
-            result.status = "xfailed" if result.status == "failed" else "xpassed"
-            result.problem = f"{line.reason}{what}"
-            return
+    line = expected_failure(result.name, xfail)
+    if line is not None and result.status in ("passed", "failed"):
+        what = f"; {result.problem}" if result.problem else ""
+        result.status = "xfailed" if result.status == "failed" else "xpassed"
+        result.problem = f"{line.reason}{what}"

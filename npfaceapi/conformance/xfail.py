@@ -14,7 +14,7 @@ from pathlib import Path
 
 from npfaceapi.errors import InvalidArgument
 
-__all__ = ["ExpectedFailure", "read_xfail"]
+__all__ = ["ExpectedFailure", "expected_failure", "read_xfail"]
 
 
 @dataclass(frozen=True)
@@ -50,3 +50,8 @@ def read_xfail(path: str, names: Sequence[str]) -> list[ExpectedFailure]:
             raise InvalidArgument(f"{path}, line {number}: expected a pattern that matches a golden case, got {pattern!r}")
         found.append(ExpectedFailure(pattern, reason.strip()))
     return found
+
+
+def expected_failure(name: str, lines: Sequence[ExpectedFailure]) -> ExpectedFailure | None:
+    """The first line that a case's name matches."""
+    return next((line for line in lines if fnmatch.fnmatchcase(name, line.pattern)), None)

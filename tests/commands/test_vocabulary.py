@@ -67,8 +67,8 @@ def test_an_option_means_one_thing_in_all_commands():
     assert takers["--all"] == ["bench"]
     assert takers["--net"] == ["inspect", "bench"]
     assert takers["--size"] == ["show", "plan", "export", "bench"]
-    assert takers["--case"] == takers["--golden"] == ["verify", "conform inputs", "conform check", "conform run"]
-    assert takers["--verbose"] == ["verify", "conform check", "conform run"]
+    assert takers["--case"] == takers["--golden"] == ["verify", *(f"conform {c}" for c in ("inputs", "check", "run", "fuzz"))]
+    assert takers["--verbose"] == ["verify", *(f"conform {c}" for c in ("check", "run", "fuzz", "compare"))]
 
 
 def test_what_stands_for_one_thing_has_one_name():

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import shlex
 import subprocess
 import sys
+import textwrap
 
 import pytest
 
 from helpers import ROOT
 from npfaceapi.cli import main
+from npfaceapi.conformance.compare import CHANGES
 from npfaceapi.conformance.questions import ORDER
 from npfaceapi.conformance.tolerance import GRADES
 
@@ -81,3 +84,28 @@ def test_every_level_and_grade_is_described():
 @pytest.mark.parametrize("link", re.findall(r"\]\((?!http)([^)#]+)\)", PAGE))
 def test_links_lead_somewhere(link):
     assert (ROOT / "docs" / link).exists()
+
+
+@pytest.mark.slow
+def test_the_ways_into_a_test_runner(here):
+    """The two indented examples, with a port of one operation, as files of a porter."""
+    examples = re.findall(r"(?:^|\n)\n((?:    .*\n|\n)*?    .*(?:pytest_cases|conformance_tests)\(Port.*\n(?:    .*\n)*)", PAGE)
+    assert len(examples) == 2
+    (here / "my_port.py").write_text("class Port:\n    def run(self, network, batch):\n        return {}\n")
+    (here / "xfail.txt").write_text("raw/* nothing is ported\n")
+    for i, example in enumerate(examples):
+        (here / f"test_{i}.py").write_text(textwrap.dedent(example))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "rnet"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert re.search(r"\b8 xfailed in", done.stdout, re.MULTILINE), done.stdout
+
+
+def test_every_change_of_a_comparison_is_described():
+    table = PAGE.partition("## Two reports")[2].partition("## ")[0]
+    assert all(re.search(rf"^\|.*\b{change}\b.*\|.*\|$", table, re.MULTILINE) for change in CHANGES if change != "same")

@@ -1,0 +1,265 @@
+"""New inputs for a port, drawn from a seed, with the truth from the float64 reference and the bounds of the golden cases.
+
+An example becomes a golden case of its own (`Drawn`), so that it is asked and judged as those are.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from npfaceapi._version import __version__
+from npfaceapi.conformance.drawing import KINDS, Example, draw
+from npfaceapi.conformance.folder import write_questions
+from npfaceapi.conformance.golden import Case, GoldenCases
+from npfaceapi.conformance.levels import run_case
+from npfaceapi.conformance.ports import Respondent, patterns_match
+from npfaceapi.conformance.questions import question_of
+from npfaceapi.conformance.report import CaseResult, Report
+from npfaceapi.conformance.runner import run_case_on
+from npfaceapi.conformance.shrink import shrunk
+from npfaceapi.conformance.tensor_files import BadAnswer, read_json
+from npfaceapi.conformance.tolerance import Grade, grade_of
+from npfaceapi.engines.dispatch import use_backend
+from npfaceapi.errors import InvalidArgument, NpFaceApiError
+from npfaceapi.output_files import write_whole
+
+__all__ = ["Drawn", "Failure", "Fuzzed", "examples_of", "fuzz", "read_drawn", "write_drawn"]
+
+Array = np.ndarray[Any, Any]
+_RECORD = "fuzz.json"
+#: How many seconds are spent on making one failure small.
+PATIENCE = 20.0
+
+
+class Drawn(GoldenCases):
+    """One example as a folder of golden cases with a single case."""
+
+    def __init__(self, golden: GoldenCases, name: str, example: Example) -> None:
+        # not the constructor of GoldenCases: nothing is read
+        self.tolerances, self.sets, self.folder, self.weights_folder = golden.tolerances, {"drawn"}, golden.folder, ""
+        self.example, self._inputs = example, list(example.inputs)
+        case = Case(name, example.level, "drawn", [], example.net, [], example.attributes)
+        with use_backend("reference64"), np.errstate(all="ignore"):
+            self._truth = run_case(case, self._truth_inputs(example))
+        kinds, expected = _kinds_of(golden, example), []
+        for answer, value in self._truth.items():
+            kind = kinds.get(answer, kinds.get("crop_0", "exact"))
+            expected.append({"name": answer, "kind": kind, **self._stored(answer, kind, value, example.level)})
+        self.case = Case(name, example.level, "drawn", expected, example.net, [], example.attributes)
+        self.all_cases = self.cases = [self.case]
+        self.without_weights: list[Case] = []
+        self.missing = 0
+
+    @staticmethod
+    def _truth_inputs(example: Example) -> list[Array]:
+        narrow = example.level == "decode"  # decoding computes in the numbers that it is given
+        return [x.astype(np.float64) if narrow and x.dtype == np.float32 else x for x in example.inputs]
+
+    @staticmethod
+    def _stored(answer: str, kind: str, value: Any, level: str) -> dict[str, Any]:
+        if kind == "json":
+            return {"value": json.loads(json.dumps(value))}
+        return {} if level in ("operations", "raw") else {"tensor": answer}  # those are computed where they are judged
+
+    def inputs(self, case: Case) -> list[Array]:
+        return self._inputs
+
+    def has(self, name: str) -> bool:
+        return name in self._truth
+
+    def tensor(self, name: str) -> Array:
+        return np.asarray(self._truth[name])
+
+
+def _kinds_of(golden: GoldenCases, example: Example) -> dict[str, str]:
+    """The kind of tolerance of each answer, as golden cases of that sort have it."""
+    wanted = _sort(example.level, example.net, example.attributes)
+    return {
+        entry["name"]: entry["kind"]
+        for case in golden.all_cases
+        if _sort(case.level, case.net, case.attributes) == wanted
+        for entry in case.expected
+    }
+
+
+def _sort(level: str, net: str, attributes: dict[str, Any]) -> tuple[Any, ...]:
+    return level, net, attributes.get("op"), attributes.get("stage")
+
+
+@dataclass
+class Failure:
+    """A failure made small: the smallest example found that fails, how it does, and how many were asked for that."""
+
+    name: str
+    example: Example
+    result: CaseResult
+    asked: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """What the example is and how it fails, as JSON values."""
+        return {"case": self.name, "example": self.lines, "problem": self.result.problem, "asked": self.asked}
+
+    @property
+    def lines(self) -> list[str]:
+        """What the example is, an input or attribute a line."""
+        attributes = {key: value for key, value in self.example.attributes.items() if key not in ("op", "labels")}
+        told = [f"attributes {json.dumps(attributes)}"] if attributes else []
+        return told + [f"input {_shown(x, self.example.calm)}" for x in self.example.inputs]
+
+
+def _shown(x: Array, calm: float) -> str:
+    head = f"{x.dtype}{list(x.shape)}"
+    if x.size <= 16:
+        return f"{head} {json.dumps(x.tolist())}"
+    most = calm if (x == calm).sum() * 2 > x.size else float(np.median(x))
+    others = np.argwhere(x != most)
+    if len(others) > 8:
+        return f"{head} in {x.min():.9g}..{x.max():.9g}"
+    places = "".join(f", {x[tuple(at)]:.9g} at {at.tolist()}" for at in others)
+    return f"{head} of {most:.9g}{places}"
+
+
+@dataclass
+class Fuzzed:
+    """What came of a run: the report of all examples, and the failures made small, one a kind."""
+
+    seed: int
+    report: Report
+    failures: list[Failure] = field(default_factory=list)
+
+
+def examples_of(count: int, patterns: Sequence[str] = (), levels: Sequence[str] = ()) -> list[str]:
+    """The names of examples, LEVEL/WHAT/NUMBER: `count` of those that match, of all kinds in turn.
+
+    A pattern that is a whole name gives that example, whatever its number.
+    """
+    named = [pattern for pattern in patterns if _number_of(pattern) is not None]
+    names = (f"{kind}/{number}" for number in range(count) for kind in KINDS if not levels or kind.partition("/")[0] in levels)
+    others = [pattern for pattern in patterns if pattern not in named]
+    drawn = (name for name in names if (others or not named) and patterns_match(name, others))
+    return [*named, *itertools.islice(drawn, count)]
+
+
+def _number_of(name: str) -> int | None:
+    """The number in the name of an example; None for what is no such name."""
+    kind, _, number = name.rpartition("/")
+    return int(number) if kind in KINDS and number.isascii() and number.isdecimal() and len(number) < 10 else None
+
+
+def drawn_examples(golden: GoldenCases, seed: int, names: Iterable[str], grade: Grade) -> Iterator[Drawn]:
+    """The examples of those names as cases, one after the other."""
+    for name in names:
+        kind, _, number = name.rpartition("/")
+        yield Drawn(golden, name, draw(kind, seed, int(number), narrow=grade.mixed))
+
+
+def fuzz(
+    ask: Callable[[Drawn], Respondent], golden: GoldenCases, seed: int, names: Iterable[str], grade: Grade, again: bool = True
+) -> Fuzzed:
+    """Ask and judge examples; make the first failure of each kind small, if the port can be asked again.
+
+    Parameters
+    ----------
+    ask : callable
+        Gives the port that answers an example.
+    names : iterable of str
+        As `examples_of` gives them.
+    again : bool
+        Whether the port answers questions that were not asked before.
+    """
+    start = time.perf_counter()
+    fuzzed = Fuzzed(seed, Report("", grade.name, grade.admits, golden=f"examples of seed {seed}, npfaceapi {__version__}"))
+    failed: dict[str, tuple[Drawn, CaseResult]] = {}
+    for drawn in drawn_examples(golden, seed, names, grade):
+        result = _judged(ask(drawn), drawn, grade)
+        fuzzed.report.results.append(result)
+        if result.status == "failed":
+            failed.setdefault(drawn.example.kind, (drawn, result))
+    for drawn, result in failed.values() if again else ():
+        fuzzed.failures.append(_small(ask, golden, drawn, result, grade))
+    fuzzed.report.seconds = time.perf_counter() - start
+    return fuzzed
+
+
+def _judged(port: Respondent, drawn: Drawn, grade: Grade) -> CaseResult:
+    with np.errstate(all="ignore"):
+        result = run_case_on(port, drawn, drawn.case, grade, hint=False)
+    if result.status == "passed" and result.ambiguous:  # what is drawn lies exactly on a threshold, or far from it
+        face, reason = next(iter(result.ambiguous.items()))
+        result.status, result.problem = "failed", f"expected faces above the threshold in their order; face {face}: {reason}"
+    return result
+
+
+def _small(ask: Callable[[Drawn], Respondent], golden: GoldenCases, drawn: Drawn, result: CaseResult, grade: Grade) -> Failure:
+    """The smallest example that still fails, in the same answer, as far as time allows."""
+    where, asked, end = _where(result), 0, time.perf_counter() + PATIENCE
+
+    def fails(example: Example) -> bool:
+        nonlocal asked, result
+        if time.perf_counter() > end:
+            return False
+        try:
+            smaller = Drawn(golden, drawn.case.name, example)
+        except (NpFaceApiError, ArithmeticError, LookupError, TypeError, ValueError):
+            return False  # it makes no sense any more
+        asked += 1
+        found = _judged(ask(smaller), smaller, grade)
+        if found.status == "failed" and _where(found) == where:
+            result = found
+            return True
+        return False
+
+    smallest = shrunk(drawn.example, fails)
+    return Failure(drawn.case.name, smallest, result, asked)
+
+
+def _where(result: CaseResult) -> str:
+    """The first answer that fails; empty where there is none, as of a crash."""
+    return "" if result.first is None else result.first.name
+
+
+# ------------------------------------------------------------------ a folder of questions
+
+
+def write_drawn(folder: Path, golden: GoldenCases, seed: int, names: Sequence[str], grade: Grade, form: str) -> int:
+    """Write the questions of examples into a folder, as `npfaceapi conform inputs` does, and what draws them again."""
+    drawn = drawn_examples(golden, seed, names, grade)
+    count = write_questions(folder, (question_of(one, one.case) for one in drawn), form)
+    record = {"npfaceapi": __version__, "seed": seed, "grade": grade.name, "names": list(names)}
+    write_whole(folder / _RECORD, json.dumps(record) + "\n")
+    return count
+
+
+def read_drawn(folder: Path, grade: Grade) -> tuple[int, list[str]]:
+    """The seed and the names of the examples whose questions were written into a folder.
+
+    Raises
+    ------
+    InvalidArgument
+        The folder was not written by `npfaceapi conform fuzz --write`, for this kind of grade, with this version.
+    """
+    file = folder / _RECORD
+    if not file.is_file():
+        raise InvalidArgument(f"{folder}: expected a folder that npfaceapi conform fuzz --write wrote, got none")
+    try:
+        record = read_json(file)
+        version, seed, names, drawn_for = (record[key] for key in ("npfaceapi", "seed", "names", "grade"))
+        good = isinstance(seed, int) and isinstance(names, list) and all(_number_of(str(name)) is not None for name in names)
+    except (BadAnswer, KeyError, TypeError):
+        good = False
+    if not good:
+        raise InvalidArgument(f"{file}: expected what npfaceapi conform fuzz --write writes, got something else: write it again")
+    if version != __version__ or grade_of(drawn_for).mixed != grade.mixed:
+        raise InvalidArgument(
+            f"{file}: expected questions of npfaceapi {__version__} for the grade {grade.name}, got some of {version} for "
+            f"{drawn_for}: write them again"
+        )
+    return seed, names
