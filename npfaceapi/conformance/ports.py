@@ -23,7 +23,7 @@ from npfaceapi.conformance.levels import run_case
 from npfaceapi.conformance.port_errors import NotClaimed, PortFailed
 from npfaceapi.conformance.questions import Question, stated_weights
 from npfaceapi.engines.dispatch import use_backend
-from npfaceapi.errors import InvalidArgument, one_line
+from npfaceapi.errors import InvalidArgument, NpFaceApiError, one_line
 from npfaceapi.networks.registry import bundled_names
 
 __all__ = ["BackendPort", "NotClaimed", "Port", "PortFailed", "PythonPort", "Respondent", "failure_of", "load_python_port"]
@@ -174,6 +174,8 @@ def failure_of(error: BaseException) -> PortFailed:
     frames = traceback.extract_tb(trace)
     own = [frame for frame in frames if Path(frame.filename).parent == Path(frames[0].filename).parent]
     place = f" ({Path(own[-1].filename).name}, line {own[-1].lineno}, in {own[-1].name})" if own else ""
+    if isinstance(error, NpFaceApiError):  # says itself what is wrong, with what
+        place = ""
     text = "".join(traceback.format_exception(error.with_traceback(trace)))
     return PortFailed(one_line(f"{type(error).__name__}: {error}") + place, text)
 

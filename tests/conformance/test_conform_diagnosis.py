@@ -19,8 +19,6 @@ from npfaceapi.conformance.report import case_lines, to_dict, to_junit
 from npfaceapi.conformance.runner import run_case_on, run_cases
 from npfaceapi.conformance.tolerance import GRADES
 
-pytestmark = pytest.mark.xdist_group("diagnosis")
-
 GOLDEN = GoldenCases()
 FLOAT32 = GRADES["float32"]
 

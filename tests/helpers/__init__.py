@@ -18,6 +18,7 @@ WEIGHTS = os.environ.get(f"{VARIABLE}_OF_TESTS")
 
 #: Files whose tests share something costly: under `pytest -n`, one process runs all of such a file.
 TOGETHER = {
+    "tests/conformance/test_conform_diagnosis.py",
     "tests/conformance/test_conform_faults.py",
     "tests/docs/test_architecture.py",
     "tests/inspection/test_browser.py",
