@@ -26,7 +26,7 @@ CENTRED = ("face_landmark_68_net", "face_landmark_68_tiny_net", "face_recognitio
 def structure_of(network):
     """The graphs of a network, as the command line shows them."""
     command = [sys.executable, "-m", "npfaceapi", "show", network, "--format", "json"]
-    return json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True).stdout)[0]
+    return json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True).stdout)["graphs"][0]
 
 
 def model_of(network):
