@@ -58,6 +58,11 @@ class Match:
     after: float
 
     @property
+    def is_clear(self) -> bool:
+        """Whether hardly any error is left, so that no other fault need be tried."""
+        return self.after * _CLEARLY <= min(self.before, 1.0)
+
+    @property
     def text(self) -> str:
         if np.isinf(self.before):
             return f"{self.title} (shapes agree, error {self.after:.1e})"
@@ -161,13 +166,17 @@ class Diagnostician:
         if case.level != "taps":
             # where networks run, a search to the end is dear; elsewhere faults that look alike are all named
             stop = case.level in ("raw", "chain")
-            matches = self._matches(expected, answers, _tried(in_time(faults), case, question), stop)
-            return matches or self._matches(expected, answers, in_time(_briefly(self._searched(case, question))), stop=True)
+            found = self._matches(expected, answers, _tried(in_time(faults), case, question), stop)
+            return found or self._matches(expected, answers, in_time(_briefly(self._searched(case, question))), stop=True)
         until = _until_first(expected, answers)
         first = replace(question, answers=[one.name for one in until])
-        likely = {match.name for match in self._matches(until, answers, _tried(in_time(faults), case, first))}
-        rest = (fault for fault in faults if fault.name in likely)
-        matches = self._matches(expected, answers, _tried(in_time(rest), case, question), stop=True)
+        matches: list[Match] = []
+        for fault in in_time(faults):
+            if self._matches(until, answers, _tried([fault], case, first)):
+                matches += self._matches(expected, answers, _tried([fault], case, question))
+                if matches and matches[-1].is_clear:
+                    break
+        matches.sort(key=lambda match: match.after)
         matches = matches or self._in_one_layer(case, first, until, answers, in_time(faults))
         return matches or self._matches(until, answers, in_time(_briefly(self._searched(case, first, until[-1].name))), stop=True)
 
@@ -204,7 +213,7 @@ class Diagnostician:
             effect = _error_of(expected, faulty)
             if near and (effect * 2 > before > after * 2 if np.isfinite(before) else np.isinf(effect)):
                 matches.append((ratio, Match(fault.name, fault.title + where, before, after)))
-                if stop and ratio <= 1 and after * _CLEARLY <= before:
+                if stop and ratio <= 1 and matches[-1][1].is_clear:
                     break
         matches.sort(key=lambda pair: pair[0])
         best: dict[str, Match] = {}  # of variants of one fault
