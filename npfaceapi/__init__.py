@@ -35,6 +35,7 @@ The tools upon the library, which never imports them:
     inspection/      a page of everything that the networks see and compute for a photo
     conformance/     the golden cases; judge ports and our own backends, find faults
     benchmark/       speed, memory and accuracy, against other engines
+    evaluation/      how good the answers are, on public data and on people of one's own
     _pyinstaller/    what a program built with PyInstaller needs
     commands/        the commands, a file each
     cli.py           the command line
@@ -58,9 +59,12 @@ _NAMES = {
         "BackendUnavailable", "DeviceError", "FetchError", "GoldenError", "ImageError", "ImageNotFoundError", "InvalidArgument",
         "InvalidType", "NpFaceApiError", "PhotoWarning", "WeightsError",
     ),
+    "evaluation.calibrating": ("calibrate",),
+    "evaluation.evaluating": ("evaluate",),
     "export.files": ("export_net",),
     "export.onnx_model": ("to_onnx",),
     "faces.boxes": ("inverse_sigmoid", "iou", "non_max_suppression", "shuffle_array", "sigmoid"),
+    "faces.calibration": ("Calibration", "Estimate"),
     "faces.geometry": ("BoundingBox", "Box", "Dimensions", "LabeledBox", "Point", "PredictedBox", "Rect", "min_bbox"),
     "faces.landmarks": ("FaceLandmarks", "FaceLandmarks5", "FaceLandmarks68"),
     "faces.matcher": ("FaceMatch", "FaceMatcher", "LabeledFaceDescriptors", "euclidean_distance"),
@@ -94,6 +98,7 @@ _NAMES = {
     "networks.ssd_mobilenetv1": ("FaceDetectionNet", "SsdMobilenetv1"),
     "networks.tiny_face_detector": ("TinyFaceDetector",),
     "networks.tiny_yolov2": ("TinyYolov2",),
+    "photos.chips": ("extract_face_chip",),
     "photos.fetch": ("fetch_image", "fetch_json", "fetch_net_weights", "fetch_or_throw"),
     "photos.limits": ("set_max_megapixels",),
     "photos.loading": ("load_image",),

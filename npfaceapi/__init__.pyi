@@ -26,6 +26,12 @@ from npfaceapi.errors import (
     PhotoWarning as PhotoWarning,
     WeightsError as WeightsError,
 )
+from npfaceapi.evaluation.calibrating import (
+    calibrate as calibrate,
+)
+from npfaceapi.evaluation.evaluating import (
+    evaluate as evaluate,
+)
 from npfaceapi.export.files import (
     export_net as export_net,
 )
@@ -38,6 +44,10 @@ from npfaceapi.faces.boxes import (
     non_max_suppression as non_max_suppression,
     shuffle_array as shuffle_array,
     sigmoid as sigmoid,
+)
+from npfaceapi.faces.calibration import (
+    Calibration as Calibration,
+    Estimate as Estimate,
 )
 from npfaceapi.faces.geometry import (
     BoundingBox as BoundingBox,
@@ -156,6 +166,9 @@ from npfaceapi.networks.tiny_face_detector import (
 )
 from npfaceapi.networks.tiny_yolov2 import (
     TinyYolov2 as TinyYolov2,
+)
+from npfaceapi.photos.chips import (
+    extract_face_chip as extract_face_chip,
 )
 from npfaceapi.photos.fetch import (
     fetch_image as fetch_image,

@@ -27,6 +27,8 @@ __all__ = ["main"]
 _COMMANDS = {
     "analyze": "detect the faces of photos: box, landmarks, expression, age, gender, descriptor",
     "match": "tell which known person each face of some photos is",
+    "evaluate": "measure how good the answers are, on public data sets or a folder of known people",
+    "calibrate": "measure what distances mean for people of your own, for match --calibration",
     "show": "print the layers of a network, as a table, as data or as a picture",
     "plan": "print what the fast engine makes of a network: fused steps with shapes, cost and time here",
     "inspect": "look inside the networks at work on a photo: one HTML page with everything they see and compute",

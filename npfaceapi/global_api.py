@@ -13,6 +13,7 @@ import numpy as np
 
 from npfaceapi import nets
 from npfaceapi.errors import InvalidArgument, shown
+from npfaceapi.faces.alignment import Similarity
 from npfaceapi.networks.face_recognition_net import FaceRecognitionNet
 from npfaceapi.networks.mtcnn import Mtcnn
 from npfaceapi.networks.options import MtcnnOptions, SsdMobilenetv1Options, TinyFaceDetectorOptions, TinyYolov2Options
@@ -20,6 +21,7 @@ from npfaceapi.networks.registry import bundled_names, proper
 from npfaceapi.networks.ssd_mobilenetv1 import SsdMobilenetv1
 from npfaceapi.networks.tiny_face_detector import TinyFaceDetector
 from npfaceapi.networks.tiny_yolov2 import TinyYolov2
+from npfaceapi.photos.chips import resample
 from npfaceapi.photos.net_input import resize_bilinear
 from npfaceapi.tasks import detect_all_faces
 
@@ -336,7 +338,9 @@ def warmup(names: Iterable[str] | None = None) -> None:
     """
     if names is None:
         names = bundled_names()
-    resize_bilinear(np.zeros((2, 2, 3), np.uint8), (1, 1))
+    photo = np.zeros((2, 2, 3), np.uint8)
+    resize_bilinear(photo, (1, 1))
+    resample([photo], [Similarity(1 + 0j, 0j)], 1)
     for name in [names] if isinstance(names, str) else names:
         if name not in nets.__all__:
             raise InvalidArgument(f"warmup: expected names out of {', '.join(nets.__all__)}, got {shown(name)}")

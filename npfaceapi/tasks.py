@@ -13,10 +13,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Generator, Iterator, Sequence, Sized
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, SupportsIndex, TypeAlias, TypeVar, cast, overload
 
+import numpy as np
+
 from npfaceapi import nets
-from npfaceapi.errors import InvalidArgument, InvalidType
+from npfaceapi.errors import InvalidArgument, InvalidType, shown
+from npfaceapi.faces.alignment import ALIGNMENTS, CHIP_SIZE, chip_similarity
 from npfaceapi.faces.detection import seen_in
 from npfaceapi.faces.geometry import Box
 from npfaceapi.faces.points import as_flag
@@ -24,9 +28,13 @@ from npfaceapi.faces.results import FaceDetection, FaceResult, Faces, extend_wit
 from npfaceapi.locks import ForkSafeLock
 from npfaceapi.networks.options import FaceDetectionOptions, MtcnnOptions, SsdMobilenetv1Options, TinyYolov2Options
 from npfaceapi.networks.registry import detector_of
+from npfaceapi.photos.chips import resample
 from npfaceapi.photos.many import MAX_CROPS, MAX_PHOTOS, by_chunks, each_photo
 from npfaceapi.photos.net_input import NetInput, Photo, Photos, Pixels, pixel_rect
 from npfaceapi.photos.source import PhotoSource
+
+if TYPE_CHECKING:
+    from npfaceapi.faces.landmarks import FaceLandmarks68
 
 __all__ = [
     "ComposableTask",
@@ -74,14 +82,17 @@ class ComposableTask(Generic[Result_co, Extended_co]):
         """Add age and gender, from the aligned crop, or that of the detection if not aligned."""
         return self._with(AGE_AND_GENDER)
 
-    def _with_descriptors(self, name: str) -> ComposableTask[Extended_co, Extended_co]:
+    def _with_descriptors(self, name: str, alignment: str, average_mirror: bool) -> ComposableTask[Extended_co, Extended_co]:
+        if alignment not in ALIGNMENTS:
+            raise InvalidArgument(f"{name}: expected an alignment out of {', '.join(ALIGNMENTS)}, got {shown(alignment)}")
+        average_mirror = as_flag(average_mirror, f"{name}: average_mirror")
         if FACE_LANDMARKS not in self.steps and TINY_FACE_LANDMARKS not in self.steps:
             raise InvalidArgument(f"{name}: expected a task with landmarks, got {self!r}: call .with_face_landmarks() first")
-        return self._with(FACE_DESCRIPTORS)
+        return self._with(DESCRIPTOR_STEPS[alignment, average_mirror])
 
     def _with(self, step: Step) -> ComposableTask[Extended_co, Extended_co]:
-        if step in self.steps:
-            raise InvalidArgument(f"with_{step}: expected to be called once, got {self!r}, which has it")
+        if any(step.kind == other.kind for other in self.steps):
+            raise InvalidArgument(f"with_{step.kind}: expected to be called once, got {self!r}, which has it")
         extended = type(self)(self.photo, self.options, (*self.steps, step))
         return cast("ComposableTask[Extended_co, Extended_co]", extended)
 
@@ -149,11 +160,26 @@ class DetectAllFacesTask(ComposableTask[Result_co, Extended_co]):
         def with_face_landmarks(self, use_tiny_landmark_net: bool = False) -> DetectAllFacesTask[Extended_co, Extended_co]: ...
         def with_face_expressions(self) -> DetectAllFacesTask[Extended_co, Extended_co]: ...
         def with_age_and_gender(self) -> DetectAllFacesTask[Extended_co, Extended_co]: ...
-        def _with_descriptors(self, name: str) -> DetectAllFacesTask[Extended_co, Extended_co]: ...
+        def _with_descriptors(
+            self, name: str, alignment: str, average_mirror: bool
+        ) -> DetectAllFacesTask[Extended_co, Extended_co]: ...
 
-    def with_face_descriptors(self) -> DetectAllFacesTask[Extended_co, Extended_co]:
-        """Add the 128-number descriptor of each face; needs landmarks."""
-        return self._with_descriptors("with_face_descriptors")
+    def with_face_descriptors(
+        self, alignment: str = "face-api", average_mirror: bool = False
+    ) -> DetectAllFacesTask[Extended_co, Extended_co]:
+        """Add the 128-number descriptor of each face; needs landmarks.
+
+        Parameters
+        ----------
+        alignment : "face-api" or "dlib"
+            Cut the face out as face-api.js does, in an upright square, or turned and scaled as the network was trained
+            (see `extract_face_chip`), which tells people apart better.
+        average_mirror : bool
+            Take the mean of the descriptors of the face and of its mirror image; twice the time.
+
+        Compare only descriptors that were made the same way.
+        """
+        return self._with_descriptors("with_face_descriptors", alignment, average_mirror)
 
     def run(self) -> Result_co:
         """The faces: `FaceDetection`s without further steps, else `FaceResult`s; a list of such lists for a list of photos."""
@@ -188,11 +214,26 @@ class DetectSingleFaceTask(ComposableTask[Result_co, Extended_co]):
         def with_face_landmarks(self, use_tiny_landmark_net: bool = False) -> DetectSingleFaceTask[Extended_co, Extended_co]: ...
         def with_face_expressions(self) -> DetectSingleFaceTask[Extended_co, Extended_co]: ...
         def with_age_and_gender(self) -> DetectSingleFaceTask[Extended_co, Extended_co]: ...
-        def _with_descriptors(self, name: str) -> DetectSingleFaceTask[Extended_co, Extended_co]: ...
+        def _with_descriptors(
+            self, name: str, alignment: str, average_mirror: bool
+        ) -> DetectSingleFaceTask[Extended_co, Extended_co]: ...
 
-    def with_face_descriptor(self) -> DetectSingleFaceTask[Extended_co, Extended_co]:
-        """Add the 128-number descriptor; needs landmarks."""
-        return self._with_descriptors("with_face_descriptor")
+    def with_face_descriptor(
+        self, alignment: str = "face-api", average_mirror: bool = False
+    ) -> DetectSingleFaceTask[Extended_co, Extended_co]:
+        """Add the 128-number descriptor; needs landmarks.
+
+        Parameters
+        ----------
+        alignment : "face-api" or "dlib"
+            Cut the face out as face-api.js does, in an upright square, or turned and scaled as the network was trained
+            (see `extract_face_chip`), which tells people apart better.
+        average_mirror : bool
+            Take the mean of the descriptors of the face and of its mirror image; twice the time.
+
+        Compare only descriptors that were made the same way.
+        """
+        return self._with_descriptors("with_face_descriptor", alignment, average_mirror)
 
     def _faces(self, net_input: NetInput) -> list[list[FaceDetection]]:
         return [[max(faces, key=lambda face: face.score)] if faces else [] for faces in super()._faces(net_input)]
@@ -294,17 +335,42 @@ def _add_age_and_gender(faces: FacesInProgress) -> None:
         face.result = dataclasses.replace(face.result, age=p.age, gender=p.gender, gender_probability=p.gender_probability)
 
 
-def _add_descriptors(faces: FacesInProgress) -> None:
-    for face, descriptor in _predict(faces, FaceInProgress.descriptor_rect, nets.face_recognition_net.compute_face_descriptor):
+def _add_descriptors(faces: FacesInProgress, average_mirror: bool = False) -> None:
+    for chunk, crops in faces.cut(FaceInProgress.descriptor_rect):
+        _describe(chunk, crops, average_mirror)
+
+
+def _add_descriptors_of_chips(faces: FacesInProgress, average_mirror: bool = False) -> None:
+    """The chips of some faces at a time, so that memory is bounded."""
+    for at in range(0, len(faces), MAX_CROPS):
+        chunk = [face for face in faces[at : at + MAX_CROPS] if face.result.landmarks is not None]
+        places = [chip_similarity(cast("FaceLandmarks68", face.result.landmarks)) for face in chunk]
+        if chunk:
+            chips = resample([face.image for face in chunk], places, CHIP_SIZE)
+            _describe(chunk, NetInput.of_pixels(list(chips)), average_mirror)
+
+
+def _describe(faces: list[FaceInProgress], crops: NetInput, average_mirror: bool) -> None:
+    net = nets.face_recognition_net
+    batch = crops.to_batch_tensor(net.input_size, net.is_center_inputs)
+    descriptors = net.run_net(batch)["descriptor"]
+    if average_mirror:
+        descriptors = (descriptors + net.run_net(np.ascontiguousarray(batch[:, :, ::-1]))["descriptor"]) / 2
+    for face, descriptor in zip(faces, descriptors.astype(np.float32), strict=True):
         face.result = dataclasses.replace(face.result, descriptor=descriptor)
 
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """A step of a chain: its name, as the `with_...` method and the task's text have it, and what it adds to all faces."""
+    """A step of a chain: its name, as the task's text has it, and what it adds to all faces."""
 
     name: str
     run: Callable[[FacesInProgress], None]
+
+    @property
+    def kind(self) -> str:
+        """The name of the `with_...` method."""
+        return self.name.partition("(")[0]
 
     def __str__(self) -> str:
         return self.name
@@ -314,7 +380,14 @@ FACE_LANDMARKS = Step("face_landmarks", _add_landmarks)
 TINY_FACE_LANDMARKS = Step("face_landmarks(use_tiny_landmark_net=True)", _add_tiny_landmarks)
 FACE_EXPRESSIONS = Step("face_expressions", _add_expressions)
 AGE_AND_GENDER = Step("age_and_gender", _add_age_and_gender)
-FACE_DESCRIPTORS = Step("face_descriptors", _add_descriptors)
+DESCRIPTOR_STEPS = {
+    ("face-api", False): Step("face_descriptors", _add_descriptors),
+    ("face-api", True): Step("face_descriptors(average_mirror=True)", partial(_add_descriptors, average_mirror=True)),
+    ("dlib", False): Step("face_descriptors(alignment='dlib')", _add_descriptors_of_chips),
+    ("dlib", True): Step(
+        "face_descriptors(alignment='dlib', average_mirror=True)", partial(_add_descriptors_of_chips, average_mirror=True)
+    ),
+}
 
 
 # face-api.js has a class for each stage of a chain; here one class serves all stages.

@@ -103,6 +103,7 @@ for options in (npfaceapi.SsdMobilenetv1Options(), npfaceapi.TinyFaceDetectorOpt
 for net in ("face_landmark_68_net", "face_landmark_68_tiny_net", "face_recognition_net", "face_expression_net", "age_gender_net"):
     net = getattr(npfaceapi.nets, net)
     net.run_net(net.to_batch(photo))
+npfaceapi.extract_face_chip(photo, npfaceapi.FaceLandmarks68(numpy.eye(68, 2), (320, 320)))
 print("numba" in sys.modules)
 """
     where = {"NUMBA_CACHE_DIR": str(tmp_path)}

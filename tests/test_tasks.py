@@ -434,3 +434,64 @@ def test_await_uses_the_backend_of_the_block(photo):
 
     asyncio.run(main())
     assert seen == ["reference", "numba"]
+
+
+# ------------------------------------------------------------------ descriptors of aligned faces
+
+
+def mirrored(image):
+    return np.ascontiguousarray(image[:, ::-1])
+
+
+@pytest.mark.parametrize("average_mirror", [False, True])
+def test_descriptors_of_dlibs_chips(two_faces, average_mirror):
+    net = nets.face_recognition_net
+    faces = faceapi.detect_all_faces(two_faces, OPTIONS).with_face_landmarks().with_face_descriptors("dlib", average_mirror).run()
+    assert len(faces) == 2
+    for face in faces:
+        chip = faceapi.extract_face_chip(two_faces, face.landmarks)
+        expected = net.compute_face_descriptor(chip)
+        if average_mirror:
+            expected = (expected + net.compute_face_descriptor(mirrored(chip))) / 2
+        assert face.descriptor.dtype == np.float32
+        np.testing.assert_allclose(face.descriptor, expected, atol=1e-6)
+
+
+def test_face_apis_crop_averaged_with_its_mirror_image(photo):
+    net = nets.face_recognition_net
+    (face,) = faceapi.detect_all_faces(photo, OPTIONS).with_face_landmarks().with_face_descriptors(average_mirror=True)
+    (crop,) = faceapi.extract_face_tensors(photo, [face.landmarks.align(use_dlib_alignment=True)])
+    batch = net.to_batch(crop)
+    expected = (net.run_net(batch)["descriptor"] + net.run_net(mirrored(batch[0])[np.newaxis])["descriptor"])[0] / 2
+    np.testing.assert_allclose(face.descriptor, expected, atol=1e-6)
+    plain = faceapi.detect_all_faces(photo, OPTIONS).with_face_landmarks().with_face_descriptors().run()[0].descriptor
+    assert 0.01 < faceapi.euclidean_distance(plain, face.descriptor) < 0.4
+
+
+def test_many_faces_at_a_time_and_one_give_the_same(two_faces, photo):
+    def descriptors(photos):
+        tasks = faceapi.detect_all_faces(photos, OPTIONS).with_face_landmarks().with_face_descriptors("dlib").run()
+        return [face.descriptor for faces in tasks for face in faces]
+
+    together, alone = descriptors([two_faces, BLACK, photo]), descriptors([two_faces]) + descriptors([photo])
+    assert len(together) == 3
+    for a, b in zip(together, alone, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_how_descriptors_are_made_stands_in_the_task(photo):
+    task = faceapi.detect_all_faces(photo, OPTIONS).with_face_landmarks()
+    assert repr(task.with_face_descriptors("dlib", True)) == (
+        "<DetectAllFacesTask(TinyFaceDetectorOptions, face_landmarks, face_descriptors(alignment='dlib', average_mirror=True))>"
+    )
+    assert "average_mirror=True" in repr(task.with_face_descriptors(average_mirror=True))
+    with pytest.raises(InvalidArgument, match="with_face_descriptors: expected an alignment out of face-api, dlib, got 'x'"):
+        task.with_face_descriptors("x")
+    with pytest.raises(
+        InvalidArgument, match=r"with_face_descriptors: expected an alignment out of face-api, dlib, got \['dlib'\]"
+    ):
+        task.with_face_descriptors(["dlib"])
+    with pytest.raises(InvalidType, match="with_face_descriptor: average_mirror: expected True or False, got 1"):
+        faceapi.detect_single_face(photo).with_face_landmarks().with_face_descriptor(average_mirror=1)
+    with pytest.raises(InvalidArgument, match="with_face_descriptors: expected to be called once, got "):
+        task.with_face_descriptors().with_face_descriptors("dlib")

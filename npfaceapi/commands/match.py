@@ -6,9 +6,12 @@ import argparse
 import contextlib
 import json
 import math
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from npfaceapi.commands.evaluate import add_descriptor_arguments
 from npfaceapi.commands.json_lines import json_lines
 from npfaceapi.commands.options import add_overwrite, add_shared, weights_read
 from npfaceapi.commands.photos import (
@@ -20,6 +23,7 @@ from npfaceapi.commands.photos import (
     load_detector,
     photo_limit,
     photos_in,
+    probability,
     read_photo,
     with_progress,
 )
@@ -28,6 +32,7 @@ from npfaceapi.errors import FetchError, InvalidArgument, InvalidType, printable
 from npfaceapi.output_files import Output, check_outputs, is_json_lines
 
 if TYPE_CHECKING:
+    from npfaceapi.faces.calibration import Calibration
     from npfaceapi.faces.detection import FaceDetection
     from npfaceapi.faces.matcher import FaceMatch
 
@@ -49,15 +54,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "known",
         type=Path,
         metavar="KNOWN_DIR",
-        help="folder of known people: a photo each, named by file; or a subfolder of photos each",
+        help="folder of known people (a photo each, named by file; or a subfolder of photos each)",
     )
     add_detector_arguments(parser)
-    parser.add_argument(
+    add_descriptor_arguments(parser)
+    limit = parser.add_mutually_exclusive_group()
+    limit.add_argument(
         "--tolerance",
         type=_distance,
-        default=0.6,
         metavar="D",
         help="largest distance of a known person's descriptors (default: 0.6)",
+    )
+    limit.add_argument(
+        "--false-match-rate",
+        type=probability,
+        metavar="R",
+        help="instead of --tolerance: the share of strangers that may be taken for somebody known",
+    )
+    parser.add_argument(
+        "--calibration",
+        type=Path,
+        metavar="FILE",
+        help="what distances mean, as npfaceapi calibrate wrote it (default: measured on LFW)",
     )
     add_shared(parser, "--json", "a line a photo")
     add_overwrite(parser)
@@ -66,61 +84,94 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from npfaceapi.faces.matcher import FaceMatcher, LabeledFaceDescriptors
 
+    calibration = _calibration(arguments)
     photos, failed = expand_photos(arguments.photos)
     if arguments.json is not None:
         output = Output("--json", arguments.json, is_json_lines("matches"))
-        check_outputs([output], [arguments.known, *photos, *weights_read(arguments)], overwrite=arguments.overwrite)
+        inputs = [arguments.known, *photos, *weights_read(arguments)] + ([arguments.calibration] if arguments.calibration else [])
+        check_outputs([output], inputs, overwrite=arguments.overwrite)
     load_detector(arguments)
-    rows: list[tuple[str, str, str, str]] = []
+    rows: list[tuple[str, ...]] = []
     with contextlib.ExitStack() as stack:
         stack.enter_context(photo_limit(arguments.max_megapixels))
         stack.enter_context(chosen_backend(arguments.backend))
         options = detector_options(arguments)
-        people, without = _known_people(arguments.known, options)
+        describe = partial(_faces, options=options, alignment=arguments.alignment, average_mirror=arguments.average_mirror)
+        people, without = _known_people(arguments.known, describe)
         failed += without
-        matcher = FaceMatcher(
-            [LabeledFaceDescriptors(name, descriptors) for name, descriptors in people.items()], arguments.tolerance
-        )
+        tolerance = 0.6 if arguments.tolerance is None else arguments.tolerance
+        if arguments.false_match_rate is not None:
+            tolerance = calibration.threshold(arguments.false_match_rate, len(people)).value
+        matcher = FaceMatcher([LabeledFaceDescriptors(name, descriptors) for name, descriptors in people.items()], tolerance)
         lines = stack.enter_context(json_lines(arguments.json))
         for photo in with_progress(photos):
             record: dict[str, Any] = {"photo": photo}
             try:
-                found = _faces(photo, options)
+                found = describe(photo)
             except (FetchError, InvalidArgument, InvalidType) as error:
                 complain(error)
                 failed += 1
                 record["error"] = str(error)
             else:
                 matches = [(face.detection, matcher.find_best_match(face.descriptor)) for face in found]
-                rows += _rows(photo, matches)
+                rows += _rows(photo, matches, calibration)
                 record["matches"] = [
-                    {"name": best.label, "distance": best.distance, "detection": detection.to_dict()}
+                    {
+                        "name": best.label,
+                        "distance": best.distance,
+                        "probability": _probability(best, calibration),
+                        "detection": detection.to_dict(),
+                    }
                     for detection, best in matches
                 ]
             if lines is not None:
                 print(json.dumps(record), file=lines, flush=True)
     if rows and arguments.json != "-":
-        print(format_table(("file", "box (x, y, width, height)", "name", "distance"), rows, right=(3,)))
+        print(format_table(("file", "box (x, y, width, height)", "name", "distance", "probability"), rows, right=(3, 4)))
     return 1 if failed else 0
 
 
-def _rows(photo: str, matches: list[tuple[FaceDetection, FaceMatch]]) -> list[tuple[str, str, str, str]]:
-    rows = []
+def _calibration(arguments: argparse.Namespace) -> Calibration:
+    """What distances mean: the file's, or the bundled one, for descriptors as they are made here."""
+    from npfaceapi.faces.calibration import Calibration
+
+    made = arguments.alignment, arguments.average_mirror
+    if arguments.calibration is None:
+        return Calibration.bundled(*made)
+    calibration = Calibration.load(arguments.calibration)
+    if (calibration.alignment, calibration.average_mirror) != made:
+        raise InvalidArgument(
+            f"--calibration {arguments.calibration}: expected one of descriptors that are made as here "
+            f"(alignment {made[0]}, average_mirror {made[1]}), got {calibration.alignment}, {calibration.average_mirror}"
+        )
+    return calibration
+
+
+def _probability(best: FaceMatch, calibration: Calibration) -> float:
+    """That the face is that of the nearest known person, if it is as likely as not before one looks at it."""
+    return calibration.probability_same(best.distance).value
+
+
+def _rows(photo: str, matches: list[tuple[FaceDetection, FaceMatch]], calibration: Calibration) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
     for detection, best in matches:
         box = detection.box
         place = f"{box.x:.0f}, {box.y:.0f}, {box.width:.0f}, {box.height:.0f}"
-        rows.append((printable(photo), place, printable(best.label), f"{best.distance:.3f}"))
-    return rows or [(printable(photo), "-", "no face", "-")]
+        rows.append(
+            (printable(photo), place, printable(best.label), f"{best.distance:.3f}", f"{_probability(best, calibration):.3f}")
+        )
+    return rows or [(printable(photo), "-", "no face", "-", "-")]
 
 
-def _faces(photo: str, options: Any) -> list[Any]:
+def _faces(photo: str, options: Any, alignment: str, average_mirror: bool) -> list[Any]:
     from npfaceapi.tasks import detect_all_faces
 
-    faces = detect_all_faces(read_photo(photo), options).with_face_landmarks().with_face_descriptors().run()
+    task = detect_all_faces(read_photo(photo), options).with_face_landmarks()
+    faces = task.with_face_descriptors(alignment, average_mirror).run()
     return [face for face in faces if face.descriptor is not None]
 
 
-def _known_people(folder: Path, options: Any) -> tuple[dict[str, list[Any]], int]:
+def _known_people(folder: Path, describe: Callable[[str], list[Any]]) -> tuple[dict[str, list[Any]], int]:
     """Descriptors by name, and how many photos gave none: of each photo the face with the highest score counts."""
     if not folder.is_dir():
         raise InvalidArgument(
@@ -132,7 +183,7 @@ def _known_people(folder: Path, options: Any) -> tuple[dict[str, list[Any]], int
         relative = Path(file).relative_to(folder)
         name = relative.parts[0] if len(relative.parts) > 1 else relative.stem
         try:
-            faces = _faces(file, options)
+            faces = describe(file)
         except (FetchError, InvalidArgument, InvalidType) as error:
             complain(error)
             failed += 1

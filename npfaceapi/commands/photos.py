@@ -31,6 +31,7 @@ __all__ = [
     "load_detector",
     "photo_limit",
     "photos_in",
+    "probability",
     "read_photo",
     "with_progress",
 ]

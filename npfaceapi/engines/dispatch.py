@@ -7,6 +7,7 @@ import importlib.util
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
+from types import ModuleType
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -22,6 +23,7 @@ __all__ = [
     "available_backends",
     "current_backend",
     "prepare",
+    "resampling_kernel",
     "resizing_kernel",
     "set_backend",
     "use_backend",
@@ -100,16 +102,16 @@ def _prepare_cuda(graph: Graph, weights: Mapping[str, NDArray[np.float32]], outp
     return plan(graph, weights, outputs)
 
 
-def _numba_resizing() -> Callable[..., None]:
-    from npfaceapi.engines.numba.resizing import resize_in_squares
+def _numba_resizing() -> ModuleType:
+    from npfaceapi.engines.numba import resizing
 
-    return resize_in_squares
+    return resizing
 
 
 class _Backend(NamedTuple):
     status: Callable[[], BackendStatus]
     prepare: Callable[..., Program]
-    resizing: Callable[[], Callable[..., None]] | None = None
+    resizing: Callable[[], ModuleType] | None = None
 
 
 _BACKENDS = {
@@ -247,5 +249,14 @@ def prepare(graph: Graph, weights: Mapping[str, NDArray[np.float32]], outputs: S
 
 def resizing_kernel() -> Callable[..., None] | None:
     """What resizes photos on the current backend, as `engines/numba/resizing.py` does; None: NumPy."""
+    return _of_resizing("resize_in_squares")
+
+
+def resampling_kernel() -> Callable[..., None] | None:
+    """What cuts chips out of photos on the current backend, as `engines/numba/resizing.py` does; None: NumPy."""
+    return _of_resizing("resample_squares")
+
+
+def _of_resizing(name: str) -> Callable[..., None] | None:
     resizing = _BACKENDS[current_backend()].resizing
-    return None if resizing is None or not _BACKENDS["numba"].status() else resizing()
+    return None if resizing is None or not _BACKENDS["numba"].status() else getattr(resizing(), name)

@@ -455,12 +455,13 @@ def test_match(run, photos, known):
     assert (status, err) == (0, "")
     header, found, none = out.splitlines()
     assert header.split()[0] == "file"
-    *_, name, distance = found.split()
+    *_, name, distance, probability = found.split()
     assert name == "Eileen"
     assert float(distance) < 0.4
-    assert none.split()[-3:] == ["no", "face", "-"]
+    assert 0.99 < float(probability) <= 1
+    assert none.split()[-4:] == ["no", "face", "-", "-"]
     _, out, _ = run("match", known, photos / "turned.jpg", "--detector", "tiny", "--tolerance", "0")
-    assert out.splitlines()[1].split()[-2:] == ["unknown", distance]
+    assert out.splitlines()[1].split()[-3:] == ["unknown", distance, probability]
 
 
 def test_match_with_a_folder_a_person(run, photos, tmp_path):

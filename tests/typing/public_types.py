@@ -89,7 +89,10 @@ def photos(
     assert_type(faceapi.normalize(pixels, (1, 2, 3)), NDArray[np.float32])
 
 
-def cut_out(image: Image, face: faceapi.FaceResult, detection: faceapi.FaceDetection, box: faceapi.Rect) -> None:
+def cut_out(
+    image: Image, face: faceapi.FaceResult, detection: faceapi.FaceDetection, box: faceapi.Rect, points: faceapi.FaceLandmarks68
+) -> None:
+    assert_type(faceapi.extract_face_chip("a.jpg", points, size=64), NDArray[np.float32])
     assert_type(faceapi.extract_faces("a.jpg", [face]), list[Image])
     assert_type(faceapi.extract_faces(image, [detection, face, box]), list[Image])
     assert_type(faceapi.extract_face_tensors(image, [box]), list[Pixels])
@@ -287,6 +290,17 @@ def matching(descriptor: NDArray[np.float32], faces: Faces[faceapi.FaceResult], 
     assert_type(matcher.find_best_match(descriptor), faceapi.FaceMatch)
     assert_type(matcher.to_dict(), dict[str, Any])
     assert_type(matcher.to_json(), str)
+    calibration = faceapi.Calibration.bundled("dlib", average_mirror=True)
+    assert_type(calibration, faceapi.Calibration)
+    assert_type(faceapi.Calibration.from_json("{}"), faceapi.Calibration)
+    assert_type(faceapi.Calibration.load(Path("file")), faceapi.Calibration)
+    assert_type(faceapi.calibrate([descriptor], ["Eileen"], "my photos", "dlib"), faceapi.Calibration)
+    assert_type(calibration.false_match_rate(0.5), faceapi.Estimate)
+    assert_type(calibration.miss_rate(0.5), faceapi.Estimate)
+    assert_type(calibration.probability_same(0.5, prior=0.1), faceapi.Estimate)
+    assert_type(calibration.threshold(1e-3, gallery=10).value, float)
+    assert_type(calibration.to_json(), str)
+    assert_type(faceapi.evaluate("lfw", "folder", faceapi.MtcnnOptions(), alignment="dlib", view=1), dict[str, Any])
     match = faceapi.FaceMatch("Eileen", 0.4)
     assert_type((match.label, match.distance), tuple[str, float])
     assert_type(match.to_string(), str)

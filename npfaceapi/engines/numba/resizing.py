@@ -1,4 +1,4 @@
-"""Resizing on the kernel of `kernels/resize.py`: a step for each photo, run like those of a network."""
+"""Photos on the kernels of `kernels/resize.py` and `kernels/resample.py`: a step for each photo, run like those of a network."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from npfaceapi.engines.numba.jit import Kernel
+from npfaceapi.engines.numba.kernels.resample import RESAMPLE, resample
 from npfaceapi.engines.numba.kernels.resize import RESIZE, resize, scratch_bytes
 from npfaceapi.engines.numba.run import Order, Table, run_steps
 from npfaceapi.engines.numba.threads import run_together
 from npfaceapi.engines.numba.workspace import ALIGNMENT, address_of, round_up, workspaces
 from npfaceapi.engines.thread_count import get_num_threads
 
-__all__ = ["resize_in_squares"]
+__all__ = ["resample_squares", "resize_in_squares"]
 
 Array = np.ndarray[Any, Any]
 
@@ -51,9 +53,37 @@ def resize_in_squares(
             image.ctypes.data, image.dtype == np.float32, image.strides[0], H, W, top, left, height, width,
             address_of(out), w, first_row, first_column, full_H, full_W, half_pixel, start, stop,
         )  # fmt: skip
+    _run(resize, images, records, outs, max(scratch_bytes(out.shape[1]) for out in outs))
+
+
+def resample_squares(
+    images: Sequence[Array], places: Sequence[tuple[complex, complex]], samples: Sequence[int], outs: Sequence[Array]
+) -> None:
+    """Cut a square out of each image [H,W,3], uint8 or float32, turned and scaled, into its own array.
+
+    Parameters
+    ----------
+    places : sequence of (turn, shift)
+        As `Similarity` has them.
+    samples : sequence of int
+        How many points a pixel is the mean of, on each side.
+    outs : sequence of ndarray
+        float32, C-contiguous [size,size,3].
+    """
+    images = [_whole_pixels(image) for image in images]
+    records = np.zeros(len(images), RESAMPLE)
+    for k, (image, (turn, shift), n, out) in enumerate(zip(images, places, samples, outs, strict=True)):
+        records[k] = (
+            image.ctypes.data, image.dtype == np.float32, image.strides[0], *image.shape[:2], address_of(out), len(out), n,
+            turn.real, turn.imag, shift.real, shift.imag,
+        )  # fmt: skip
+    _run(resample, images, records, outs, scratch=ALIGNMENT)
+
+
+def _run(kernel: Kernel, images: Sequence[Array], records: Array, outs: Sequence[Array], scratch: int) -> None:
     first, threads = address_of(records), get_num_threads()
-    rows = [(resize.address, first + k * RESIZE.itemsize, out.shape[0]) for k, out in enumerate(outs)]
-    table, scratch = Table(np.array(rows, np.int64)), round_up(max(scratch_bytes(out.shape[1]) for out in outs), ALIGNMENT)
+    rows = [(kernel.address, first + k * records.itemsize, out.shape[0]) for k, out in enumerate(outs)]
+    table, scratch = Table(np.array(rows, np.int64)), round_up(scratch, ALIGNMENT)
     if sum(out.shape[0] * out.shape[1] for out in outs) < WORTH_SHARING:
         threads = 1
     block = workspaces.take(threads * scratch)

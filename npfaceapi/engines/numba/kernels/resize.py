@@ -20,7 +20,7 @@ from llvmlite import ir
 from npfaceapi.engines.numba.jit import intrinsic, jitted, kernel, types
 from npfaceapi.engines.numba.kernels.memory import chunk_range, doubles, floats, integers, record
 
-__all__ = ["RESIZE", "resize", "scratch_bytes"]
+__all__ = ["RESIZE", "byte_at", "float_at", "resize", "scratch_bytes"]
 
 OUTSIDE = -1
 
@@ -39,9 +39,9 @@ def _load(kind: Any, widen: str) -> Any:
     return load
 
 
-_byte, _float = _load(ir.IntType(8), "uitofp"), _load(ir.FloatType(), "fpext")
-_byte.plain = lambda address: float(ctypes.c_uint8.from_address(int(address)).value)
-_float.plain = lambda address: float(ctypes.c_float.from_address(int(address)).value)
+byte_at, float_at = _load(ir.IntType(8), "uitofp"), _load(ir.FloatType(), "fpext")
+byte_at.plain = lambda address: float(ctypes.c_uint8.from_address(int(address)).value)
+float_at.plain = lambda address: float(ctypes.c_float.from_address(int(address)).value)
 
 
 @jitted(exact=True)
@@ -66,11 +66,11 @@ def _blend_columns(x: int, is_float: int, low: Any, high: Any, fractions: Any, r
         left, right, fraction = low[j], high[j], fractions[j]
         for c in range(3):
             if is_float:
-                a = _float(x + 4 * (left + c)) if left >= 0 else 0.0
-                b = _float(x + 4 * (right + c)) if right >= 0 else 0.0
+                a = float_at(x + 4 * (left + c)) if left >= 0 else 0.0
+                b = float_at(x + 4 * (right + c)) if right >= 0 else 0.0
             else:
-                a = _byte(x + left + c) if left >= 0 else 0.0
-                b = _byte(x + right + c) if right >= 0 else 0.0
+                a = byte_at(x + left + c) if left >= 0 else 0.0
+                b = byte_at(x + right + c) if right >= 0 else 0.0
             row[3 * j + c] = a + (b - a) * fraction
 
 

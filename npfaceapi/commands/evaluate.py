@@ -1,0 +1,182 @@
+"""`npfaceapi evaluate`: how good the answers are, on public data sets and on folders of one's own."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from npfaceapi.commands.options import add_overwrite, add_shared, weights_read
+from npfaceapi.commands.photos import (
+    DEFAULT_DETECTOR,
+    add_detector_choice,
+    chosen_backend,
+    complain,
+    detector_options,
+    load_detector,
+    photo_limit,
+)
+from npfaceapi.display.plain_table import format_table
+from npfaceapi.display.standard_error import is_terminal, say
+from npfaceapi.errors import InvalidArgument
+from npfaceapi.output_files import Output, check_outputs, is_drawing, is_json, is_text_with, write_whole
+
+__all__ = ["add_arguments", "add_descriptor_arguments", "progress_line", "run"]
+
+#: As in `faces/alignment.py`, which would import NumPy for `--help` of any command.
+ALIGNMENTS = ("face-api", "dlib")
+#: What each measures; `evaluation/evaluating.py` knows how.
+PROTOCOLS = {
+    "lfw": "pairs of Labeled Faces in the Wild, are they of one person?",
+    "folders": "a subfolder of photos for each person, who is who?",
+    "wider": "WIDER FACE's validation part, how many faces are found, by boxes from a score of 0.02 up?",
+    "utkface": "photos named AGE_GENDER_RACE_TIME.jpg, errors of age and gender",
+    "expressions": "a subfolder for each expression, how many are told?",
+}
+Progress = Callable[[int, int], None]
+
+
+def add_descriptor_arguments(parser: argparse.ArgumentParser) -> None:
+    """Let a command take how descriptors are made."""
+    parser.add_argument(
+        "--alignment",
+        choices=ALIGNMENTS,
+        default=ALIGNMENTS[0],
+        help="cut faces out as face-api.js does, or turned and scaled as the network was trained (default: %(default)s)",
+    )
+    parser.add_argument("--average-mirror", action="store_true", help="descriptors are means with those of the mirror image")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("protocol", choices=PROTOCOLS, help="; ".join(f"{name}: {what}" for name, what in PROTOCOLS.items()))
+    parser.add_argument(
+        "folder", type=Path, metavar="DATA_DIR", help="the data set; docs/accuracy.md says where each is to be had"
+    )
+    add_detector_choice(parser, DEFAULT_DETECTOR)
+    parser.add_argument(
+        "--input-size", type=int, metavar="N", help="side of the detector's input, of tiny_face_detector and tiny_yolov2"
+    )
+    add_descriptor_arguments(parser)
+    parser.add_argument("--view", type=int, choices=(1, 2), default=2, help="of lfw: 1 to choose by, 2 to report (default: 2)")
+    parser.add_argument(
+        "--detect", action="store_true", help="of utkface, expressions: find the face first; else the picture is taken for one"
+    )
+    add_shared(parser, "--json", "the figures")
+    parser.add_argument("--plots", type=Path, metavar="DIR", help="draw them into a folder, as SVG; needs npfaceapi[evaluate]")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="keep what is computed there, and go on from it")
+    add_overwrite(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from npfaceapi.evaluation.evaluating import evaluate
+
+    _check_outputs(arguments)
+    load_detector(arguments)
+    started = time.perf_counter()
+    with photo_limit(arguments.max_megapixels), chosen_backend(arguments.backend):
+        figures = evaluate(
+            arguments.protocol, arguments.folder, _options(arguments), alignment=arguments.alignment,
+            average_mirror=arguments.average_mirror, view=arguments.view, detect=arguments.detect, plots=arguments.plots,
+            cache=arguments.cache, progress=progress_line(),
+        )  # fmt: skip
+    figures["seconds"] = round(time.perf_counter() - started, 1)
+    for reason in figures["unreadable"]:
+        complain(reason)
+    text = json.dumps(figures, indent=1, allow_nan=False)
+    if arguments.json == "-":
+        print(text)
+    else:
+        print(_as_text({name: value for name, value in figures.items() if name != "unreadable"}))
+        if arguments.json is not None:
+            write_whole(arguments.json, f"{text}\n")
+    return 1 if figures["unreadable"] else 0
+
+
+def _check_outputs(arguments: argparse.Namespace) -> None:
+    from npfaceapi.evaluation.evaluating import PROTOCOLS
+    from npfaceapi.evaluation.plots import CREATOR
+
+    outputs = []
+    if arguments.plots is not None:
+        try:
+            arguments.plots.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InvalidArgument(
+                f"--plots {arguments.plots}: expected a folder to write to, got: {error.strerror or error}"
+            ) from None
+        names = PROTOCOLS[arguments.protocol].plots
+        is_ours = {".svg": is_text_with(CREATOR), ".png": is_drawing}
+        outputs = [Output("--plots", arguments.plots / name, is_ours[Path(name).suffix]) for name in names]
+    if arguments.json is not None:
+        outputs.append(Output("--json", arguments.json, is_json("protocol")))
+    check_outputs(outputs, [arguments.folder, *weights_read(arguments)], overwrite=arguments.overwrite)
+
+
+def progress_line() -> Progress:
+    """Tells how many photos are done and how long the others take: on a terminal, in a line that replaces itself."""
+    started: list[tuple[float, int]] = []
+
+    def tell(done: int, of: int) -> None:
+        if not started:
+            started.append((time.perf_counter(), done))
+        if not is_terminal():
+            return
+        (since, first), now = started[0], time.perf_counter()
+        rate = (done - first) / (now - since) if done > first else 0.0
+        left = f", {rate:.1f} a second, {(of - done) / rate:.0f} s left" if rate else ""
+        say("\r\x1b[K" + (f"{done} of {of} photos{left}" if done < of else ""), end="")
+
+    return tell
+
+
+def _options(arguments: argparse.Namespace) -> Any:
+    options = detector_options(arguments)
+    if arguments.input_size is not None:
+        if not hasattr(options, "input_size"):
+            raise InvalidArgument(
+                f"--input-size: expected --detector tiny_face_detector or tiny_yolov2 with it, got {arguments.detector}"
+            )
+        options = type(options)(input_size=arguments.input_size, score_threshold=options.score_threshold)
+    if arguments.protocol == "wider" and arguments.min_confidence is None:
+        from npfaceapi.evaluation.wider import all_boxes
+
+        options = all_boxes(options)
+    return options
+
+
+def _as_text(figures: dict[str, Any]) -> str:
+    """Single figures in one table, lists and groups of them in a table each."""
+    blocks, rows = [], []
+    for name, value in figures.items():
+        if name == "confusion":
+            table = format_table(("true, said", *figures["labels"]), _confusion(figures), right=range(1, len(value) + 1))
+            blocks.append(f"{name}\n{table}")
+        elif isinstance(value, dict) and all(isinstance(part, dict) for part in value.values()):
+            blocks.append(f"{name}\n{_table([{name: key, **part} for key, part in value.items()])}")
+        elif isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
+            blocks.append(f"{name}\n{_table(value)}")
+        elif isinstance(value, dict):
+            rows += [(f"{name}: {key}", _cell(part)) for key, part in value.items()]
+        else:
+            rows.append((name, _cell(value)))
+    return "\n\n".join([format_table(("figure", "value"), rows), *blocks])
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    header = list(dict.fromkeys(key for row in rows for key in row))
+    return format_table(header, [tuple(_cell(row.get(key, "-")) for key in header) for row in rows], right=range(len(header)))
+
+
+def _confusion(figures: dict[str, Any]) -> list[tuple[str, ...]]:
+    return [(label, *map(str, row)) for label, row in zip(figures["labels"], figures["confusion"], strict=True)]
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    if isinstance(value, (list, tuple)):
+        return " ".join(map(_cell, value))
+    return str(value)

@@ -1,0 +1,123 @@
+"""Are two photos of one person?  What a threshold on the distance of two descriptors gets right, and how sure that is.
+
+The terms are those of ISO/IEC 19795-1.  A comparison says "the same" where the distance is at most the threshold; the false
+match rate (FMR) is the share of pairs of different people of which it says so, the false non-match rate (FNMR) the share of
+pairs of one person of which it does not.  A photo without a face has distance infinity to all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "FoldAccuracy",
+    "area_under_curve",
+    "best_threshold",
+    "bootstrap_interval",
+    "equal_error_rate",
+    "fnmr_at",
+    "fold_accuracy",
+    "roc_curve",
+    "wilson_interval",
+]
+
+Distances = NDArray[np.float64]
+#: Of the normal distribution, for intervals of 95 %.
+Z = 1.959963984540054
+RESAMPLES = 1000
+
+
+class FoldAccuracy(NamedTuple):
+    """The mean of the folds' accuracies, its standard error, and the folds' own."""
+
+    accuracy: float
+    standard_error: float
+    folds: tuple[float, ...]
+
+
+def roc_curve(same: Distances, different: Distances) -> tuple[Distances, Distances, Distances]:
+    """Thresholds, ascending from minus infinity, each with its FMR and its FNMR."""
+    thresholds = np.concatenate([[-np.inf], np.unique(np.concatenate([same, different]))])
+    thresholds = thresholds[thresholds < np.inf]  # a photo without a face matches nothing
+    fmr = np.searchsorted(np.sort(different), thresholds, side="right") / max(1, len(different))
+    fnmr = 1 - np.searchsorted(np.sort(same), thresholds, side="right") / max(1, len(same))
+    return thresholds, fmr, fnmr
+
+
+def area_under_curve(same: Distances, different: Distances) -> float:
+    """The chance that a pair of one person lies closer than a pair of two; of equal distances half counts."""
+    ordered = np.sort(different)
+    closer = len(different) - np.searchsorted(ordered, same, side="right")
+    equal = np.searchsorted(ordered, same, side="right") - np.searchsorted(ordered, same, side="left")
+    return float((closer.sum() + equal.sum() / 2) / (len(same) * len(different)))
+
+
+def equal_error_rate(same: Distances, different: Distances) -> float:
+    """The rate at which FMR and FNMR are equal, on the line between the two thresholds next to it.
+
+    The last point of the curve is where all pairs are taken for the same.
+    """
+    _, fmr, fnmr = roc_curve(same, different)
+    fmr, fnmr = np.append(fmr, 1.0), np.append(fnmr, 0.0)
+    after = int(np.argmax(fmr >= fnmr))  # not the first, which has 0 and 1
+    before = after - 1
+    gap_before, gap_after = fnmr[before] - fmr[before], fmr[after] - fnmr[after]
+    return float(fmr[before] + gap_before / (gap_before + gap_after) * (fmr[after] - fmr[before]))
+
+
+def fnmr_at(false_match_rate: float, same: Distances, different: Distances) -> tuple[float, float]:
+    """The FNMR at the largest threshold whose FMR is at most the one given, and that threshold."""
+    thresholds, fmr, fnmr = roc_curve(same, different)
+    at = int(np.searchsorted(fmr, false_match_rate, side="right")) - 1
+    return float(fnmr[at]), float(thresholds[at])
+
+
+def best_threshold(distances: Distances, is_same: NDArray[np.bool_]) -> float:
+    """The threshold with the most right answers; of several the one in the middle, halfway to the next distance."""
+    same, different = distances[is_same], distances[~is_same]
+    thresholds, fmr, fnmr = roc_curve(same, different)
+    right = (1 - fnmr) * len(same) + (1 - fmr) * len(different)
+    best = np.flatnonzero(right >= right.max() - 1e-9)
+    at = int(best[len(best) // 2])
+    above = thresholds[at + 1] if at + 1 < len(thresholds) else thresholds[at]
+    return float((thresholds[at] + above) / 2) if at else float(thresholds[at])
+
+
+def fold_accuracy(distances: Distances, is_same: NDArray[np.bool_], fold: NDArray[np.int_]) -> FoldAccuracy:
+    """The share of right answers of each fold, at the best threshold of the others; NaN for what too few folds do not tell."""
+    folds = []
+    for number in np.unique(fold):
+        here = fold == number
+        threshold = best_threshold(distances[~here], is_same[~here])
+        folds.append(float(((distances[here] <= threshold) == is_same[here]).mean()))
+    error = float(np.std(folds, ddof=1) / np.sqrt(len(folds))) if len(folds) > 1 else float("nan")
+    return FoldAccuracy(float(np.mean(folds)) if folds else float("nan"), error, tuple(folds))
+
+
+def wilson_interval(count: int, of: int) -> tuple[float, float]:
+    """The interval of 95 % for a share of independent trials (Wilson's score interval)."""
+    if not of:
+        return 0.0, 1.0
+    share, z2 = count / of, Z * Z
+    middle = (share + z2 / (2 * of)) / (1 + z2 / of)
+    half = Z / (1 + z2 / of) * np.sqrt(share * (1 - share) / of + z2 / (4 * of * of))
+    return float(max(0.0, middle - half)), float(min(1.0, middle + half))
+
+
+def bootstrap_interval(
+    figure: Callable[[Distances, Distances], float], same: Distances, different: Distances, seed: int = 0
+) -> tuple[float, float]:
+    """The interval of 95 % for a figure of pairs: the percentiles over pairs drawn anew, with repetition.
+
+    It takes pairs for independent; pairs that share a person are not, so the true interval is wider.
+    """
+    random = np.random.default_rng(seed)
+    figures = [
+        figure(random.choice(same, len(same)), random.choice(different, len(different))) for _ in range(RESAMPLES)
+    ]  # fmt: skip
+    low, high = np.percentile(figures, (2.5, 97.5))
+    return float(low), float(high)
