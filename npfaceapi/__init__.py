@@ -68,6 +68,7 @@ _NAMES = {
     "faces.geometry": ("BoundingBox", "Box", "Dimensions", "LabeledBox", "Point", "PredictedBox", "Rect", "min_bbox"),
     "faces.landmarks": ("FaceLandmarks", "FaceLandmarks5", "FaceLandmarks68"),
     "faces.matcher": ("FaceMatch", "FaceMatcher", "LabeledFaceDescriptors", "euclidean_distance"),
+    "faces.pose": ("HeadPose", "head_pose"),
     "faces.results": (
         "FACE_EXPRESSION_LABELS", "AgeAndGenderPrediction", "FaceDetection", "FaceExpressions", "FaceResult", "Gender",
         "ObjectDetection", "extend_with_age", "extend_with_face_descriptor", "extend_with_face_detection",
@@ -106,6 +107,7 @@ _NAMES = {
         "NetInput", "buffer_to_image", "extract_face_tensors", "extract_faces", "normalize", "pad_to_square", "resize_bilinear",
         "to_net_input",
     ),
+    "photos.quality": ("FaceQuality", "face_quality"),
     "tasks": (
         "ComposableTask", "ComputeAllFaceDescriptorsTask", "ComputeFaceDescriptorsTaskBase", "ComputeSingleFaceDescriptorTask",
         "DetectAllFaceLandmarksTask", "DetectAllFacesTask", "DetectFaceLandmarksTaskBase", "DetectFacesTaskBase",

@@ -70,6 +70,10 @@ from npfaceapi.faces.matcher import (
     LabeledFaceDescriptors as LabeledFaceDescriptors,
     euclidean_distance as euclidean_distance,
 )
+from npfaceapi.faces.pose import (
+    HeadPose as HeadPose,
+    head_pose as head_pose,
+)
 from npfaceapi.faces.results import (
     FACE_EXPRESSION_LABELS as FACE_EXPRESSION_LABELS,
     AgeAndGenderPrediction as AgeAndGenderPrediction,
@@ -191,6 +195,10 @@ from npfaceapi.photos.net_input import (
     pad_to_square as pad_to_square,
     resize_bilinear as resize_bilinear,
     to_net_input as to_net_input,
+)
+from npfaceapi.photos.quality import (
+    FaceQuality as FaceQuality,
+    face_quality as face_quality,
 )
 from npfaceapi.tasks import (
     ComposableTask as ComposableTask,

@@ -25,6 +25,7 @@ from npfaceapi.faces.detection import seen_in
 from npfaceapi.faces.geometry import Box
 from npfaceapi.faces.points import as_flag
 from npfaceapi.faces.results import FaceDetection, FaceResult, Faces, extend_with_face_landmarks
+from npfaceapi.faces.turning import turned_back
 from npfaceapi.locks import ForkSafeLock
 from npfaceapi.networks.options import FaceDetectionOptions, MtcnnOptions, SsdMobilenetv1Options, TinyYolov2Options
 from npfaceapi.networks.registry import detector_of
@@ -55,7 +56,13 @@ XYWH: TypeAlias = tuple[int, int, int, int]
 class ComposableTask(Generic[Result_co, Extended_co]):
     """A lazy, immutable chain of steps on one photo or a list of photos; `.run()` or `await` computes it."""
 
-    def __init__(self, photo: Photos, options: FaceDetectionOptions | None = None, steps: tuple[Step, ...] = ()) -> None:
+    def __init__(
+        self,
+        photo: Photos,
+        options: FaceDetectionOptions | None = None,
+        steps: tuple[Step, ...] = (),
+        any_rotation: bool = False,
+    ) -> None:
         if options is None:
             options = SsdMobilenetv1Options()
         if not isinstance(options, (SsdMobilenetv1Options, TinyYolov2Options, MtcnnOptions)):
@@ -66,6 +73,7 @@ class ComposableTask(Generic[Result_co, Extended_co]):
         self.photo = photo
         self.options = options
         self.steps = steps
+        self.any_rotation = as_flag(any_rotation, "detect_all_faces, detect_single_face: any_rotation")
 
     def with_face_landmarks(self, use_tiny_landmark_net: bool = False) -> ComposableTask[Extended_co, Extended_co]:
         """Add 68 landmarks, found in the crop of each detection, and the aligned rectangle derived from them."""
@@ -93,7 +101,7 @@ class ComposableTask(Generic[Result_co, Extended_co]):
     def _with(self, step: Step) -> ComposableTask[Extended_co, Extended_co]:
         if any(step.kind == other.kind for other in self.steps):
             raise InvalidArgument(f"with_{step.kind}: expected to be called once, got {self!r}, which has it")
-        extended = type(self)(self.photo, self.options, (*self.steps, step))
+        extended = type(self)(self.photo, self.options, (*self.steps, step), self.any_rotation)
         return cast("ComposableTask[Extended_co, Extended_co]", extended)
 
     def _faces(self, net_input: NetInput) -> list[list[FaceDetection]]:
@@ -109,24 +117,34 @@ class ComposableTask(Generic[Result_co, Extended_co]):
 
     def _results_of(self, photos: Sequence[tuple[Photo, Pixels]]) -> list[Faces[FaceDetection]] | list[Faces[FaceResult]]:
         """The faces of photos that are decoded."""
-        images = [image for _, image in photos]
-        detections = [
-            Faces((seen_in(source, face) for face in faces), source)
-            for source, faces in zip(
-                (PhotoSource(photo, (image.shape[1], image.shape[0])) for photo, image in photos),
-                self._faces(NetInput.of_pixels(images)),
-                strict=True,
+        sources = [PhotoSource(photo, (image.shape[1], image.shape[0])) for photo, image in photos]
+        images, turns, found = self._detected([image for _, image in photos])
+        detections = [[seen_in(source, face) for face in faces] for source, faces in zip(sources, found, strict=True)]
+        results: Iterator[Any] = (face for faces in detections for face in faces)
+        if self.steps:
+            faces = FacesInProgress(
+                FaceInProgress(image, FaceResult(d)) for image, found in zip(images, detections, strict=True) for d in found
             )
+            for step in self.steps:
+                step.run(faces)
+            results = (face.result for face in faces)
+        return [
+            Faces((turned_back(next(results), turn, source) for _ in found), source, 90 * turn)
+            for source, turn, found in zip(sources, turns, detections, strict=True)
         ]
-        if not self.steps:
-            return detections
-        faces = FacesInProgress(
-            FaceInProgress(image, FaceResult(d)) for image, found in zip(images, detections, strict=True) for d in found
-        )
-        for step in self.steps:
-            step.run(faces)
-        results = iter(face.result for face in faces)
-        return [Faces((next(results) for _ in found), found.source) for found in detections]
+
+    def _detected(self, images: list[Pixels]) -> tuple[list[Pixels], list[int], list[list[FaceDetection]]]:
+        """The images as the networks are to see them, by how many quarter turns they were turned, and the faces in them.
+
+        Of four orientations that with the largest sum of scores counts, of several the first.
+        """
+        best = images, [0] * len(images), self._faces(NetInput.of_pixels(images))
+        for turn in (1, 2, 3) if self.any_rotation else ():
+            turned = [np.ascontiguousarray(np.rot90(image, turn)) for image in images]
+            for index, faces in enumerate(self._faces(NetInput.of_pixels(turned))):
+                if sum(face.score for face in faces) > sum(face.score for face in best[2][index]):
+                    best[0][index], best[1][index], best[2][index] = turned[index], turn, faces
+        return best
 
     def run(self) -> Result_co:
         """Compute the chain."""
@@ -141,17 +159,24 @@ class ComposableTask(Generic[Result_co, Extended_co]):
         raise InvalidType(f"{self!r} is not computed yet: call .run() and look at what it gives")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.photo, self.options, self.steps)
+        return type(self), (self.photo, self.options, self.steps, self.any_rotation)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}({', '.join([type(self.options).__name__, *map(str, self.steps)])})>"
+        parts = [type(self.options).__name__, *(["any_rotation=True"] if self.any_rotation else []), *map(str, self.steps)]
+        return f"<{type(self).__name__}({', '.join(parts)})>"
 
 
 class DetectAllFacesTask(ComposableTask[Result_co, Extended_co]):
     """All faces of a photo; iterating, `len(task)` and `task[i]` run it once and keep the result."""
 
-    def __init__(self, photo: Photos, options: FaceDetectionOptions | None = None, steps: tuple[Step, ...] = ()) -> None:
-        super().__init__(photo, options, steps)
+    def __init__(
+        self,
+        photo: Photos,
+        options: FaceDetectionOptions | None = None,
+        steps: tuple[Step, ...] = (),
+        any_rotation: bool = False,
+    ) -> None:
+        super().__init__(photo, options, steps, any_rotation)
         self._lock = ForkSafeLock()
         self._kept: Result_co | None = None
 
@@ -403,18 +428,18 @@ ComputeSingleFaceDescriptorTask = DetectSingleFaceTask
 
 @overload
 def detect_all_faces(
-    photo: Photo, options: FaceDetectionOptions | None = None
+    photo: Photo, options: FaceDetectionOptions | None = None, any_rotation: bool = False
 ) -> DetectAllFacesTask[Faces[FaceDetection], Faces[FaceResult]]: ...
 @overload
 def detect_all_faces(
-    photo: Sequence[Photo], options: FaceDetectionOptions | None = None
+    photo: Sequence[Photo], options: FaceDetectionOptions | None = None, any_rotation: bool = False
 ) -> DetectAllFacesTask[list[Faces[FaceDetection]], list[Faces[FaceResult]]]: ...
 @overload
 def detect_all_faces(
-    photo: Photos, options: FaceDetectionOptions | None = None
+    photo: Photos, options: FaceDetectionOptions | None = None, any_rotation: bool = False
 ) -> DetectAllFacesTask[Faces[FaceDetection] | list[Faces[FaceDetection]], Faces[FaceResult] | list[Faces[FaceResult]]]: ...
 def detect_all_faces(
-    photo: Photos, options: FaceDetectionOptions | None = None
+    photo: Photos, options: FaceDetectionOptions | None = None, any_rotation: bool = False
 ) -> DetectAllFacesTask[Faces[FaceDetection] | list[Faces[FaceDetection]], Faces[FaceResult] | list[Faces[FaceResult]]]:
     """A task that detects all faces of a photo.
 
@@ -425,6 +450,11 @@ def detect_all_faces(
         photos, few are in memory at a time.
     options : SsdMobilenetv1Options (default), TinyFaceDetectorOptions, TinyYolov2Options or MtcnnOptions
         Choose the detector.
+    any_rotation : bool
+        Look for faces in the photo as it is and turned by 90, 180 and 270 degrees, which takes four times as long, and keep
+        the orientation with the largest sum of scores.  The networks of the steps see the photo turned so; boxes and
+        points are given in pixels of the photo as it is, and `rotation` of the `Faces` says how it was turned.  SSD and
+        MTCNN are seldom mistaken; the tiny detector is at times, as it finds faces that stand on their heads too.
 
     Returns
     -------
@@ -437,23 +467,23 @@ def detect_all_faces(
     >>> detect_all_faces(np.zeros((60, 80, 3), np.uint8)).with_face_landmarks().with_face_descriptors().run()
     []
     """
-    return DetectAllFacesTask(photo, options)
+    return DetectAllFacesTask(photo, options, any_rotation=any_rotation)
 
 
 @overload
 def detect_single_face(
-    photo: Photo, options: FaceDetectionOptions | None = None
+    photo: Photo, options: FaceDetectionOptions | None = None, any_rotation: bool = False
 ) -> DetectSingleFaceTask[FaceDetection | None, FaceResult | None]: ...
 @overload
 def detect_single_face(
-    photo: Sequence[Photo], options: FaceDetectionOptions | None = None
+    photo: Sequence[Photo], options: FaceDetectionOptions | None = None, any_rotation: bool = False
 ) -> DetectSingleFaceTask[list[FaceDetection | None], list[FaceResult | None]]: ...
 @overload
 def detect_single_face(
-    photo: Photos, options: FaceDetectionOptions | None = None
+    photo: Photos, options: FaceDetectionOptions | None = None, any_rotation: bool = False
 ) -> DetectSingleFaceTask[FaceDetection | list[FaceDetection | None] | None, FaceResult | list[FaceResult | None] | None]: ...
 def detect_single_face(
-    photo: Photos, options: FaceDetectionOptions | None = None
+    photo: Photos, options: FaceDetectionOptions | None = None, any_rotation: bool = False
 ) -> DetectSingleFaceTask[FaceDetection | list[FaceDetection | None] | None, FaceResult | list[FaceResult | None] | None]:
     """A task that detects the face with the highest score; parameters as for `detect_all_faces`.
 
@@ -463,4 +493,4 @@ def detect_single_face(
     >>> detect_single_face(np.zeros((60, 80, 3), np.uint8)).run() is None
     True
     """
-    return DetectSingleFaceTask(photo, options)
+    return DetectSingleFaceTask(photo, options, any_rotation=any_rotation)

@@ -33,7 +33,7 @@ from npfaceapi.errors import FetchError, InvalidArgument, InvalidType, printable
 from npfaceapi.output_files import MADE_BY, Output, is_drawing, is_json_lines, refused_outputs, write_whole
 
 if TYPE_CHECKING:
-    from npfaceapi.faces.results import FaceResult
+    from npfaceapi.faces.results import FaceResult, Faces
     from npfaceapi.photos.net_input import Pixels
 
 __all__ = ["add_arguments", "run"]
@@ -59,6 +59,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"compute these steps only ({', '.join(PARTS)}, separated by commas; default: all)",
     )
     parser.add_argument(
+        "--any-rotation",
+        action="store_true",
+        help="look at each photo turned by 90, 180 and 270 degrees too, and keep the orientation with the best faces (detecting "
+        "takes four times as long)",
+    )
+    parser.add_argument(
         "--draw", type=Path, metavar="DIR", help="write each photo with its faces drawn in, as a PNG, into this folder"
     )
     add_shared(parser, "--json", "a line a photo")
@@ -79,9 +85,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _analyze(photo: str, arguments: argparse.Namespace, lines: IO[str] | None, drawing: Path | InvalidArgument | None) -> bool:
+    from npfaceapi.photos.quality import face_quality
+
     try:
         image = read_photo(photo)
         faces = _faces(image, arguments)
+        qualities = [face_quality(image, face) if face.landmarks is not None else None for face in faces]
     except (FetchError, InvalidArgument, InvalidType) as error:  # of this photo; others stop the command
         complain(error)
         if lines is not None:
@@ -89,12 +98,22 @@ def _analyze(photo: str, arguments: argparse.Namespace, lines: IO[str] | None, d
         return False
     H, W = image.shape[:2]
     if lines is not None:
-        record = {"photo": photo, "width": W, "height": H, "faces": [face.to_dict() for face in faces]}
+        record: dict[str, Any] = {"photo": photo, "width": W, "height": H}
+        if arguments.any_rotation:
+            record["rotation"] = faces.rotation
+        record["faces"] = [
+            {**face.to_dict(), "quality": None if quality is None else quality.to_dict()}
+            for face, quality in zip(faces, qualities, strict=True)
+        ]
         print(json.dumps(record), file=lines, flush=True)
     if lines is not sys.stdout:
-        print(f"{printable(photo)}: {W}x{H}, {len(faces)} face{'' if len(faces) == 1 else 's'}")
+        turned = f", upright if turned by {faces.rotation} degrees counterclockwise" if faces.rotation else ""
+        print(f"{printable(photo)}: {W}x{H}, {len(faces)} face{'' if len(faces) == 1 else 's'}{turned}")
         if faces:
             print(_table(faces))
+        for number, quality in enumerate(qualities, 1):
+            if quality is not None and quality.doubts:
+                print(f"  face {number}: {'; '.join(quality.doubts)}")
     if drawing is not None:
         try:
             if isinstance(drawing, InvalidArgument):
@@ -106,12 +125,12 @@ def _analyze(photo: str, arguments: argparse.Namespace, lines: IO[str] | None, d
     return True
 
 
-def _faces(image: Any, arguments: argparse.Namespace) -> list[FaceResult]:
-    from npfaceapi.faces.results import FaceResult
+def _faces(image: Any, arguments: argparse.Namespace) -> Faces[FaceResult]:
+    from npfaceapi.faces.results import FaceResult, Faces
     from npfaceapi.tasks import detect_all_faces
 
     only: set[str] = arguments.only
-    task = detect_all_faces(image, detector_options(arguments))
+    task = detect_all_faces(image, detector_options(arguments), arguments.any_rotation)
     if only & {"landmarks", "descriptors"}:
         task = task.with_face_landmarks()
     if "expressions" in only:
@@ -120,7 +139,9 @@ def _faces(image: Any, arguments: argparse.Namespace) -> list[FaceResult]:
         task = task.with_age_and_gender()
     if "descriptors" in only:
         task = task.with_face_descriptors()
-    return [face if isinstance(face, FaceResult) else FaceResult(face) for face in task.run()]
+    faces = task.run()
+    results = (face if isinstance(face, FaceResult) else FaceResult(face) for face in faces)
+    return Faces(results, faces.source, faces.rotation)
 
 
 def _table(faces: list[FaceResult]) -> str:

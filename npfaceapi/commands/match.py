@@ -164,11 +164,16 @@ def _rows(photo: str, matches: list[tuple[FaceDetection, FaceMatch]], calibratio
 
 
 def _faces(photo: str, options: Any, alignment: str, average_mirror: bool) -> list[Any]:
+    from npfaceapi.photos.quality import face_quality
     from npfaceapi.tasks import detect_all_faces
 
-    task = detect_all_faces(read_photo(photo), options).with_face_landmarks()
-    faces = task.with_face_descriptors(alignment, average_mirror).run()
-    return [face for face in faces if face.descriptor is not None]
+    image = read_photo(photo)
+    task = detect_all_faces(image, options).with_face_landmarks()
+    faces = [face for face in task.with_face_descriptors(alignment, average_mirror).run() if face.descriptor is not None]
+    for number, face in enumerate(faces, 1):
+        if doubts := face_quality(image, face).doubts:
+            complain(f"{photo}: face {number}: {'; '.join(doubts)}")
+    return faces
 
 
 def _known_people(folder: Path, describe: Callable[[str], list[Any]]) -> tuple[dict[str, list[Any]], int]:

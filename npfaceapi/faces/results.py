@@ -155,11 +155,14 @@ class Faces(list[Face]):
     ----------
     source : PhotoSource or None
         Where the photo is found again.
+    rotation : 0, 90, 180 or 270
+        By how many degrees counterclockwise, as `PIL.Image.rotate` counts, the photo was turned for the networks.
     """
 
-    def __init__(self, faces: Iterable[Face] = (), source: Source | None = None) -> None:
+    def __init__(self, faces: Iterable[Face] = (), source: Source | None = None, rotation: int = 0) -> None:
         super().__init__(faces)
         self.source = source
+        self.rotation = rotation
 
     def _repr_html_(self) -> str:
         """The photo with its faces, for a notebook."""

@@ -81,6 +81,17 @@ def test_analyze_writes_json_lines(run, photos):
     assert "expected an image" in text["error"]
 
 
+def test_analyze_finds_faces_of_any_rotation(run, photos, tmp_path):
+    with Image.open(photos / "face.png") as image:
+        image.rotate(90).save(tmp_path / "left.png")
+    status, out, err = run("analyze", "--only", "detection", "--any-rotation", tmp_path / "left.png", photos / "face.png")
+    assert (status, err) == (0, "")
+    assert "left.png: 256x256, 1 face, upright if turned by 270 degrees counterclockwise\n" in out
+    assert "face.png: 256x256, 1 face\n" in out
+    _, out, _ = run("analyze", "--only", "detection", "--any-rotation", "--json", "-", tmp_path / "left.png")
+    assert json.loads(out)["rotation"] == 270
+
+
 def test_analyze_computes_only_what_is_asked_for(run, photos, tmp_path):
     status, out, _ = run("analyze", *TINY, "--json", tmp_path / "out.jsonl", photos / "face.png")
     assert status == 0

@@ -121,6 +121,9 @@ def all_faces_of_a_photo(photo: str) -> None:
     assert_type(full.run(), Faces[faceapi.FaceResult])
     assert_type(full.run()[0].descriptor, NDArray[np.float32] | None)
     assert_type(full.run().source, Source | None)
+    assert_type(full.run().rotation, int)
+    assert_type(faceapi.detect_all_faces(photo, any_rotation=True).run(), Faces[faceapi.FaceDetection])
+    assert_type(faceapi.detect_single_face(photo, any_rotation=True).run(), faceapi.FaceDetection | None)
     for face in full:
         assert_type(face, faceapi.FaceResult)
 
@@ -644,6 +647,16 @@ def drawing(image: Image, faces: Faces[faceapi.FaceResult], points: faceapi.Face
     assert_type((field.measure_width(), field.measure_height()), tuple[float, float])
     assert_type(field.get_upper_left((9, 9)), faceapi.Point)
     assert_type(field.draw(image), Image)
+
+
+def quality_of_a_face(photo: str, face: faceapi.FaceResult, points: faceapi.FaceLandmarks68) -> None:
+    assert_type(faceapi.face_quality(photo, face), faceapi.FaceQuality)
+    quality = faceapi.face_quality(photo, face)
+    assert_type((quality.size, quality.sharpness, quality.outside, quality.score), tuple[float, float, float, float])
+    assert_type(quality.doubts, tuple[str, ...])
+    assert_type(quality.to_dict(), dict[str, float | list[str]])
+    assert_type(faceapi.head_pose(points), faceapi.HeadPose)
+    assert_type(faceapi.HeadPose(1.0, 2.0, 3.0).yaw, float)
 
 
 assert_type(faceapi.NpFaceApiError("text"), faceapi.NpFaceApiError)
