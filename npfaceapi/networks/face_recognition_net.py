@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from npfaceapi import ops
 from npfaceapi.graph import Node, ParamTree, block
 from npfaceapi.networks.blocks import FEATURE_MEAN_RGB
+from npfaceapi.networks.face_crops import tell_what_is_no_crop
 from npfaceapi.networks.neural_network import NeuralNetwork
 from npfaceapi.photos.many import few_at_a_time
 from npfaceapi.photos.net_input import NetInput, Photo, Photos, to_net_input
@@ -97,7 +98,7 @@ class FaceRecognitionNet(NeuralNetwork):
     --------
     >>> import numpy as np
     >>> from npfaceapi import nets
-    >>> black = nets.face_recognition_net.compute_face_descriptor(np.zeros((150, 150, 3), np.uint8))
+    >>> black = nets.face_recognition_net.forward(np.zeros((150, 150, 3), np.uint8))
     >>> print(f"{np.linalg.norm(black):.3f}")
     1.308
     """
@@ -148,5 +149,18 @@ class FaceRecognitionNet(NeuralNetwork):
         -------
         ndarray
             float32 [128]; a list of them if a list came in.
+
+        Warns
+        -----
+        PhotoWarning
+            A crop is of one colour alone, or the first shows more than a face.
         """
-        return few_at_a_time(photos, lambda crops: list(self.forward_input(crops).astype(np.float32)))
+        looked_at_first = False
+
+        def describe(crops: NetInput) -> list[NDArray[np.float32]]:
+            nonlocal looked_at_first
+            tell_what_is_no_crop(crops.image_tensors, not looked_at_first)
+            looked_at_first = True
+            return list(self.forward_input(crops).astype(np.float32))
+
+        return few_at_a_time(photos, describe)

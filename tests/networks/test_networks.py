@@ -158,7 +158,7 @@ def test_the_functions_by_name_mean_what_they_say(crops):
 def test_descriptor_anchor():
     """Values published with the model's port: an all-black crop, and its distance from an all-white one."""
     black, white = (np.full((150, 150, 3), value, np.uint8) for value in (0, 255))
-    black, white = nets.face_recognition_net.compute_face_descriptor([black, white])
+    black, white = nets.face_recognition_net.forward([black, white])
     assert f"{np.linalg.norm(black):.3f}" == "1.308"
     assert f"{faceapi.euclidean_distance(black, white):.3f}" == "0.186"
 
