@@ -138,13 +138,13 @@ class ComposableTask(Generic[Result_co, Extended_co]):
 
         Of four orientations that with the largest sum of scores counts, of several the first.
         """
-        best = images, [0] * len(images), self._faces(NetInput.of_pixels(images))
+        best, turns, found = list(images), [0] * len(images), self._faces(NetInput.of_pixels(images))
         for turn in (1, 2, 3) if self.any_rotation else ():
             turned = [np.ascontiguousarray(np.rot90(image, turn)) for image in images]
             for index, faces in enumerate(self._faces(NetInput.of_pixels(turned))):
-                if sum(face.score for face in faces) > sum(face.score for face in best[2][index]):
-                    best[0][index], best[1][index], best[2][index] = turned[index], turn, faces
-        return best
+                if sum(face.score for face in faces) > sum(face.score for face in found[index]):
+                    best[index], turns[index], found[index] = turned[index], turn, faces
+        return best, turns, found
 
     def run(self) -> Result_co:
         """Compute the chain."""

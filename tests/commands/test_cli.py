@@ -18,8 +18,10 @@ from PIL import Image
 from helpers import ASTRONAUT, ROOT
 from helpers.streams import STREAMS, OnlyWrites
 from npfaceapi import cli
+from npfaceapi.commands import match
 from npfaceapi.commands.networks import NETS
 from npfaceapi.engines import dispatch
+from npfaceapi.networks.options import SsdMobilenetv1Options
 
 TINY = ("--detector", "tiny", "--only", "detection")  # the quickest run
 
@@ -90,6 +92,31 @@ def test_analyze_finds_faces_of_any_rotation(run, photos, tmp_path):
     assert "face.png: 256x256, 1 face\n" in out
     _, out, _ = run("analyze", "--only", "detection", "--any-rotation", "--json", "-", tmp_path / "left.png")
     assert json.loads(out)["rotation"] == 270
+
+
+def test_analyze_says_what_to_distrust(run, photos, tmp_path):
+    with Image.open(photos / "face.png") as image:
+        image.resize((80, 80), Image.Resampling.BOX).save(tmp_path / "small.png")
+    only = ("--only", "landmarks")
+    status, out, err = run("analyze", *only, tmp_path / "small.png", photos / "face.png")
+    assert (status, err) == (0, "")
+    assert [line for line in out.splitlines() if "face 1" in line] == [
+        "  face 1: 28 px wide, descriptors are unreliable below 40"
+    ]
+    _, out, _ = run("analyze", *only, "--json", "-", tmp_path / "small.png")
+    quality = json.loads(out)["faces"][0]["quality"]
+    assert quality["doubts"] == ["28 px wide, descriptors are unreliable below 40"]
+    assert quality["size"] < 40
+
+
+def test_match_says_what_to_distrust(photos, tmp_path, capsys):
+    with Image.open(photos / "face.png") as image:
+        image.resize((80, 80), Image.Resampling.BOX).save(tmp_path / "small.png")
+    options = SsdMobilenetv1Options()
+    for photo in (photos / "face.png", tmp_path / "small.png"):
+        assert len(match._faces(str(photo), options, "face-api", False)) == 1
+    err = capsys.readouterr().err
+    assert err == f"npfaceapi: {tmp_path / 'small.png'}: face 1: 28 px wide, descriptors are unreliable below 40\n"
 
 
 def test_analyze_computes_only_what_is_asked_for(run, photos, tmp_path):

@@ -274,7 +274,8 @@ def docstring_problems(doc, names):
 
 def test_every_network_has_its_file():
     shared = {
-        "__init__", "blocks", "face_crops", "loaded", "network_weights", "neural_network", "mtcnn_stages", "options", "registry", "unbundled",
+        "__init__", "blocks", "face_crops", "loaded", "network_weights", "neural_network", "mtcnn_stages", "options", "registry",
+        "unbundled",
     }  # fmt: skip
     assert {path.stem for path in FOLDER.glob("*.py")} - shared == set(DOCSTRINGS)
 

@@ -83,8 +83,9 @@ def test_a_photo_that_is_mirrored_changes_signs(photo: Image.Image) -> None:
 def test_the_mean_face_is_symmetric_and_deep_as_faces_are() -> None:
     np.testing.assert_allclose(MEAN_FACE_3D[MIRRORED], MEAN_FACE_3D * (-1, 1, 1), atol=0.0011)
     assert (np.sort(MIRRORED) == np.arange(68)).all()
-    # MediaPipe's canonical face model: from the outer corners of the eyes to the tip of the nose, in their distance
-    assert abs(MEAN_FACE_3D[36, 2] - MEAN_FACE_3D[30, 2] - (7.475604 - 3.173422) / (2 * 4.445859)) < 0.03
+    # MediaPipe's canonical face model: from the outer corners of the eyes to the tip of the nose, in their distance; ours has a
+    # relative standard error of 0.044
+    assert abs(MEAN_FACE_3D[36, 2] - MEAN_FACE_3D[30, 2] - (7.475604 - 3.173422) / (2 * 4.445859)) < 2 * 0.044 * 0.5
 
 
 def test_what_is_no_face() -> None:

@@ -66,6 +66,25 @@ def test_turned_photos_give_the_answers_of_the_upright_one(turns: int, alignment
     np.testing.assert_allclose(resized.landmarks.positions, found[0].landmarks.positions, atol=1)
 
 
+def test_the_best_of_four_counts_though_each_is_better_than_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against a detector that finds a face in any photo, surer the brighter its first pixel is."""
+    corners = np.zeros((4, 6, 3), np.uint8)
+    corners[0, 0], corners[0, -1], corners[-1, -1], corners[-1, 0] = 50, 100, 200, 150
+
+    def locate(self: object, net_input: faceapi.NetInput, options: object) -> list[list[faceapi.FaceDetection]]:
+        return [
+            [faceapi.FaceDetection(image[0, 0, 0] / 255, {"x": 0, "y": 0, "width": 0.5, "height": 0.5}, image.shape[1::-1])]
+            for image in net_input.image_tensors
+        ]
+
+    monkeypatch.setattr(faceapi.TinyFaceDetector, "locate_faces", locate)
+    for turns in range(4):
+        photo = np.ascontiguousarray(np.rot90(corners, turns))
+        found = faceapi.detect_all_faces(photo, OPTIONS, any_rotation=True).run()
+        assert found.rotation == {0: 180, 1: 90, 2: 0, 3: 270}[turns]
+        assert faceapi.extract_face_tensors(photo, found)[0].max() == 200
+
+
 def test_a_list_of_photos_each_turned_its_own_way() -> None:
     photos = [turned(turns) for turns in (1, 0, 3)] + [np.zeros((60, 80, 3), np.uint8)]
     found = faceapi.detect_all_faces(photos, OPTIONS, any_rotation=True).run()

@@ -1,0 +1,74 @@
+"""The scripts of `.ci/measure` that derive and judge what the package has, on made data of which the answers are known."""
+
+from __future__ import annotations
+
+import importlib.util
+from types import ModuleType
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from helpers import ROOT
+from npfaceapi.faces.pose import MEAN_FACE_3D, MIRRORED
+
+
+def script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"ci_{name}", ROOT / ".ci" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("depth", [0.5, 1.0, 1.5])
+def test_the_mean_face_of_turned_heads_is_found(depth: float) -> None:
+    """Heads of a known depth that differ in shape and expression, are turned, tilted, scaled and seen with noise."""
+    random = np.random.default_rng(0)
+    true = MEAN_FACE_3D * (1, 1, depth)
+    faces = []
+    for yaw, pitch, roll in random.normal(0, (14, 8, 4), (2000, 3)):
+        change = random.normal(0, 0.03, (68, 3)).round(6)
+        change = (change + change[MIRRORED] * (-1, 1, 1)) / 2  # symmetric, as faces and most expressions are
+        shape = (true + change) * random.normal(1, 0.04, 3)
+        turned = Rotation.from_euler("yxz", [-yaw, -pitch, roll], degrees=True).apply(shape)[:, :2]
+        faces.append(turned * random.uniform(50, 200) + random.normal(0, 0.3, (68, 2)) + 100)
+    found, error = script("mean_face").derived(np.array(faces))
+    difference = found - found.mean(axis=0) - (true - true.mean(axis=0))
+    assert np.abs(difference[:, :2]).max() < 0.02
+    assert np.abs(difference[:, 2]).max() < 3 * error * np.ptp(true[:, 2]) + 0.02
+    assert error < 0.1
+
+
+def test_the_discard_curve_by_hand() -> None:
+    """20 faces, ten pairs; the two pairs that are missed hold the worst faces, or the best."""
+    pairs = [(f"{i}a", f"{i}b") for i in range(10)]
+    missed = np.array([False] * 8 + [True] * 2)
+    doubt = {name: float(i) for i, pair in enumerate(pairs) for name in pair}
+    curve = script("quality").discard_curve(doubt, pairs, missed)
+    assert [(row["discarded"], row["pairs"], row["fnmr"]) for row in curve] == [
+        (0.01, 10, 0.2), (0.02, 10, 0.2), (0.05, 9, 1 / 9), (0.1, 9, 1 / 9), (0.2, 8, 0.0),
+    ]  # fmt: skip
+    assert curve[2]["change"] == pytest.approx(1 / 9 - 0.2)
+    assert curve[2]["interval"][0] <= curve[2]["change"] <= curve[2]["interval"][1]
+    worse = script("quality").discard_curve({name: -value for name, value in doubt.items()}, pairs, missed)
+    assert worse[-1]["fnmr"] == 0.25
+
+
+def test_the_threshold_against_all_pairs_one_by_one() -> None:
+    random = np.random.default_rng(1)
+    descriptors = {f"{person}/{i}.jpg": random.normal(size=8).astype(np.float32) for person in range(20) for i in range(4)}
+    threshold = script("quality").threshold_of_strangers(descriptors)
+    items = list(descriptors.items())
+    distances = [
+        np.linalg.norm(a.astype(float) - b)
+        for i, (one, a) in enumerate(items)
+        for other, b in items[:i]
+        if one.split("/")[0] != other.split("/")[0]
+    ]
+    assert (
+        np.mean(np.array(distances) < threshold * (1 - 1e-6))
+        <= 1e-3
+        < np.mean(np.array(distances) <= threshold * (1 + 1e-6)) + 1e-3
+    )
