@@ -28,6 +28,7 @@ from pathlib import Path
 
 import numpy as np
 
+from npfaceapi.evaluation.kept_results import unpacked
 from npfaceapi.evaluation.lfw import photos_folder, read_pairs
 from npfaceapi.evaluation.people import Describe
 from npfaceapi.faces.pose import MIRRORED
@@ -48,7 +49,8 @@ def main() -> None:
     photos = photos_folder(arguments.lfw)
     names = sorted({photo for file in files for pair in read_pairs(file, photos).photos for photo in pair})
     described = Describe().photos(names[: arguments.photos], arguments.cache, lambda *_: None)
-    points = np.array([result["landmarks"] for result in described.results.values() if "landmarks" in result])
+    found = (result["landmarks"] for result in described.results.values() if "landmarks" in result)
+    points = np.array([unpacked(landmarks).reshape(68, 2) for landmarks in found])
     mean_face, error = derived(points)
     print(f"# from {len(points)} faces; the depth's factor has a relative standard error of {error:.3f}")
     for at in range(0, len(mean_face), 4):

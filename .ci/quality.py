@@ -22,6 +22,7 @@ import numpy as np
 from PIL import Image
 
 from npfaceapi import nets
+from npfaceapi.evaluation.kept_results import unpacked
 from npfaceapi.evaluation.lfw import photos_folder, read_pairs
 from npfaceapi.evaluation.people import Describe, DescribedPhotos
 from npfaceapi.faces.alignment import ALIGNMENTS, CHIP_SIZE
@@ -72,10 +73,13 @@ def main() -> None:
     write_tables(report)
 
 
+def points_of(described: DescribedPhotos, path: str) -> np.ndarray:
+    return unpacked(described.results[path]["landmarks"]).reshape(68, 2)
+
+
 def points_and_box(described: DescribedPhotos, path: str) -> tuple[FaceLandmarks68, Box]:
     x, y, width, height = described.results[path]["box"]
-    landmarks = FaceLandmarks68(described.results[path]["landmarks"], (1, 1))
-    return landmarks, Box({"x": x, "y": y, "width": width, "height": height})
+    return FaceLandmarks68(points_of(described, path), (1, 1)), Box({"x": x, "y": y, "width": width, "height": height})
 
 
 def threshold_of_strangers(descriptors: Mapping[str, np.ndarray]) -> float:
@@ -152,7 +156,7 @@ def shrink(path: str, described: DescribedPhotos, scale: float) -> tuple[np.ndar
         sides = round(photo.width * scale), round(photo.height * scale)
         pixels = np.asarray(photo.convert("RGB").resize(sides, Image.Resampling.LANCZOS))
         ratio = sides[0] / photo.width, sides[1] / photo.height
-    points = np.array(described.results[path]["landmarks"]) * ratio
+    points = points_of(described, path) * ratio
     return pixels, FaceLandmarks68(points / sides, sides)
 
 

@@ -198,7 +198,7 @@ def face_quality(photo: Photo, face: FaceResult) -> FaceQuality:
 def quality_of(image: NDArray[np.uint8 | np.float32], landmarks: FaceLandmarks68, box: Box) -> FaceQuality:
     """As `face_quality`, of a photo `[H,W,3]` that is decoded, the points and the detection's box."""
     pose = head_pose(landmarks)
-    luminance = resample(image, chip_similarity(landmarks, SIDE, 0), SIDE) @ LUMA
+    luminance = resample([image], [chip_similarity(landmarks, SIDE, 0)], SIDE)[0] @ LUMA
     contrast = float(luminance.std())
     around = min_bbox(landmarks.positions)
     return FaceQuality(
