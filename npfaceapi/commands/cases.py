@@ -39,8 +39,13 @@ def lacking_weights(golden: GoldenCases, arguments: argparse.Namespace) -> str:
 
 def no_case(golden: GoldenCases, arguments: argparse.Namespace) -> Exception:
     """Why no case is left to be judged."""
+    from npfaceapi.conformance.ports import patterns_match
+
     if line := lacking_weights(golden, arguments):
         return WeightsError(line)
+    levels = getattr(arguments, "level", ())
     options = "--case and --level" if hasattr(arguments, "level") else "--case"
-    chosen = " ".join([*arguments.case, *getattr(arguments, "level", ())])
+    chosen = " ".join([*arguments.case, *levels])
+    if any(patterns_match(case.name, arguments.case) and (not levels or case.level in levels) for case in golden.all_cases):
+        return InvalidArgument(f"{golden.folder}: expected the tensors of {chosen!r}, got none; --golden names another folder")
     return InvalidArgument(f"expected {options} to match one of {len(golden.cases)} golden cases, got {chosen!r}")

@@ -114,22 +114,23 @@ def run(arguments: argparse.Namespace) -> int:
     if found is not None:
         arguments.golden = str(found)
     golden = golden_cases(arguments)
-    if line := told_of_cases(golden, found is not None):
-        say(line)
+    told = told_of_cases(golden, found is not None)  # said once nothing is wrong with the arguments
     cases = chosen_cases(golden, arguments.case, arguments.level)
     if not cases:
         raise no_case(golden, arguments)
     if arguments.conform_command == "inputs":
-        return _write_inputs(arguments, golden, cases)
-    return _judge(arguments, golden, cases)
+        return _write_inputs(arguments, golden, cases, told)
+    return _judge(arguments, golden, cases, told)
 
 
-def _write_inputs(arguments: argparse.Namespace, golden: Any, cases: list[Any]) -> int:
+def _write_inputs(arguments: argparse.Namespace, golden: Any, cases: list[Any], told: str) -> int:
     from npfaceapi.conformance.folder import write_questions
     from npfaceapi.conformance.questions import question_of
 
     folder = Path(arguments.folder)
     _check_folder(folder, golden.folder, arguments.overwrite)
+    if told:
+        say(told)
     count = write_questions(folder, (question_of(golden, case) for case in _one_by_one(cases)), arguments.format)
     print(f"{folder}: questions.json and the inputs of {count} cases")
     print(f"write the answers to {folder / 'outputs'}/CASE/ANSWER.npy, then: npfaceapi conform check {folder}")
@@ -149,7 +150,7 @@ def _check_folder(folder: Path, golden: Any, overwrite: bool) -> None:
         )
 
 
-def _judge(arguments: argparse.Namespace, golden: Any, cases: list[Any]) -> int:
+def _judge(arguments: argparse.Namespace, golden: Any, cases: list[Any], told: str) -> int:
     from npfaceapi.conformance.folder import FolderPort, asked_cases
     from npfaceapi.conformance.report import CaseResult
     from npfaceapi.conformance.runner import not_at_hand, run_cases
@@ -174,6 +175,8 @@ def _judge(arguments: argparse.Namespace, golden: Any, cases: list[Any]) -> int:
         port = FolderPort(Path(arguments.folder))
     else:
         port = _port(arguments, golden)
+    if told:
+        say(told)
     backend = getattr(arguments, "backend", None)
     with use_backend(backend) if backend else nullcontext():
         report = run_cases(port, golden, _one_by_one(cases), grade, xfail, not arguments.no_diagnosis, arguments.layers)

@@ -97,7 +97,8 @@ def read_report(file: Path) -> dict[str, Any]:
     try:
         report = read_json(file)
     except BadAnswer as error:
-        raise InvalidArgument(f"{file}: expected a report of npfaceapi conform --json, got {error}") from None
+        reason = str(error).rpartition(", got ")[2]
+        raise InvalidArgument(f"{file}: expected a report of npfaceapi conform --json, got {reason}") from None
     what = report.get("format") if isinstance(report, dict) else type(report).__name__
     if not isinstance(report, dict) or report.get("format") != FORMAT or "golden" not in report:
         raise InvalidArgument(
@@ -107,7 +108,8 @@ def read_report(file: Path) -> dict[str, Any]:
         _title(report)
         _cases(report)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise InvalidArgument(f"{file}: expected a report of npfaceapi conform --json, got one without {error}") from None
+        got = f"one without {error}" if isinstance(error, KeyError) else f"a damaged one: {error}"
+        raise InvalidArgument(f"{file}: expected a report of npfaceapi conform --json, got {got}") from None
     return report
 
 
@@ -142,7 +144,7 @@ def _cases(report: dict[str, Any]) -> dict[str, _Case]:
         status: str = case["status"]
         answers: dict[str, tuple[str, float | None]] = {}
         if status not in STATUSES:
-            raise ValueError(f"a status out of {', '.join(STATUSES)}")
+            raise ValueError(f"a status is none of {', '.join(STATUSES)}")
         for answer in case["answers"]:
             error = answer["error_in_bounds"]
             own = ("passed" if answer["passed"] else "failed") if status in ("passed", "failed") else status

@@ -55,7 +55,8 @@ def asked_cases(folder: Path) -> list[str]:
         stated = read_json(file)
         names = [case["case"] for case in stated["cases"]]
     except (BadAnswer, KeyError, TypeError) as error:
-        raise GoldenError(f"{file}: expected what npfaceapi conform inputs writes, got {error}: write it again") from None
+        got = str(error).rpartition(", got ")[2] if isinstance(error, BadAnswer) else "something else"
+        raise GoldenError(f"{file}: expected what npfaceapi conform inputs writes, got {got}: write it again") from None
     if not names or not all(isinstance(name, str) for name in names):
         raise GoldenError(f"{file}: expected the names of cases, got none: write it again with npfaceapi conform inputs")
     return names
@@ -79,7 +80,7 @@ class FolderPort:
         try:
             manifest = read_json(file)
         except BadAnswer as error:
-            raise InvalidArgument(f"{file}: {error}") from None
+            raise InvalidArgument(f"{file.parent}/{error}") from None
         if not isinstance(manifest, dict):
             raise InvalidArgument(f"{file}: expected a JSON object, got {type(manifest).__name__}")
         tensors, claims = manifest.get("tensors", {}), manifest.get("claims", [])

@@ -137,7 +137,7 @@ def _plot(result: CaseResult) -> str:
     step = (_WIDTH - _LEFT - 10) / len(findings)
     bars = []
     for i, finding in enumerate(findings):
-        ratio = math.inf if finding.problem and not finding.ratio else finding.ratio
+        ratio = finding.ratio if finding.is_compared else math.inf
         top, colour = _height(ratio, high), "bad" if finding.problem else "good"
         x, width = _LEFT + i * step + 1, max(step - 2, 1)
         place = f'x="{x:.1f}" y="{top:.1f}" width="{width:.1f}" height="{max(_BELOW - top, 1):.1f}"'
@@ -201,7 +201,7 @@ def _value(value: float | None) -> str:
 
 
 def _ratio(finding: Finding) -> str:
-    return finding.problem if finding.problem and not finding.ratio else f"{finding.ratio:.3g} bounds"
+    return f"{finding.ratio:.3g} bounds" if finding.is_compared else finding.problem
 
 
 def _everything(report: Report) -> str:
@@ -218,7 +218,8 @@ def _case(result: CaseResult) -> str:
     head = f'<span class="{result.status}">{escape(result.status)}</span> {escape(result.name)}{told}'
     rows = [
         [
-            f"<code>{escape(f.name)}</code>", escape(f.kind), f"{f.ratio:.3g}", f"{f.error:.3g}", f"{f.bound:.3g}",
+            f"<code>{escape(f.name)}</code>", escape(f.kind),
+            *(f"{number:.3g}" if f.is_compared else "" for number in (f.ratio, f.error, f.bound)),
             escape(", ".join(map(str, f.index))), _value(f.got), _value(f.want), escape(f.problem),
         ]
         for f in result.findings

@@ -58,6 +58,11 @@ class Finding:
     def passed(self) -> bool:
         return not self.problem
 
+    @property
+    def is_compared(self) -> bool:
+        """Whether numbers were compared: not where the shape is another, for instance."""
+        return self.passed or self.ratio > 0
+
 
 @dataclass
 class Judgement:

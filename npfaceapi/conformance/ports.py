@@ -11,7 +11,7 @@ import importlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -24,7 +24,7 @@ from npfaceapi.conformance.port_errors import NotClaimed, PortFailed
 from npfaceapi.conformance.questions import Question, stated_weights
 from npfaceapi.engines.dispatch import use_backend
 from npfaceapi.errors import InvalidArgument, NpFaceApiError, one_line
-from npfaceapi.networks.registry import bundled_names
+from npfaceapi.networks.registry import all_names, bundled_names
 
 __all__ = ["BackendPort", "NotClaimed", "Port", "PortFailed", "PythonPort", "Respondent", "failure_of", "load_python_port"]
 
@@ -163,7 +163,18 @@ def load_python_port(where: str) -> PythonPort:
     except (Exception, SystemExit) as error:  # whatever happens in the user's module
         reason = failure_of(error)
         raise InvalidArgument(f"--python: expected a class that can be made without arguments in {where}, got {reason}") from None
-    return PythonPort(made, where)
+    port = PythonPort(made, where)
+    _check_networks(where, getattr(made, "networks", ()))
+    return port
+
+
+def _check_networks(where: str, networks: Any) -> None:
+    """A mistyped name would leave all cases of its network unasked."""
+    names, listed = all_names(), isinstance(networks, Collection) and not isinstance(networks, str)
+    wrong = [name for name in networks if name not in names] if listed else [networks]
+    if networks is not None and wrong:
+        got = one_line(repr(wrong[0]))[:80]
+        raise InvalidArgument(f"--python {where}: expected networks to be a list of names out of {', '.join(names)}, got {got}")
 
 
 def failure_of(error: BaseException) -> PortFailed:

@@ -191,6 +191,11 @@ class ClassPort(ProgramPort):
             raise PortFailed(reply)
 
 
+def _waiting(deadline: float) -> float:
+    """How many seconds to wait, at most as many as a thread can."""
+    return min(max(deadline - time.monotonic(), 0.0), threading.TIMEOUT_MAX)
+
+
 class _Process:
     """The running program.
 
@@ -252,7 +257,7 @@ class _Process:
         answer = bytearray(self._rest)
         while b"\n" not in answer[-_PIECE:]:
             try:
-                piece = b"" if self._is_closed else self._output.get(timeout=max(deadline - time.monotonic(), 0.0))
+                piece = b"" if self._is_closed else self._output.get(timeout=_waiting(deadline))
             except queue.Empty:
                 raise Hung(f"no answer within {time_limit:g} s{self._last_words()}", self._tail()) from None
             if not piece:

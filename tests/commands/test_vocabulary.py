@@ -213,13 +213,14 @@ def test_old_spellings_of_verify(run):
 def test_old_spellings_of_conform(run, tmp_path):
     folder = tmp_path / "work"
     status, _, err = run("conform", "inputs", folder, "--only", RELU)
-    assert (status, err) == (0, line("conform inputs", "--only", "--case"))
+    found = f"golden cases: {ROOT / 'golden'}, found from the current folder upwards\n"
+    assert (status, err) == (0, line("conform inputs", "--only", "--case") + found)
     assert [case["case"] for case in json.loads((folder / "questions.json").read_text())["cases"]] == [RELU]
-    told = line("conform check", "--only", "--case") + line("conform check", "--all", "--verbose")
+    told = line("conform check", "--only", "--case") + line("conform check", "--all", "--verbose") + found
     (folder / "outputs").mkdir()
     status, _, err = run("conform", "check", folder, "--only", RELU, "--all", "--no-diagnosis")
     assert (status, err) == (1, told)  # nothing was answered
-    told = line("conform run", "--only", "--case") + line("conform run", "--all", "--verbose")
+    told = line("conform run", "--only", "--case") + line("conform run", "--all", "--verbose") + found
     status, out, err = run("conform", "run", "--backend", "reference", "--only", RELU, "--all")
     assert (status, err) == (0, told)
     assert f"passed {RELU}\n" in out

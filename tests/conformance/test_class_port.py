@@ -164,6 +164,12 @@ def test_answers_of_every_kind_come_back_as_they_are(write):
             "class Port:\n def __init__(self): self.x = y",
             "got NameError: name 'y' is not defined (my_port.py, line 2, in __init__)",
         ),
+        (
+            "class Port:\n networks = ('ssd', 'mtcnn')\n run = print",
+            "expected networks to be a list of names out of ssd_mobilenetv1,",
+        ),
+        ("class Port:\n networks = 'mtcnn_pnet'\n run = print", "face_recognition_net, got 'mtcnn_pnet'"),
+        ("class Port:\n networks = 7\n run = print", "face_recognition_net, got 7"),
         ("class Port: pass", "expected a method run(network, batch), got none"),
         ("x = 1", "got AttributeError: module 'my_port' has no attribute 'Port'"),
         ("def f(:", "got SyntaxError"),
@@ -193,6 +199,12 @@ def test_a_module_of_the_working_folder(write, tmp_path, monkeypatch, capsys):
 def test_the_time_limit_must_be_one(write, capsys):
     assert main(["conform", "run", "--python", write(), "--time-limit", "0"]) == 2
     assert "--time-limit: expected seconds above 0, got 0.0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("limit", ["inf", "1e300"])
+def test_a_time_limit_may_be_none(write, capsys, limit):
+    assert main(["conform", "run", "--python", write(), "--case", THREE[0], "--time-limit", limit]) == 0
+    capsys.readouterr()
 
 
 # ------------------------------------------------------------------ how long a failing port is asked

@@ -134,17 +134,17 @@ def test_reports_of_real_runs(tmp_path, capsys):
 
 
 DAMAGED = {
-    "no JSON": ("{", "got"),
-    "nothing": ("", "got"),
+    "no JSON": ("{", "--json, got Expecting property name"),
+    "nothing": ("", "--json, got Expecting value"),
     "a list": ("[]", "format 1, got list"),
     "another format": (report(format=2), "format 1, got 2"),
     "no golden set": ({key: value for key, value in report().items() if key != "golden"}, "format 1, got 1"),
     "no cases": ({key: value for key, value in report().items() if key != "cases"}, "got one without 'cases'"),
-    "cases that are none": (report(3), "got one without"),
+    "cases that are none": (report(3), "got a damaged one: 'int' object"),
     "no status": (report({"name": "a", "answers": []}), "got one without 'status'"),
-    "another status": (report(case(status="well")), "a status out of passed, failed"),
+    "another status": (report(case(status="well")), "got a damaged one: a status is none of passed, failed"),
     "no error": (report(case("a", {"name": "x", "passed": True})), "got one without 'error_in_bounds'"),
-    "an error that is no number": (report(case("a", answer(error="much"))), "got one without"),
+    "an error that is no number": (report(case("a", answer(error="much"))), "got a damaged one: could not convert"),
 }
 
 
@@ -165,4 +165,5 @@ def test_reports_on_other_golden_cases_and_missing_files_are_refused(written, ca
     assert cli.main(["conform", "compare", *files]) == 2
     assert "expected two reports on the same golden cases, got abc and def" in capsys.readouterr().err
     assert cli.main(["conform", "compare", files[0], "missing.json"]) == 2
-    assert capsys.readouterr().err.count("\n") == 1
+    told = "missing.json: expected a report of npfaceapi conform --json, got No such file or directory\n"
+    assert capsys.readouterr().err.endswith(f" {told}")

@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from helpers import ROOT
 from npfaceapi import nets
 from npfaceapi.cli import main
 from npfaceapi.conformance.golden import GoldenCases
@@ -39,7 +40,8 @@ def run(arguments, capsys):
     status = main(["conform", *map(str, arguments)])
     told = capsys.readouterr()
     assert "Traceback" not in told.out + told.err
-    return status, told.out, told.err
+    found = f"golden cases: {ROOT / 'golden'}, found from the current folder upwards\n"
+    return status, told.out, told.err.removeprefix(found)
 
 
 # ------------------------------------------------------------------ a folder
@@ -176,11 +178,12 @@ def test_a_spoilt_folder_fails_in_one_line(folder, spoil, message, capsys):
     ("spoil", "message"),
     [
         (lambda f: (f / "questions.json").unlink(), "expected a folder with questions.json"),
-        (lambda f: (f / "questions.json").write_text("{"), "expected what npfaceapi conform inputs writes"),
+        (lambda f: (f / "questions.json").write_text("{"), "conform inputs writes, got Expecting property name"),
+        (lambda f: (f / "questions.json").write_text("[]"), "conform inputs writes, got something else: write it again"),
         (lambda f: (f / "questions.json").write_text('{"cases": [{"case": "raw/nothing"}]}'), "expected names of golden cases"),
         (lambda f: (f / "questions.json").write_text('{"cases": []}'), "expected the names of cases, got none"),
         (lambda f: shutil.rmtree(f / "outputs"), "expected a folder outputs with the port's tensors"),
-        (lambda f: (f / "outputs" / "manifest.json").write_text("nothing"), "manifest.json: expected JSON"),
+        (lambda f: (f / "outputs" / "manifest.json").write_text("nothing"), "outputs/manifest.json: expected JSON"),
         (lambda f: (f / "outputs" / "manifest.json").write_text('{"tensors": 1}'), 'expected "tensors", an object'),
         (lambda f: (f / "outputs" / "manifest.json").write_text('{"claim": []}'), "got 'claim' as well"),
         (lambda f: (f / "outputs" / "manifest.json").write_text("[" * 100_000), "manifest.json: expected JSON"),
@@ -511,6 +514,9 @@ def test_reports_tell_all_of_it():
     assert raw["diagnosis"][0]["error_after"] < 1e-5 < 0.05 < raw["diagnosis"][0]["error_before"]
     answer = raw["answers"][0]
     assert answer["error_in_bounds"] > 1e3
+    holed = next(answer for answer in taps["answers"] if answer["name"] == "dense2")
+    assert holed["problem"].startswith("expected finite numbers, got nan")
+    assert [holed[key] for key in ("error_in_bounds", "error", "bound")] == [None] * 3  # nothing could be compared
     assert answer["got"] != answer["expected"]
 
     suites = ElementTree.fromstring(to_junit(report))

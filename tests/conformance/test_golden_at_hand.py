@@ -51,3 +51,10 @@ def test_a_folder_of_that_name_with_other_things_is_none(installed, tmp_path, mo
     monkeypatch.chdir(tmp_path)
     _, told = conform(capsys)
     assert f"in {installed}" in told
+
+
+def test_a_case_whose_tensors_are_not_at_hand_is_told_as_such(installed, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["conform", "run", "--backend", "reference", "--case", "prepare/resize/*"]) == 2
+    told = f"{installed}: expected the tensors of 'prepare/resize/*', got none; --golden names another folder\n"
+    assert capsys.readouterr().err == f"npfaceapi conform: {told}"
