@@ -48,4 +48,4 @@ def no_case(golden: GoldenCases, arguments: argparse.Namespace) -> Exception:
     chosen = " ".join([*arguments.case, *levels])
     if any(patterns_match(case.name, arguments.case) and (not levels or case.level in levels) for case in golden.all_cases):
         return InvalidArgument(f"{golden.folder}: expected the tensors of {chosen!r}, got none; --golden names another folder")
-    return InvalidArgument(f"expected {options} to match one of {len(golden.cases)} golden cases, got {chosen!r}")
+    return InvalidArgument(f"expected {options} to match one of {len(golden.all_cases)} golden cases, got {chosen!r}")

@@ -61,6 +61,10 @@ class Conformance:
         weights: str | None = None,
         time_limit: float = 60.0,
     ) -> None:
+        if not callable(port) and (isinstance(port, str) or not isinstance(port, Sequence) or not port):
+            raise InvalidArgument(f"port: expected a class, or a list of a program and its arguments, got {port!r}")
+        if not isinstance(time_limit, (int, float)) or not time_limit > 0:
+            raise InvalidArgument(f"time_limit: expected seconds above 0, got {time_limit!r}")
         for name, value in (("case", case), ("level", level)):
             if isinstance(value, str):
                 raise InvalidArgument(f"{name}: expected a list of strings, got {value!r}")
@@ -72,7 +76,7 @@ class Conformance:
         if not self.cases:
             chosen = " ".join([*case, *level])
             raise InvalidArgument(
-                f"expected case and level to match one of {len(self._golden.cases)} golden cases, got {chosen!r}"
+                f"expected case and level to match one of {len(self._golden.all_cases)} golden cases, got {chosen!r}"
             )
         self._xfail = read_xfail(xfail, [one.name for one in self._golden.all_cases]) if xfail else []
 

@@ -148,6 +148,8 @@ def test_a_program_is_asked_too(tmp_path):
         ({"level": "raw"}, InvalidArgument, "level: expected a list of strings, got 'raw'"),
         ({"case": "raw/*"}, InvalidArgument, "case: expected a list of strings"),
         ({"case": ["nothing"]}, InvalidArgument, "expected case and level to match one of .* golden cases, got 'nothing'"),
+        ({"time_limit": "2"}, InvalidArgument, "time_limit: expected seconds above 0, got '2'"),
+        ({"time_limit": -1}, InvalidArgument, "time_limit: expected seconds above 0, got -1"),
         ({"grade": "fine"}, InvalidArgument, "grade: expected one of"),
         ({"xfail": "missing.txt"}, InvalidArgument, "missing.txt: expected a text file of expected failures"),
         ({"golden": "missing"}, GoldenError, "missing"),
@@ -156,3 +158,9 @@ def test_a_program_is_asked_too(tmp_path):
 def test_bad_arguments(options, error, told):
     with pytest.raises(error, match=told):
         Conformance(Nothing, **options)
+
+
+@pytest.mark.parametrize("port", [3, None, "./my_port", []])
+def test_what_is_no_port(port):
+    with pytest.raises(InvalidArgument, match="port: expected a class, or a list of a program and its arguments, got "):
+        Conformance(port)
