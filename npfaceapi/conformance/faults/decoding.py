@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from npfaceapi.conformance.faults.fault import Answers, Fault
+from npfaceapi.conformance.faults.network import alphabetical
 from npfaceapi.conformance.golden import Case
 from npfaceapi.conformance.questions import Question
 from npfaceapi.faces.boxes import non_max_suppression, ssd_non_max_suppression
+from npfaceapi.faces.predictions import FACE_EXPRESSION_LABELS
 from npfaceapi.networks import mtcnn_stages, tiny_yolov2
 from npfaceapi.networks.face_landmark_68_net import SIZE as LANDMARK_SIZE
 from npfaceapi.networks.neural_network import sigmoid, softmax
@@ -65,6 +67,15 @@ def _ssd_overlapping(common_too: bool) -> Callable[..., Kept]:
 
 #: Thresholds of overlap that other programs have.
 OVERLAPS = (0.3, 0.4, 0.45, 0.5, 0.6, 0.7)
+
+
+#: Other orders of the anchors.
+ANCHORS: dict[str, Callable[[Array], Array]] = {
+    "in reverse order": lambda anchors: anchors[::-1],
+    "sorted by size": lambda anchors: anchors[np.argsort(anchors.prod(axis=1))],
+    "one number too early": lambda anchors: np.roll(anchors, -1, axis=0),
+    "one number too late": lambda anchors: np.roll(anchors, 1, axis=0),
+}
 
 
 def at_least(threshold: float) -> float:
@@ -247,16 +258,20 @@ def _exact_half(points: Array, width: int, height: int) -> Array:
     return _unpadded(points, width, height, lambda pad: round(pad / scale) // 2 * scale)
 
 
-def _probabilities(change: Callable[[Array], Array]) -> Any:
+def _probabilities(change: Callable[[Array], Array], male: int = 0) -> Any:
     def run(case: Case, question: Question, dtype: Any) -> Answers | None:
         if case.net == "face_expression_net":
             return {"probabilities": change(question.inputs["logits"]).astype(np.float32)}
         if case.net == "age_gender_net":
             both = change(question.inputs["gender_logits"]).astype(np.float32)
-            return {"gender_probabilities": both, "gender_probability_male": both[:, 0]}
+            return {"gender_probabilities": both, "gender_probability_male": both[:, male]}
         return None
 
     return run
+
+
+def _alphabetical(v: Array) -> Array:
+    return alphabetical(softmax(v)) if v.shape[-1] == len(FACE_EXPRESSION_LABELS) else softmax(v)
 
 
 def _one_hot(v: Array) -> Array:
@@ -362,6 +377,7 @@ DECODE_FAULTS = tuple(
         ("class_column_0", "scores from class column 0 (the background)", _ssd(scores=lambda v: _sigmoid(v[:, 0]))),
         ("class_column_2", "scores from class column 2", _ssd(scores=lambda v: _sigmoid(v[:, 2]))),
         ("softmax_for_sigmoid", "softmax over the classes instead of sigmoid", _ssd(scores=lambda v: softmax(v)[:, 1])),
+        ("sigmoid_missing", "the sigmoid of the scores left out", _ssd(scores=lambda v: v[:, 1])),
         ("sigmoid_twice", "sigmoid of the scores applied twice", _ssd(scores=lambda v: _sigmoid(_sigmoid(v[:, 1])))),
         ("variances_missing", "box encodings not divided by 10 and 5", _ssd(boxes=_scaled(10, 10, 5, 5))),
         ("variances_partial", "box encodings of the size not divided by 5", _ssd(boxes=_scaled(1, 1, 5, 5))),
@@ -381,6 +397,8 @@ DECODE_FAULTS = tuple(
           for iou in OVERLAPS if iou != 0.4),
         *(("nms_threshold", f"boxes suppressed above an overlap of {iou} instead of 0.7", _stage(iou=iou))
           for iou in OVERLAPS if iou != 0.7),
+        *(("nms_missing", "no box suppressed", run)
+          for run in (_ssd(suppress=lambda b, s, most, threshold: _suppress(b, s, most, threshold, 1.0)), _yolo(iou=1.0))),
         *(("nms_plus_one", f"sizes of right - left + 1 in the overlap{where}", run)
           for where, general, common_too in (("", overlapping, True), (", of the areas alone", _areas_alone, False))
           for run in (_yolo(suppress=general), _stage(suppress=general), _ssd(suppress=_ssd_overlapping(common_too)),
@@ -393,9 +411,11 @@ DECODE_FAULTS = tuple(
         ("padding_not_undone", "the padding to a square not undone", _ssd(unpad=False)),
         ("padding_not_undone", "the padding to a square not undone", _yolo(unpad=False)),
         ("sigmoid_missing", "the sigmoid of box centres left out", _yolo(center=lambda t: t)),
+        ("sigmoid_missing", "the sigmoid of the scores left out", _yolo(score=lambda v: v)),
         ("sigmoid_twice", "sigmoid of the scores applied twice", _yolo(score=lambda v: _sigmoid(_sigmoid(v)))),
         ("rows_for_columns", "rows and columns of the grid exchanged", _yolo(exchanged=True)),
         ("anchors_exchanged", "width and height of anchors exchanged", _yolo(anchors=lambda v: v[:, ::-1])),
+        *(("anchors_order", f"anchors {what}", _yolo(anchors=change)) for what, change in ANCHORS.items()),
         ("anchors_missing", "anchors left out", _yolo(anchors=np.ones_like)),
         ("nms_ties", "of equal scores the earlier box first, where the later belongs", _yolo(suppress=earlier_first)),
         ("padding_not_undone", "the padding to a square not undone", _landmarks(lambda p, w, h: p.reshape(68, 2))),
@@ -407,6 +427,8 @@ DECODE_FAULTS = tuple(
         ("softmax_axis", "softmax over another axis than the last", _probabilities(lambda v: softmax(v.T).T)),
         ("argmax_for_softmax", "1 for the largest and 0 for the others instead of the softmax", _probabilities(_one_hot)),
         ("softmax_for_sigmoid", "sigmoid instead of softmax", _probabilities(_sigmoid)),
+        ("classes_exchanged", "the probability of female for that of male", _probabilities(softmax, male=1)),
+        ("classes_alphabetical", "the expressions in alphabetical order", _probabilities(_alphabetical)),
         ("classes_exchanged", "the classes in reverse order", _probabilities(lambda v: softmax(v)[:, ::-1])),
         ("nms_ties", "of equal scores the other box first", _suppression(earlier_first, later_first)),
         ("nms_threshold_drops", "an overlap equal to the threshold suppresses", _suppression(

@@ -11,12 +11,13 @@ from npfaceapi import ops
 from npfaceapi.conformance.faults.fault import Answers, Weights, network_fault
 from npfaceapi.conformance.golden import Case
 from npfaceapi.conformance.rewrite import Change, again
+from npfaceapi.faces.predictions import FACE_EXPRESSION_LABELS
 from npfaceapi.graph import Graph, Node
 from npfaceapi.networks.blocks import FEATURE_MEAN_RGB, YOLO_MEAN_RGB
 from npfaceapi.networks.neural_network import sigmoid, softmax
 from npfaceapi.ops import window_padding
 
-__all__ = ["NETWORK_FAULTS"]
+__all__ = ["NETWORK_FAULTS", "alphabetical"]
 
 Array = np.ndarray[Any, Any]
 New = Mapping[Node, Node]
@@ -317,6 +318,15 @@ def _normalized(x: Array) -> Array:
     return np.asarray(x / np.linalg.norm(x, axis=-1, keepdims=True), np.float32)
 
 
+def alphabetical(x: Array) -> Array:
+    """Of the expressions, the last of the classes."""
+    return np.asarray(x[..., np.argsort(FACE_EXPRESSION_LABELS)])
+
+
+def _y_first(x: Array) -> Array:
+    return np.asarray(x.reshape(*x.shape[:-1], -1, 2)[..., ::-1].reshape(x.shape))
+
+
 def heads_channels_first(case: Case, answers: Answers) -> Answers:
     """SSD's predictors reshaped as [C,H,W], as channels-first frameworks hold them."""
     if case.net != "ssd_mobilenetv1":
@@ -415,6 +425,8 @@ NETWORK_FAULTS = (
     network_fault("descriptor_normalized", "the descriptor normalized to length 1", outputs=_on(("descriptor",), _normalized)),
     network_fault("classes_exchanged", "the classes in reverse order",
                   outputs=_on(("gender_logits", "prob", "class_logits", "logits"), lambda v: v[..., ::-1])),
+    network_fault("classes_alphabetical", "the expressions in alphabetical order", outputs=_on(("logits",), alphabetical)),
+    network_fault("points_yx", "points as y0, x0, y1, … instead of x0, y0, x1, …", outputs=_on(("points",), _y_first)),
     network_fault("x_before_y", "box encodings as (x, y, w, h) instead of (y, x, h, w), or the other way round",
                   outputs=_on(("box_encodings", "regions"), lambda v: v[..., [1, 0, 3, 2]])),
     network_fault("points_in_pixels", "points in pixels of the 112 square instead of fractions of it",

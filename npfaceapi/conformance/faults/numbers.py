@@ -196,6 +196,8 @@ NUMBER_FAULTS = (
     Fault("distance_at_threshold", "a distance equal to the threshold is known",
           _matched(is_known=lambda distance, threshold: distance <= threshold), ("json",)),
     Fault("distance_squared", "the squared distance (without the root)", _matched(distance=_squared), ("json",)),
+    Fault("distance_manhattan", "the sum of absolute differences instead of the euclidean distance",
+          _matched(distance=lambda x, y: float(np.abs(x.astype(np.float64) - y).sum())), ("json",)),
     Fault("distance_cosine", "the cosine instead of the euclidean distance", _matched(distance=_cosine), ("json",)),
     Fault("align_padding_per_side", "the aligned box padded by 20 % on each side instead of in total", _alignment, ("json",)),
 )  # fmt: skip

@@ -287,6 +287,8 @@ def batch_faults() -> list[Fault]:
             "the first picture's answer for every picture of the batch",
             lambda batch: batch[:1].repeat(len(batch), 0),
         ),
+        ("mirrored", "the columns of the picture in reverse order", lambda batch: batch[:, :, ::-1]),
+        ("upside_down", "the rows of the picture in reverse order", lambda batch: batch[:, ::-1]),
         ("scaled_before_mean", "the picture scaled to 0..1 before the mean is subtracted", lambda batch: batch / 255),
         ("resize_truncated", "resized pixels cut to bytes", np.floor),
         ("resize_in_bytes", "resized pixels rounded to bytes", lambda batch: np.floor(batch + 0.5)),

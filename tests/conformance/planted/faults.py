@@ -101,6 +101,8 @@ def with_attributes(op, **other):
 
 plant("BGR for RGB", "bgr", REC, AGE, TFD, SSD, ONET, enter=entering(lambda x: x[..., ::-1]))
 plant("picture not transposed", "not_transposed filters_wh", RNET, PNET, enter=entering(lambda x: x.transpose(0, 2, 1, 3)))
+plant("picture mirrored", "mirrored", TINY, AGE, TFD, enter=entering(lambda x: x[:, :, ::-1]))
+plant("picture upside down", "upside_down", EXPR, TFD, enter=entering(lambda x: x[:, ::-1]))
 plant(
     "mean left out",
     "mean_missing",
@@ -460,6 +462,9 @@ plant("age rounded", "age_rounded", AGE, leave=leaving(np.round, "age"))
 plant("softmax of logits", "softmax_twice", EXPR, leave=leaving(softmax))
 plant("sigmoid of logits", "sigmoid_applied", SSD, leave=leaving(sigmoid, "class_logits"))
 plant("boxes (x, y) for (y, x)", "x_before_y", SSD, leave=leaving(lambda v: v[..., [1, 0, 3, 2]], "box_encodings"))
+ALPHABET = [3, 5, 4, 1, 0, 2, 6]  # angry, disgusted, fearful, happy, neutral, sad, surprised
+plant("expressions by the alphabet", "classes_alphabetical", EXPR, leave=leaving(lambda v: v[:, ALPHABET]))
+plant("points (y, x)", "points_yx", TINY, LAND, leave=leaving(lambda v: v.reshape(-1, 68, 2)[..., ::-1].reshape(-1, 136)))
 plant("points in pixels", "points_in_pixels", TINY, LAND, leave=leaving(lambda v: v * 112))
 plant("channels first", "output_nchw", TFD, leave=leaving(lambda v: v.transpose(0, 3, 1, 2)))
 
@@ -688,6 +693,13 @@ plant(
 plant("boxes not clipped", "not_clipped", D_SSD, clipped=lambda self, corners, inner, size: corners)
 plant("padding not undone", "padding_not_undone", D_SSD, D_TFD, unpadded=lambda self, boxes, inner, size: boxes)
 plant("sigmoid left out", "sigmoid_missing", D_TFD, yolo_center=lambda self, t: t)
+plant("sigmoid of scores left out", "sigmoid_missing", D_TFD, D_YOLO, yolo_scores=lambda self, logits: logits)
+plant(
+    "sigmoid of scores left out", "sigmoid_missing", "decode/ssd_mobilenetv1/synthetic_wide", ssd_scores=lambda self, x: x[:, 1]
+)
+plant("anchors shifted by one", "anchors_order", D_TFD, D_YOLO, anchors=after("anchors", lambda a: [*a[1:], a[0]] * np.ones(1)))
+plant("anchors backwards", "anchors_order", D_TFD, D_FULL, anchors=after("anchors", lambda a: a[::-1]))
+plant("nothing suppressed", "nms_missing", D_TFD, D_SSD, D_YOLO, survives=lambda self, overlaps, threshold: overlaps < 9)
 plant("anchors exchanged", "anchors_exchanged rows_for_columns", D_TFD, anchors=after("anchors", lambda a: a[:, ::-1]))
 
 
@@ -748,6 +760,13 @@ plant(
     "argmax_for_softmax",
     *PROBABLE,
     probabilities=lambda self, logits: np.eye(logits.shape[-1], dtype=np.float32)[logits.argmax(axis=-1)],
+)
+plant("female for male", "classes_exchanged", PROBABLE[1], male=1)
+plant(
+    "expressions by the alphabet",
+    "classes_alphabetical",
+    PROBABLE[0],
+    probabilities=after("probabilities", lambda v: v[:, ALPHABET]),
 )
 plant("softmax over the wrong axis", "softmax_axis", *PROBABLE, probabilities=lambda self, logits: softmax(logits, 0))
 plant("softmax twice", "softmax_twice", *PROBABLE, probabilities=after("probabilities", softmax))
@@ -850,6 +869,13 @@ plant(
     distance=lambda self, a, b: float(
         1 - np.dot(a.astype(np.float64), b) / (np.linalg.norm(a.astype(np.float64)) * np.linalg.norm(b.astype(np.float64)))
     ),
+)
+plant(
+    "sum of absolute differences",
+    "distance_manhattan",
+    "json/euclidean_distance",
+    MATCHER,
+    distance=lambda self, a, b: float(np.abs(a.astype(np.float64) - b).sum()),
 )
 plant(
     "distance rounded",
