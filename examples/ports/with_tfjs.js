@@ -55,7 +55,7 @@ const pictures = (inputs) => Object.keys(inputs).filter((key) => key.startsWith(
 
 async function prepare({ attributes: a, inputs }) {
   const list = pictures(inputs);
-  if (a.op === "resize") return { image: tf.image.resizeBilinear(list[0].expandDims(), [a.height, a.width]) };
+  if (a.op === "resize") return { image: tf.image.resizeBilinear(tf.expandDims(list[0]), [a.height, a.width]) };
   if (a.op !== "to_batch") return null;
   const input = await faceapi.toNetInput(list);
   const batch = input.toBatchTensor(a.size, a.center);
@@ -72,7 +72,7 @@ async function raw({ net, attributes: a, inputs }) {
     case "face_landmark_68_net": case "face_landmark_68_tiny_net": return { points: NETS[net].runNet(input) };
     case "age_gender_net": {
       const { age, gender } = NETS[net].runNet(input);
-      return { age: age.reshape([-1]), gender_logits: gender };
+      return { age: tf.reshape(age, [-1]), gender_logits: gender };
     }
     default: return null; // SSD shows its faces only
   }
