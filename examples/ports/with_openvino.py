@@ -28,7 +28,7 @@ class Float32:
     def __init__(self):
         self.core = openvino.Core()
 
-    @cache
+    @cache  # noqa: B019 (a port lives as long as its process)
     def compiled(self, network, taps=()):
         file = Path(FOLDER.name) / f"{network}_{len(taps)}.onnx"
         export_net(nets.network_named(network), file, taps=taps, dynamic=network in ANY_SIZE)
