@@ -44,6 +44,12 @@ tfjs() {
     row vladmandic-wasm-operations --level operations --level prepare "${port[@]}" wasm weights
     row vladmandic-wasm --level raw --level chain "${port[@]}" wasm weights
     row vladmandic-wasm-float16 --level raw --level chain --grade mixed:float16 "${port[@]}" wasm weights
+    # the proof of the cause: a copy whose three 255 (recognition, age and gender, tiny detector) are 256
+    local copy=$out/npm/node_modules/@vladmandic/face-api-256
+    rm -rf "$copy" && cp -r "$out/npm/node_modules/@vladmandic/face-api" "$copy"
+    sed -i.bak -E 's/(toBatchTensor\(150,[^;]{0,80}\.div\()255/\1256/; s/\.div\(255\)(,a=N\.relu\()/.div(256)\1/; s/n=n\.div\(255\)/n=n.div(256)/' \
+        "$copy/dist/face-api.node-wasm.js"
+    row vladmandic-256-wasm --level raw --level chain -- node $here/with_tfjs.js @vladmandic/face-api-256 wasm weights
     row vladmandic-cpu-operations --level operations --level prepare "${port[@]}" cpu weights
     row vladmandic-cpu --level raw "${port[@]}" cpu weights
 }
@@ -99,6 +105,10 @@ facenet() { # its own demands on versions of torch, torchvision and Pillow are t
 }
 
 for name in "$@"; do
+    case " tfjs modern onnxruntime openvino dlib mtcnn facenet " in
+    *" $name "*) ;;
+    *) echo "expected a row out of tfjs, modern, onnxruntime, openvino, dlib, mtcnn, facenet, got $name" >&2 && exit 2 ;;
+    esac
     "$name" || echo "== $name: not run, its packages cannot be installed here"
 done
 for folder in npfaceapi onnxruntime openvino dlib mtcnn facenet; do

@@ -10,8 +10,9 @@ const path = require("path");
 
 const [name, backend, weights] = process.argv.slice(2);
 console.log = console.info = console.warn = console.error; // standard output is for answers
-const faceapi = require(name === "@vladmandic/face-api" ? `${name}/dist/face-api.node-wasm.js` : name);
-const tf = name === "@vladmandic/face-api" ? require("@tensorflow/tfjs") : require("@tensorflow/tfjs-core");
+const vladmandic = name.startsWith("@vladmandic/");
+const faceapi = require(vladmandic ? `${name}/dist/face-api.node-wasm.js` : name);
+const tf = require(vladmandic ? "@tensorflow/tfjs" : "@tensorflow/tfjs-core");
 
 const NETS = {
   ssd_mobilenetv1: faceapi.nets.ssdMobilenetv1,
