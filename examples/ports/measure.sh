@@ -7,10 +7,17 @@
 # FACENET_TORCH is what pip installs as torch, for example a file or "torch --index-url https://download.pytorch.org/whl/cpu".
 set -uo pipefail
 cd "$(dirname "$0")/../.."
-mkdir -p "$1"
-out=$(cd "$1" && pwd)
+folder=$1
 shift
 [ $# -gt 0 ] || set -- tfjs modern onnxruntime openvino dlib mtcnn facenet
+for name in "$@"; do
+    case " tfjs modern onnxruntime openvino dlib mtcnn facenet " in
+    *" $name "*) ;;
+    *) echo "expected a row out of tfjs, modern, onnxruntime, openvino, dlib, mtcnn, facenet, got $name" >&2 && exit 2 ;;
+    esac
+done
+mkdir -p "$folder"
+out=$(cd "$folder" && pwd)
 export PYTHONPATH=$PWD NODE_PATH=$out/npm/node_modules CUDA_VISIBLE_DEVICES= TF_CPP_MIN_LOG_LEVEL=3
 here=examples/ports
 python=${PYTHON:-python3}
@@ -105,10 +112,6 @@ facenet() { # its own demands on versions of torch, torchvision and Pillow are t
 }
 
 for name in "$@"; do
-    case " tfjs modern onnxruntime openvino dlib mtcnn facenet " in
-    *" $name "*) ;;
-    *) echo "expected a row out of tfjs, modern, onnxruntime, openvino, dlib, mtcnn, facenet, got $name" >&2 && exit 2 ;;
-    esac
     "$name" || echo "== $name: not run, its packages cannot be installed here"
 done
 for folder in npfaceapi onnxruntime openvino dlib mtcnn facenet; do
