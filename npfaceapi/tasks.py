@@ -91,7 +91,7 @@ class ComposableTask(Generic[Result_co, Extended_co]):
         return self._with(AGE_AND_GENDER)
 
     def _with_descriptors(self, name: str, alignment: str, average_mirror: bool) -> ComposableTask[Extended_co, Extended_co]:
-        if alignment not in ALIGNMENTS:
+        if not isinstance(alignment, str) or alignment not in ALIGNMENTS:
             raise InvalidArgument(f"{name}: expected an alignment out of {', '.join(ALIGNMENTS)}, got {shown(alignment)}")
         average_mirror = as_flag(average_mirror, f"{name}: average_mirror")
         if FACE_LANDMARKS not in self.steps and TINY_FACE_LANDMARKS not in self.steps:

@@ -63,7 +63,7 @@ def calibrate(
         )
     if not np.isfinite(x).all():
         raise InvalidArgument("calibrate: expected finite numbers, got NaN or infinity")
-    if alignment not in ALIGNMENTS:
+    if not isinstance(alignment, str) or alignment not in ALIGNMENTS:
         raise InvalidArgument(f"calibrate: expected an alignment out of {', '.join(ALIGNMENTS)}, got {shown(alignment)}")
     names, person = np.unique(np.array(people), return_inverse=True)
     several = int((np.bincount(person) > 1).sum()) if len(names) else 0

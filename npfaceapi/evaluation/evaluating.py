@@ -87,7 +87,7 @@ def evaluate(
     """
     if not isinstance(protocol, str) or protocol not in PROTOCOLS:
         raise InvalidArgument(f"evaluate: expected a protocol out of {', '.join(PROTOCOLS)}, got {shown(protocol)}")
-    if alignment not in ALIGNMENTS:
+    if not isinstance(alignment, str) or alignment not in ALIGNMENTS:
         raise InvalidArgument(f"evaluate: expected an alignment out of {', '.join(ALIGNMENTS)}, got {shown(alignment)}")
     if view not in (1, 2):
         raise InvalidArgument(f"evaluate: expected view 1 or 2, got {shown(view)}")

@@ -33,6 +33,7 @@ Z = 1.959963984540054  # of the normal distribution, for an interval of 95 %
 FEWEST = 10  # pairs that must have come as close, for a rate to be told
 MOST_BYTES = 1 << 20
 LARGEST = 1000  # distance that is taken for one; those of two photos are below 2
+WANTED = "Calibration: expected what to_json writes, got "
 BUNDLED = Path(__file__).with_name("calibration.json")
 
 
@@ -91,12 +92,19 @@ class Calibration:
     logistic: tuple[float, float]
     logistic_covariance: tuple[float, float, float]
 
+    def __post_init__(self) -> None:
+        try:
+            self._check()
+        except ValueError as error:
+            raise InvalidArgument(f"{WANTED}{error}") from None
+
     @classmethod
     def bundled(cls, alignment: str = "face-api", average_mirror: bool = False) -> Calibration:
         """The one for descriptors of that kind that comes with the package, measured on Labeled Faces in the Wild."""
-        for calibration in _bundled():
-            if (calibration.alignment, calibration.average_mirror) == (alignment, average_mirror):
-                return calibration
+        if isinstance(alignment, str) and isinstance(average_mirror, bool):
+            for calibration in _bundled():
+                if (calibration.alignment, calibration.average_mirror) == (alignment, average_mirror):
+                    return calibration
         raise InvalidArgument(
             f"Calibration.bundled: expected an alignment out of {', '.join(ALIGNMENTS)}, and average_mirror True or False, "
             f"got {shown(alignment)}, {shown(average_mirror)}"
@@ -195,8 +203,10 @@ class Calibration:
         """
         try:
             return cls._of(read_json(text))
+        except InvalidArgument:
+            raise
         except ValueError as error:
-            raise InvalidArgument(f"Calibration: expected what to_json writes, got {error}") from None
+            raise InvalidArgument(f"{WANTED}{error}") from None
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Calibration:
@@ -209,7 +219,7 @@ class Calibration:
         try:
             return cls._of(read_json(data))
         except ValueError as error:
-            raise InvalidArgument(f"{os.fspath(path)}: expected a calibration, got {error}") from None
+            raise InvalidArgument(f"{os.fspath(path)}: expected a calibration, got {str(error).removeprefix(WANTED)}") from None
 
     @classmethod
     def _of(cls, value: Any) -> Calibration:
@@ -217,9 +227,7 @@ class Calibration:
         if not isinstance(value, dict) or set(value) != set(names):
             raise ValueError(f"an object without {', '.join(names)} and nothing else")
         values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in value.items()}
-        made = cls(**values)
-        made._check()
-        return made
+        return cls(**values)
 
     def _check(self) -> None:
         lists = (self.distances, self.same_within, self.different_within, self.same_error, self.different_error)
@@ -233,7 +241,12 @@ class Calibration:
                 raise ValueError("counts that do not rise to the number of pairs")
         if list(self.distances) != sorted(set(self.distances)) or min((*self.same_error, *self.different_error), default=0) < 0:
             raise ValueError("distances that do not rise, or errors below 0")
-        if self.alignment not in ALIGNMENTS or type(self.average_mirror) is not bool or type(self.source) is not str:
+        if (
+            type(self.alignment) is not str
+            or self.alignment not in ALIGNMENTS
+            or type(self.average_mirror) is not bool
+            or type(self.source) is not str
+        ):
             raise ValueError("an unknown kind of descriptors")
 
 

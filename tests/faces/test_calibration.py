@@ -134,6 +134,13 @@ def test_bad_text(text, message, tmp_path):
         Calibration.load(tmp_path / "c.json")
 
 
+def test_wrong_fields():
+    with pytest.raises(InvalidArgument, match="Calibration: expected what to_json writes, got lists of unequal lengths"):
+        dataclasses.replace(SMALL, distances=(0.1,))
+    with pytest.raises(InvalidArgument, match=r"Calibration.bundled: expected an alignment out of face-api, dlib, .* got array"):
+        Calibration.bundled(np.zeros(3))
+
+
 def test_no_file(tmp_path):
     with pytest.raises(InvalidArgument, match=r"nowhere\.json: expected a calibration, got: No such file"):
         Calibration.load(tmp_path / "nowhere.json")
