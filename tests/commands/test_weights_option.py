@@ -132,7 +132,7 @@ def test_either_variant_finds_the_astronaut(files, score, run, tmp_path):
     assert face["detection"]["score"] == pytest.approx(score, abs=5e-4)
     status, out, err = run("match", known, ASTRONAUT, *more)
     assert (status, err) == (0, "")
-    assert out.split()[-2:] == ["Eileen", "0.000"]
+    assert out.split()[-3:] == ["Eileen", "0.000", "1.000"]
     status, out, err = run("inspect", ASTRONAUT, "--net", "yolo", "--out", tmp_path / "x.html", *more[2:])
     assert (status, err) == (0, "")
     assert ": 1 face;" in out
