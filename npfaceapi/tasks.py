@@ -246,18 +246,7 @@ class DetectSingleFaceTask(ComposableTask[Result_co, Extended_co]):
     def with_face_descriptor(
         self, alignment: str = "face-api", average_mirror: bool = False
     ) -> DetectSingleFaceTask[Extended_co, Extended_co]:
-        """Add the 128-number descriptor; needs landmarks.
-
-        Parameters
-        ----------
-        alignment : "face-api" or "dlib"
-            Cut the face out as face-api.js does, in an upright square, or turned and scaled as the network was trained
-            (see `extract_face_chip`), which tells people apart better.
-        average_mirror : bool
-            Take the mean of the descriptors of the face and of its mirror image; twice the time.
-
-        Compare only descriptors that were made the same way.
-        """
+        """Add the 128-number descriptor; needs landmarks.  Parameters as in `DetectAllFacesTask.with_face_descriptors`."""
         return self._with_descriptors("with_face_descriptor", alignment, average_mirror)
 
     def _faces(self, net_input: NetInput) -> list[list[FaceDetection]]:
