@@ -60,13 +60,13 @@ def kept_results(
     NpFaceApiError
         If a process ends before its work is done.
     """
-    networks = pickle.dumps({name: net for name in nets.__all__ if _has_own_weights(net := vars(nets).get(name))})
+    networks = {name: net for name in nets.__all__ if _has_own_weights(net := vars(nets).get(name))}
     place = {item: os.path.abspath(item) for item in items}
     stamps = {path: _stamp(path) for path in place.values()}
     done: dict[str, Result] = {}
     stream = None
     if cache is not None:
-        key = hashlib.sha256(f"{about} {__version__} {current_backend()}".encode() + networks).hexdigest()[:16]
+        key = hashlib.sha256(f"{about} {__version__} {current_backend()}".encode() + pickle.dumps(networks)).hexdigest()[:16]
         try:
             cache.mkdir(parents=True, exist_ok=True)
             path = cache / f"{key}.jsonl"
@@ -132,7 +132,7 @@ def _read(path: Path, stamps: dict[str, list[int]]) -> dict[str, Result]:
     return kept
 
 
-def _computed(items: Sequence[str], function: Callable[[str], Result], networks: bytes) -> Iterator[tuple[str, Result]]:
+def _computed(items: Sequence[str], function: Callable[[str], Result], networks: dict[str, Any]) -> Iterator[tuple[str, Result]]:
     """The results of all items, in their order, as they come."""
     workers = min(usable_cpus(), -(-len(items) // AT_ONCE))
     if workers <= 1:
@@ -151,12 +151,12 @@ def _computed(items: Sequence[str], function: Callable[[str], Result], networks:
         pool.shutdown(cancel_futures=True)
 
 
-def _begin(backend: str, megapixels: float, networks: bytes) -> None:
+def _begin(backend: str, megapixels: float, networks: dict[str, Any]) -> None:
     """Make a new process like the one that started it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the one that started it tells
     set_num_threads(1)
     set_backend(backend)
     own_pillow()
     set_max_megapixels(megapixels)
-    for name, net in pickle.loads(networks).items():
+    for name, net in networks.items():
         setattr(nets, name, net)

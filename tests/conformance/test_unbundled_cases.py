@@ -92,7 +92,7 @@ def test_the_commands_say_how_many_are_left_out_and_where_to_get_the_weights(wit
         assert out.splitlines()[-1] == f"2 golden cases {WEIGHTS_WANTED}"  # raw and taps; the grid is there to be decoded
         status, out, err = run(*command, "--case", "raw/tiny_yolov2/unbundled_*")
         assert (status, out) == (1, "")
-        assert err == f"{found}npfaceapi {command[0]}: 4 golden cases {WEIGHTS_WANTED}\n"
+        assert err == f"npfaceapi {command[0]}: 4 golden cases {WEIGHTS_WANTED}\n"
         assert PACKAGE in err
         assert REPOSITORY in err
 
