@@ -198,7 +198,7 @@ class DetectAllFacesTask(ComposableTask[Result_co, Extended_co]):
         ----------
         alignment : "face-api" or "dlib"
             Cut the face out as face-api.js does, in an upright square, or turned and scaled as the network was trained
-            (see `extract_face_chip`), which tells people apart better.
+            (see `extract_face_chip`).
         average_mirror : bool
             Take the mean of the descriptors of the face and of its mirror image; twice the time.
 

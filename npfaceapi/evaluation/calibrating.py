@@ -9,9 +9,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from npfaceapi.errors import InvalidArgument, shown
+from npfaceapi.errors import InvalidArgument, InvalidType, shown
 from npfaceapi.faces.alignment import ALIGNMENTS
 from npfaceapi.faces.calibration import Calibration
+from npfaceapi.faces.points import as_descriptor, as_flag
 
 __all__ = ["calibrate", "pair_histograms"]
 
@@ -56,16 +57,21 @@ def calibrate(
     InvalidArgument
         If there are fewer than 20 people with two photos, or an argument is something else.
     """
-    x = np.asarray(descriptors, np.float32)
-    if x.shape != (len(people), 128):
+    if not isinstance(descriptors, (list, tuple, np.ndarray)) or not isinstance(people, (list, tuple)):
+        raise InvalidType(f"calibrate: expected lists of descriptors and names, got {shown(descriptors)} and {shown(people)}")
+    if not all(isinstance(name, str) for name in people) or not isinstance(source, str):
+        raise InvalidType(f"calibrate: expected people and the source as strings, got {shown(people)} and {shown(source)}")
+    vectors = [as_descriptor(descriptor, "calibrate") for descriptor in descriptors]
+    lengths = sorted({len(vector) for vector in vectors})
+    if len(vectors) != len(people) or lengths not in ([], [128]):
         raise InvalidArgument(
-            f"calibrate: expected descriptors [128], as many as people ({len(people)}), got shape {list(x.shape)}"
+            f"calibrate: expected descriptors [128], as many as people ({len(people)}), got {len(vectors)} of lengths {lengths}"
         )
-    if not np.isfinite(x).all():
-        raise InvalidArgument("calibrate: expected finite numbers, got NaN or infinity")
+    x = np.array(vectors, np.float32).reshape(-1, 128)
     if not isinstance(alignment, str) or alignment not in ALIGNMENTS:
         raise InvalidArgument(f"calibrate: expected an alignment out of {', '.join(ALIGNMENTS)}, got {shown(alignment)}")
-    names, person = np.unique(np.array(people), return_inverse=True)
+    average_mirror = as_flag(average_mirror, "calibrate: average_mirror")
+    names, person = np.unique(np.array(people, str), return_inverse=True)
     several = int((np.bincount(person) > 1).sum()) if len(names) else 0
     if len(names) < GROUPS or several < GROUPS:
         raise InvalidArgument(

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from npfaceapi.errors import InvalidArgument, shown
+from npfaceapi.errors import InvalidArgument, InvalidType, shown
 from npfaceapi.faces.alignment import ALIGNMENTS
 from npfaceapi.faces.points import is_number
 from npfaceapi.reading.files import open_regular, read_up_to, reason_of
@@ -201,6 +201,8 @@ class Calibration:
         InvalidArgument
             If it is something else.
         """
+        if not isinstance(text, (str, bytes)):
+            raise InvalidType(f"Calibration.from_json: expected a text, got {type(text).__name__}")
         try:
             return cls._of(read_json(text))
         except InvalidArgument:
@@ -211,6 +213,8 @@ class Calibration:
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Calibration:
         """Read a file that `npfaceapi calibrate` wrote."""
+        if not isinstance(path, (str, os.PathLike)):
+            raise InvalidType(f"Calibration.load: expected a path, got {type(path).__name__}")
         try:
             with open_regular(path) as file:
                 data = read_up_to(file, MOST_BYTES)

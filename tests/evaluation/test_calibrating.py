@@ -113,7 +113,7 @@ def test_too_few(people, photos, message):
 
 def test_bad_arguments():
     x, names = draw(0)
-    with pytest.raises(InvalidArgument, match=r"descriptors \[128\], as many as people \(239\), got shape \[240, 128\]"):
+    with pytest.raises(InvalidArgument, match=r"descriptors \[128\], as many as people \(239\), got 240 of lengths \[128\]"):
         calibrate(x, names[1:], "drawn")
     with pytest.raises(InvalidArgument, match="calibrate: expected finite numbers"):
         calibrate(np.where(np.arange(240)[:, np.newaxis] == 3, np.nan, x), names, "drawn")
