@@ -50,7 +50,7 @@ def check(module: str, *arguments: str, **environment: str) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="mypy is not installed; pip install npfaceapi[test]")
 def test_mypy_sees_these_types() -> None:
-    # what it finds inside of the package is not asked here: with NumPy 2.5, mypy 2.4 takes or refuses array.max() by the order of files
+    # errors inside of the package are not asked here: with NumPy 2.5, mypy 2.4 takes or refuses array.max() by the order of files
     check("mypy", "--follow-imports=silent", str(FILE), MYPYPATH=str(ROOT))
 
 
