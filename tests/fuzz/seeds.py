@@ -46,7 +46,7 @@ def photos() -> tuple[bytes, ...]:
         (rgb, "PPM", {}), (gray, "PPM", {}), (rgb.convert("1"), "PPM", {}),
         (rgb, "PCX", {}), (rgb, "SGI", {}),
         (floats, "TIFF", {}), (deep, "TIFF", {}), (rgba, "TIFF", {"compression": "tiff_lzw"}), (cmyk, "TIFF", {}),
-        (rgb.convert("LAB"), "TIFF", {}), (rgb.convert("YCbCr"), "TIFF", {}), (rgb, "TIFF", {"compression": "tiff_deflate"}),
+        (rgb.convert("LAB"), "TIFF", {}), (rgb, "TIFF", {"compression": "tiff_deflate"}),
         (rgb, "TIFF", {"compression": "jpeg"}), (rgb.convert("1"), "TIFF", {"compression": "group4"}),
         (rgb, "TIFF", {"save_all": True, "append_images": [gray]}), (rgb, "MPO", {"save_all": True, "append_images": [rgb]}),
         (rgb, "WEBP", {}), (rgba, "WEBP", {"lossless": True, "exif": exif}),
