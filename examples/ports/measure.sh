@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# The rows of docs/ports.md: installs the packages into FOLDER (about 4 GB with all), asks each of them, and leaves what the kit says there.
+# The rows of docs/ports.md: installs the packages into FOLDER (some 10 GB with all), asks each of them, and leaves what the kit says there.
 #
 #   examples/ports/measure.sh FOLDER [ROW...]      rows: tfjs modern onnxruntime openvino dlib mtcnn facenet; without one, all
 #
 # PYTHON (default: python3) is the Python that the environments are made of. What cannot be installed is named and left out.
-# FACENET_TORCH is what pip installs as torch, for example a file or "torch --index-url https://download.pytorch.org/whl/cpu".
+# FACENET_TORCH is what pip installs as torch, for example a wheel without CUDA.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 folder=$1
