@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 
 import pytest
@@ -29,6 +30,19 @@ def pytest_xdist_make_scheduler(config, log):
             return file if file in helpers.TOGETHER else nodeid
 
     return Scheduling(config, log) if config.getvalue("dist") == "load" else None
+
+
+@pytest.hookimpl(tryfirst=True)  # before those that -m leaves out are taken away
+def pytest_collection_modifyitems(items):
+    """Of a test marked `slow_after(n)`, all but the first n sets of its parameters are slow."""
+    seen = collections.Counter()
+    for item in items:
+        mark = item.get_closest_marker("slow_after")
+        if mark is not None:
+            test = item.nodeid.partition("[")[0]
+            seen[test] += 1
+            if seen[test] > mark.args[0]:
+                item.add_marker("slow")
 
 
 @contextlib.contextmanager

@@ -22,6 +22,7 @@ def script(name: str) -> ModuleType:
     return module
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [0.5, 1.0, 1.5])
 def test_the_mean_face_of_turned_heads_is_found(depth: float) -> None:
     """Heads of a known depth that differ in shape and expression, are turned, tilted, scaled and seen with noise."""

@@ -256,6 +256,7 @@ def test_of_many_photos_few_are_in_memory(monkeypatch, bytes_of_pixels, photos, 
     assert max(most) <= photos + 1  # the one that was given last, and the generator's own
 
 
+@pytest.mark.slow_after(3)
 @pytest.mark.parametrize(
     "function",
     [

@@ -164,6 +164,7 @@ def server():
         thread.join()
 
 
+@pytest.mark.slow_after(3)
 @every_net
 def test_every_way_of_loading_gives_the_same_bits(name, server, tmp_path):
     bundled = getattr(nets, name)
@@ -529,6 +530,7 @@ def test_one_shard_does_not_count_many_times(tmp_path):
     refused(tmp_path, "shard shard twice")
 
 
+@pytest.mark.slow
 def test_many_empty_tensors_take_no_time(tmp_path):
     write_model(tmp_path, [entry([0], dtype="uint16", scale=1.5, min=0)] * 20_000, {"shard": b""})
     start = time.perf_counter()
@@ -540,6 +542,7 @@ def test_many_empty_tensors_take_no_time(tmp_path):
 @pytest.mark.parametrize(
     "quantization", [{}, {"dtype": "uint8", "scale": 1, "min": 0}, {"dtype": "uint16", "scale": 1, "min": 0}]
 )
+@pytest.mark.slow_after(2)
 def test_loading_takes_little_memory_besides_the_tensors(tmp_path, files_on_a_server, parts, quantization):
     count = 6_000_000
     numbers = count // {"uint8": 1, "uint16": 2}.get(quantization.get("dtype"), 4)

@@ -105,6 +105,7 @@ def test_tensors_that_were_asked_for_before_stay(reads):
     assert reads == ["face_recognition_model"]
 
 
+@pytest.mark.slow
 def test_a_second_program_reads_them_again_and_a_third_does_not(reads):
     net = SsdMobilenetv1()
     net.load()

@@ -83,6 +83,7 @@ def test_analyze_writes_json_lines(run, photos):
     assert "expected an image" in text["error"]
 
 
+@pytest.mark.slow
 def test_analyze_finds_faces_of_any_rotation(run, photos, tmp_path):
     with Image.open(photos / "face.png") as image:
         image.rotate(90).save(tmp_path / "left.png")
@@ -109,6 +110,7 @@ def test_analyze_says_what_to_distrust(run, photos, tmp_path):
     assert quality["size"] < 40
 
 
+@pytest.mark.slow
 def test_match_says_what_to_distrust(photos, tmp_path, capsys):
     with Image.open(photos / "face.png") as image:
         image.resize((80, 80), Image.Resampling.BOX).save(tmp_path / "small.png")
@@ -292,6 +294,7 @@ def test_a_picture_that_cannot_be_written_does_not_stop_the_others(run, photos, 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["black.png", "one.png"]  # and nothing half-written
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("command", ["analyze", "match", "inspect"])
 def test_a_limit_on_pixels(run, photos, tmp_path, command, monkeypatch):
     (tmp_path / "known").mkdir()
@@ -362,6 +365,7 @@ def test_standard_error_can_be_anything(photos, capsys, monkeypatch, stream):
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("stream", [name for name in STREAMS if name != "only writes"])
 def test_results_that_nobody_can_get_are_a_failure(photos, capsys, monkeypatch, stream, tmp_path):
     monkeypatch.setattr(sys, "stdout", STREAMS[stream]())

@@ -49,6 +49,7 @@ def run_with(run, word, folder, *argv):
         return run(*argv)
 
 
+@pytest.mark.slow
 def test_match_and_inspect_take_it_too(run, folder, tmp_path):
     known = tmp_path / "known"
     known.mkdir()

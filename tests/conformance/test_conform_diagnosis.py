@@ -134,12 +134,14 @@ def test_the_search_ends_with_a_match_and_begins_with_what_matched_before(monkey
     assert counts[1] == 1 < counts[0]
 
 
+@pytest.mark.slow
 def test_diagnosis_has_an_end():
     diagnostician = Diagnostician(GOLDEN, FLOAT32, limit=0.0)
     result = run_case_on(PythonPort(Divided()), GOLDEN, small(GOLDEN, RECOGNITION[0]), FLOAT32, diagnostician)
     assert result.undiagnosed.startswith("not looked into to the end: diagnosis took")
 
 
+@pytest.mark.slow
 def test_without_diagnosis_or_answers_nothing_was_looked_into():
     class Broken(NumpyPort):
         def run(self, network, batch):

@@ -78,6 +78,7 @@ def test_the_rows_of_the_table_are_those_of_the_trials():
 # ------------------------------------------------------------------ rewriting
 
 
+@pytest.mark.slow_after(3)
 @pytest.mark.parametrize("name", sorted(set(nets.__all__) - {"mtcnn", "tiny_yolov2"}))
 def test_a_graph_recorded_again_gives_the_same(name):
     net = getattr(nets, name)
@@ -102,6 +103,7 @@ def test_a_rewrite_that_changes_nothing_or_does_not_fit_is_none():
 STEPS = {"as they are": Steps(), "detecting in small steps": Steps(batch=lambda *given: to_batch_tensor(*given))}
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("steps", STEPS)
 @pytest.mark.parametrize("name", ["chain/tiny_416/cut", "chain/mtcnn/tall", "chain/ssd_tiny_landmarks/astronaut"])
 def test_the_chain_in_small_steps_is_the_chain(name, steps):

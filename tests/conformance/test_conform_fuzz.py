@@ -46,6 +46,7 @@ class Nothing:
 # ------------------------------------------------------------------ right ports pass
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("backend", ["numba", "reference"])
 def test_our_backends_pass(backend):
     names = examples_of(400, ["operations/*", "decode/*", "prepare/*", "json/*", "raw/mtcnn_[pr]*"])
@@ -93,6 +94,7 @@ def test_operations_of_other_engines_pass(port):
     assert found.report.counts["passed"] >= 130
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(("grade", "round_to"), [("mixed:float16", to_float16), ("mixed:bfloat16", to_bfloat16)])
 def test_narrow_numbers_pass_at_their_grade_and_fail_at_float32(grade, round_to):
     class Port(Nothing):
@@ -214,6 +216,7 @@ def mutant(base, **methods):
     return type("Mutant", (base,), {name: staticmethod(method) for name, method in methods.items()})()
 
 
+@pytest.mark.slow_after(4)
 @pytest.mark.parametrize(
     ("port", "pattern"),
     [
@@ -351,6 +354,7 @@ def port_file(tmp_path):
     return f"{file}:Port"
 
 
+@pytest.mark.slow
 def test_the_command_tells_the_smallest_and_how_to_run_it_again(port_file, tmp_path, capsys):
     report = tmp_path / "report.json"
     options = ["--seed", "3", "--python", port_file, "--json", str(report)]

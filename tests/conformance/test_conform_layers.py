@@ -101,6 +101,7 @@ def test_own_errors_are_looked_into_where_it_fails_or_is_asked_for():
     assert judged(Port(), "exact", diagnose=False, layers=True)[1].layers == []
 
 
+@pytest.mark.slow
 def test_reports_tell_of_the_layers(tmp_path, capsys):
     report, result = judged(Port())
     told = to_dict(report)["cases"][0]["layers"]

@@ -60,6 +60,7 @@ class Float32(NumpyPort):
         return low, np.minimum(low + 1, length - 1), (at - low).astype(np.float32)
 
 
+@pytest.mark.slow_after(3)
 @pytest.mark.parametrize("grade", DERIVED, ids=lambda grade: grade.name)
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_float32_coordinates_pass(formula, grade):
@@ -70,6 +71,7 @@ def test_float32_coordinates_pass(formula, grade):
         assert result.worst.ratio < 0.5, name
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("grade", DERIVED, ids=lambda grade: grade.name)
 @pytest.mark.parametrize("formula", WRONG)
 def test_other_coordinates_fail(formula, grade):
@@ -91,6 +93,7 @@ class FromPictures(PythonPort):
 NETWORKS = ["raw/face_landmark_68_net/noise", "raw/face_recognition_net/astronaut", "raw/tiny_face_detector/noise_224"]
 
 
+@pytest.mark.slow_after(3)
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_a_network_that_is_given_the_pictures_passes(formula, name):

@@ -190,6 +190,7 @@ def test_an_ambiguous_face_is_let_off_and_counted_and_no_other(monkeypatch):
 CLOSE = next(case for case in GOLDEN.cases if case.name == "chain/mtcnn/group")  # the scores of faces 1 and 2 differ by 1e-5
 
 
+@pytest.mark.slow
 def test_close_scores_excuse_an_exchange_and_nothing_else(monkeypatch):
     assert {a["face"] for a in CLOSE.ambiguous} == {1, 2}
     plant(monkeypatch, lambda outputs: outputs.update({k: v[[0, 2, 1]] for k, v in outputs.items()}))
@@ -239,6 +240,7 @@ def test_a_damaged_case_fails_and_the_run_goes_on(damage):
     assert len(result.problem.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_norms_that_are_missing_are_damage():
     case = next(case for case in GOLDEN.cases if any("norms" in entry for entry in case.expected))
     assert verify_case(GOLDEN, case).status == "passed"

@@ -111,6 +111,7 @@ def test_any_damage_to_the_tensors_is_one_line(tmp_path: Path, capsys: pytest.Ca
         run(folder, tmp_path, capsys)
 
 
+@pytest.mark.slow_after(6)
 @pytest.mark.parametrize(
     "name",
     [

@@ -170,6 +170,7 @@ def doubled(monkeypatch, elsewhere):
     return GoldenCases(weights=elsewhere)
 
 
+@pytest.mark.slow
 def test_a_chain_runs_on_networks_of_its_own_and_leaves_none_behind(doubled):
     case, usual = named(doubled, "chain/unbundled_ssd/astronaut"), named(doubled, "chain/ssd/astronaut")
     before = nets.face_recognition_net

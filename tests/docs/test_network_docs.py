@@ -185,6 +185,7 @@ def check_arrows(traced, letters):
     return problems, checked
 
 
+@pytest.mark.slow_after(4)
 @pytest.mark.parametrize("name", CASES)
 def test_every_statement_that_changes_a_shape_has_a_true_arrow(name, monkeypatch):
     net, sizes, letters = CASES[name]

@@ -99,6 +99,7 @@ def test_shapes_outside_of_the_image_draw_nothing() -> None:
     assert touched(image) == (0, 9, 200, 11)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("width", [1, 2.5, 6])
 def test_lines_equal_a_naive_twin(width: float) -> None:
     points = [(20.0, 20.0), (150.0, 35.0), (90.0, 85.0)]
@@ -136,6 +137,7 @@ def test_an_open_contour_leaves_out_the_last_line() -> None:
         assert image.tobytes() == blank().tobytes()
 
 
+@pytest.mark.slow
 def test_points_equal_a_naive_twin() -> None:
     image = blank()
     centres = [(20.0, 20.0), (50.5, 30.25), (120.0, 60.7), (0.0, 99.0), (77.7, 50.1)]

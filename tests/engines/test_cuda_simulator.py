@@ -15,7 +15,6 @@ from helpers import ROOT
 pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
 
 FOLDER = Path(__file__).parent / "cuda_simulator"
-QUICK = "test_kernels.py"
 FILES = sorted(path.name for path in FOLDER.glob("test_*.py"))
 
 
@@ -48,7 +47,8 @@ def started(request, tmp_path_factory):
         process.wait()
 
 
-@pytest.mark.parametrize("file", [pytest.param(file, marks=[] if file == QUICK else pytest.mark.slow) for file in FILES])
+@pytest.mark.slow
+@pytest.mark.parametrize("file", FILES)
 def test_on_the_simulator(started, file):
     process, log = started(file)
     code = process.wait(timeout=900)

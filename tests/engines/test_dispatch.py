@@ -144,6 +144,7 @@ def test_what_could_not_be_made_does_not_warn(recwarn):
     assert not recwarn.list
 
 
+@pytest.mark.slow
 def test_a_thread_that_chose_nothing_never_sees_the_blocks_of_others():
     done = threading.Event()
 

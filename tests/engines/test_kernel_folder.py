@@ -154,6 +154,7 @@ for _ in range(2):  # the second finds what the first has made
 """
 
 
+@pytest.mark.slow_after(1)
 @needs_root
 @pytest.mark.parametrize("planted", ["nothing", "folder", "link", "file"])
 def test_a_temporary_folder_for_all(planted):

@@ -59,6 +59,7 @@ def test_rates_are_the_shares_of_pairs():
     assert calibration.miss_rate(d).value == pytest.approx((same >= d).mean(), rel=0.15)
 
 
+@pytest.mark.slow
 def test_the_probability_is_scikit_learns_logistic_regression():
     linear = pytest.importorskip("sklearn.linear_model")
     x, names = draw(2)
@@ -71,6 +72,7 @@ def test_the_probability_is_scikit_learns_logistic_regression():
         assert calibration.probability_same(d).value == pytest.approx(model.predict_proba([[d]])[0, 1], abs=0.01)
 
 
+@pytest.mark.slow
 def test_intervals_hold_what_other_people_give():
     """People drawn anew give a rate inside of the interval in most cases; pairs taken for independent would promise too much."""
     d = 0.6

@@ -74,6 +74,7 @@ def probabilities(seed, count=300):
     return values / values.sum(axis=1, keepdims=True)
 
 
+@pytest.mark.slow
 def test_expressions_are_scikit_learns():
     metrics = pytest.importorskip("sklearn.metrics")
     p, label = probabilities(0), np.random.default_rng(1).integers(0, 7, 300)

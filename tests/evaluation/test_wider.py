@@ -86,6 +86,7 @@ def the_data_sets_own(labelled, results, part, iou, steps=1000):
     return sum((recall[i + 1] - recall[i]) * precision[i + 1] for i in range(len(recall) - 1))
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("seed", range(3))
 def test_like_the_data_sets_own_evaluation(seed):
     labelled, results = photos_and_boxes(seed)

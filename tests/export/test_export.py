@@ -176,6 +176,7 @@ def test_a_change_of_one_weight_is_seen():
     assert np.abs(found - truth).max() > 1e-5 * np.abs(truth).max()
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("name", GRAPHS)
 def test_names_are_those_of_the_graph_and_the_weights(name):
     net = ready(name)
@@ -204,6 +205,7 @@ def test_taps_are_given_in_the_layout_of_the_graph(tmp_path, run):
         assert np.abs(found[name] - truth).max() <= 1e-5 * np.abs(truth).max()
 
 
+@pytest.mark.slow
 def test_onnx_runtime_folds_what_can_be_folded(tmp_path):
     """It is the benchmark's peer: scales, batch norms and activations must vanish into its convolutions."""
     for name in ("ssd_mobilenetv1", "face_recognition_net", "tiny_face_detector"):

@@ -198,6 +198,7 @@ def test_numbers_are_written_alike_one_by_one_and_together() -> None:
     assert [float(number) for number in json.loads(js_numbers(numbers))] == numbers
 
 
+@pytest.mark.slow
 def test_large_matchers_are_written_and_read_soon() -> None:
     vectors = np.random.default_rng(6).normal(scale=0.1, size=(3000, 128)).astype(np.float32)
     matcher = FaceMatcher([LabeledFaceDescriptors(f"person {i}", vectors[i : i + 3]) for i in range(0, 3000, 3)])

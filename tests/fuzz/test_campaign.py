@@ -21,6 +21,7 @@ def test_short_campaign(name):
     assert 0 < figures.accepted < figures.tried
 
 
+@pytest.mark.slow_after(3)
 @pytest.mark.parametrize("name", TARGETS)
 def test_seeds_are_accepted(name, tmp_path):
     target = TARGETS[name](tmp_path)
@@ -40,6 +41,7 @@ def test_what_is_no_error_of_ours_is_a_finding(tmp_path):
     assert not target.accepts(b"")  # shown in one line
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_a_process_that_dies_is_a_finding_with_its_input(tmp_path, monkeypatch):
     (tmp_path / "sitecustomize.py").write_text(

@@ -110,6 +110,7 @@ def test_tiny_candidates_are_those_that_detection_keeps(two_faces, threshold):
     assert max(heat.values.max() for heat in trace.heats) == trace.best == faces[0].score
 
 
+@pytest.mark.slow
 def test_more_faces_than_asked_for(two_faces):
     trace, (face,) = trace_ssd(nets.ssd_mobilenetv1, two_faces, faceapi.SsdMobilenetv1Options(max_results=1))
     assert face.score == trace.candidates[0].score
@@ -141,6 +142,7 @@ def test_each_network_runs_once(astronaut, monkeypatch, options, name):
         assert runs.count(nets.network_named(shown)) == 1, shown
 
 
+@pytest.mark.slow
 def test_mtcnn_stage_by_stage(two_faces):
     report = faceapi.inspect(two_faces, faceapi.MtcnnOptions(), net="mtcnn")
     trace = report.detection
@@ -181,6 +183,7 @@ def test_yolo_with_weights_of_ones_own():
 # ------------------------------------------------------------------ faces and layers
 
 
+@pytest.mark.slow
 def test_crops_are_what_the_networks_saw(whole):
     (face,) = whole[0].faces
     assert [crop.networks for crop in face.crops] == [
@@ -359,6 +362,7 @@ def test_other_kinds_of_photos(astronaut):
         assert len(faceapi.inspect(photo, TINY, net="face_expression_net").faces) == 1
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("name", ["face_landmark_68_net", "face_landmark_68_tiny_net", "age_gender_net"])
 def test_one_network(astronaut, name):
     report = faceapi.inspect(astronaut, TINY, net=name)
@@ -418,6 +422,7 @@ def test_places_that_cannot_be_written_to(quick, tmp_path):
 # ------------------------------------------------------------------ the command
 
 
+@pytest.mark.slow
 def test_the_command(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     status, out, err = run("inspect", ASTRONAUT, "--detector", "tiny", "--net", "face_expression_net")

@@ -43,6 +43,7 @@ def test_tiles_are_parts_of_the_level(monkeypatch, size):
                 np.testing.assert_array_equal(tile, level[2 * x : 2 * x + 42, 2 * y : 2 * y + 42])
 
 
+@pytest.mark.slow_after(4)
 @pytest.mark.parametrize("size", SIDES)
 @pytest.mark.parametrize("tile", [2, 8, 32])
 def test_pnet_answers_tiles_as_the_whole(monkeypatch, size, tile):
@@ -79,6 +80,7 @@ PICTURES = {
 }
 
 
+@pytest.mark.slow_after(3)
 @pytest.mark.parametrize("picture", PICTURES)
 @pytest.mark.parametrize(("tile", "most"), [(16, 1), (64, 7)])
 def test_photos_in_pieces(monkeypatch, photo, picture, tile, most):

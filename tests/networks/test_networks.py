@@ -104,6 +104,7 @@ def test_levels_of_mtcnn(photo):
     assert not isinstance(nets.tiny_face_detector, faceapi.TinyYolov2)
 
 
+@pytest.mark.slow_after(3)
 @pytest.mark.parametrize("name", BY_NAME)
 def test_a_list_in_gives_a_list_out(name, crops):
     function = getattr(getattr(nets, name), BY_NAME[name])

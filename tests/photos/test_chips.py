@@ -73,6 +73,7 @@ def test_against_a_loop(backend, similarity, dtype):
     np.testing.assert_allclose(chip, pixel_by_pixel(image, similarity, 9), atol=1e-4)
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("number_of_threads", [1, 3])
 @pytest.mark.parametrize("size", [1, 2, 37])
 def test_the_kernel_gives_the_same_bits(number_of_threads, size, threads):

@@ -206,6 +206,7 @@ class TestResizeBilinear:
         assert got == [0, 6.666666507720947, 13.333333015441895, 20, 26.66666603088379, 30]
         assert resize_bilinear(row, (1, 2)).ravel().tolist() == [0, 20]
 
+    @pytest.mark.slow_after(20)
     @pytest.mark.parametrize("size", [(1, 1), (3, 70), (40, 24), (17, 23), (64, 96), (129, 51)])
     @pytest.mark.parametrize("shape", [(17, 23, 3), (1, 50, 3), (50, 1, 3), (1, 1, 3), (33, 20, 1)])
     @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
@@ -255,6 +256,7 @@ class TestResizeHalfPixel:
 
 
 class TestToBatchTensor:
+    @pytest.mark.slow_after(40)
     @pytest.mark.parametrize("shape", [(60, 90), (61, 90), (90, 61), (64, 64), (41, 64), (64, 7), (1, 1), (1, 300), (2, 301)])
     @pytest.mark.parametrize("size", [1, 2, 32, 64, 112])
     @pytest.mark.parametrize("center", [False, True])

@@ -239,6 +239,7 @@ class Hidden(UploadFile):
         return UploadFile().read()
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("kind", [UploadFile, AsyncFile, Future, Hidden])
 def test_asynchronous_files(kind: Callable[[], Any]) -> None:
     with warnings.catch_warnings():
@@ -252,6 +253,7 @@ def test_asynchronous_files(kind: Callable[[], Any]) -> None:
     np.testing.assert_array_equal(load_image(UploadFile().file), PIXELS)
 
 
+@pytest.mark.slow
 def test_what_nobody_has_awaited() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

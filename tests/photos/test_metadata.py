@@ -79,6 +79,7 @@ def png_with(extra: bytes, where: str) -> bytes:
     return data[:at] + extra + data[at:]
 
 
+@pytest.mark.slow_after(20)
 @pytest.mark.parametrize("action", ["ignore", "error"])
 @pytest.mark.parametrize("where", ["first", "last"])
 @pytest.mark.parametrize("kind", PNG_CHUNKS)
@@ -168,6 +169,7 @@ JPEG_SEGMENTS = {
 }
 
 
+@pytest.mark.slow_after(20)
 @pytest.mark.parametrize("action", ["ignore", "error"])
 @pytest.mark.parametrize("kind", JPEG_SEGMENTS)
 def test_jpeg(kind: str, action: Any) -> None:
@@ -269,6 +271,7 @@ TIFF_TAGS: dict[str, list[tuple[int, int, int, bytes]]] = {
 }
 
 
+@pytest.mark.slow_after(30)
 @pytest.mark.parametrize("action", ["ignore", "error"])
 @pytest.mark.parametrize("compression", [None, "tiff_lzw", "tiff_adobe_deflate", "packbits"])
 @pytest.mark.parametrize("kind", TIFF_TAGS)
@@ -314,6 +317,7 @@ def of_cuts(whole: bytes) -> Iterator[Any]:
             yield load_image(whole[:length])
 
 
+@pytest.mark.slow_after(3)
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF"])
 @pytest.mark.parametrize("options", [{}, {"exif": EXIF}])
 def test_no_cut_gives_other_pixels(kind: str, options: dict[str, Any]) -> None:
@@ -324,6 +328,7 @@ def test_no_cut_gives_other_pixels(kind: str, options: dict[str, Any]) -> None:
         np.testing.assert_array_equal(np.sort(got, axis=None), np.sort(pixels, axis=None))
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("compression", ["tiff_lzw", "packbits", "tiff_adobe_deflate", "jpeg"])
 def test_no_cut_of_a_tiff_does(compression: str) -> None:
     whole = encode("TIFF", compression=compression, exif=EXIF)

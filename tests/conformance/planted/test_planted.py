@@ -45,6 +45,7 @@ def test_the_port_shares_no_code_with_the_package():
     assert not [name for name in imported if name.startswith("npfaceapi")]
 
 
+@pytest.mark.slow_after(3)
 @pytest.mark.parametrize("name", [name for name in QUICK if "/" in name])
 def test_faults_of_a_sample_are_named(name):
     (one,) = outcomes([planted for planted in PLANTED if planted.id == name])

@@ -133,6 +133,7 @@ def run_script(body, **environment):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_forked_child_computes_the_same():
     done = run_script(

@@ -50,6 +50,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow_after(8)
 @pytest.mark.parametrize("case", CASES)
 def test_kernel_in_python(case):
     size, shapes, forward = CASES[case]

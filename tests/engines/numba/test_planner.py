@@ -170,6 +170,7 @@ def test_a_plan_says_which_steps_winograd_computes():
 POOLS = [(2, 2, "same"), (2, 2, "valid"), (3, 2, "same"), (3, 2, "valid"), (3, 2, 1), (3, 3, "same")]
 
 
+@pytest.mark.slow_after(12)
 @pytest.mark.parametrize("band", [1, 4096, 1 << 20], ids=["one-row", "some-rows", "whole"])
 @pytest.mark.parametrize("separable", [False, True], ids=["conv", "separable"])
 @pytest.mark.parametrize(("size", "stride", "padding"), POOLS)

@@ -61,6 +61,7 @@ def both(function, *arguments):
     return actual
 
 
+@pytest.mark.slow_after(5)
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 @pytest.mark.parametrize("out_sides", list(itertools.pairwise([*SIDES, 1])))
 def test_all_ratios(dtype, out_sides, kernel_calls):
@@ -90,6 +91,7 @@ def test_half_pixel(side, kernel_calls):
     assert len(kernel_calls) == len(SIDES) ** 2
 
 
+@pytest.mark.slow_after(8)
 @pytest.mark.parametrize("center", [False, True])
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 @pytest.mark.parametrize("size", [1, 5, 16, 61, 112])
@@ -111,6 +113,7 @@ def test_what_lies_far_out_of_the_photo_is_zero():
     assert columns[0].all()
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("size", [(700, 900), (512, 512), (100, 100), (1, 100_000), (100_000, 1)])
 def test_large_photos_are_shared_among_threads(size, monkeypatch):
     set_num_threads(1)
