@@ -56,9 +56,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "folder", type=Path, metavar="DATA_DIR", help="the data set; docs/accuracy.md says where each is to be had"
     )
     add_detector_choice(parser, DEFAULT_DETECTOR)
-    parser.add_argument(
-        "--input-size", type=int, metavar="N", help="side of the detector's input, of tiny_face_detector and tiny_yolov2"
-    )
     add_descriptor_arguments(parser)
     parser.add_argument("--view", type=int, choices=(1, 2), default=2, help="of lfw: 1 to choose by, 2 to report (default: 2)")
     parser.add_argument(
@@ -134,12 +131,6 @@ def progress_line() -> Progress:
 
 def _options(arguments: argparse.Namespace) -> Any:
     options = detector_options(arguments)
-    if arguments.input_size is not None:
-        if not hasattr(options, "input_size"):
-            raise InvalidArgument(
-                f"--input-size: expected --detector tiny_face_detector or tiny_yolov2 with it, got {arguments.detector}"
-            )
-        options = type(options)(input_size=arguments.input_size, score_threshold=options.score_threshold)
     if arguments.protocol == "wider" and arguments.min_confidence is None:
         from npfaceapi.evaluation.wider import all_boxes
 

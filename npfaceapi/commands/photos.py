@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import math
 import os
 import shutil
@@ -69,6 +70,12 @@ def add_detector_choice(parser: argparse.ArgumentParser, default: str | None = N
         "--min-confidence", type=probability, metavar="X", help="smallest score of a face (0 to 1; default: 0.5, with mtcnn 0.7)"
     )
     parser.add_argument(
+        "--input-size",
+        type=int,
+        metavar="N",
+        help="side of the detector's input in pixels, of tiny_face_detector and tiny_yolov2 (a multiple of 32; default: 416)",
+    )
+    parser.add_argument(
         "--max-megapixels",
         type=megapixels,
         metavar="N",
@@ -80,7 +87,14 @@ def add_detector_choice(parser: argparse.ArgumentParser, default: str | None = N
 
 
 def load_detector(arguments: argparse.Namespace) -> None:
-    """Load the weights that the arguments or the environment name, into the variant of Tiny YOLO v2 that they are of."""
+    """Load the weights that the arguments or the environment name, into the variant of Tiny YOLO v2 that they are of.
+
+    Raises
+    ------
+    InvalidArgument
+        If the detector has no such option or weights.
+    """
+    detector_options(arguments)
     folders = weights_read(arguments)
     if arguments.detector == "tiny_yolov2" and folders:
         from npfaceapi import nets
@@ -131,6 +145,12 @@ def chosen_backend(name: str | None) -> Iterator[None]:
 def detector_options(arguments: argparse.Namespace) -> Any:
     """The options object that the arguments ask for."""
     options = detector_called(arguments.detector).options()
+    if arguments.input_size is not None:
+        if not hasattr(options, "input_size"):
+            raise InvalidArgument(
+                f"--input-size: expected --detector tiny_face_detector or tiny_yolov2 with it, got {arguments.detector}"
+            )
+        options = dataclasses.replace(options, input_size=arguments.input_size)
     return options if arguments.min_confidence is None else options.with_least_score(arguments.min_confidence)
 
 

@@ -21,7 +21,8 @@ from npfaceapi import cli
 from npfaceapi.commands import match
 from npfaceapi.commands.networks import NETS
 from npfaceapi.engines import dispatch
-from npfaceapi.networks.options import SsdMobilenetv1Options
+from npfaceapi.networks.options import SsdMobilenetv1Options, TinyFaceDetectorOptions
+from npfaceapi.tasks import detect_all_faces
 
 TINY = ("--detector", "tiny", "--only", "detection")  # the quickest run
 
@@ -213,6 +214,28 @@ def test_detectors_and_confidence(run, photos):
     assert scores("--detector", "tiny", "--min-confidence", "1") == []
     assert len(scores("--detector", "tiny", "--min-confidence", "0")) > 10  # 0 is a threshold like any other
     assert scores("--detector", "tiny", "--min-confidence", f"{score - 1e-6}")[0] == score
+    smaller = detect_all_faces(photos / "face.png", TinyFaceDetectorOptions(160, 0.1)).run()
+    assert scores("--detector", "tiny", "--input-size", "160", "--min-confidence", "0.1") == [face.score for face in smaller]
+    assert smaller[0].score != score
+
+
+@pytest.mark.parametrize("command", ["analyze", "match", "inspect", "evaluate", "calibrate"])
+def test_an_input_size_that_a_detector_has_not(run, photos, tmp_path, command):
+    arguments = {
+        "match": [photos, photos / "face.png"], "evaluate": ["folders", photos],
+        "calibrate": [photos, "--out", tmp_path / "c.json"], "inspect": [photos / "face.png", "--out", tmp_path / "page.html"],
+    }.get(command, [photos / "face.png"])  # fmt: skip
+    for options, told in (
+        (
+            ("--input-size", "320"),
+            "--input-size: expected --detector tiny_face_detector or tiny_yolov2 with it, got ssd_mobilenetv1",
+        ),
+        (("--detector", "tiny", "--input-size", "300"), "input_size: expected a multiple of 32 from 32 to 8192, got 300"),
+    ):
+        status, out, err = run(command, *arguments, *options)
+        assert (status, out, err.count("\n")) == (2, "", 1)
+        assert told in err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_yolo_without_weights_fails_once(run, photos):
