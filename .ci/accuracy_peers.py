@@ -7,7 +7,7 @@ a photo without a face has distance infinity to all:
 
     dlib                 dlib's HOG detector, its five points, its chips, its float32 network
     dlib, our network    the same chips, through the network of this package, whose weights are rounded to bytes
-    our chips, dlib's    our detector, points and chips (alignment "dlib"), through dlib's network
+    our chips, dlib's    the detector that docs/accuracy.md advises, our points and chips (alignment "dlib"), dlib's network
     our                  the same chips through ours
 
 Besides: how far our 68 points lie from those of dlib's predictor on the same boxes, in parts of the distance of the eyes, and how
@@ -31,10 +31,12 @@ from npfaceapi.evaluation.lfw import figures_of_pairs, photos_folder, read_pairs
 from npfaceapi.evaluation.people import DescribedPhotos, nearest_to_the_middle
 from npfaceapi.evaluation.verification import fold_accuracy
 from npfaceapi.faces.alignment import CHIP_POINTS
+from npfaceapi.networks.options import TinyFaceDetectorOptions
 from npfaceapi.photos.chips import extract_face_chip
 from npfaceapi.photos.loading import load_image
 from npfaceapi.tasks import detect_all_faces
 
+DETECTOR = TinyFaceDetectorOptions(input_size=320, score_threshold=0.1)  # the one advised for photos of one person
 WAYS = ("dlib", "dlib, our network", "our chips, dlib's network", "our")
 EYES = (slice(36, 42), slice(42, 48))  # of the 68 points
 
@@ -78,7 +80,7 @@ def each_way(path: str) -> dict[str, Any]:
         chip = dlib.get_face_chip(image, models["five"](image, box), 150, 0.25)
         found["dlib"] = packed(described_by_dlib(chip))
         found["dlib, our network"] = packed(nets.face_recognition_net.compute_face_descriptor(chip))
-    face = nearest_to_the_middle(detect_all_faces(image).with_face_landmarks().run(), width, height)
+    face = nearest_to_the_middle(detect_all_faces(image, DETECTOR).with_face_landmarks().run(), width, height)
     if face is not None and face.landmarks is not None:
         chip = extract_face_chip(image, face.landmarks)
         found["our chips, dlib's network"] = packed(described_by_dlib(chip))
@@ -99,7 +101,8 @@ def found_by_cnn(path: str) -> dict[str, Any]:
     return {
         "cnn": len(detect(image, 1)),
         "hog": len(dlib_models()["detect"](image, 1)),
-        "our": len(detect_all_faces(image).run()),
+        "ssd above 0.5": len(detect_all_faces(image).run()),
+        "tiny at 320 above 0.1": len(detect_all_faces(image, DETECTOR).run()),
     }
 
 
@@ -142,7 +145,7 @@ def main() -> None:
     figures["points"] = figures_of_points(results)
     if arguments.cnn:
         counts = list(kept_results(names[: arguments.cnn], found_by_cnn, "cnn", arguments.cache, tell).values())
-        figures["photos_with_a_face"] = {name: sum(count[name] > 0 for count in counts) for name in ("cnn", "hog", "our")}
+        figures["photos_with_a_face"] = {name: sum(count[name] > 0 for count in counts) for name in counts[0]}
         figures["photos_with_a_face"]["photos"] = len(counts)
     arguments.out.mkdir(parents=True, exist_ok=True)
     (arguments.out / "peers.json").write_text(json.dumps(figures, indent=1) + "\n")

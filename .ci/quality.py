@@ -35,6 +35,7 @@ from npfaceapi.photos.net_input import NetInput, extract_face_tensors
 from npfaceapi.photos.quality import RULES, FaceQuality, quality_of
 from npfaceapi.tasks import detect_all_faces
 
+DETECTOR = TinyFaceDetectorOptions(input_size=320, score_threshold=0.1)  # the one advised for photos of one person
 FALSE_MATCH_RATE = 1e-3
 DISCARDED = (0.01, 0.02, 0.05, 0.1, 0.2)
 SIZES = (16, 20, 24, 32, 40, 48, 64, 80)
@@ -53,11 +54,12 @@ def main() -> None:
     both = [read_pairs(arguments.lfw / name, folder) for name in ("pairsDevTrain.txt", "pairsDevTest.txt")]
     same = [pair for pairs in both for pair, is_same in zip(pairs.photos, pairs.is_same, strict=True) if is_same]
     names = sorted({photo for pairs in both for pair in pairs.photos for photo in pair})[: arguments.photos]
-    described = Describe(alignment=arguments.alignment).photos(names, arguments.cache, lambda *_: None)
+    described = Describe(DETECTOR, arguments.alignment).photos(names, arguments.cache, lambda *_: None)
     found = described.descriptors
     same = [pair for pair in same if pair[0] in found and pair[1] in found]
     threshold = threshold_of_strangers(found)
     qualities = {path: quality_of(load_image(path), *points_and_box(described, path)) for path in found}
+    scores = {path: described.results[path]["score"] for path in found}
     distances = described.distances(same)
     report = {
         "photos": len(names),
@@ -65,7 +67,7 @@ def main() -> None:
         "same_pairs": len(same),
         "threshold": threshold,
         "fnmr": float((distances > threshold).mean()),
-        "discard": discards(qualities, same, distances > threshold),
+        "discard": discards(qualities, scores, same, distances > threshold),
         "size": misses_by_size(described, same, qualities, threshold, arguments.alignment),
         "rotation": right_orientations(names[:: max(1, len(names) // 500)]),
     }
@@ -94,10 +96,13 @@ def threshold_of_strangers(descriptors: Mapping[str, np.ndarray]) -> float:
     return float(ordered[int(FALSE_MATCH_RATE * len(ordered))])
 
 
-def discards(qualities: Mapping[str, FaceQuality], pairs: list[tuple[str, str]], missed: np.ndarray) -> dict[str, Any]:
-    """By measure, and for the score: the FNMR after each share of faces was left out, with the interval of the change."""
+def discards(
+    qualities: Mapping[str, FaceQuality], scores: Mapping[str, float], pairs: list[tuple[str, str]], missed: np.ndarray
+) -> dict[str, Any]:
+    """By measure, for all together, and for the detector's score: the FNMR after each share of faces was left out."""
     doubts = {rule.measure: {path: rule.doubt(quality) for path, quality in qualities.items()} for rule in RULES}
-    doubts["score"] = {path: -quality.score for path, quality in qualities.items()}
+    doubts["all"] = {path: -quality.score for path, quality in qualities.items()}
+    doubts["detector"] = {path: -score for path, score in scores.items()}
     return {name: discard_curve(doubt, pairs, missed) for name, doubt in doubts.items()}
 
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import shutil
+import sys
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from helpers import ROOT
+from helpers import ASTRONAUT, ROOT
 from npfaceapi.faces.pose import MEAN_FACE_3D, MIRRORED
+from npfaceapi.networks.options import TinyFaceDetectorOptions
+from npfaceapi.tasks import detect_single_face
 
 
 def script(name: str) -> ModuleType:
@@ -73,3 +79,20 @@ def test_the_threshold_against_all_pairs_one_by_one() -> None:
         <= 1e-3
         < np.mean(np.array(distances) <= threshold * (1 + 1e-6)) + 1e-3
     )
+
+
+def test_the_error_of_points_by_hand(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Points that were moved to the right by a tenth of the distance of the eyes are off by that."""
+    face = detect_single_face(ASTRONAUT, TinyFaceDetectorOptions(320, 0.1)).with_face_landmarks().run()
+    points = face.landmarks.positions.astype(float)
+    eyes = np.linalg.norm(points[36] - points[45])
+    rows = "\n".join(f"{x + 1 + eyes / 10:.4f} {y + 1:.4f}" for x, y in points)
+    (tmp_path / "one.pts").write_text(f"version: 1\nn_points: 68\n{{\n{rows}\n}}\n")
+    shutil.copy(ASTRONAUT, tmp_path / "one.png")
+    out = tmp_path / "errors.json"
+    monkeypatch.setattr(sys, "argv", ["landmarks.py", str(tmp_path), "--json", str(out)])
+    script("landmarks").main()
+    errors = json.loads(out.read_text())
+    assert errors["tiny at 320, 68 points"]["one"] == pytest.approx(0.1, abs=1e-3)
+    assert 0.05 < errors["ssd, 68 points"]["one"] < 0.2
+    assert "of 1 of 1 faces" in capsys.readouterr().out
