@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfaceapi import nets
+from npfaceapi._version import __version__
 from npfaceapi.errors import InvalidArgument, InvalidType, shown
 from npfaceapi.evaluation.classified import evaluate_expressions, evaluate_utkface
 from npfaceapi.evaluation.folders import confused_pairs, evaluate_folders
@@ -108,7 +109,7 @@ def evaluate(
     if not asked.folder.is_dir():
         kind = "a file" if asked.folder.exists() else "no such folder"
         raise InvalidArgument(f"{asked.folder}: expected the folder of a data set, got {kind}")
-    figures = {"protocol": protocol, "options": repr(options), **PROTOCOLS[protocol].measure(asked)}
+    figures = {"npfaceapi": __version__, "protocol": protocol, "options": repr(options), **PROTOCOLS[protocol].measure(asked)}
     return cast("Figures", _for_json(figures))
 
 

@@ -102,7 +102,8 @@ def plot_distances(
         for (name, value), (_, dash) in zip(thresholds.items(), _styles(len(thresholds)), strict=True):
             axes.axvline(value, color="black", linestyle=dash, linewidth=1, label=f"{name}: {value:.3f}")
         axes.set(xlabel="distance of descriptors", ylabel="share of pairs", title=title, xlim=(0, 1.4))
-        axes.legend(framealpha=0.9, loc="upper left")
+        axes.set_ylim(0, 1.45 * axes.get_ylim()[1])  # above the bars there is room for the legend
+        axes.legend(loc="upper left")
 
 
 def plot_confusion(path: Path, counts: NDArray[np.int_], labels: Sequence[str], title: str) -> None:

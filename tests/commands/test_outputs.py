@@ -30,6 +30,8 @@ COMMANDS = {
     "conform json": (PORT, "--json", "out.json"),
     "conform junit": (PORT, "--junit", "out.xml"),
     "conform html": (PORT, "--html", "out.html"),
+    "conform fuzz": (("conform", "fuzz", "--backend", "reference", "--examples", "2"), "--json", "out.json"),
+    "evaluate": (("evaluate", "expressions", "crops"), "--json", "out.json"),
 }
 
 
@@ -41,6 +43,8 @@ def place(tmp_path, monkeypatch):
     with Image.open(ASTRONAUT) as image:
         image.convert("RGB").crop((120, 0, 320, 200)).save("face.png")
     shutil.copy("face.png", "known/Eileen.png")
+    (tmp_path / "crops" / "happy").mkdir(parents=True)
+    shutil.copy("face.png", "crops/happy/one.png")
     return tmp_path
 
 
