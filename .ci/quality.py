@@ -26,7 +26,6 @@ from npfaceapi.evaluation.kept_results import unpacked
 from npfaceapi.evaluation.lfw import photos_folder, read_pairs
 from npfaceapi.evaluation.people import Describe, DescribedPhotos
 from npfaceapi.faces.alignment import ALIGNMENTS, CHIP_SIZE
-from npfaceapi.faces.geometry import Box
 from npfaceapi.faces.landmarks import FaceLandmarks68
 from npfaceapi.networks.options import MtcnnOptions, SsdMobilenetv1Options, TinyFaceDetectorOptions
 from npfaceapi.photos.chips import extract_face_chip
@@ -58,8 +57,9 @@ def main() -> None:
     found = described.descriptors
     same = [pair for pair in same if pair[0] in found and pair[1] in found]
     threshold = threshold_of_strangers(found)
-    qualities = {path: quality_of(load_image(path), *points_and_box(described, path)) for path in found}
-    scores = {path: described.results[path]["score"] for path in found}
+    qualities = {
+        path: quality_of(load_image(path), landmarks_of(described, path), described.results[path]["score"]) for path in found
+    }
     distances = described.distances(same)
     report = {
         "photos": len(names),
@@ -67,7 +67,7 @@ def main() -> None:
         "same_pairs": len(same),
         "threshold": threshold,
         "fnmr": float((distances > threshold).mean()),
-        "discard": discards(qualities, scores, same, distances > threshold),
+        "discard": discards(qualities, same, distances > threshold),
         "size": misses_by_size(described, same, qualities, threshold, arguments.alignment),
         "rotation": right_orientations(names[:: max(1, len(names) // 500)]),
     }
@@ -79,9 +79,8 @@ def points_of(described: DescribedPhotos, path: str) -> np.ndarray:
     return unpacked(described.results[path]["landmarks"]).reshape(68, 2)
 
 
-def points_and_box(described: DescribedPhotos, path: str) -> tuple[FaceLandmarks68, Box]:
-    x, y, width, height = described.results[path]["box"]
-    return FaceLandmarks68(points_of(described, path), (1, 1)), Box({"x": x, "y": y, "width": width, "height": height})
+def landmarks_of(described: DescribedPhotos, path: str) -> FaceLandmarks68:
+    return FaceLandmarks68(points_of(described, path), (1, 1))
 
 
 def threshold_of_strangers(descriptors: Mapping[str, np.ndarray]) -> float:
@@ -96,13 +95,10 @@ def threshold_of_strangers(descriptors: Mapping[str, np.ndarray]) -> float:
     return float(ordered[int(FALSE_MATCH_RATE * len(ordered))])
 
 
-def discards(
-    qualities: Mapping[str, FaceQuality], scores: Mapping[str, float], pairs: list[tuple[str, str]], missed: np.ndarray
-) -> dict[str, Any]:
-    """By measure, for all together, and for the detector's score: the FNMR after each share of faces was left out."""
+def discards(qualities: Mapping[str, FaceQuality], pairs: list[tuple[str, str]], missed: np.ndarray) -> dict[str, Any]:
+    """By measure, and for the score of all: the FNMR after each share of faces was left out, with the interval of the change."""
     doubts = {rule.measure: {path: rule.doubt(quality) for path, quality in qualities.items()} for rule in RULES}
     doubts["all"] = {path: -quality.score for path, quality in qualities.items()}
-    doubts["detector"] = {path: -score for path, score in scores.items()}
     return {name: discard_curve(doubt, pairs, missed) for name, doubt in doubts.items()}
 
 

@@ -44,8 +44,8 @@ def add_descriptor_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--alignment",
         choices=ALIGNMENTS,
-        default=ALIGNMENTS[0],
-        help="cut faces out as face-api.js does, or turned and scaled as the network was trained (default: %(default)s)",
+        default="dlib",
+        help="cut faces out turned and scaled as the network was trained, or as face-api.js does (default: %(default)s)",
     )
     parser.add_argument("--average-mirror", action="store_true", help="descriptors are means with those of the mirror image")
 

@@ -98,28 +98,28 @@ def test_analyze_finds_faces_of_any_rotation(run, photos, tmp_path):
 
 def test_analyze_says_what_to_distrust(run, photos, tmp_path):
     with Image.open(photos / "face.png") as image:
-        image.resize((80, 80), Image.Resampling.BOX).save(tmp_path / "small.png")
+        image.resize((76, 76), Image.Resampling.BOX).save(tmp_path / "small.png")
     only = ("--only", "landmarks")
     status, out, err = run("analyze", *only, tmp_path / "small.png", photos / "face.png")
     assert (status, err) == (0, "")
     assert [line for line in out.splitlines() if "face 1" in line] == [
-        "  face 1: 28 px wide, descriptors are unreliable below 40"
+        "  face 1: 26 px wide, descriptors are unreliable below 28"
     ]
     _, out, _ = run("analyze", *only, "--json", "-", tmp_path / "small.png")
     quality = json.loads(out)["faces"][0]["quality"]
-    assert quality["doubts"] == ["28 px wide, descriptors are unreliable below 40"]
-    assert quality["size"] < 40
+    assert quality["doubts"] == ["26 px wide, descriptors are unreliable below 28"]
+    assert quality["size"] < 28
 
 
 @pytest.mark.slow
 def test_match_says_what_to_distrust(photos, tmp_path, capsys):
     with Image.open(photos / "face.png") as image:
-        image.resize((80, 80), Image.Resampling.BOX).save(tmp_path / "small.png")
+        image.resize((76, 76), Image.Resampling.BOX).save(tmp_path / "small.png")
     options = SsdMobilenetv1Options()
     for photo in (photos / "face.png", tmp_path / "small.png"):
         assert len(match._faces(str(photo), options, "face-api", False)) == 1
     err = capsys.readouterr().err
-    assert err == f"npfaceapi: {tmp_path / 'small.png'}: face 1: 28 px wide, descriptors are unreliable below 40\n"
+    assert err == f"npfaceapi: {tmp_path / 'small.png'}: face 1: 26 px wide, descriptors are unreliable below 28\n"
 
 
 def test_analyze_computes_only_what_is_asked_for(run, photos, tmp_path):

@@ -89,7 +89,7 @@ def test_from_python_as_from_the_command_line(run, known):
     told = []
     figures = evaluate("folders", known, faceapi.TinyFaceDetectorOptions(), progress=lambda *numbers: told.append(numbers))
     assert told == [(k, 5) for k in range(6)]
-    _, out, _ = run("evaluate", "folders", known, "--detector", "tiny", "--json", "-")
+    _, out, _ = run("evaluate", "folders", known, "--detector", "tiny", "--alignment", "face-api", "--json", "-")
     assert {name: value for name, value in json.loads(out).items() if name != "seconds"} == figures
 
 
@@ -327,8 +327,8 @@ def test_match_by_the_rate_of_false_matches(run, matching, tmp_path):
 
 def test_match_with_a_calibration_of_ones_own(run, matching, people, tmp_path):
     file = tmp_path / "c.json"
-    run("calibrate", people, "--out", file, "--alignment", "dlib")
-    status, out, err = run(*matching, "--calibration", file)
+    run("calibrate", people, "--out", file)
+    status, out, err = run(*matching, "--calibration", file, "--alignment", "face-api")
     assert (status, out) == (2, "")
     assert "expected one of descriptors that are made as here (alignment face-api, average_mirror False), got dlib, False" in err
     status, _, err = run(*matching, "--calibration", tmp_path / "nowhere.json")

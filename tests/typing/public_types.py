@@ -652,7 +652,7 @@ def drawing(image: Image, faces: Faces[faceapi.FaceResult], points: faceapi.Face
 def quality_of_a_face(photo: str, face: faceapi.FaceResult, points: faceapi.FaceLandmarks68) -> None:
     assert_type(faceapi.face_quality(photo, face), faceapi.FaceQuality)
     quality = faceapi.face_quality(photo, face)
-    assert_type((quality.size, quality.sharpness, quality.outside, quality.score), tuple[float, float, float, float])
+    assert_type((quality.size, quality.sharpness, quality.detection, quality.score), tuple[float, float, float, float])
     assert_type(quality.doubts, tuple[str, ...])
     assert_type(quality.to_dict(), dict[str, float | list[str]])
     assert_type(faceapi.head_pose(points), faceapi.HeadPose)
