@@ -76,6 +76,7 @@ def test_links_of_the_readme_work_on_an_index(files):
     assert re.findall(r"\]\((?!https?://)", made) == []
     for link in relative:
         assert (f"]({files}/{link})" in made) == (files is not None)
+    assert all(link in made for link in re.findall(r"\]\(https?://[^)]+\)", readme))
     if files is None:
         assert re.sub(r"\]\([^)]*\)|\[", "", made) == re.sub(r"\]\([^)]*\)|\[", "", readme)
 
