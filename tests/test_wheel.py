@@ -1,9 +1,15 @@
-"""The wheel carries what an installed package needs, and nothing of the checkout."""
+"""The wheel carries what an installed package needs, and nothing of the checkout; the sdist builds the same to the byte."""
 
 from __future__ import annotations
 
+import email
+import importlib.util
+import os
+import shutil
 import subprocess
 import sys
+import tarfile
+import time
 import zipfile
 from pathlib import Path
 
@@ -14,13 +20,77 @@ from helpers import ROOT
 pytestmark = pytest.mark.slow
 
 
+EPOCH = 1_700_000_000  # seconds, an even number: the time that files in the archives get
+
+
+def build(source: Path, target: str, folder: Path) -> Path:
+    """The one file that is made."""
+    command = [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(folder)]
+    subprocess.run(command, cwd=source, check=True, capture_output=True, env={**os.environ, "SOURCE_DATE_EPOCH": str(EPOCH)})
+    (made,) = folder.iterdir()
+    return made
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)], cwd=ROOT, check=True, capture_output=True
-    )
-    return next(folder.glob("*.whl"))
+    return build(ROOT, "wheel", tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory) -> Path:
+    return build(ROOT, "sdist", tmp_path_factory.mktemp("sdist"))
+
+
+def test_the_sdist_builds_the_same_wheel_to_the_byte(wheel, sdist, tmp_path):
+    """Files of another time, in another folder, with other rights."""
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (source,) = tmp_path.iterdir()
+    for path in source.rglob("*"):
+        if path.is_file():
+            path.chmod(0o600)
+    again = build(source, "wheel", tmp_path / "again")
+    assert again.name == wheel.name
+    assert again.read_bytes() == wheel.read_bytes()
+    with zipfile.ZipFile(wheel) as archive:
+        assert {info.date_time for info in archive.infolist()} == {time.gmtime(EPOCH)[:6]}
+
+
+def test_two_sdists_are_the_same_to_the_byte(sdist, tmp_path):
+    assert build(ROOT, "sdist", tmp_path).read_bytes() == sdist.read_bytes()
+
+
+def test_it_is_small(wheel):
+    assert wheel.stat().st_size <= 20_000_000
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists() or shutil.which("git") is None, reason="needs a clone, and git")
+def test_the_sdist_has_every_file_of_the_repository(sdist):
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert len(tracked.split("\0")) > 500
+    assert set(tracked.strip("\0").split("\0")) - names == set()
+
+
+def test_metadata_licences_and_the_bill_of_materials(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        (info,) = {name.partition("/")[0] for name in archive.namelist()} - {"npfaceapi"}
+        metadata = email.message_from_bytes(archive.read(f"{info}/METADATA"))
+        for name in metadata.get_all("License-File"):
+            assert archive.read(f"{info}/licenses/{name}") == (ROOT / name).read_bytes()
+        bill = (ROOT / "weights" / "weights.cdx.json").read_bytes()
+        assert archive.read(f"{info}/sboms/weights.cdx.json") == bill
+    assert metadata.get_all("Import-Name") == ["npfaceapi"]
+    assert metadata["Requires-Python"] == ">=3.11"
+    assert len(metadata.get_payload()) > 5000
+
+
+@pytest.mark.skipif(importlib.util.find_spec("twine") is None, reason="needs twine")
+def test_twine_finds_nothing(wheel, sdist):
+    command = [sys.executable, "-m", "twine", "check", "--strict", str(wheel), str(sdist)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_weights_and_core_cases_are_inside(wheel):

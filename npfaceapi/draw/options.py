@@ -20,7 +20,7 @@ __all__ = ["AnchorPosition", "DrawBoxOptions", "DrawFaceLandmarksOptions", "Draw
 AnyOptions = TypeVar("AnyOptions")
 
 
-class AnchorPosition(str, enum.Enum):
+class AnchorPosition(enum.StrEnum):
     """Which corner of a text field lies at its anchor."""
 
     TOP_LEFT = "TOP_LEFT"

@@ -28,17 +28,11 @@ __all__ = [
 FACE_EXPRESSION_LABELS: tuple[str, ...] = ("neutral", "happy", "sad", "angry", "fearful", "disgusted", "surprised")
 
 
-class Gender(str, enum.Enum):
+class Gender(enum.StrEnum):
     """The labels of the gender network; equal to the strings "female" and "male"."""
 
     FEMALE = "female"
     MALE = "male"
-
-    def __str__(self) -> str:
-        return str(self.value)
-
-    def __format__(self, spec: str) -> str:  # str's own differs between Python 3.11 and 3.12
-        return format(str(self.value), spec)
 
 
 class ExpressionProbability(NamedTuple):

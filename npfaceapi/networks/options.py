@@ -102,7 +102,7 @@ class TinyYolov2Options:
     def __post_init__(self) -> None:
         where = type(self).__name__
         size: object = self.input_size
-        if isinstance(size, bool) or not isinstance(size, numbers.Integral) or not 32 <= int(size) <= MOST_INPUT or size % 32:
+        if isinstance(size, bool) or not isinstance(size, numbers.Integral) or int(size) not in range(32, MOST_INPUT + 1, 32):
             raise InvalidArgument(f"{where}.input_size: expected a multiple of 32 from 32 to {MOST_INPUT}, got {shown(size)}")
         object.__setattr__(self, "input_size", int(size))
         object.__setattr__(self, "score_threshold", as_score(self.score_threshold, f"{where}.score_threshold"))

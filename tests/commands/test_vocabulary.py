@@ -284,6 +284,7 @@ def test_documents_and_scripts_use_the_new_spellings():
         *(ROOT / "golden").glob("*.md"),
     ]
     files += [file for file in (ROOT / ".ci").iterdir() if file.is_file()]
+    files.remove(ROOT / "docs" / "release.md")  # lists what is deprecated
     old = re.compile(r"(verify|conform)\W.*--(only|all)\b|--net \w+@|generate\.js .*--only")
     for file in files:
         found = [text for text in file.read_text(encoding="utf-8").splitlines() if old.search(text)]

@@ -198,7 +198,6 @@ def test_what_reads_other_bytes() -> None:
 
 
 def test_a_spooled_file_is_read_from_its_start() -> None:
-    """Before Python 3.11 it does not say that it can be rewound."""
     with tempfile.SpooledTemporaryFile() as file:
         file.write(PNG)
         np.testing.assert_array_equal(load_image(file), PIXELS)  # type: ignore[arg-type]

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, assert_type
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
-from typing_extensions import assert_type
 
 import npfaceapi as faceapi
 from npfaceapi import nets
