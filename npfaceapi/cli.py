@@ -42,6 +42,10 @@ _COMMANDS = {
 
 
 class _Parser(argparse.ArgumentParser):
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.color = False  # Python 3.14 would ask whatever stands for standard output whether it shows colours
+
     def error(self, message: str) -> NoReturn:
         """Never on standard output, which argparse takes where there is no standard error."""
         say(f"{self.format_usage()}{self.prog}: error: {message}")
