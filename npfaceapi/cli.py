@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import errno
 import importlib
+import io
 import os
 import sys
 import warnings
@@ -42,10 +43,6 @@ _COMMANDS = {
 
 
 class _Parser(argparse.ArgumentParser):
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.color = False  # Python 3.14 would ask whatever stands for standard output whether it shows colours
-
     def error(self, message: str) -> NoReturn:
         """Never on standard output, which argparse takes where there is no standard error."""
         say(f"{self.format_usage()}{self.prog}: error: {message}")
@@ -153,6 +150,13 @@ class _Results:
         if self._failure is not None:
             with contextlib.suppress(OSError, ValueError, AttributeError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+
+    def isatty(self) -> bool:
+        """Not even a terminal: from Python 3.14 on, argparse would write in colours, and a closed stream has no answer."""
+        return False
+
+    def fileno(self) -> int:
+        raise io.UnsupportedOperation("fileno")
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
