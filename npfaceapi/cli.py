@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import errno
 import importlib
+import io
 import os
 import sys
 import warnings
@@ -149,6 +150,13 @@ class _Results:
         if self._failure is not None:
             with contextlib.suppress(OSError, ValueError, AttributeError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+
+    def isatty(self) -> bool:
+        """Not even a terminal: from Python 3.14 on, argparse would write in colours, and a closed stream has no answer."""
+        return False
+
+    def fileno(self) -> int:
+        raise io.UnsupportedOperation("fileno")
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)

@@ -702,6 +702,26 @@ def test_a_change_of_weights_changes_the_results():
         nets.face_landmark_68_tiny_net.get_param_from_path("nose")
 
 
+def test_weights_that_another_thread_disposes_of_are_read_again(monkeypatch):
+    net = faceapi.FaceLandmark68TinyNet(bundled=True)
+    kept = net._ready()
+    load = type(net)._load_bundled
+
+    def load_and_dispose(self):
+        load(self)
+        thread = threading.Thread(target=net.dispose)
+        thread.start()
+        thread.join(0.05)  # it waits until these weights are handed out
+        waiting.append(thread)
+
+    waiting: list[threading.Thread] = []
+    monkeypatch.setattr(type(net), "_load_bundled", load_and_dispose)
+    net.dispose()
+    assert net.tensors.keys() == kept.tensors.keys()
+    waiting[0].join()
+    assert not net.is_loaded
+
+
 def test_params_are_nested_by_name():
     net = nets.face_landmark_68_tiny_net
     assert net.params["dense0"]["conv1"]["bias"].tobytes() == net.tensors["dense0/conv1/bias"].tobytes()

@@ -104,14 +104,16 @@ class NetworkWeights:
         return type(self).__name__
 
     def _ready(self) -> Loaded:
-        if self._loaded is None:
+        loaded = self._loaded
+        if loaded is None:
             if not self._bundled:
                 self._refuse_without_weights()
             with self._lock:
                 if self._loaded is None:
                     self._load_bundled()
-        assert self._loaded is not None
-        return self._loaded
+                loaded = self._loaded
+        assert loaded is not None
+        return loaded
 
     def _refuse_without_weights(self) -> None:
         raise WeightsError(f"{self._where()}: expected weights before use, got none: call net.load() for the bundled ones")
@@ -268,7 +270,8 @@ class NetworkWeights:
 
     def dispose(self) -> None:
         """Forget the weights and everything made from them."""
-        self._loaded = None
+        with self._lock:  # not between the reading of the bundled weights and their use
+            self._loaded = None
 
     def _arguments(self) -> tuple[object, ...]:
         """What its class was called with."""

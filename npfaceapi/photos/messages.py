@@ -44,12 +44,10 @@ def telling(name: str) -> Iterator[list[str]]:
     remarks: list[str] = []
     heard: defaultdict[str, object] = defaultdict(object)
     before, _listening.match = _listening.match, heard.__getitem__  # keeps the text, and gives an object: it matches
-    _listen(1)
     try:
-        with _standard_error(heard):
+        with _filter(), _standard_error(heard):
             yield remarks
     finally:
-        _listen(-1)
         _listening.match = before
     # Of bombs Pillow's limit is told; limits.py decides on them.
     texts = [" ".join(text.split()).rstrip(".") for text in heard if "decompression bomb" not in text]
@@ -71,6 +69,27 @@ def own_standard_error() -> None:
     """The process is a command of ours: what C libraries write to standard error while a photo is read is about that photo."""
     global _owns_standard_error
     _owns_standard_error = os.name == "posix" and sys.__stderr__ is not None  # None: 2 is closed, or another file by now
+
+
+@contextmanager
+def _filter() -> Iterator[None]:
+    """Have our filter among those that this thread's warnings go through."""
+    if getattr(sys.flags, "context_aware_warnings", False):  # a `catch_warnings` block is its thread's own, with its own filters
+        module: Any = warnings  # these names of it, from Python 3.14 on, are not public
+        filters = module._get_filters()
+        with module._lock:
+            filters.insert(0, _FILTER)
+        try:
+            yield
+        finally:
+            with module._lock, suppress(ValueError):  # somebody has reset the filters
+                filters.remove(_FILTER)
+        return
+    _listen(1)
+    try:
+        yield
+    finally:
+        _listen(-1)
 
 
 def _listen(more: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
+import sys
 import threading
 import time
 
@@ -23,9 +24,13 @@ def fresh(monkeypatch):
     monkeypatch.delenv("NPFACEAPI_NUM_THREADS", raising=False)
 
 
+#: A free-threaded Python lets threads inherit the context.
+UNINHERITED = {"context": contextvars.Context()} if sys.version_info >= (3, 14) else {}
+
+
 def in_a_thread(function):
     found = []
-    thread = threading.Thread(target=lambda: found.append(function()))
+    thread = threading.Thread(target=lambda: found.append(function()), **UNINHERITED)
     thread.start()
     thread.join()
     return found[0]

@@ -128,9 +128,10 @@ _kept: tuple[Question, str, list[FaceDetection]] | None = None
 
 def _detected(case: Case, question: Question, steps: Steps) -> list[FaceDetection]:
     global _kept
-    if _kept is None or _kept[0] is not question or _kept[1] != current_backend():
-        _kept = question, current_backend(), _detect(case, question.inputs["picture_0"], steps)
-    return _kept[2]
+    kept = _kept
+    if kept is None or kept[0] is not question or kept[1] != current_backend():
+        kept = _kept = question, current_backend(), _detect(case, question.inputs["picture_0"], steps)
+    return kept[2]
 
 
 def _detect(case: Case, image: Array, steps: Steps) -> list[FaceDetection]:
@@ -207,9 +208,10 @@ _last: tuple[Question, Any, Answers | None] | None = None
 
 def _right(case: Case, question: Question, dtype: Any) -> Answers | None:
     global _last
-    if _last is None or _last[0] is not question or _last[1] is not dtype:
-        _last = question, dtype, _fault("", "").run(case, question, dtype)
-    return _last[2]
+    last = _last
+    if last is None or last[0] is not question or last[1] is not dtype:
+        last = _last = question, dtype, _fault("", "").run(case, question, dtype)
+    return last[2]
 
 
 def _only(key: str, change: Callable[[Array, Answers, Array], Array]) -> Any:

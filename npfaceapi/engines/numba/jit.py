@@ -109,8 +109,8 @@ def _plain(function: Any) -> Any:
     names = function.__globals__
     scope = _plain_scopes.get(id(names))
     if scope is None:
-        scope = _plain_scopes[id(names)] = {}
-        scope.update({name: value.plain if isinstance(value, Later) else value for name, value in list(names.items())})
+        scope = {name: value.plain if isinstance(value, Later) else value for name, value in list(names.items())}
+        _plain_scopes[id(names)] = scope  # whole: another thread may take it now
     return FunctionType(function.__code__, scope, function.__name__, function.__defaults__, function.__closure__)
 
 

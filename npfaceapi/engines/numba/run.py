@@ -26,6 +26,7 @@ from npfaceapi.engines.numba.simd.atomics import (
     atomic_add,
     atomic_load,
     atomic_replace,
+    atomic_store,
     call_kernel,
     pause,
     sleep_thread,
@@ -123,7 +124,7 @@ def take_part(order: int, boxes: int, count: int) -> None:
     for k in range(count):
         if called < threads - 1 and atomic_replace(uintp(boxes + k * BOX * 8), int64(AWAKE), order) == AWAKE:
             called += 1
-    integers(order, LINE)[CALLED] = called
+    atomic_store(uintp(order + CALLED * 8), int64(called))
     _walk(order, 0, threads)
 
 

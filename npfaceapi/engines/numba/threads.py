@@ -16,7 +16,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import ctypes
-import itertools
 import os
 import time
 from _queue import SimpleQueue
@@ -151,14 +150,18 @@ class _Claims:
     """The numbers 0..total, each claimed by one of the threads that call `work`; after an error the rest is let be."""
 
     def __init__(self, function: Callable[[int], None], total: int) -> None:
-        self._function, self._total, self._left = function, total, total
-        self._next = itertools.count()
+        self._function, self._total, self._next, self._left = function, total, 0, total
         self._lock, self._unfinished = system_threads.allocate_lock(), system_threads.allocate_lock()
         self._unfinished.acquire()
         self._error: BaseException | None = None
 
     def work(self) -> None:
-        while (number := next(self._next)) < self._total:
+        while True:
+            with self._lock:
+                number = self._next
+                self._next += 1
+            if number >= self._total:
+                return
             try:
                 if self._error is None:
                     self._function(number)

@@ -1,4 +1,7 @@
-"""What threads need that Numba does not offer: atomic counters, a pause while waiting, calls through an address."""
+"""What threads need that Numba does not offer: atomic counters, a pause while waiting, calls through an address.
+
+The order that each access keeps is that of docs/platforms.md, which processors with weak memory order need.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,16 @@ from llvmlite import ir
 from npfaceapi.engines.numba.jit import intrinsic, types
 from npfaceapi.engines.numba.simd.emit import INTS, call_address
 
-__all__ = ["atomic_add", "atomic_load", "atomic_replace", "call_kernel", "pause", "sleep_thread", "yield_thread"]
+__all__ = [
+    "atomic_add",
+    "atomic_load",
+    "atomic_replace",
+    "atomic_store",
+    "call_kernel",
+    "pause",
+    "sleep_thread",
+    "yield_thread",
+]
 
 
 @intrinsic
@@ -43,6 +55,17 @@ def atomic_load(context: Any, address: Any) -> Any:
         return builder.load_atomic(builder.inttoptr(values[0], INTS), "seq_cst", 8)
 
     return types.int64(types.uintp), codegen
+
+
+@intrinsic
+def atomic_store(context: Any, address: Any, value: Any) -> Any:
+    """Set the int64 at that address; who sees the value sees all that this thread did before."""
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        builder.store_atomic(values[1], builder.inttoptr(values[0], INTS), "release", 8)
+        return context.get_dummy_value()
+
+    return types.void(types.uintp, types.int64), codegen
 
 
 def _declared(module: Any, result: Any, name: str, *arguments: Any) -> Any:

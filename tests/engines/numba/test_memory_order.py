@@ -1,0 +1,122 @@
+"""What threads see of each other's work: the order that docs/platforms.md promises, in the machine code and under stress.
+
+A processor with strong memory order (x86) keeps more order than is asked for, so the stress means most on 64-bit ARM.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import time
+
+import numpy as np
+import pytest
+
+from helpers.threads import run_in_threads
+from npfaceapi.engines.numba import cache, jit, threads as team
+from npfaceapi.engines.numba.jit import kernel
+from npfaceapi.engines.numba.kernels.memory import chunk_range, integers, record
+from npfaceapi.engines.numba.run import CHUNKS, COLUMNS, JOINED, KERNEL, PARAMS, Order, Table, take_part, wait_in_box
+
+SECONDS = float(os.environ.get("NPFACEAPI_STRESS_SECONDS", "4")) / 4  # 60 for the long version
+COUNT, STEPS = 96, 12
+MIXED = np.dtype([("source", np.int64), ("target", np.int64)])
+
+
+@kernel(MIXED)
+def mix(params, memory, scratch, chunk, chunks):
+    """Each number is made of one that most often another chunk wrote in the step before."""
+    p = record(params)
+    source, target = integers(memory + p.source, COUNT), integers(memory + p.target, COUNT)
+    start, stop = chunk_range(COUNT, chunk, chunks)
+    for i in range(start, stop):
+        target[i] = 3 * source[(35 * i + 5) % COUNT] + 1
+
+
+def mixed(numbers):
+    for _ in range(STEPS):
+        numbers = 3 * numbers[(35 * np.arange(COUNT) + 5) % COUNT] + 1
+    return numbers
+
+
+@pytest.fixture
+def table(monkeypatch):
+    """Steps that write now the second half of the memory, now the first."""
+    monkeypatch.setattr(cache, "load", lambda name: None)  # a test's kernel is not kept for other processes
+    monkeypatch.setattr(cache, "keep", lambda *_: None)
+    half = 8 * COUNT
+    records = np.array([(0, half), (half, 0)], MIXED)
+    rows = np.zeros((STEPS, COLUMNS), np.int64)
+    rows[:, KERNEL], rows[:, CHUNKS] = mix.address, 64
+    rows[0::2, PARAMS], rows[1::2, PARAMS] = records.ctypes.data, records[1:].ctypes.data
+    yield Table(rows)
+    del records  # until now
+
+
+@pytest.fixture
+def helpers():
+    """Helpers of this test alone."""
+    own = team._Helpers()
+    yield own
+    own.dismiss()
+
+
+@pytest.mark.slow
+@pytest.mark.alone
+@pytest.mark.parametrize("members", [2, 3, 8])
+@pytest.mark.parametrize("callers", [1, 3])
+def test_each_step_sees_all_of_the_step_before_and_a_call_nothing_of_the_call_before(helpers, table, members, callers):
+    joined = [0] * callers
+
+    def call(k):
+        random, memory = np.random.default_rng(k), np.zeros(2 * COUNT, np.int64)
+        end = time.monotonic() + SECONDS
+        while time.monotonic() < end or (not joined[k] and time.monotonic() < end + 60):  # helpers need a processor
+            memory[:COUNT] = random.integers(0, 2**32, COUNT)
+            expected = mixed(memory[:COUNT])
+            order = Order(table, memory.ctypes.data, 0, 0, members, memory)
+            helpers.lead(order)
+            np.testing.assert_array_equal(memory[:COUNT], expected)
+            joined[k] += int(order._numbers[JOINED])
+
+    run_in_threads(call, callers)
+    assert all(joined)
+
+
+class Slow(int):
+    """A number that lets other threads run while one is added to it."""
+
+    def __add__(self, other):
+        time.sleep(0.0005)
+        return Slow(int(self) + other)
+
+
+def test_each_number_is_claimed_once():
+    claimed: list[int] = []
+    claims = team._Claims(claimed.append, 40)
+    claims._next = Slow(0)
+    run_in_threads(lambda _: claims.work(), 4)
+    assert sorted(claimed) == list(range(40))
+    claims.result()
+
+
+def compiled_anew(function):
+    """The kernel in LLVM's language and as instructions."""
+    with jit._compiling:
+        signature = jit.types.value.void(*map(jit.numba_type, function._arguments))
+        library = jit._njit(function._function, False, signature).overloads[signature.args].library
+        return library.get_llvm_str(), library.get_asm_str()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("function", [take_part, wait_in_box], ids=lambda function: function.name)
+def test_every_atomic_access_keeps_an_order(function):
+    code, assembly = compiled_anew(function)
+    if platform.machine() in ("aarch64", "arm64"):  # LLVM has replaced what it cannot say in one instruction
+        used = set(re.findall(r"^\s+(ldx\w+|stx\w+|lda\w+|stl\w+|cas\w*|swp\w*|ldadd\w*)\s", assembly, re.MULTILINE))
+        assert {"ldar"} < used <= {"ldar", "stlr", "ldaxr", "stlxr", "casal", "ldaddal"}
+        return
+    orders = re.findall(r"(?:atomicrmw|cmpxchg|load atomic|store atomic) .*? (\w+), align", code)
+    assert len(orders) > 5
+    assert {"seq_cst"} <= set(orders) <= {"seq_cst", "release"}
