@@ -41,7 +41,7 @@ The tools upon the library, which never imports them:
     cli.py           the command line
     __main__.py      python -m npfaceapi
 
-Importing this module imports neither Numba nor SciPy nor Pillow, reads no weights and compiles nothing: every public name,
+Importing this module imports neither Numba nor Pillow, reads no weights and compiles nothing: every public name,
 those of the tools too, is brought in on first use.
 """
 

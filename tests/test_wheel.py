@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import email
 import importlib.util
-import os
 import shutil
 import subprocess
 import sys
@@ -16,29 +15,19 @@ from pathlib import Path
 import pytest
 
 from helpers import ROOT
+from helpers.installing import EPOCH, build
 
 pytestmark = pytest.mark.slow
 
 
-EPOCH = 1_700_000_000  # seconds, an even number: the time that files in the archives get
-
-
-def build(source: Path, target: str, folder: Path) -> Path:
-    """The one file that is made."""
-    command = [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(folder)]
-    subprocess.run(command, cwd=source, check=True, capture_output=True, env={**os.environ, "SOURCE_DATE_EPOCH": str(EPOCH)})
-    (made,) = folder.iterdir()
-    return made
-
-
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
-    return build(ROOT, "wheel", tmp_path_factory.mktemp("wheel"))
+    return build("wheel", tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")
 def sdist(tmp_path_factory) -> Path:
-    return build(ROOT, "sdist", tmp_path_factory.mktemp("sdist"))
+    return build("sdist", tmp_path_factory.mktemp("sdist"))
 
 
 def test_the_sdist_builds_the_same_wheel_to_the_byte(wheel, sdist, tmp_path):
@@ -49,7 +38,7 @@ def test_the_sdist_builds_the_same_wheel_to_the_byte(wheel, sdist, tmp_path):
     for path in source.rglob("*"):
         if path.is_file():
             path.chmod(0o600)
-    again = build(source, "wheel", tmp_path / "again")
+    again = build("wheel", tmp_path / "again", source)
     assert again.name == wheel.name
     assert again.read_bytes() == wheel.read_bytes()
     with zipfile.ZipFile(wheel) as archive:
@@ -57,7 +46,7 @@ def test_the_sdist_builds_the_same_wheel_to_the_byte(wheel, sdist, tmp_path):
 
 
 def test_two_sdists_are_the_same_to_the_byte(sdist, tmp_path):
-    assert build(ROOT, "sdist", tmp_path).read_bytes() == sdist.read_bytes()
+    assert build("sdist", tmp_path).read_bytes() == sdist.read_bytes()
 
 
 def test_it_is_small(wheel):

@@ -12,6 +12,7 @@ Quirk: those add up in another order, and some in float64, so results agree to s
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -38,9 +39,9 @@ def _windows(x: Array, KH: int, KW: int, stride: int, padding: str | int, fill: 
     return np.asarray(view(padded, (KH, KW), axis=(1, 2))[:, ::stride, ::stride])
 
 
-def _taps(x: Array, KH: int, KW: int, stride: int, padding: str | int) -> Iterator[tuple[int, int, Array]]:
-    """i, j and the image [N,Ho,Wo,C] that element i, j of a filter is multiplied with."""
-    windows = _windows(x, KH, KW, stride, padding, 0)
+def _taps(x: Array, KH: int, KW: int, stride: int, padding: str | int, fill: float = 0) -> Iterator[tuple[int, int, Array]]:
+    """i, j and the image [N,Ho,Wo,C] that element i, j of a filter is multiplied with: what the windows have at i, j."""
+    windows = _windows(x, KH, KW, stride, padding, fill)
     for i in range(KH):
         for j in range(KW):
             yield i, j, windows[..., i, j]
@@ -64,13 +65,13 @@ def depthwise_conv2d(
     y[h,w,c] = bias[c] + sum over i,j of x[h*stride+i-before, w*stride+j-before, c] * filters[i,j,c,0]
     """
     KH, KW = filters.shape[:2]
-    y = sum(tap * filters[i, j, :, 0] for i, j, tap in _taps(x, KH, KW, stride, padding))
+    y = np.einsum("nhwcij,ijc->nhwc", _windows(x, KH, KW, stride, padding, 0), filters[..., 0])
     return np.asarray(y if bias is None else y + bias)
 
 
 def max_pool(x: Array, *, size: int, stride: int, padding: str | int = "same") -> Array:
     """[N,H,W,C] -> [N,Ho,Wo,C]: the largest of each window; padding is -inf, so it never wins."""
-    return np.asarray(_windows(x, size, size, stride, padding, -np.inf).max(axis=(-2, -1)))
+    return functools.reduce(np.maximum, (tap for _, _, tap in _taps(x, size, size, stride, padding, -np.inf)))
 
 
 def avg_pool(x: Array, *, size: int, stride: int) -> Array:

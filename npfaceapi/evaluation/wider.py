@@ -13,6 +13,7 @@ Source: Yang, Luo, Loy, Tang, WIDER FACE: A Face Detection Benchmark (2016).
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import itertools
 import os
 from collections.abc import Iterator, Sequence
@@ -22,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from npfaceapi.errors import ImageError, InvalidArgument, reason_of
+from npfaceapi.errors import BackendUnavailable, ImageError, InvalidArgument, reason_of
 from npfaceapi.evaluation.kept_results import Progress, kept_results
 from npfaceapi.networks.options import FaceDetectionOptions, SsdMobilenetv1Options
 from npfaceapi.photos.loading import load_image
@@ -75,7 +76,11 @@ def read_labels(folder: Path) -> list[LabelledPhoto]:
     ------
     InvalidArgument
         If a file of labels or a photo is not there.
+    BackendUnavailable
+        If SciPy, which reads the labels, is not installed.
     """
+    if importlib.util.find_spec("scipy") is None:
+        raise BackendUnavailable("labels of WIDER FACE: expected scipy, which is not installed: pip install npfaceapi[evaluate]")
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
 

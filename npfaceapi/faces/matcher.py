@@ -34,6 +34,7 @@ Known: TypeAlias = "LabeledFaceDescriptors | HasDescriptor | NDArray[np.number]"
 
 DEFAULT_THRESHOLD = 0.6
 UNKNOWN = "unknown"
+ROWS = 256  # descriptors that a distance is computed to at once: their squares stay in the caches
 
 
 def euclidean_distance(arr1: ArrayLike, arr2: ArrayLike) -> float:
@@ -286,10 +287,13 @@ class FaceMatcher:
 
 
 def _distances(table: NDArray[np.float64], query: NDArray[np.float64]) -> NDArray[np.float64]:
-    from scipy.spatial.distance import cdist  # importing npfaceapi must not import scipy
-
-    distances: NDArray[np.float64] = cdist(table, query[None])[:, 0]
-    return distances
+    """[n] from the rows of [n,k] to [k]: squares are added one after the other, as face-api.js adds them."""
+    distances = np.zeros(len(table))
+    for start in range(0, len(table) if len(query) else 0, ROWS):
+        rows = slice(start, start + ROWS)
+        with np.errstate(over="ignore"):  # the distance is infinite
+            distances[rows] = np.square(table[rows] - query).cumsum(axis=1)[:, -1]
+    return np.sqrt(distances)
 
 
 def _mean(distances: Sequence[float]) -> float:

@@ -9,6 +9,7 @@ The mean face was derived by `.ci/mean_face.py` from photos of LFW (View 1); the
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,8 @@ from npfaceapi.errors import InvalidArgument, InvalidType, shown
 from npfaceapi.faces.landmarks import FaceLandmarks68
 
 __all__ = ["MEAN_FACE_3D", "MIRRORED", "HeadPose", "head_pose"]
+
+Vector = NDArray[np.float64]
 
 #: For each of the 68 points the one at the same place of the other side of the face.
 MIRRORED = np.array(
@@ -92,8 +95,6 @@ def head_pose(landmarks: FaceLandmarks68) -> HeadPose:
     >>> [abs(round(angle, 3)) for angle in head_pose(FaceLandmarks68(points, (100, 100)))]
     [0.0, 0.0, 0.0]
     """
-    from scipy.optimize import least_squares
-
     if not isinstance(landmarks, FaceLandmarks68):
         raise InvalidType(f"head_pose: expected FaceLandmarks68, got {shown(landmarks)}")
     face, seen = MEAN_FACE_3D[POSE_POINTS], landmarks.positions[POSE_POINTS]
@@ -103,20 +104,36 @@ def head_pose(landmarks: FaceLandmarks68) -> HeadPose:
         raise InvalidArgument("head_pose: expected the points of a face, got 68 at one place")
     seen = seen / size  # or the squares of large numbers would overflow
 
-    def misses(quaternion: NDArray[np.float64]) -> NDArray[np.float64]:
-        missed: NDArray[np.float64] = face @ _turn(quaternion)[:2].T - seen
+    def misses(quaternion: Vector) -> Vector:
+        missed: Vector = face @ _turn(quaternion)[:2].T - seen
         return missed.ravel()
 
     front = complex(np.vdot(face[:, :2] @ (1, 1j), seen @ (1, 1j)))  # as if seen from the front: a turn in the photo
     half = np.sqrt(front / np.square(face[:, :2]).sum())
-    turn = _turn(least_squares(misses, [half.real, 0, 0, half.imag], method="lm").x)
+    turn = _turn(_least_squares(misses, np.array([half.real, 0, 0, half.imag])))
     turn /= np.cbrt(np.linalg.det(turn))
     yaw, pitch = np.arctan2(turn[2, 0], turn[2, 2]), -np.arcsin(np.clip(turn[2, 1], -1, 1))
     roll = np.arctan2(-turn[0, 1], turn[1, 1])
     return HeadPose(*(float(angle) for angle in np.degrees([yaw, pitch, roll])))
 
 
-def _turn(quaternion: NDArray[np.float64]) -> NDArray[np.float64]:
+def _least_squares(misses: Callable[[Vector], Vector], q: Vector) -> Vector:
+    """Where the squares of `misses`, numbers quadratic in q, have their least sum near q: the method of Levenberg (1944)."""
+    missed, damping = misses(q), 1e-3
+    for _ in range(100):
+        slopes = np.array([(misses(q + e) - misses(q - e)) / 2 for e in np.eye(len(q))])  # exact: misses is quadratic
+        step = np.linalg.solve(slopes @ slopes.T + damping * np.eye(len(q)), -slopes @ missed)
+        tried = misses(q + step)
+        if tried @ tried < missed @ missed:
+            q, missed, damping = q + step, tried, damping / 10
+        else:
+            damping *= 10
+        if np.abs(step).max() < 1e-10:
+            break
+    return q
+
+
+def _turn(quaternion: Vector) -> NDArray[np.float64]:
     """The matrix [3,3] of a quaternion: a turn, and a scale that is the square of the quaternion's length."""
     w, x, y, z = quaternion
     return np.array(

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
+import itertools
 import json
+import math
+import operator
 import pickle
+import platform
 import time
 import warnings
 from collections.abc import Iterator
@@ -13,9 +18,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.spatial.distance import euclidean
+from scipy.spatial.distance import cdist
 
 from npfaceapi.errors import InvalidArgument, InvalidType
+from npfaceapi.faces import matcher
 from npfaceapi.faces.geometry import Rect
 from npfaceapi.faces.js_numbers import js_number, js_numbers, round_down
 from npfaceapi.faces.matcher import FaceMatch, FaceMatcher, LabeledFaceDescriptors, euclidean_distance
@@ -337,11 +343,16 @@ def test_errors(make: Any, message: str) -> None:
         make()
 
 
-def test_euclidean_distance_equals_scipy() -> None:
+@pytest.mark.parametrize("scale", [1e-30, 0.1, 1e30])
+def test_distances_have_the_bits_of_a_sum_in_order_and_of_scipy(scale: float) -> None:
     rng = np.random.default_rng(3)
-    for _ in range(20):
-        a, b = rng.normal(size=(2, 128))
-        assert euclidean_distance(a, b) == pytest.approx(euclidean(a, b), rel=1e-14)
+    for known, length in itertools.product((1, 2, 300), (1, 2, 128, 500)):
+        table, query = (rng.normal(scale=scale, size=size).astype(np.float32).astype(float) for size in ((known, length), length))
+        distances = matcher._distances(table, query).tolist()
+        squares = np.square(table - query).tolist()
+        assert distances == [math.sqrt(functools.reduce(operator.add, row)) for row in squares]
+        if platform.machine() in ("x86_64", "AMD64"):  # elsewhere SciPy may be compiled to fuse a product and a sum
+            assert distances == cdist(table, query[None])[:, 0].tolist()
     assert euclidean_distance([0, 0], [3, 4]) == 5.0
     assert euclidean_distance([], []) == 0.0
 

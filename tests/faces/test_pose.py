@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from scipy.spatial.transform import Rotation
 import npfaceapi as faceapi
 from helpers import ASTRONAUT
 from helpers.landmarks import LANDMARKS
+from npfaceapi.faces import pose
 from npfaceapi.faces.landmarks import FaceLandmarks5, FaceLandmarks68
 from npfaceapi.faces.pose import MEAN_FACE_3D, MIRRORED, POSE_POINTS, head_pose
 
@@ -55,6 +57,24 @@ def test_no_turn_fits_better() -> None:
     best = min((least_squares(misses, start, x_scale="jac") for start in starts), key=lambda fit: fit.cost)
     yaw, pitch, roll = head_pose(FaceLandmarks68(points, (1, 1)))
     np.testing.assert_allclose((-yaw, -pitch, roll), best.x[:3], atol=1e-3)
+
+
+@pytest.mark.parametrize("noise", [0.02, 0.3, 10])
+def test_the_fit_is_never_worse_than_that_of_minpack(noise: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    from scipy.optimize import least_squares
+
+    fit = pose._least_squares
+
+    def compared(misses: Any, start: np.ndarray) -> np.ndarray:
+        ours, minpacks = fit(misses, start), least_squares(misses, start, method="lm").x
+        assert np.square(misses(ours)).sum() <= np.square(misses(minpacks)).sum() * (1 + 1e-9)
+        return ours
+
+    monkeypatch.setattr(pose, "_least_squares", compared)
+    rng = np.random.default_rng(1)
+    for _ in range(10):
+        face = MEAN_FACE_3D + rng.normal(0, noise, (68, 3))
+        head_pose(FaceLandmarks68(seen(*rng.uniform((-75, -40, -180), (75, 40, 180)), face), (1, 1)))
 
 
 @pytest.fixture(scope="module")
