@@ -16,24 +16,17 @@ GOLDEN = GoldenCases(weights=WEIGHTS)
 LACKING = pytest.mark.skip(reason=f"these {WEIGHTS_WANTED}")
 CUDA = available_backends()["cuda"]  # the simulator would take years
 FAST = ("core", "unbundled")
-QUICK = (*(("cuda",) if CUDA and "simulator" not in CUDA.detail else ()), "numba")
+BACKENDS = (
+    "numba",
+    *(pytest.param(name, marks=pytest.mark.slow) for name in ("reference", "reference64")),
+    *(("cuda",) if CUDA and "simulator" not in CUDA.detail else ()),
+)
+CASES = [pytest.param(case, marks=[] if case.set in FAST else pytest.mark.slow) for case in GOLDEN.cases]
+CASES += [pytest.param(case, marks=LACKING) for case in GOLDEN.without_weights]
 
 
-def runs():
-    """A backend and a case: all of them on the quick ones; on the others the core, and each network layer by layer.
-
-    `.ci/measure golden` runs the rest on those too.
-    """
-    for case in GOLDEN.cases:
-        for backend in (*QUICK, "reference", "reference64"):
-            if backend in QUICK or case.set in FAST or case.level == "taps":
-                marks = [] if backend in QUICK and case.set in FAST else [pytest.mark.slow]
-                yield pytest.param(backend, case, marks=marks, id=f"{backend}-{case.name}")
-    for case in GOLDEN.without_weights:
-        yield pytest.param("numba", case, marks=LACKING, id=case.name)
-
-
-@pytest.mark.parametrize(("backend", "case"), runs())
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_case(backend, case):
     """As `npfaceapi verify` judges it; no face of the golden photographs has to be let off on our backends."""
     result = run_case_on(BackendPort(GOLDEN, backend), GOLDEN, case, STORED)
