@@ -76,17 +76,22 @@ def test_commands(name, tmp_path):
 
 
 @pytest.mark.slow
-def test_what_needs_numba_or_scipy_says_so():
+def test_what_needs_numba_or_scipy_says_so(tmp_path):
     source = """
 import npfaceapi, pathlib
 from npfaceapi.evaluation.wider import read_labels
+from npfaceapi import cli
+cli.main(["warmup", "--bundle", "new"])
 for call in (lambda: npfaceapi.set_backend("numba"), lambda: read_labels(pathlib.Path("."))):
     try:
         call()
     except npfaceapi.BackendUnavailable as error:
         print(error)
 """
-    assert run_blocked(source).stdout.splitlines() == [
+    done = run_blocked(source, cwd=tmp_path)
+    assert "backend 'numba' cannot run here: numba is not installed" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stdout.splitlines() == [
         "set_backend: backend 'numba' cannot run here: numba is not installed; pip install numba",
         "labels of WIDER FACE: expected scipy, which is not installed: pip install npfaceapi[evaluate]",
     ]

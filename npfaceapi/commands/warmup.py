@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from pathlib import Path
 
 from npfaceapi.commands.options import IN_USE, add_shared
 from npfaceapi.commands.photos import with_progress
@@ -13,6 +14,15 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_shared(parser, "--backend", IN_USE)
+    parser.add_argument(
+        "--bundle",
+        type=Path,
+        metavar="FOLDER",
+        help="write the compiled kernels there, for machines without Numba: docs/containers.md",
+    )
+    parser.add_argument(
+        "--processor", metavar="FAMILY", help="of --bundle: such as x86-64-v3 (default: the newest of this processor)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -22,6 +32,13 @@ def run(arguments: argparse.Namespace) -> int:
 
     names = bundled_names()
     start = time.perf_counter()
+    if arguments.bundle is not None:
+        with use_backend("numba"):  # or it says what is missing
+            from npfaceapi.engines.numba.bundling import write_bundle
+
+            processor = write_bundle(arguments.bundle, arguments.processor)
+        print(f"kernels for {processor} written to {arguments.bundle} in {time.perf_counter() - start:.1f} s")
+        return 0
     with use_backend(arguments.backend or current_backend()):
         for name in with_progress(names):
             warmup([name])

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfaceapi.engines.block_scope import BlockScope
+from npfaceapi.engines.kernel_folder import BUNDLE
 from npfaceapi.errors import BackendUnavailable, InvalidArgument, is_out_of_memory, reason_of
 from npfaceapi.graph import Graph, Node
 
@@ -48,7 +49,7 @@ class BackendStatus(NamedTuple):
 
 def _numba_status() -> BackendStatus:
     status = _numba_import()
-    if status:
+    if status and not os.environ.get(BUNDLE):
         from npfaceapi.engines.numba.numba_internals import COMPILES_NOTHING, compiles_nothing
 
         if compiles_nothing():  # asked each time: a program can set it at any time
@@ -59,9 +60,11 @@ def _numba_status() -> BackendStatus:
 @functools.cache
 def _numba_import() -> BackendStatus:
     try:
-        if importlib.util.find_spec("numba") is None:
+        if not os.environ.get(BUNDLE) and importlib.util.find_spec("numba") is None:
             return BackendStatus(False, "numba is not installed; pip install numba")
         from npfaceapi.engines.numba.simd.target import NUMBA_VERSION  # it imports Numba unless that has worked here before
+    except BackendUnavailable as error:  # a bundle that does not fit
+        return BackendStatus(False, str(error))
     except Exception as error:  # a NumPy that is too new, a broken LLVM: whatever stops the import
         return BackendStatus(False, _why_not_imported(error))
     return BackendStatus(True, f"hand-written kernels, compiled by numba {NUMBA_VERSION}")

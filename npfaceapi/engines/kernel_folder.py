@@ -17,7 +17,10 @@ from pathlib import Path
 
 from npfaceapi.engines.trusted_folder import trusted_folder
 
-__all__ = ["kernel_folder", "kernel_folders", "version_of"]
+__all__ = ["BUNDLE", "kernel_folder", "kernel_folders", "version_of"]
+
+#: The variable that names a folder of kernels compiled elsewhere: see numba/bundle.py.
+BUNDLE = "NPFACEAPI_KERNELS"
 
 _FOR_ALL, _FOR_US = 0o755, 0o700
 

@@ -7,6 +7,7 @@
     kernels/      the kernels: bare functions over addresses         know memory, no graphs
     simd/         the micro-kernels inside of them, as LLVM instructions; simd/plain.py says in NumPy what each computes
     jit.py        how all of that is compiled; cache.py keeps it on disk
+    bundle.py     kernels compiled elsewhere, for processes without Numba; bundling.py writes them
     numba_internals.py   what Numba does not promise to keep, and is used all the same
 
 `program.in_python(image)` runs the kernels as Python functions, for a debugger.

@@ -13,6 +13,8 @@ A file is a SHA-256 of where it belongs and of the rest, the name of the functio
 another name and then renamed, so it is there whole or not at all.  One that is damaged all the same, or lies under another's
 name, is compiled anew.  Whoever could write there could have his code run, so only folders are used that nobody else can write:
 `trusted_folder.py`.
+
+Where NPFACEAPI_KERNELS names a bundle (`bundle.py`), kernels are read from there alone.
 """
 
 from __future__ import annotations
@@ -32,7 +34,9 @@ import numpy as np
 
 from npfaceapi.engines.kernel_folder import kernel_folder, kernel_folders, version_of
 from npfaceapi.engines.numba import numba_internals
+from npfaceapi.engines.numba.bundle import bundle_in_use
 from npfaceapi.engines.trusted_folder import trusted_folder
+from npfaceapi.errors import BackendUnavailable
 
 __all__ = ["cache_folder", "keep", "load", "read", "write"]
 
@@ -60,13 +64,24 @@ def cache_folder() -> Path | None:
 
 
 def read(name: str) -> bytes | None:
-    """What is kept under that name, in any folder; None if there is nothing, or something damaged."""
-    for path in kernel_folders(_PACKAGE, _compiler()):
+    """What is kept under that name, in any folder; None if there is nothing, or something damaged.
+
+    Raises
+    ------
+    BackendUnavailable
+        A bundle is in use, and has nothing under that name, or something damaged.
+    """
+    bundle = bundle_in_use()
+    for path in kernel_folders(_PACKAGE, _compiler()) if bundle is None else [bundle.folder]:
         with contextlib.suppress(OSError), trusted_folder(path) as folder:
             kept = folder.read(name)
             digest, data = kept[:_DIGEST_BYTES], kept[_DIGEST_BYTES:]
             if digest == _digest(name, data):
                 return data
+    if bundle is not None:
+        raise BackendUnavailable(
+            f"{bundle.folder / name}: expected a kernel as npfaceapi warmup --bundle wrote it, got none or another"
+        )
     return None
 
 
@@ -79,7 +94,9 @@ def write(name: str, data: bytes) -> None:
 
 
 def _digest(name: str, data: bytes) -> bytes:
-    return hashlib.sha256(f"{version_of(_PACKAGE, _compiler())}/{name}".encode() + b"\0" + data).digest()
+    bundle = bundle_in_use()
+    version = version_of(_PACKAGE, _compiler()) if bundle is None else bundle.version
+    return hashlib.sha256(f"{version}/{name}".encode() + b"\0" + data).digest()
 
 
 def keep(name: str, symbol: str, machine_code: bytes) -> None:

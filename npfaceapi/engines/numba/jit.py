@@ -32,8 +32,8 @@ from npfaceapi.errors import BackendUnavailable
 from npfaceapi.locks import ForkSafeLock
 
 __all__ = [
-    "ADDRESS", "FLOAT32", "INT64", "Kernel", "Later", "cgutils", "compiled", "float32", "float64", "int64", "intrinsic", "jitted",
-    "kernel", "numba_type", "types", "uintp",
+    "ADDRESS", "FLOAT32", "INT64", "KERNELS", "Kernel", "Later", "cgutils", "compiled", "float32", "float64", "int64",
+    "intrinsic", "jitted", "kernel", "numba_type", "types", "uintp",
 ]  # fmt: skip
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -44,6 +44,8 @@ _FLAGS: dict[str, Any] = {
 INT64, FLOAT32, ADDRESS = ctypes.c_int64, ctypes.c_float, ctypes.c_size_t  # what kernels take
 _AS_NUMBA = {INT64: "int64", FLOAT32: "float32", ADDRESS: "uintp"}
 _MAY_CALL = {"sched_yield", "usleep"}  # besides LLVM's own functions, which are those of libm; anything else may be Numba's
+
+KERNELS: list[Kernel] = []  #: all, as their modules are imported
 
 _unused = (ctypes.c_int64 * HIDDEN_ARGUMENTS)()
 _HIDDEN = [ctypes.addressof(_unused) + 8 * k for k in range(HIDDEN_ARGUMENTS)]  # for what a kernel returns or raises: nothing
@@ -179,6 +181,7 @@ class Kernel:
         self._function, self._arguments, self._exact = function, arguments, exact
         self._address = 0
         self._call: Callable[..., Any] | None = None
+        KERNELS.append(self)
         self.name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
 
     def prepare(self) -> None:
