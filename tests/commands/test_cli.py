@@ -617,6 +617,7 @@ def test_help_and_version(run, argv):
     assert out.startswith(("usage: npfaceapi", "npfaceapi 0.", "npfaceapi 1."))
 
 
+@pytest.mark.alone
 def test_help_comes_at_once():
     times = []
     for _ in range(5):
