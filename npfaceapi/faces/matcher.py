@@ -34,7 +34,7 @@ Known: TypeAlias = "LabeledFaceDescriptors | HasDescriptor | NDArray[np.number]"
 
 DEFAULT_THRESHOLD = 0.6
 UNKNOWN = "unknown"
-ROWS = 256  # descriptors that a distance is computed to at once: their squares stay in the caches
+BLOCK = 256  # descriptors that a distance is computed to at once: their squares stay in the caches
 
 
 def euclidean_distance(arr1: ArrayLike, arr2: ArrayLike) -> float:
@@ -57,7 +57,7 @@ def euclidean_distance(arr1: ArrayLike, arr2: ArrayLike) -> float:
     first, second = as_vector(arr1, "euclidean_distance"), as_vector(arr2, "euclidean_distance")
     if len(first) != len(second):
         raise InvalidArgument(f"euclidean_distance: expected two vectors of one length, got {len(first)} and {len(second)}")
-    return float(_distances(first[None], second)[0])
+    return float(_distances(first[:, np.newaxis], second)[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +205,7 @@ class FaceMatcher:
 
     labeled_descriptors: tuple[LabeledFaceDescriptors, ...]
     distance_threshold: float
-    _table: NDArray[np.float64]
+    _columns: NDArray[np.float64]
 
     def __init__(self, inputs: Known | Sequence[Known], distance_threshold: float = DEFAULT_THRESHOLD) -> None:
         if not is_number(distance_threshold) or distance_threshold < 0:
@@ -219,7 +219,7 @@ class FaceMatcher:
             raise InvalidArgument(f"FaceMatcher: expected descriptors of one length, got lengths {sorted(lengths)}")
         object.__setattr__(self, "labeled_descriptors", known)
         object.__setattr__(self, "distance_threshold", float(distance_threshold))
-        object.__setattr__(self, "_table", np.array(vectors, np.float64))
+        object.__setattr__(self, "_columns", np.array(vectors, np.float64).reshape(len(vectors), *lengths or (0,)).T.copy())
 
     def compute_mean_distance(self, query_descriptor: ArrayLike, descriptors: Sequence[ArrayLike]) -> float:
         """The mean euclidean distance of a descriptor to several; 0 if there are none."""
@@ -231,10 +231,10 @@ class FaceMatcher:
     def match_descriptor(self, query_descriptor: ArrayLike) -> FaceMatch:
         """The nearest person, however far."""
         query = as_vector(query_descriptor, "FaceMatcher.match_descriptor")
-        if len(self._table) and len(query) != self._table.shape[1]:
-            length = self._table.shape[1]
+        length, count = self._columns.shape
+        if count and len(query) != length:
             raise InvalidArgument(f"FaceMatcher.match_descriptor: expected a descriptor of length {length}, got {len(query)}")
-        distances = _distances(self._table, query).tolist() if len(self._table) else []
+        distances = _distances(self._columns, query).tolist() if count else []
         best, start = FaceMatch(UNKNOWN, float(np.finfo(np.float64).max)), 0
         for known in self.labeled_descriptors:
             end = start + len(known.descriptors)
@@ -286,13 +286,15 @@ class FaceMatcher:
         return f"<FaceMatcher: {len(self.labeled_descriptors)} labels, distance_threshold {self.distance_threshold:g}>"
 
 
-def _distances(table: NDArray[np.float64], query: NDArray[np.float64]) -> NDArray[np.float64]:
-    """[n] from the rows of [n,k] to [k]: squares are added one after the other, as face-api.js adds them."""
-    distances = np.zeros(len(table))
-    for start in range(0, len(table) if len(query) else 0, ROWS):
-        rows = slice(start, start + ROWS)
+def _distances(columns: NDArray[np.float64], query: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[n] from the columns of [k,n] to [k]: squares are added one after the other, as face-api.js adds them."""
+    distances = np.zeros(columns.shape[1])
+    for start in range(0, len(distances) if len(query) else 0, BLOCK):
+        block = columns[:, start : start + BLOCK]
         with np.errstate(over="ignore"):  # the distance is infinite
-            distances[rows] = np.square(table[rows] - query).cumsum(axis=1)[:, -1]
+            squares = np.square(block - query[:, np.newaxis])
+            # NumPy adds rows in order, but numbers of a single column in pairs
+            distances[start : start + BLOCK] = squares.sum(axis=0) if block.shape[1] > 1 else squares.cumsum(axis=0)[-1]
     return np.sqrt(distances)
 
 
