@@ -91,7 +91,14 @@ def read_labels(folder: Path) -> list[LabelledPhoto]:
             raise InvalidArgument(f"{folder}: expected the labels wider_{name}_val.mat below it, got none")
         try:
             files[name] = loadmat(found[0])
-        except (OSError, ValueError, TypeError, NotImplementedError, MatReadError) as error:  # the fourth of MATLAB's version 7.3
+        except (
+            OSError,
+            LookupError,
+            ValueError,
+            TypeError,
+            NotImplementedError,
+            MatReadError,
+        ) as error:  # 7.3 is not implemented
             raise InvalidArgument(f"{found[0]}: expected a file of MATLAB, got: {error}") from None
     images = next((path for path in (folder / "WIDER_val" / "images", folder / "images") if path.is_dir()), None)
     if images is None:

@@ -56,7 +56,8 @@ def photos() -> tuple[bytes, ...]:
     ]  # fmt: skip
     found = []
     for image, form, options in written:
-        if form in ("WEBP", "AVIF", "JPEG2000") and not features.check(form.lower().replace("jpeg2000", "jpg_2000")):
+        library = {"WEBP": "webp", "AVIF": "avif", "JPEG2000": "jpg_2000"}.get(form)
+        if library in (*features.modules, *features.codecs) and not features.check(library):
             continue
         file = io.BytesIO()
         try:

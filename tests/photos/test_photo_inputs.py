@@ -203,11 +203,13 @@ class TestModes:
         got = load_image(encode(image, "JPEG", quality=100))
         assert np.abs(got.astype(int) - rgb).max() <= 2
 
-    @pytest.mark.parametrize("file_format", ["PNG", "TIFF", "PPM"])
+    @pytest.mark.parametrize("file_format", ["PNG", "TIFF", "PGM"])
     def test_16_bit_gray(self, file_format: str) -> None:
         samples = np.array([[0, 128, 129, 40000, 65535]], np.uint16)
         expected = np.array([round(int(v) / 257) for v in samples[0]], np.uint8)
-        check(encode(Image.fromarray(samples), file_format), np.stack([expected] * 3, axis=1)[np.newaxis])
+        pgm = b"P5 5 1 65535\n" + samples.astype(">u2").tobytes()  # which not every Pillow writes
+        file = pgm if file_format == "PGM" else encode(Image.fromarray(samples), file_format)
+        check(file, np.stack([expected] * 3, axis=1)[np.newaxis])
 
     def test_16_bit_gray_with_its_bytes_swapped(self) -> None:
         samples = np.array([[0, 1000, 65535]], np.uint16)
