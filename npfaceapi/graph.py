@@ -5,7 +5,7 @@ symbolic input records its operations as `Node`s.  Every backend executes this g
 (taps, cost table, picture) reads it.
 
 Shapes are those of ONE image (`(H, W, C)` or `(C,)`): no operation mixes the images of a batch, so the
-leading dimension N is left to whoever runs the graph.
+leading dimension N is left to the engine that runs the graph.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Shape = tuple[int, ...]
 
 
 class Param(NamedTuple):
-    """A parameter tensor by its name in the manifest and its shape; the values are kept elsewhere."""
+    """A parameter tensor: its name in the manifest and its shape; the values are kept elsewhere."""
 
     name: str
     shape: Shape
@@ -124,7 +124,7 @@ LAYER_HEADER, LAYER_NUMBERS = ("layer", "operations", "output", "parameters", "M
 
 
 def shape_text(shape: Shape) -> str:
-    """A shape as people write it: `56x56x32`; of a single number `1`."""
+    """A shape as text: `56x56x32`; `1` for a single number."""
     return "x".join(map(str, shape)) or "1"
 
 
@@ -157,7 +157,7 @@ class Recorder:
     ) -> Node:
         given = {k: v for k, v in (params or {}).items() if v is not None}
         path = self._path[-1]
-        if not path and given:  # outside of all blocks an operation is named after its first tensor
+        if not path and given:  # outside all blocks an operation is named after its first tensor
             first = next(iter(given.values())).name
             path = first.rpartition("/")[0] or first
         stem = f"{path}/{op}" if path else op
@@ -174,7 +174,7 @@ Forward = TypeVar("Forward", bound=Callable[..., Node])
 
 
 def block(function: Forward) -> Forward:
-    """Mark `function(x, p, …)` as a block: its nodes are named under `p`'s path, and its result bears that name."""
+    """Mark `function(x, p, …)` as a block: its nodes are named under `p`'s path, and its result has that name."""
 
     @functools.wraps(function)
     def recorded(x: Node, p: ParamTree, *args: Any, **kwargs: Any) -> Node:
@@ -244,7 +244,7 @@ class Graph:
         return [node for node in self.nodes if node in needed]
 
     def layers(self, whole_blocks: bool = False) -> list[Layer]:
-        """The nodes grouped: those that follow each other in one block are a layer, and each node outside of all blocks.
+        """The nodes grouped: those that follow each other in one block are a layer, and each node outside all blocks.
 
         Parameters
         ----------

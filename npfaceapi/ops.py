@@ -44,7 +44,7 @@ def window_padding(size: int, window: int, stride: int, padding: str | int) -> t
     """How a window moves along one dimension: (padding before, padding after, outputs).
 
     `"same"` gives ceil(size / stride) outputs and puts the odd pixel of padding AFTER (TensorFlow's rule);
-    `"valid"` pads nothing; a number pads so much on both sides.
+    `"valid"` pads nothing; an integer pads that many pixels on both sides.
     """
     if padding == "same":
         total = max((-(-size // stride) - 1) * stride + window - size, 0)
@@ -111,7 +111,7 @@ def max_pool(x: Node, size: int, *, stride: int, padding: str | int = "same") ->
 
 
 def avg_pool(x: Node, size: int, *, stride: int) -> Node:
-    """Mean of each size x size window that lies inside of the image."""
+    """Mean of each size x size window that lies inside the image."""
     H, W = _window(x, (size, size), stride, "valid", "avg_pool")
     return x.recorder.add("avg_pool", [x], (H, W, x.shape[2]), attributes={"size": size, "stride": stride})
 
@@ -147,7 +147,7 @@ def _elementwise(op: str, x: Node, y: Operand) -> Node:
 
 
 def add(x: Node, y: Operand) -> Node:
-    """x + y; y is another node of the same shape, a parameter [C], one number a channel, or one number."""
+    """x + y; y is another node of the same shape, a parameter [C], one number per channel, or one number."""
     return _elementwise("add", x, y)
 
 
@@ -182,7 +182,7 @@ def leaky_relu(x: Node, alpha: float) -> Node:
 
 
 def prelu(x: Node, alpha: Param) -> Node:
-    """x where positive, else alpha * x, with one learnt alpha a channel."""
+    """x where positive, else alpha * x, with one learned alpha per channel."""
     _check("prelu", alpha, x.shape[-1:])
     return x.recorder.add("prelu", [x], x.shape, params={"alpha": alpha})
 
@@ -203,7 +203,7 @@ def mean(x: Node) -> Node:
 
 
 def pad(x: Node, rows: tuple[int, int] = (0, 0), columns: tuple[int, int] = (0, 0), channels: tuple[int, int] = (0, 0)) -> Node:
-    """[H,W,C] with so many zeros (before, after) added to each dimension."""
+    """[H,W,C] with (before, after) zeros added to each dimension."""
     amounts = (rows, columns, channels)
     shape = tuple(n + before + after for n, (before, after) in zip(x.shape, amounts, strict=True))
     return x.recorder.add("pad", [x], shape, attributes={"rows": rows, "columns": columns, "channels": channels})

@@ -33,7 +33,7 @@ REFERENCE = "npfaceapi/engines/reference.py"
 FUSION = "npfaceapi/engines/fusion.py"
 NUMBA = "npfaceapi/engines/numba/lowering/steps.py"
 CUDA = "npfaceapi/engines/cuda/launches.py"
-CUDA_LAYOUT = "npfaceapi/engines/cuda/layout.py"
+CUDA_MEMORY_PLAN = "npfaceapi/engines/cuda/memory_plan.py"
 ONNX = "npfaceapi/export/onnx_model.py"
 TORCH = "npfaceapi/benchmark/torch_peer.py"
 CASES = "golden/cases.json"
@@ -74,7 +74,7 @@ def known(file, op):
     if file == REFERENCE:
         return any(isinstance(node, ast.FunctionDef) and node.name == op for node in tree(file).body)
     if file in (NUMBA, CUDA):  # a step of its own, or one that fusion makes an `affine` of, or for cuda a mere place
-        folded = compared_with(FUSION, [op]) or (file == CUDA and compared_with(CUDA_LAYOUT, [op]))
+        folded = compared_with(FUSION, [op]) or (file == CUDA and compared_with(CUDA_MEMORY_PLAN, [op]))
         return op in table(file, "_KINDS") or bool(folded)
     if file in (ONNX, TORCH):
         return op in table(file, "_EMIT" if file == ONNX else "_OPERATIONS")

@@ -1,1 +1,1 @@
-"""What `npfaceapi bench` measures: one file a question, each giving a `Section` of figures and of JSON records."""
+"""What `npfaceapi bench` measures: one file per question, each giving a `Section` of figures and of JSON records."""

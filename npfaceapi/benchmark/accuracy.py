@@ -13,7 +13,7 @@ __all__ = ["accuracy_section"]
 
 
 def accuracy_section(entries: Iterable[Entry], backend: str, against: str | None) -> Section:
-    """The largest error over five inputs by the largest output of that input, network by network."""
+    """The largest error over five inputs, each relative to its largest output, per network."""
     section = Section(
         "Accuracy",
         "The largest error from the float64 reference over five inputs (a portrait, its face, both turned over, noise), each by "

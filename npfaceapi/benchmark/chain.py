@@ -29,7 +29,7 @@ def photo_of_three() -> np.ndarray[Any, Any]:
 
 
 def run_chain(photo: Any) -> list[Any]:
-    """All that can be known of all faces."""
+    """All faces with all that the networks tell of them."""
     task = detect_all_faces(photo).with_face_landmarks().with_face_expressions().with_age_and_gender()
     faces: list[Any] = task.with_face_descriptors().run()
     return faces

@@ -52,14 +52,14 @@ ENTRIES = (
     Entry("mtcnn_rnet", 24, 24),
     Entry("mtcnn_onet", 48, 48),
 )
-#: Those whose weights are not bundled; they are timed where these are at hand.
+#: Networks whose weights are not bundled; they are timed where the weights are available.
 UNBUNDLED = (Entry("tiny_yolov2", 416, 416), Entry("tiny_yolov2_full", 416, 416))
-#: Those that run on all faces of a photo at once.
+#: Networks that run on all faces of a photo at once.
 FACE_NETS = ("face_landmark_68_net", "face_expression_net", "age_gender_net", "face_recognition_net")
 
 
 def chosen_entries(names: Sequence[str]) -> list[Entry]:
-    """The entries of these names, `NET`, `NET@SIZE` or `NET@HEIGHTxWIDTH`; all at hand if none is named, of `mtcnn` its three."""
+    """The entries of these names, `NET`, `NET@SIZE` or `NET@HEIGHTxWIDTH`; by default all available; `mtcnn`: its three."""
     folder = folder_at_hand()
     at_hand = [entry for entry in UNBUNDLED if folder is not None and has_files(folder, entry.net.model_name)]
     return [entry for name in names for entry in _entries_of(name)] or [*ENTRIES, *at_hand]
@@ -93,7 +93,7 @@ def astronaut() -> Array:
 
 
 def accuracy_inputs(entry: Entry) -> list[Array]:
-    """Five batches of one image: the portrait, its face, both turned over, and noise."""
+    """Five batches of one image: the portrait, its face, both flipped, and noise."""
     photo, face = astronaut(), astronaut()[60:190, 165:280]
     images = [photo, face, photo[::-1], face[:, ::-1]]
     resized = [resize_bilinear(image, (entry.height, entry.width))[None].astype(np.float32) for image in images]

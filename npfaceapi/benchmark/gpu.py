@@ -1,7 +1,7 @@
 """How long each network takes on a GPU: our kernels against PyTorch with cuDNN, on the same weights in the same run.
 
-Two times each.  On the GPU: from the first kernel to the last, between two events on the stream, with the batch already there.
-The call: from the batch in the computer's memory to the outputs in it, as a user sees it.
+Two times each.  On the GPU: from the first kernel to the last, between two events on the stream, with the batch uploaded.
+The call: from the batch in host memory to the outputs in it, as a user sees it.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ Array = np.ndarray[Any, Any]
 Record = dict[str, Any]
 
 BATCHES = (1, 8, 64)
-BLOCKS = 6  # of each engine, in turns
-LEAST = 5  # calls a block
+BLOCKS = 6  # per engine, alternating
+LEAST = 5  # calls per block
 JUDGED = 2  # images of a batch that are compared with the float64 reference
 
 
@@ -34,7 +34,7 @@ class GpuEngine(NamedTuple):
     """A network on the GPU."""
 
     call: Callable[[Array], list[Array]]
-    milliseconds: Callable[[Array, int], list[float]]  # of so many runs, on the GPU alone
+    milliseconds: Callable[[Array, int], list[float]]  # of each of a number of runs, on the GPU alone
     kind: Callable[[], str]  # what it turned out to be: "CUDA graph", "eager", ...
 
 
@@ -74,7 +74,7 @@ def _measure(entry: Entry, engines: dict[str, GpuEngine], batch: int, against: s
     timed, unseen = noise(entry, batch, 1), noise(entry, batch, 2)
     on_gpu: dict[str, list[float]] = {name: [] for name in engines}
     whole: dict[str, list[float]] = {name: [] for name in engines}
-    for _ in range(3):  # compiles, loads and records
+    for _ in range(3):  # compiles, loads and captures
         for engine in engines.values():
             engine.call(timed)
     for _ in range(BLOCKS):

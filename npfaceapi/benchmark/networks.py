@@ -24,7 +24,7 @@ LARGEST_ERROR = 1e-5  # of the largest output, as for golden raw outputs
 
 
 class WrongAnswer(NpFaceApiError):
-    """An engine was timed that computes something else."""
+    """A timed engine computes something else."""
 
 
 def relative_error(found: Sequence[Array], truth: Sequence[Array]) -> float:
@@ -37,7 +37,7 @@ def relative_error(found: Sequence[Array], truth: Sequence[Array]) -> float:
 def measure_networks(
     entries: Iterable[Entry], *, backend: str, against: str | None, threads: int, batch: int = 1, seconds: float = 1.5
 ) -> list[Record]:
-    """One record a network; both engines are judged on an input that they had not seen while they were timed.
+    """One record per network; both engines are checked on an input other than the timed one.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def _call(function: Any, argument: Any) -> Any:
 
 
 def networks_section(records: list[Record], backend: str, batch: int = 1) -> Section:
-    """The records as a table; the ratio is the peer's time by ours, so that above 1 is faster than the peer."""
+    """The records as a table; the ratio is the peer's time divided by ours, so above 1 is faster than the peer."""
     against, threads = records[0]["peer"], records[0]["threads"]
     title = f"{batch} images at once" if batch > 1 else "One image"
     title += f", {threads} thread{'s' if threads > 1 else ''}" + (f", against {against}" if against else "")
@@ -124,7 +124,7 @@ def networks_section(records: list[Record], backend: str, batch: int = 1) -> Sec
     if len(records) > 1:
         section.summary.append(f"geometric mean of the median ratios: {geometric_mean(ratios):.3f}")
     if batch > 1:
-        mine, other = (sum(r[f"{who}_ms_median"] for r in records) for who in ("ours", "peer"))
+        mine, other = (sum(r[f"{engine}_ms_median"] for r in records) for engine in ("ours", "peer"))
         section.summary.append(
             f"all on {batch} images: {mine:.1f} ms, {against} {other:.1f} ms, throughput {other / mine:.2f} times"
         )

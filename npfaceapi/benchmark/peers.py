@@ -1,7 +1,7 @@
-"""The engines that networks are timed on: our backends by name, and the peers by theirs.
+"""The engines that networks are timed on: our backends and the peers, by name.
 
 An engine takes a network, the shape of a batch and a number of threads, and gives a `Runner`.  A peer gets the same graph with
-the same weights, all its optimizations, and the input in the layout that it likes best.
+the same weights, all its optimizations, and the input in the layout that it runs fastest on.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _onnxruntime(net: NeuralNetwork, graph: Graph, threads: int) -> Runner:
 
 
 def fold_input_scale(model: Any) -> Any:
-    """Multiply the scale that the input goes through into the first convolution's filters, which ONNX Runtime does not do.
+    """Fold the scale of the input into the first convolution's filters, which ONNX Runtime does not do.
 
     (x - mean) / 255 becomes x - mean, and x * scale - 1 becomes x - 1 / scale: one pass over the input less, as our own
     engine does it.

@@ -34,7 +34,7 @@ print(len(run_chain(load_image(sys.argv[1]))), peak_memory())
 
 
 class FreshProcessFailed(NpFaceApiError):
-    """A process that was started to be measured ended with an error."""
+    """A process that was started for a measurement ended with an error."""
 
 
 def _python(*arguments: str, **environment: str) -> str:

@@ -11,7 +11,7 @@ __all__ = ["Section"]
 
 @dataclass
 class Section:
-    """Figures of one question.
+    """The figures for one question.
 
     Attributes
     ----------
@@ -25,7 +25,7 @@ class Section:
     records : list of dict
         The same figures as data, for JSON.
     command : str
-        What gives them again.
+        The command that reproduces them.
     """
 
     title: str

@@ -1,7 +1,7 @@
 """Timing engines against each other in alternating hot blocks.
 
 Each engine runs a block of many calls, then the other one its block, and so on.  Not call by call: that would evict both
-engines' weights from the caches and wake their threads each time, and nobody runs two engines so.  Before a block there is a
+engines' weights from the caches and wake their threads each time, which is not how an engine is used.  Before a block there is a
 pause in which the other engine's threads stop spinning, and some calls that do not count.
 """
 
@@ -18,18 +18,18 @@ __all__ = ["Times", "geometric_mean", "time_blocks"]
 ROUNDS = 12
 PAUSE = 0.03  # seconds; ONNX Runtime's and OpenMP's threads spin for a few milliseconds after a call
 UNCOUNTED = 3  # calls
-LEAST = 3  # counted calls a block
+LEAST = 3  # counted calls per block
 
 
 class Times(NamedTuple):
-    """Milliseconds a call."""
+    """Milliseconds per call."""
 
     min: float
     median: float
 
 
 def time_blocks(calls: Mapping[str, Callable[[], object]], seconds: float) -> dict[str, Times]:
-    """Time each of the calls for about so many seconds, in alternating blocks."""
+    """Time each of the calls for about `seconds` seconds, in alternating blocks."""
     took: dict[str, list[float]] = {name: [] for name in calls}
     counts = {name: max(LEAST, round(seconds / ROUNDS / _about(call))) for name, call in calls.items()}
     collecting = gc.isenabled()
@@ -52,7 +52,7 @@ def time_blocks(calls: Mapping[str, Callable[[], object]], seconds: float) -> di
 
 
 def _about(call: Callable[[], object]) -> float:
-    """Seconds that a call takes once it has been called before."""
+    """Seconds of a call after warming up."""
     call()
     call()
     start = time.perf_counter()

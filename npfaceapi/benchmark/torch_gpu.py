@@ -1,4 +1,4 @@
-"""PyTorch with cuDNN on a GPU, as a peer: float32 throughout, TF32 off, cuDNN free to choose its fastest algorithm.
+"""PyTorch with cuDNN on a GPU, as a peer: float32 throughout, TF32 off, cuDNN set to choose its fastest algorithm.
 
 Images channels_last or not, run operation by operation or replayed as a CUDA graph: all are tried, and the fastest is the peer.
 """
@@ -22,7 +22,7 @@ _torch: Any = torch
 
 
 class _Variant:
-    """The module on inputs of one shape, in one layout, perhaps as a CUDA graph; its input and outputs stay where they are."""
+    """The module on inputs of one shape, in one layout, perhaps as a CUDA graph; input and outputs have fixed addresses."""
 
     def __init__(self, module: Any, shape: tuple[int, ...], channels_last: bool, recorded: bool) -> None:
         self.kind = ("CUDA graph" if recorded else "eager") + (", NHWC" if channels_last else ", NCHW")

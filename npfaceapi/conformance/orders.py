@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from npfaceapi.engines.reference import OPERATIONS, ReferenceProgram, _taps, _windows
+from npfaceapi.engines.reference import OPERATIONS, ReferenceProgram, _filter_elements, _windows
 from npfaceapi.graph import Graph, Node
 
 __all__ = ["EVALUATIONS", "NARROW", "evaluate"]
@@ -50,14 +50,14 @@ def _operations(add_up: Sum, folded: bool) -> dict[str, Callable[..., Array]]:
 
     def conv2d(x: Array, filters: Array, bias: Array | None = None, *, stride: int = 1, padding: str | int = "same") -> Array:
         KH, KW, Ci, _ = filters.shape
-        taps = [(tap, filters[i, j]) for i, j, tap in _taps(x, KH, KW, stride, padding)]
+        taps = [(tap, filters[i, j]) for i, j, tap in _filter_elements(x, KH, KW, stride, padding)]
         return add_up([_product(tap[..., c, None], w[c]) for tap, w in taps for c in range(Ci)], bias)
 
     def depthwise_conv2d(
         x: Array, filters: Array, bias: Array | None = None, *, stride: int = 1, padding: str | int = "same"
     ) -> Array:
         KH, KW = filters.shape[:2]
-        return add_up([_product(tap, filters[i, j, :, 0]) for i, j, tap in _taps(x, KH, KW, stride, padding)], bias)
+        return add_up([_product(tap, filters[i, j, :, 0]) for i, j, tap in _filter_elements(x, KH, KW, stride, padding)], bias)
 
     def dense(x: Array, weights: Array, bias: Array | None = None) -> Array:
         return add_up([_product(x[:, c, None], weights[c]) for c in range(len(weights))], bias)

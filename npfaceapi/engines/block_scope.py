@@ -20,7 +20,7 @@ class BlockScope(Generic[Value]):
 
     _blocks: ClassVar[ContextVar[tuple[BlockScope[Any], ...]]]  # those that are entered, the innermost last
     _instead: ClassVar[str]
-    _was_entered = True  # unless the object comes to be made
+    _was_entered = True  # unless __init__ completes
 
     def __init__(self, value: Value) -> None:
         self._value = value
@@ -28,7 +28,7 @@ class BlockScope(Generic[Value]):
 
     @classmethod
     def innermost(cls) -> Value | None:
-        """The value of the innermost block of this thread or asyncio task; None outside of all."""
+        """The value of the innermost block of this thread or asyncio task; None outside all."""
         blocks = cls._blocks.get()
         return blocks[-1]._value if blocks else None
 

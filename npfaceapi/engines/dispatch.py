@@ -1,4 +1,4 @@
-"""Which backend runs a network: the only place where it is chosen.  On how many threads says `thread_count.py`."""
+"""Which backend runs a network: the only place where it is chosen.  `thread_count.py` chooses the number of threads."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _numba_status() -> BackendStatus:
     if status and not os.environ.get(BUNDLE):
         from npfaceapi.engines.numba.numba_internals import COMPILES_NOTHING, compiles_nothing
 
-        if compiles_nothing():  # asked each time: a program can set it at any time
+        if compiles_nothing():  # checked each time: a program can set it at any time
             return BackendStatus(False, COMPILES_NOTHING)
     return status
 
@@ -65,7 +65,7 @@ def _numba_import() -> BackendStatus:
         from npfaceapi.engines.numba.simd.target import NUMBA_VERSION  # it imports Numba unless that has worked here before
     except BackendUnavailable as error:  # a bundle that does not fit
         return BackendStatus(False, str(error))
-    except Exception as error:  # a NumPy that is too new, a broken LLVM: whatever stops the import
+    except Exception as error:  # a NumPy that is too new, a broken LLVM: anything that stops the import
         return BackendStatus(False, _why_not_imported(error))
     return BackendStatus(True, f"hand-written kernels, compiled by numba {NUMBA_VERSION}")
 
@@ -210,9 +210,9 @@ def set_backend(name: str) -> None:
 class use_backend(BlockScope[str]):
     """Choose the backend for a `with` block, and for this thread or asyncio task alone.
 
-    A thread that is started inside of the block does not see it (unless Python is told to let threads inherit the context); a
-    task of asyncio that is made inside of it does, and so do `await task` on a task of ours and `asyncio.to_thread`.  A generator
-    that yields inside of the block leaves it open to its caller until it goes on.
+    A thread that is started inside the block does not see it (unless Python is told to let threads inherit the context); a
+    task of asyncio that is made inside it does, and so do `await task` on a task of ours and `asyncio.to_thread`.  A generator
+    that yields inside the block leaves it open to its caller until it goes on.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Fusion: which nodes of the graph one kernel call computes together.
 
-A convolution that is followed by constants, a sum with another node and an activation costs one pass over its result
-instead of four.  For every convolution and dense layer the nodes after it are absorbed, one by one, as long as each is the
+Constants, a sum with another node and an activation after a convolution are its epilogue: one pass over its result instead
+of four.  For every convolution and dense layer the nodes after it are absorbed, one by one, as long as each is the
 only reader of the one before:
 
     conv2d, depthwise_conv2d, dense
@@ -9,7 +9,7 @@ only reader of the one before:
       -> at most one add with another node                                       (the residual; conv2d only)
       -> at most one of relu, relu6, leaky_relu, prelu
 
-Chains of constants and activations that follow something else (the input, a pool, a sum) become one `affine`:
+Constants and activations in a row that follow something else (the input, a pool, a sum) become one `affine`:
 y = act((x + before) * scale + after).  Then steps are joined:
 
     depthwise_conv2d 3x3 -> conv2d 1x1     one step, the depthwise result stays in the cache (`Fused.depthwise`)
@@ -20,8 +20,8 @@ y = act((x + before) * scale + after).  Then steps are joined:
 And sums that share summands share work: o1 + (o2 + (o3 + o4)) becomes (o1 + (o2 + o3)) + o4 where the former sum is needed
 anyway, which differs in the last bit only.
 
-What somebody asked for as an output has a reader outside of the graph, so fusion stops there by the same rule, and the value
-has its exact meaning.
+A requested output has a reader outside the graph, so fusion stops there by the same rule, and the value has its exact
+meaning.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _TAKES_CONSTANTS = ("conv2d", "depthwise_conv2d", "dense")
 
 @dataclass
 class Activation:
-    """min(y if y > 0 else alpha * y, highest), alpha one number a channel; by default y itself."""
+    """min(y if y > 0 else alpha * y, highest), alpha one number per channel; by default y itself."""
 
     alpha: Array
     highest: float = np.inf
@@ -74,7 +74,7 @@ class Constants:
 
 @dataclass
 class Fused:
-    """One step to be: `first` and all nodes absorbed after it; `node` is the last, whose value the step stores."""
+    """A step: `first` and all nodes absorbed after it; `node` is the last, whose value the step stores."""
 
     kind: str
     first: Node
@@ -97,7 +97,7 @@ Inputs = dict[Node, tuple[Node, ...]]
 
 
 def _shared_sums(nodes: Sequence[Node]) -> Inputs:
-    """The inputs of every node, with each sum put as an earlier sum plus one more summand where there is such a one."""
+    """The inputs of every node, with each sum written as an earlier sum plus one more summand where possible."""
     inputs: Inputs = {}
     summands: dict[Node, Counter[Node]] = {}
     for node in nodes:
@@ -172,7 +172,7 @@ def activation_of(node: Node, weights: Mapping[str, Array]) -> Activation | None
 
 
 class _Absorber:
-    """Grows one step: takes over the only reader of its last node, again and again."""
+    """Grows one step: absorbs the only reader of its last node, repeatedly."""
 
     def __init__(
         self, inputs: Inputs, readers: Mapping[Node, list[Node | None]], weights: Mapping[str, Array], taken: set[Node]

@@ -1,4 +1,4 @@
-"""The reference backend: what every operation means, in NumPy, one function an operation.
+"""The reference backend: what every operation means, in NumPy, one function per operation.
 
 It runs a recorded graph node by node in float32 or float64.  It is the executable definition that the
 fast backends are tested against; in float64 it is the truth from which errors are measured.  Arrays carry
@@ -39,7 +39,9 @@ def _windows(x: Array, KH: int, KW: int, stride: int, padding: str | int, fill: 
     return np.asarray(view(padded, (KH, KW), axis=(1, 2))[:, ::stride, ::stride])
 
 
-def _taps(x: Array, KH: int, KW: int, stride: int, padding: str | int, fill: float = 0) -> Iterator[tuple[int, int, Array]]:
+def _filter_elements(
+    x: Array, KH: int, KW: int, stride: int, padding: str | int, fill: float = 0
+) -> Iterator[tuple[int, int, Array]]:
     """i, j and the image [N,Ho,Wo,C] that element i, j of a filter is multiplied with: what the windows have at i, j."""
     windows = _windows(x, KH, KW, stride, padding, fill)
     for i in range(KH):
@@ -53,7 +55,7 @@ def conv2d(x: Array, filters: Array, bias: Array | None = None, *, stride: int =
     y[h,w,o] = bias[o] + sum over i,j,c of x[h*stride+i-before, w*stride+j-before, c] * filters[i,j,c,o]
     """
     KH, KW = filters.shape[:2]
-    y = sum(tap @ filters[i, j] for i, j, tap in _taps(x, KH, KW, stride, padding))
+    y = sum(element @ filters[i, j] for i, j, element in _filter_elements(x, KH, KW, stride, padding))
     return np.asarray(y if bias is None else y + bias)
 
 
@@ -71,11 +73,11 @@ def depthwise_conv2d(
 
 def max_pool(x: Array, *, size: int, stride: int, padding: str | int = "same") -> Array:
     """[N,H,W,C] -> [N,Ho,Wo,C]: the largest of each window; padding is -inf, so it never wins."""
-    return functools.reduce(np.maximum, (tap for _, _, tap in _taps(x, size, size, stride, padding, -np.inf)))
+    return functools.reduce(np.maximum, (element for _, _, element in _filter_elements(x, size, size, stride, padding, -np.inf)))
 
 
 def avg_pool(x: Array, *, size: int, stride: int) -> Array:
-    """[N,H,W,C] -> [N,Ho,Wo,C]: the mean of each window that lies inside of the image."""
+    """[N,H,W,C] -> [N,Ho,Wo,C]: the mean of each window that lies inside the image."""
     return np.asarray(_windows(x, size, size, stride, "valid", 0).mean(axis=(-2, -1)))
 
 
@@ -86,7 +88,7 @@ def dense(x: Array, weights: Array, bias: Array | None = None) -> Array:
 
 
 def batch_norm(x: Array, mean: Array, variance: Array, offset: Array, scale: Array, *, epsilon: float) -> Array:
-    """[N,H,W,C] -> [N,H,W,C]: offset + (x - mean) * scale / sqrt(variance + epsilon), a channel at a time."""
+    """[N,H,W,C] -> [N,H,W,C]: offset + (x - mean) * scale / sqrt(variance + epsilon), per channel."""
     return np.asarray(offset + (x - mean) * (scale / np.sqrt(variance + x.dtype.type(epsilon))))
 
 
@@ -152,7 +154,7 @@ def mean(x: Array) -> Array:
 
 
 def pad(x: Array, *, rows: tuple[int, int], columns: tuple[int, int], channels: tuple[int, int]) -> Array:
-    """[N,H,W,C] -> [N,H2,W2,C2]: so many zeros (before, after) added to each dimension but the batch's."""
+    """[N,H,W,C] -> [N,H2,W2,C2]: (before, after) zeros added to each dimension except the batch's."""
     return np.pad(x, ((0, 0), rows, columns, channels))
 
 

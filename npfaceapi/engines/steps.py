@@ -1,4 +1,4 @@
-"""What the steps of a planned network do, for whoever wants to read a plan."""
+"""What the steps of a planned network do, as a table."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Step(NamedTuple):
 
 
 def table_of_steps(steps: Sequence[Step], microseconds: Sequence[float] | None = None) -> str:
-    """One line a step: what is computed together, the shape of the result, multiply-accumulates for one image, time."""
+    """One line per step: what is computed together, the shape of the result, multiply-accumulates for one image, time."""
     from npfaceapi.display.plain_table import format_table
 
     header = ["step", "computes", "shape", "MACs"]

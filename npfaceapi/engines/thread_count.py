@@ -1,4 +1,4 @@
-"""On how many threads a network runs: the only place where it is chosen."""
+"""How many threads a network runs on: the only place where it is chosen."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from npfaceapi.errors import InvalidArgument, shown
 
 __all__ = ["MOST_THREADS", "get_num_threads", "set_num_threads", "use_num_threads"]
 
-#: More than most machines have processors; tens of thousands would take what the system has of threads and addresses.
+#: More than most machines have CPUs; tens of thousands would exhaust the system's threads and address space.
 MOST_THREADS = 1024
 _EXPECTED = f"expected a whole number from 1 to {MOST_THREADS}"
 
@@ -37,7 +37,7 @@ def set_num_threads(n: int) -> None:
     Raises
     ------
     InvalidArgument
-        `n` is no whole number from 1 to 1024.
+        `n` is not an integer from 1 to 1024.
     """
     global _of_the_process
     _of_the_process = _checked(n, "set_num_threads")
@@ -46,9 +46,9 @@ def set_num_threads(n: int) -> None:
 class use_num_threads(BlockScope[int]):
     """How many threads a call of a network may use in a `with` block, for this thread or asyncio task alone.
 
-    A thread that is started inside of the block does not see it (unless Python is told to let threads inherit the context); a
-    task of asyncio that is made inside of it does, and so do `await task` on a task of ours and `asyncio.to_thread`.  A generator
-    that yields inside of the block leaves it open to its caller until it goes on.
+    A thread that is started inside the block does not see it (unless Python is told to let threads inherit the context); a
+    task of asyncio that is made inside it does, and so do `await task` on a task of ours and `asyncio.to_thread`.  A generator
+    that yields inside the block leaves it open to its caller until it goes on.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class use_num_threads(BlockScope[int]):
     Raises
     ------
     InvalidArgument
-        `n` is no whole number from 1 to 1024.
+        `n` is not an integer from 1 to 1024.
 
     Warns
     -----

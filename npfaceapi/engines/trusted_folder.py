@@ -1,12 +1,12 @@
-"""Folders that nobody else can change, opened so that nobody can put another in their place.
+"""Folders that no other user can change, opened so that no other user can replace them.
 
 What lies there is run as machine code.  So a folder is opened from the root down, each through the descriptor of the one above
-and none through a link that somebody else could have made, and looked at through its own descriptor.  It is trusted if it and
-all above it belong to us, to the administrator or to the owner of this package, whose code runs here anyway, and if nobody else
+and none through a link that another user could have made, and checked through its own descriptor.  It is trusted if it and
+all above it belong to this user, to root or to the owner of this package, whose code runs here anyway, and if no other user
 can write there.
 
 In a sticky folder such as /tmp others can add entries, but not rename or remove ours.  So one may stand above, if what follows
-in it belongs to one of us and is no link.  What we make in it gets a name that nobody can guess, and the administrator makes
+in it belongs to one of these three and is no link.  What is made in it gets a random name, and root makes
 nothing there.
 
 Windows has no such descriptors: there a folder is opened by its path.
@@ -92,7 +92,7 @@ def trusted_folder(path: Path, make: int | None = None) -> Iterator[TrustedFolde
     Raises
     ------
     OSError
-        It is not there, cannot be made, or somebody else could change it.
+        It is not there, cannot be made, or another user could change it.
     """
     if not _BY_DESCRIPTOR:
         if make is not None:
@@ -167,9 +167,9 @@ def _trusted() -> set[int]:
 
 @functools.cache
 def _members(group: int) -> set[int]:
-    """The users in a group.  A group of unknown members has a member -1, whom nobody trusts.
+    """The users in a group.  A group of unknown members has a member -1, which is never trusted.
 
-    With umask 002, which is usual where every user has a group of his own, all folders can be written by that group.
+    With umask 002, which is usual where every user has a private group, all folders are writable by that group.
     """
     import grp
     import pwd
@@ -180,7 +180,7 @@ def _members(group: int) -> set[int]:
     except KeyError:
         return {-1}
     members |= {user.pw_uid for user in pwd.getpwall() if user.pw_gid == group}
-    with contextlib.suppress(KeyError):  # a user's own group bears his name; a directory service may not list its users
+    with contextlib.suppress(KeyError):  # a user's own group has the user's name; a directory service may not list its users
         owner = pwd.getpwnam(entry.gr_name)
         if owner.pw_gid == group:
             members.add(owner.pw_uid)

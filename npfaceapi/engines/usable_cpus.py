@@ -24,7 +24,7 @@ if hasattr(os, "register_at_fork"):  # a worker's affinity can be another
 
 
 def control_group_limit(root: Path, own: Path) -> float:
-    """CPUs' worth of time that the control groups of this process get, infinity if nothing says so.
+    """CPUs' worth of time that the control groups of this process get, infinity if there is no limit.
 
     Parameters
     ----------

@@ -4,12 +4,12 @@
     toolchain.py     that package, imported
     availability.py  whether it can run here, and what is missing       touches no GPU memory
     ../fusion.py     which nodes one step computes together             knows graphs, no memory
-    layout.py        where each stored node lies                        knows no GPU
+    memory_plan.py   where each stored node lies                        knows no GPU
     launches.py      each step as kernel launches: constants, tiles, grids
     program.py       runs a batch: upload, launches, download
-    recording.py     the launches of a network as ONE launch (a CUDA graph)
-    device.py        the GPU: one stream, one piece of memory, one lock
-    resizing.py      bilinear resizing of a photo; the chain resizes on the processor, where the photo is
+    capture.py       the launches of a network as ONE launch (a CUDA graph)
+    device.py        the GPU: one stream, one memory allocation, one lock
+    resizing.py      bilinear resizing of a photo; tasks resize on the CPU, where the photo is
     kernels/         the kernels: bare functions over flat arrays       know memory, no graphs
     jit.py           how they are compiled and launched
 

@@ -1,7 +1,7 @@
 """Whether the CUDA kernels can run here, and if not, what is missing; asked without creating a context on the GPU.
 
-Nothing here is looked at before somebody asks.  Asking initializes NVIDIA's driver in this process, and a process that was
-forked afterwards cannot use CUDA: it is told so.
+Nothing is checked before the first question, which initializes NVIDIA's driver in this process.  A process forked afterwards
+cannot use CUDA, and gets an error that says so.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def status() -> tuple[bool, str]:
         return False, f"numba-cuda is not installed; {INSTALL['numba-cuda']}, with [cuda13] for CUDA 13 alone"
     try:
         from npfaceapi.engines.cuda.toolchain import nvvm
-    except Exception as error:  # a version that does not fit: whatever stops the import
+    except Exception as error:  # a version that does not fit: anything that stops the import
         return False, f"importing {package} failed ({_first_line(error)}); {INSTALL[package]}"
     if is_simulated():
         return True, f"{package} {version(package)}: the CUDA simulator, without a GPU, for tests alone"

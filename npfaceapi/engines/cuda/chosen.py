@@ -1,4 +1,4 @@
-"""Which of the packages that compile the kernels is taken; importing this imports none of them."""
+"""Which package compiles the kernels; importing this imports none of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from npfaceapi.errors import BackendUnavailable
 
 __all__ = ["CHOICE", "INSTALL", "chosen_package"]
 
-PACKAGES = {"numba-cuda": "numba_cuda", "numba-cuda-mlir": "numba_cuda_mlir"}  # by preference, and what they are to an import
+PACKAGES = {"numba-cuda": "numba_cuda", "numba-cuda-mlir": "numba_cuda_mlir"}  # by preference, with their import names
 INSTALL = {"numba-cuda": 'pip install "npfaceapi[cuda]"', "numba-cuda-mlir": 'pip install "numba-cuda-mlir[cu13]"'}
 CHOICE = "NPFACEAPI_CUDA_PACKAGE"
 

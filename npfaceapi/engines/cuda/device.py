@@ -1,9 +1,9 @@
-"""The GPU as this process uses it: one stream, one piece of memory, one lock.
+"""The GPU as this process uses it: one stream, one memory allocation, one lock.
 
 Networks take turns on the GPU: a call holds the lock from the upload of its batch to the download of its outputs, and uses the
-memory from its start.  So all programs share ONE piece of memory, as large as the largest call so far has needed, and any number
-of calls, programs and threads does not make it grow.  `generation` counts how often the memory was replaced: what was recorded
-with older addresses must be recorded again.
+memory from its start.  So all programs share ONE allocation, as large as the largest call so far has needed, and any number
+of calls, programs and threads does not make it grow.  `generation` counts how often the memory was replaced: a graph captured
+with older addresses must be captured again.
 
 The context is created by the first call of a network, not before.
 """
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from npfaceapi.engines.cuda.availability import check_process, note_process
-from npfaceapi.engines.cuda.recording import Recording, checked, record
+from npfaceapi.engines.cuda.capture import CapturedGraph, capture, checked
 from npfaceapi.engines.cuda.toolchain import SIMULATED, cuda
 from npfaceapi.errors import DeviceError
 from npfaceapi.locks import system_threads
@@ -28,7 +28,7 @@ Array = np.ndarray[Any, Any]
 
 MOST_NUMBERS = 1 << 30  # of the shared memory, 4 GiB: larger batches go in parts (and offsets stay below 2**31)
 SHARE_OF_FREE_MEMORY = 0.8
-MOST_FAILURES = 3  # to record: one may be somebody else's doing, who waits for the whole GPU at that moment
+MOST_FAILURES = 3  # to capture: another library's device synchronization can make one attempt fail
 _OF_THE_DRIVER = ("CudaAPIError", "CudaDriverError", "CudaSupportError", "CUDAError", "RuntimeError")  # names of errors
 
 lock = system_threads.RLock()
@@ -45,10 +45,10 @@ class Device:
     Attributes
     ----------
     number : int
-        Of the GPU: that which was current at the first call.
+        Of the GPU that was current at the first call.
     stream : numba-cuda's stream
     processors : int
-        How many multiprocessors the GPU has.
+        Number of multiprocessors of the GPU.
     memory : device array of float32
     generation : int
     """
@@ -69,18 +69,18 @@ class Device:
         return 0 if self.memory is None else int(self.memory.size)
 
     def most_numbers(self) -> int:
-        """How many the memory may come to hold."""
+        """float32 numbers that the memory can grow to."""
         with translated_errors():
             free = cuda.current_context().get_memory_info().free
         return int(max(self.numbers, min(MOST_NUMBERS, self.numbers + SHARE_OF_FREE_MEMORY * free / 4)))
 
     def reserve(self, numbers: int) -> None:
-        """Let the memory hold at least so many; what it held is gone if it has to be replaced."""
+        """Grow the memory to at least `numbers` numbers; its contents are lost if it has to be replaced."""
         if numbers <= self.numbers:
             return
         with translated_errors():
             self.stream.synchronize()
-            self.memory = None  # first give the old one back
+            self.memory = None  # free the old one first
             self.generation += 1
             _free_now()
             self.memory = cuda.device_array(numbers, np.float32, stream=self.stream)
@@ -88,7 +88,7 @@ class Device:
     def write(self, at: int, values: Array) -> None:
         """Copy float32 numbers into the memory, from number `at` on.
 
-        numba-cuda's own copies cost ten times as much of Python's time as the driver's, and a call makes two or three.
+        numba-cuda's own copies take ten times the Python time of the driver's, and a call makes two or three.
         """
         if SIMULATED:
             self.memory[at : at + values.size].copy_to_device(values.reshape(-1))
@@ -119,17 +119,17 @@ class Device:
             self.stream.synchronize()
         return copied
 
-    def record(self, launch_all: Callable[[], None]) -> Recording | None:
-        """The launches as a recording, or None where the driver cannot make one: then they are launched one by one."""
+    def capture(self, launch_all: Callable[[], None]) -> CapturedGraph | None:
+        """The launches as a captured graph, or None where the driver cannot capture: then they are launched one by one."""
         if self._failures >= MOST_FAILURES:
             return None
         try:
-            return record(launch_all, self.stream)
+            return capture(launch_all, self.stream)
         except Exception as error:  # the driver's, numba-cuda's and cuda.core's have no class in common
             if "OUT_OF_MEMORY" in str(error):
                 raise
             self._failures += 1
-            return None  # and if the GPU is lost, the launches that follow say so
+            return None  # and if the GPU is lost, the launches that follow raise
 
 
 def device() -> Device:
@@ -156,10 +156,10 @@ def _check_thread(gpu: Device) -> None:
 
 
 def _own_stream() -> Any:
-    """A stream that nothing ties to the default stream.
+    """A stream that does not synchronize with the default stream.
 
-    numba-cuda's own streams are tied to it: while one of them is in capture, CUDA refuses whatever another thread, perhaps of
-    another library, does on the default stream, and spoils the capture.
+    numba-cuda's own streams do: while one of them is in capture, CUDA refuses all work of other threads and libraries on the
+    default stream, and invalidates the capture.
     """
     if SIMULATED:
         return cuda.stream()
@@ -171,7 +171,7 @@ def _own_stream() -> Any:
 
 
 def _free_now() -> None:
-    """numba-cuda keeps memory that nobody needs any more until it is a fifth of the GPU's: let it go."""
+    """Free the memory that numba-cuda keeps in its queue of pending deallocations, up to a fifth of the GPU's."""
     pending: Any = None if SIMULATED else getattr(cuda.current_context().memory_manager, "deallocations", None)
     if pending is not None:  # another memory manager may have none
         pending.clear()
@@ -179,7 +179,7 @@ def _free_now() -> None:
 
 @contextmanager
 def translated_errors() -> Iterator[None]:
-    """What numba-cuda and the driver raise, as a `DeviceError` in one line."""
+    """Raise errors of numba-cuda and the driver as a `DeviceError` in one line."""
     try:
         yield
     except DeviceError:

@@ -1,19 +1,19 @@
 """How every CUDA kernel is compiled and launched: the only place with numba-cuda's flags.
 
 Flags, and why:
-* the signature is given: arrays are flat and contiguous, whole numbers int64, `highest` and `lowest` float32; so no call can
+* the signature is given: arrays are flat and contiguous, integers int64, `highest` and `lowest` float32; so no call can
   make numba-cuda compile a second version, and the tests compile exactly what a GPU runs;
 * no fastmath: NaN, infinity and denormal numbers stay what they are, and the same input gives the same bits;
-* sums of products are written as `fma`, one rounding each, so nothing is left to the compiler's choice;
-* device functions are always inlined: they take arrays that are to become registers;
+* sums of products are written as `fma`, one rounding each, so the compiler has no choice;
+* device functions are always inlined: they take local arrays that must become registers;
 * no link-time optimization: machine code comes from the PTX that the tests look at.
 
-Indices: Numba lets a signed index count from the end, which costs a comparison for each access and hides from the compiler
-that neighbours are neighbours (four loads instead of one of 16 bytes).  `index(i)` says that i is not negative.  `quotient` and
-`remainder` divide numbers below 2**32, which a GPU does some three times faster than 64-bit ones.
+Indices: Numba lets a signed index count from the end, which costs a comparison per access and keeps the compiler
+from joining neighbouring accesses (four loads instead of one of 16 bytes).  `index(i)` says that i is not negative.  `quotient`
+and `remainder` divide numbers below 2**32, which a GPU does some three times faster than 64-bit ones.
 
-The CUDA simulator (NUMBA_ENABLE_CUDASIM=1) runs the same functions as plain Python; there the conversions do nothing but
-to refuse negative indices.
+The CUDA simulator (NUMBA_ENABLE_CUDASIM=1) runs the same functions as plain Python; there the conversions only
+refuse negative indices.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ __all__ = [
     "product_rn", "quotient", "remainder", "short", "sum_rn", "unrolled", "within",
 ]  # fmt: skip
 
-SHARED_ALIGNMENT = None if SIMULATED else 16  # the simulator refuses to hear of it
+SHARED_ALIGNMENT = None if SIMULATED else 16  # the simulator does not accept it
 ZERO = np.float32(0)
 LOWEST = np.float32(-np.inf)
-THREADS = 256  # of a block, where nothing speaks for another number
+THREADS = 256  # default threads per block
 
 _TYPES = {
     "memory": float32[::1], "weights": float32[::1], "table": int32[::1], "photo": uint8[::1], "resized": float32[::1],
-    "highest": float32, "lowest": float32, "scale": float32, "row_step": float64, "column_step": float64,
+    "highest": float32, "lowest": float32, "scale": float32, "row_scale": float64, "column_scale": float64,
 }  # fmt: skip
 
 
 def _not_negative(i: Any) -> Any:
-    """In the simulator: an index that is not from 0 up would be that of another number without anybody noticing."""
+    """In the simulator: a negative index would silently read another number."""
     if i < 0:
         raise IndexError(f"expected an index from 0 up, got {i}")
     return i
@@ -99,8 +99,8 @@ else:
 def unrolled(body: Any, count: int) -> Any:
     """The device function that calls body(k, …), body(k + 1, …), … `count` times, a power of two, without a loop.
 
-    The compiler unrolls only short loops by itself, and in a loop it does not see that addresses are multiples of 16 bytes.
-    The arguments are those of a product's step, spelled out, for numba-cuda-mlir inlines no call with `*`.
+    The compiler unrolls only short loops by itself, and in a loop it does not prove that addresses are multiples of 16 bytes.
+    The arguments are those of `one_input` in product.py, spelled out, because numba-cuda-mlir inlines no call with `*`.
     """
     if count == 1:
         return body
@@ -115,7 +115,7 @@ def unrolled(body: Any, count: int) -> Any:
 
 
 class Launch(NamedTuple):
-    """A kernel, how many blocks of how many threads, and its arguments by name (but the arrays, which the program has)."""
+    """A kernel, its grid, its threads per block, and its arguments by name (except the arrays, which the program has)."""
 
     kernel: Kernel
     grid: tuple[int, ...]
@@ -139,7 +139,7 @@ class Kernel:
         with _kernels_kept_on_disk() as cache:
             try:
                 return cuda.jit(self.signature, cache=cache, lto=False, launch_bounds=self.launch_bounds)(self.function)
-            except (RuntimeError, OSError):  # numba-cuda cannot write where we just could
+            except (RuntimeError, OSError):  # numba-cuda cannot write to the folder after all
                 if not cache:
                     raise
                 return cuda.jit(self.signature, lto=False, launch_bounds=self.launch_bounds)(self.function)
@@ -147,7 +147,7 @@ class Kernel:
     def bound(self, launch: Launch, stream: Any, arrays: Mapping[str, Any]) -> Callable[[Any], None]:
         """The launch as a function of the array that the kernel's first argument names.
 
-        That is the memory which is replaced when it has to grow; nothing may keep the old one alive.
+        That is the memory, which is replaced when it has to grow; nothing may keep the old one alive.
         """
         with _no_warning_of_small_grids():
             configured = self._compiled[launch.grid, launch.threads, stream]
@@ -164,7 +164,7 @@ def kernel(function: Callable[..., None]) -> Kernel:
 
 @contextmanager
 def _setting(name: str, value: Any) -> Iterator[None]:
-    """One of numba-cuda's settings for a moment; no argument says it."""
+    """Change one of numba-cuda's settings temporarily, which no argument can."""
     from npfaceapi.engines.cuda.toolchain import config as settings
 
     before = getattr(settings, name)
@@ -184,7 +184,7 @@ def _kernels_kept_on_disk() -> Iterator[bool]:
 
 @contextmanager
 def _no_warning_of_small_grids() -> Iterator[None]:
-    """numba-cuda warns of grids with few blocks, which a batch of one cannot help."""
+    """numba-cuda warns of grids with few blocks, which a batch of one cannot avoid."""
     if SIMULATED:
         yield
         return

@@ -1,7 +1,7 @@
-"""Each fused step as kernel launches: folded constants, tables, the tile that suits, grids.
+"""Each fused step as kernel launches: folded constants, tables, the chosen tile, grids.
 
 What does not depend on the number of images (weights, tables, offsets for one image) is made once, when a network is planned.
-`Launches.of(step)` gives a function that makes the step's launches for N images on a GPU with so many multiprocessors.
+`Launches.of(step)` gives a function that makes the step's launches for N images and a number of multiprocessors.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import numpy as np
 from npfaceapi.engines.cuda.jit import THREADS, Kernel, Launch
 from npfaceapi.engines.cuda.kernels import narrow as kn, pixels as kp
 from npfaceapi.engines.cuda.kernels.depthwise import depthwise, make_depthwise_strip
-from npfaceapi.engines.cuda.kernels.product import BK, CHAIN, NOWHERE, Tile, add_chains, make_product
+from npfaceapi.engines.cuda.kernels.product import BK, NOWHERE, PARTIAL_INPUTS, Tile, add_partials, make_product
 from npfaceapi.engines.cuda.kernels.resizing import resize
-from npfaceapi.engines.cuda.layout import Layout, Place
+from npfaceapi.engines.cuda.memory_plan import MemoryPlan, Place
 from npfaceapi.engines.fusion import Fused
 from npfaceapi.errors import BackendUnavailable
 from npfaceapi.graph import Node
@@ -27,7 +27,7 @@ __all__ = ["DEPTHWISE", "POINTWISE", "PRODUCTS", "TILES", "Launches", "Make", "e
 
 Array = np.ndarray[Any, Any]
 
-#: The launches of a step for N images on a GPU of so many multiprocessors.
+#: (N images, multiprocessors of the GPU) to the launches of a step.
 Make = Callable[[int, int], list[Launch]]
 
 #: From the largest to the smallest; `tall` is for few channels.
@@ -42,11 +42,11 @@ PRODUCTS = {name: make_product(tile) for name, tile in TILES.items() if name != 
 POINTWISE = {name: make_product(tile, POINTWISE=True) for name, tile in TILES.items()}
 #: By the stride, and the rows and columns of results that a thread computes, the largest first.
 DEPTHWISE = {(stride, *group): make_depthwise_strip(stride, *group) for stride in (1, 2) for group in ((2, 4), (1, 1))}
-#: How long a slice takes if 1, 2, … blocks of a tile share a multiprocessor, and how fast chains go through memory and back:
+#: Microseconds per slice if 1, 2, … blocks of a tile share a multiprocessor, and the speed of partial sums through memory:
 #: fitted to 2,500 measurements on an H100 (2 % of them are worse than 1.3 times the best choice of tile and share).
 MICROSECONDS = {"wide": (1.58, 2.61), "square": (1.09, 1.66), "tall": (1.09, 1.94), "small": (0.71, 0.97, 1.26, 1.45)}
 BYTES_A_MICROSECOND = 2_000_000
-ENOUGH_THREADS = 512  # for each multiprocessor: with fewer, a thread takes less
+ENOUGH_THREADS = 512  # per multiprocessor: with fewer, each thread computes fewer results
 NO_RESIDUAL = -1
 
 
@@ -56,7 +56,7 @@ def every_kernel() -> dict[str, Kernel]:
     kernels |= {f"pointwise product {name}": kernel for name, kernel in POINTWISE.items()}
     kernels |= {"depthwise stride {}, {}x{}".format(*key): kernel for key, kernel in DEPTHWISE.items()}
     kernels |= {f"max_pool {side}": kernel for side, kernel in kp.max_pools.items()} | kp.pairs
-    alone = (add_chains, depthwise, kn.narrow, resize, kp.affine, kp.avg_pool, kp.copy, kp.pad, kp.sigmoid, kp.softmax)
+    alone = (add_partials, depthwise, kn.narrow, resize, kp.affine, kp.avg_pool, kp.copy, kp.pad, kp.sigmoid, kp.softmax)
     return kernels | {kernel.function.__name__: kernel for kernel in alone}
 
 
@@ -66,30 +66,30 @@ def _image(shape: Sequence[int]) -> tuple[int, int, int]:
     return H, W, C
 
 
-def choose_tile(M: int, Co: int, chains: int, processors: int, names: Iterable[str] = tuple(TILES)) -> tuple[str, int]:
-    """The tile for M pixels and Co channels, and how many chains a block takes: all, or fewer if blocks would be lacking.
+def choose_tile(M: int, Co: int, partials: int, processors: int, names: Iterable[str] = tuple(TILES)) -> tuple[str, int]:
+    """The tile for M pixels and Co channels, and how many partial sums a block takes: all, or fewer if blocks are too few.
 
-    A large tile loads less, but leaves multiprocessors idle where the pixels are few; shared chains cost a way through memory.
-    What that comes to is estimated with the times of an H100, `MICROSECONDS`.
+    A large tile loads less, but leaves multiprocessors idle where pixels are few; sharing partial sums costs a round trip through
+    memory.  Both are estimated with the times of an H100, `MICROSECONDS`.
     """
-    shares = sorted({-(-chains // parts) for parts in (1, 2, 4, 8, 16, chains)}, reverse=True)
+    shares = sorted({-(-partials // parts) for parts in (1, 2, 4, 8, 16, partials)}, reverse=True)
     choices = [(name, share) for name in names if name != "tall" or Co <= 96 for share in shares]
-    return min(choices, key=lambda choice: _cost(choice[0], choice[1], M, Co, chains, processors))
+    return min(choices, key=lambda choice: _cost(choice[0], choice[1], M, Co, partials, processors))
 
 
-def _cost(name: str, share: int, M: int, Co: int, chains: int, processors: int) -> float:
+def _cost(name: str, share: int, M: int, Co: int, partials: int, processors: int) -> float:
     """Microseconds, about."""
     tile, times = TILES[name], MICROSECONDS[name]
-    parts = -(-chains // share)
+    parts = -(-partials // share)
     blocks = -(-M // tile.BM) * -(-Co // tile.BN) * parts
-    slices = share * CHAIN // BK + 1  # and one for how a block begins and ends
-    most = -(-blocks // processors)  # of a multiprocessor
+    slices = share * PARTIAL_INPUTS // BK + 1  # and one for the prologue and epilogue of a block
+    most = -(-blocks // processors)  # per multiprocessor
     each = times[most - 1] if most <= len(times) else times[-1] * blocks / (processors * len(times))
-    return slices * each + (1 + chains * M * Co * 8 / BYTES_A_MICROSECOND if parts > 1 else 0)
+    return slices * each + (1 + partials * M * Co * 8 / BYTES_A_MICROSECOND if parts > 1 else 0)
 
 
 class Launches:
-    """Makes the launches of a layout's steps, and gathers their constants.
+    """Makes the launches of a memory plan's steps, and gathers their constants.
 
     Attributes
     ----------
@@ -98,18 +98,18 @@ class Launches:
     table : list of ndarray
         int32 constants, likewise.
     scratch : list of function
-        Numbers that a step needs after the places of all nodes, for N images on so many multiprocessors.
+        (N images, multiprocessors) to the float32 numbers that a step needs after the places of all nodes.
     """
 
-    def __init__(self, layout: Layout) -> None:
-        self.layout = layout
+    def __init__(self, memory_plan: MemoryPlan) -> None:
+        self.memory_plan = memory_plan
         self.weights: list[Array] = []
         self.table: list[Array] = []
         self.scratch: list[Callable[[int, int], int]] = []
-        self._taps: dict[tuple[int, ...], int] = {}
+        self._lookups: dict[tuple[int, ...], int] = {}
 
     def constant(self, values: Array) -> int:
-        """Keep float32 numbers; where they will lie."""
+        """Keep float32 numbers; returns their offset in `weights`."""
         at = sum(kept.size for kept in self.weights)
         flat = np.asarray(values, np.float32).reshape(-1)
         self.weights.append(np.concatenate([flat, np.zeros(-flat.size % 64, np.float32)]))
@@ -123,7 +123,7 @@ class Launches:
 
     def at(self, node: Node) -> int:
         """Offset of a node's values, for one image."""
-        return self.layout.places[node].offset
+        return self.memory_plan.places[node].offset
 
     def constants_of(self, step: Fused, C: int) -> int:
         """Where [4,C] lies: before (the bias included), scale, after, alpha of a step."""
@@ -132,16 +132,16 @@ class Launches:
         table[:] = (constants.before + bias, constants.scale, constants.after, step.activation.alpha)
         return self.constant(table)
 
-    def taps(self, KH: int, KW: int, W: int, C: int) -> int:
-        """Where the table of (row, column, offset) of each input under a window lies, to whole slices."""
+    def lookup(self, KH: int, KW: int, W: int, C: int) -> int:
+        """Offset of the look-up table of (row, column, offset) of each input under a window, padded to whole slices."""
         key = (KH, KW, W, C)
-        if key not in self._taps:
-            self._taps[key] = sum(kept.size for kept in self.table)
+        if key not in self._lookups:
+            self._lookups[key] = sum(kept.size for kept in self.table)
             i, j, c = np.indices((KH, KW, C)).reshape(3, -1)
-            taps = np.full((-(-i.size // BK) * BK, 3), NOWHERE, np.int32)
-            taps[: i.size] = np.stack([i, j, (i * W + j) * C + c], axis=1)
-            self.table.append(taps.reshape(-1))
-        return self._taps[key]
+            lookup = np.full((-(-i.size // BK) * BK, 3), NOWHERE, np.int32)
+            lookup[: i.size] = np.stack([i, j, (i * W + j) * C + c], axis=1)
+            self.table.append(lookup.reshape(-1))
+        return self._lookups[key]
 
     # ------------------------------------------------------------------ sums of products
 
@@ -149,25 +149,25 @@ class Launches:
         """act(convolution of the image at `source` with w [KH,KW,C,Co]); `window` has the stride, the padding, Ho and Wo."""
         H, W, C = shape
         KH, KW, _, Co = w.shape
-        slices, chain = -(-KH * KW * C // BK), CHAIN // BK
+        slices, partial_slices = -(-KH * KW * C // BK), PARTIAL_INPUTS // BK
         padded = np.zeros((slices * BK, Co), np.float32)
         padded[: KH * KW * C] = w.reshape(-1, Co)
-        chains = -(-slices // chain)
+        partials = -(-slices // partial_slices)
         pixels = window["Ho"] * window["Wo"]
         out, residual = self.at(step.node), NO_RESIDUAL if step.residual is None else self.at(step.residual)
-        end = self.layout.size
+        end = self.memory_plan.size
         is_pointwise = KH * KW == 1 and window["stride"] == 1 and (window["Ho"], window["Wo"]) == (H, W)
         kernels = POINTWISE if is_pointwise else PRODUCTS
-        can_be_narrow = KH * KW * C <= CHAIN and 8 <= Co <= 32 and residual < 0
+        can_be_narrow = KH * KW * C <= PARTIAL_INPUTS and 8 <= Co <= 32 and residual < 0
         values = {
-            "H": H, "W": W, "C": C, "taps": self.taps(KH, KW, W, C), "w": self.constant(padded), "slices": slices,
-            "inputs": KH * KW * C, "chain": chain, "Co": Co, "constants": self.constants_of(step, Co),
+            "H": H, "W": W, "C": C, "lookup": self.lookup(KH, KW, W, C), "w": self.constant(padded), "slices": slices,
+            "inputs": KH * KW * C, "partial_slices": partial_slices, "Co": Co, "constants": self.constants_of(step, Co),
             "highest": np.float32(step.activation.highest), **window,
         }  # fmt: skip
 
         def shared(N: int, processors: int) -> tuple[str, int, bool]:
-            name, share = choose_tile(N * pixels, Co, chains, processors, kernels)
-            return name, share, share < chains and not is_narrow(N, processors)
+            name, share = choose_tile(N * pixels, Co, partials, processors, kernels)
+            return name, share, share < partials and not is_narrow(N, processors)
 
         def is_narrow(N: int, processors: int) -> bool:
             return can_be_narrow and N * pixels >= processors * ENOUGH_THREADS
@@ -180,15 +180,15 @@ class Launches:
             name, share, is_shared = shared(N, processors)
             tile, kernel = TILES[name], kernels[name]
             ends = {"out": N * out, "residual": residual if residual < 0 else N * residual}
-            partial = N * end if is_shared else -1
-            grid = (-(-M // tile.BM), -(-Co // tile.BN), -(-chains // share))
-            more = {"x": N * source, "share": share, "M": M, "partial": partial}
+            partials_at = N * end if is_shared else -1
+            grid = (-(-M // tile.BM), -(-Co // tile.BN), -(-partials // share))
+            more = {"x": N * source, "share": share, "M": M, "partials_at": partials_at}
             launches = [Launch(kernel, grid, tile.threads, {**values, **ends, **more})]
             if is_shared:
-                launches.append(each(add_chains, M * Co, {**values, **ends, "partial": partial, "chains": chains}))
+                launches.append(each(add_partials, M * Co, {**values, **ends, "partials_at": partials_at, "partials": partials}))
             return launches
 
-        self.scratch.append(lambda N, processors: chains * N * pixels * Co if shared(N, processors)[2] else 0)
+        self.scratch.append(lambda N, processors: partials * N * pixels * Co if shared(N, processors)[2] else 0)
         return make
 
     def depthwise(self, step: Fused, source: int, place: Place) -> Make:
@@ -219,7 +219,7 @@ class Launches:
 
 
 def each(kernel: Kernel, size: int, values: dict[str, Any]) -> Launch:
-    """A launch with a thread for each of `size` numbers."""
+    """A launch with one thread per number, `size` in all."""
     return Launch(kernel, (-(-size // THREADS),), THREADS, {**values, "size": size})
 
 
@@ -235,14 +235,14 @@ def _convolution(launches: Launches, step: Fused) -> Make:
     window, x = _window(step, *w.shape[:2]), step.inputs[0]
     if step.depthwise is None:
         return launches.product(step, w, launches.at(x), _image(x.shape), window)
-    between = launches.layout.between[step.node]
+    between = launches.memory_plan.between[step.node]
     first = launches.depthwise(step.depthwise, launches.at(x), between)
     second = launches.product(step, w, between.offset, _image(step.depthwise.first.shape), window)
     return lambda N, processors: first(N, processors) + second(N, processors)
 
 
 def _depthwise(launches: Launches, step: Fused) -> Make:
-    return launches.depthwise(step, launches.at(step.inputs[0]), launches.layout.places[step.node])
+    return launches.depthwise(step, launches.at(step.inputs[0]), launches.memory_plan.places[step.node])
 
 
 def _dense(launches: Launches, step: Fused) -> Make:
@@ -256,8 +256,8 @@ def _dense(launches: Launches, step: Fused) -> Make:
 
 
 def _simple(launches: Launches, step: Fused, kernel: Kernel, pixels: bool = False, **values: Any) -> Make:
-    """A launch whose only offsets are those of the first input and of the result; a thread a number, or a pixel."""
-    x, place = launches.at(step.inputs[0]), launches.layout.places[step.node]
+    """A launch whose only offsets are those of the first input and of the result; a thread per number, or per pixel."""
+    x, place = launches.at(step.inputs[0]), launches.memory_plan.places[step.node]
     C = _image(step.node.shape)[2]
     size = place.size // C if pixels else place.size
     return lambda N, _: [each(kernel, N * size, {"C": C, **values, "x": N * x, "out": N * place.offset})]
@@ -269,7 +269,7 @@ def _affine(launches: Launches, step: Fused) -> Make:
 
 
 def _pair(launches: Launches, step: Fused) -> Make:
-    x, y, place = launches.at(step.inputs[0]), launches.at(step.inputs[-1]), launches.layout.places[step.node]
+    x, y, place = launches.at(step.inputs[0]), launches.at(step.inputs[-1]), launches.memory_plan.places[step.node]
     C = _image(step.node.shape)[2]
     values = {"C": C, "alphas": launches.constant(step.activation.alpha), "highest": np.float32(step.activation.highest)}
     kernel = kp.pairs[step.kind]
@@ -292,7 +292,7 @@ def _pad(launches: Launches, step: Fused) -> Make:
 
 
 def _concat(launches: Launches, step: Fused) -> Make:
-    place = launches.layout.places[step.node]
+    place = launches.memory_plan.places[step.node]
     sizes = [math.prod(x.shape) for x in step.inputs]
     skips = np.cumsum([0, *sizes]).tolist()
     offsets = [launches.at(x) for x in step.inputs]

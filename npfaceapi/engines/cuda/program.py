@@ -1,4 +1,4 @@
-"""A planned network on the GPU: from a batch to the raw outputs without leaving it."""
+"""A planned network on the GPU: from a batch to the raw outputs, which stay on the GPU until the end."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from npfaceapi.engines.cuda.capture import CapturedGraph
 from npfaceapi.engines.cuda.device import Device, OutOfMemory, device, lock, translated_errors
 from npfaceapi.engines.cuda.launches import Launches
-from npfaceapi.engines.cuda.layout import Layout
-from npfaceapi.engines.cuda.recording import Recording
+from npfaceapi.engines.cuda.memory_plan import MemoryPlan
 from npfaceapi.engines.cuda.toolchain import cuda
 from npfaceapi.engines.steps import Step, table_of_steps
 from npfaceapi.graph import Graph, Node
@@ -20,27 +20,27 @@ __all__ = ["CudaProgram", "plan"]
 
 Array = np.ndarray[Any, Any]
 
-MOST_ADDRESSED = (1 << 31) - 1  # numbers of a call: the kernels divide by 32-bit numbers and keep some offsets in them
+MOST_ADDRESSED = (1 << 31) - 1  # numbers of a call: the kernels divide 32-bit numbers and keep some offsets in them
 MOST_SEQUENCES = 8  # batch sizes whose launches a program keeps
 
 
 class _Sequence:
-    """The launches for one number of images, which need so many numbers of memory; the second run records them."""
+    """The launches for one batch size, and the float32 numbers of memory that they need; the second run captures them."""
 
     def __init__(self, launches: list[Callable[[Any], None]], needed: int) -> None:
         self.launches, self.needed = launches, needed
         self.runs = 0
-        self.recording: Recording | None = None
-        self.generation = 0  # of the memory whose addresses the recording holds
+        self.captured: CapturedGraph | None = None
+        self.generation = 0  # of the memory whose addresses the graph holds
 
     def run(self, gpu: Device) -> None:
         if self.generation != gpu.generation:
-            self.recording, self.generation, self.runs = None, gpu.generation, min(self.runs, 1)
+            self.captured, self.generation, self.runs = None, gpu.generation, min(self.runs, 1)
         if self.runs == 1:  # the first run has compiled and loaded every kernel, which a capture must not
-            self.recording = gpu.record(lambda: self.launch_all(gpu))
+            self.captured = gpu.capture(lambda: self.launch_all(gpu))
         self.runs += 1
-        if self.recording is not None:
-            self.recording.replay()
+        if self.captured is not None:
+            self.captured.replay()
         else:
             self.launch_all(gpu)
 
@@ -62,10 +62,11 @@ class CudaProgram:
 
     def __init__(self, graph: Graph, weights: Mapping[str, Array], outputs: Sequence[Node]) -> None:
         self.outputs = tuple(outputs)
-        self._layout = layout = Layout(graph, weights, self.outputs)
-        self.steps = tuple(Step(s.node.name, tuple(s.nodes), s.node.shape, sum(n.macs for n in s.nodes)) for s in layout.steps)
-        launches = Launches(layout)
-        self._makes = [launches.of(step) for step in layout.steps]
+        self._memory_plan = memory_plan = MemoryPlan(graph, weights, self.outputs)
+        steps = memory_plan.steps
+        self.steps = tuple(Step(s.node.name, tuple(s.nodes), s.node.shape, sum(n.macs for n in s.nodes)) for s in steps)
+        launches = Launches(memory_plan)
+        self._makes = [launches.of(step) for step in steps]
         self._scratch = launches.scratch
         self._constants = np.concatenate([*launches.weights, np.zeros(1, np.float32)])
         self._table = np.concatenate([*launches.table, np.zeros(1, np.int32)])
@@ -94,7 +95,7 @@ class CudaProgram:
         return results
 
     def milliseconds(self, batch: Array, runs: int) -> list[float]:
-        """How long the GPU takes for a batch that lies there already, between two events, for each of some runs."""
+        """Milliseconds of GPU time between two events, for a batch that is already uploaded, of each of `runs` runs."""
         gpu, took = device(), []
         batch = np.ascontiguousarray(batch, np.float32)
         with lock, translated_errors():
@@ -115,13 +116,13 @@ class CudaProgram:
     @property
     def is_recorded(self) -> bool:
         """Whether the launches of the batch size used last are replayed as one CUDA graph."""
-        return bool(self._sequences) and next(reversed(self._sequences.values())).recording is not None
+        return bool(self._sequences) and next(reversed(self._sequences.values())).captured is not None
 
     def images_at_once(self, gpu: Device, N: int) -> int:
         """How many of N images the GPU's memory holds at once; larger batches go in parts."""
-        if N * self._layout.size <= gpu.numbers:  # asking the driver what is free costs more than a small network
+        if N * self._memory_plan.size <= gpu.numbers:  # asking the driver what is free costs more than a small network
             return N
-        return max(1, gpu.most_numbers() // self._layout.size)
+        return max(1, gpu.most_numbers() // self._memory_plan.size)
 
     def launches(self, N: int, processors: int) -> list[Any]:
         """What is launched for N images."""
@@ -131,13 +132,13 @@ class CudaProgram:
         with translated_errors():
             self._loaded(gpu, batch).run(gpu)
             for node, result in zip(self.outputs, results, strict=True):
-                gpu.read(self._layout.places[node].offset * len(batch), result)
+                gpu.read(self._memory_plan.places[node].offset * len(batch), result)
             gpu.stream.synchronize()
 
     def _loaded(self, gpu: Device, batch: Array) -> _Sequence:
         """The launches for a batch, which is uploaded."""
         sequence = self.ready(gpu, len(batch))
-        gpu.write(self._layout.places[self._layout.input].offset * len(batch), batch)
+        gpu.write(self._memory_plan.places[self._memory_plan.input].offset * len(batch), batch)
         return sequence
 
     def ready(self, gpu: Device, N: int) -> _Sequence:
@@ -145,7 +146,7 @@ class CudaProgram:
         sequence = self._sequences.get(N)
         if sequence is None:
             scratch = max((numbers(N, gpu.processors) for numbers in self._scratch), default=0)
-            needed = N * self._layout.size + scratch
+            needed = N * self._memory_plan.size + scratch
             if needed > MOST_ADDRESSED:
                 raise OutOfMemory(f"cuda: expected at most {MOST_ADDRESSED} numbers for a call, got {needed}; use smaller images")
             gpu.reserve(needed)

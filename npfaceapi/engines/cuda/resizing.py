@@ -27,7 +27,7 @@ def resize_bilinear(image: Array, size: tuple[int, int]) -> Array:
     with lock, translated_errors():
         photo = cuda.to_device(np.ascontiguousarray(image).reshape(-1), stream=gpu.stream)
         resized = cuda.device_array(out.size, np.float32, stream=gpu.stream)
-        values = {"H": H, "W": W, "C": C, "row_step": H / height, "column_step": W / width, "size": out.size, "Wo": width}
+        values = {"H": H, "W": W, "C": C, "row_scale": H / height, "column_scale": W / width, "size": out.size, "Wo": width}
         launch = Launch(resize, (-(-out.size // THREADS),), THREADS, values)
         resize.bound(launch, gpu.stream, {"resized": resized})(photo)
         resized.copy_to_host(out.reshape(-1), stream=gpu.stream)

@@ -1,6 +1,6 @@
 """numba-cuda or its successor numba-cuda-mlir: the one module that imports either of them.
 
-numba-cuda is taken where both are installed, for only it has a simulator; NPFACEAPI_CUDA_PACKAGE names the other.
+numba-cuda is used where both are installed, because only it has a simulator; NPFACEAPI_CUDA_PACKAGE can name the other.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ nvvm: Any = None if SIMULATED else importlib.import_module(f"{_WHERE}.cudadrv.nv
 
 
 def _import_overloads_of_numpy() -> None:
-    """numba-cuda 0.30 names `numpy.row_stack` when it is first used, which NumPy 2.5 no longer has: let it be there meanwhile."""
+    """numba-cuda 0.30 names `numpy.row_stack` when it is first used, which NumPy 2.5 no longer has: define it meanwhile."""
     if SIMULATED or hasattr(np, "row_stack"):
         return
     _numpy.row_stack = np.vstack

@@ -1,14 +1,14 @@
 """The `numba` backend: a recorded graph becomes a table of steps, run in one call on hand-written kernels.
 
     ../fusion.py  which nodes one step computes together             knows graphs, no memory
-    planner.py    the image of every stored node: halo, lifetime     (workspace.py: where it lies)
+    planner.py    the feature map of every stored node: halo, lifetime   (workspace.py: where it lies)
     lowering/     each step as kernel calls: folded and packed weights, tables, chunks
     program.py    runs a batch; threads.py has the helpers; run.py walks through the table
     kernels/      the kernels: bare functions over addresses         know memory, no graphs
-    simd/         the micro-kernels inside of them, as LLVM instructions; simd/plain.py says in NumPy what each computes
+    simd/         the micro-kernels inside them, as LLVM instructions; simd/plain.py says in NumPy what each computes
     jit.py        how all of that is compiled; cache.py keeps it on disk
     bundle.py     kernels compiled elsewhere, for processes without Numba; bundling.py writes them
-    numba_internals.py   what Numba does not promise to keep, and is used all the same
+    numba_internals.py   what is used of Numba without being public API
 
 `program.in_python(image)` runs the kernels as Python functions, for a debugger.
 

@@ -1,4 +1,4 @@
-"""Kernels that were compiled elsewhere, for a whole family of processors: what reads them needs llvmlite, and no Numba.
+"""Kernels compiled elsewhere, for a whole family of processors: reading them needs llvmlite, but not Numba.
 
 `bundling.py` writes such a folder: kernels as `cache.py` keeps them, and a manifest that says for which
 
@@ -30,7 +30,7 @@ __all__ = ["MANIFEST", "Bundle", "bundle_in_use", "families", "features_of", "ma
 
 PACKAGE = Path(__file__).parent
 MANIFEST = "manifest.json"
-#: The levels of x86-64, and what each has that the one before has not, in LLVM's words.
+#: The levels of x86-64, and the features that each adds to the one before, by LLVM's names.
 _LEVELS = {
     "x86-64": "sse2",
     "x86-64-v2": "cx16 popcnt sahf sse3 sse4.1 sse4.2 ssse3",
@@ -53,7 +53,7 @@ def families() -> list[str]:
 
 
 def features_of(family: str) -> list[str]:
-    """What its processors have, in LLVM's words."""
+    """The features of its processors, by LLVM's names."""
     levels = [*_LEVELS]
     return (
         [feature for level in levels[: levels.index(family) + 1] for feature in _LEVELS[level].split()]

@@ -69,7 +69,7 @@ def write_bundle(folder: Path, processor: str | None = None) -> str:
 
 
 def _compiled(processor: str, place: str) -> Path:
-    """The folder below `place` in which another process, whose Numba is told so, has kept all kernels for that family."""
+    """The folder below `place` in which another process has kept all kernels, with Numba set to compile for that family."""
     told = {
         "NUMBA_CACHE_DIR": place,
         "NUMBA_CPU_NAME": processor,

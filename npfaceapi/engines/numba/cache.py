@@ -11,8 +11,8 @@ that nothing stale is ever run:
 
 A file is a SHA-256 of where it belongs and of the rest, the name of the function, and an object file.  It is written under
 another name and then renamed, so it is there whole or not at all.  One that is damaged all the same, or lies under another's
-name, is compiled anew.  Whoever could write there could have his code run, so only folders are used that nobody else can write:
-`trusted_folder.py`.
+name, is compiled again.  Anyone with write access could have code run here, so only folders are used that
+no other user can write to: `trusted_folder.py`.
 
 Where NPFACEAPI_KERNELS names a bundle (`bundle.py`), kernels are read from there alone.
 """
@@ -47,7 +47,7 @@ _DIGEST_BYTES = 32
 
 @functools.cache
 def _compiler() -> bytes:
-    """Whatever the code depends on besides the sources."""
+    """All that the code depends on besides the sources."""
     known: list[Any] = [sys.version, np.__version__, llvmlite.__version__, llvm.get_process_triple(), llvm.get_host_cpu_name()]
     known += sorted((k, v) for k, v in os.environ.items() if k.startswith("NUMBA_") and not k.startswith(_NOT_IN_THE_CODE))
     with contextlib.suppress(RuntimeError):  # LLVM does not know them for every processor
@@ -86,7 +86,7 @@ def read(name: str) -> bytes | None:
 
 
 def write(name: str, data: bytes) -> None:
-    """Keep that, if some folder can be written."""
+    """Keep the data, if some folder can be written to."""
     path = cache_folder()
     if path is not None:
         with contextlib.suppress(OSError), trusted_folder(path) as folder:  # a full disk: then without
@@ -117,7 +117,7 @@ def load(name: str) -> int | None:
     return int(engine.get_function_address(symbol.decode()))
 
 
-_engines: list[Any] = []  # for good: machine code lives as long as its engine
+_engines: list[Any] = []  # kept: machine code lives as long as its engine
 
 
 def _engine() -> Any:

@@ -8,7 +8,7 @@ Flags, and why:
   of sums is allowed, so the same input gives the same bits, however the work is cut into ranges.
 * boundscheck off: kernels are called with what the planner laid out, which has checked all shapes.
 * no parallel=True: the default threading layer aborts the process when two Python threads call at once.
-* no reference counts: arrays are views of memory that somebody else owns.
+* no reference counts: arrays are views of memory that another object owns.
 * no wrappers: a kernel is called through its address, by other kernels or by ctypes, never as a Python function.
 
 Numba itself is imported when the first kernel has to be compiled, which `cache.py` makes rare.  So what the kernels' files
@@ -117,7 +117,7 @@ def _plain(function: Any) -> Any:
 
 
 def intrinsic(function: Callable[..., Any]) -> Any:
-    """Numba's intrinsic: a function that jitted code calls, given as what LLVM is to do; its `plain` may be set."""
+    """Numba's intrinsic: a function that jitted code calls, given as LLVM instructions; its `plain` may be set."""
 
     def make() -> Any:
         from numba.extending import intrinsic as numbas
@@ -154,8 +154,8 @@ def _njit(function: Callable[..., Any], exact: bool, *signature: Any) -> Any:
 def numba_type(argument: Any) -> Any:
     """Numba's type of a kernel's argument.
 
-    A dtype stands for the address of such a record; a named tuple, whose fields are annotated with what kernels take, for its
-    fields one after the other.
+    A dtype stands for a pointer to a struct of that dtype; a named tuple, whose fields are annotated with what kernels take,
+    for its fields one after the other.
     """
     from numba import from_dtype, types
 
@@ -192,7 +192,7 @@ class Kernel:
 
     @property
     def plain(self) -> Callable[..., None]:
-        """The same as Python runs it, line by line in a debugger; where the machine code takes a record's address, the record.
+        """The same as Python runs it, line by line in a debugger; where the machine code takes the address of params, the params.
 
         What it computes is rounded a little differently; simd/plain.py stands for the vector code.
         """
@@ -205,7 +205,7 @@ class Kernel:
         return self._address
 
     def __call__(self, *arguments: Any) -> None:
-        """Call it from Python, with whole numbers and addresses; other threads go on meanwhile."""
+        """Call it from Python, with integers and addresses; other threads go on meanwhile."""
         if self._call is None:
             kinds = [ADDRESS if isinstance(a, np.dtype) else a for a in self._arguments]
             self._call = ctypes.CFUNCTYPE(ctypes.c_int32, *[ADDRESS] * HIDDEN_ARGUMENTS, *kinds)(self.address)
@@ -225,7 +225,7 @@ class Kernel:
 
 
 def _stands_alone(module: str) -> bool:
-    """Whether the code calls nothing that only a process with Numba has: LLVM ends the process if a name is not known."""
+    """Whether the code calls nothing that only a process with Numba has: LLVM aborts the process at an unknown symbol."""
     import llvmlite.binding as llvm
 
     functions = llvm.parse_assembly(module).functions
@@ -234,7 +234,7 @@ def _stands_alone(module: str) -> bool:
 
 
 def kernel(params: np.dtype[Any], *, exact: bool = False) -> Callable[[Callable[..., None]], Kernel]:
-    """Make `function(params, memory, scratch, chunk, chunks)` a step's kernel; `params` points to a record of that dtype."""
+    """Make `function(params, memory, scratch, chunk, chunks)` a step's kernel; `params` points to a struct of that dtype."""
     return lambda function: Kernel(function, params, INT64, INT64, INT64, INT64, exact=exact)
 
 
@@ -245,7 +245,7 @@ def compiled(*arguments: Any, exact: bool = False) -> Callable[[Callable[..., No
 
 @functools.cache
 def _announce() -> None:
-    """Tell somebody who sits at a terminal why nothing happens for some seconds; and everybody if that will be so every time."""
+    """Say at a terminal why nothing happens for some seconds; and everywhere if that will be so in every process."""
     from npfaceapi.display.standard_error import is_terminal, say
 
     if cache.cache_folder() is None:

@@ -1,7 +1,7 @@
-"""What this engine takes from Numba that Numba does not promise to keep: the only place where its private parts are named.
+"""The parts of Numba that this engine uses and that are not public API: the only place where they are named.
 
 A new Numba may change any of it, which is why pyproject.toml has an upper bound: the newest version that was tried.
-tests/engines/numba/test_numba_internals.py asks each part by itself whether it is still what is said here.  Numba is imported
+tests/engines/numba/test_numba_internals.py checks each part on its own.  Numba is imported
 in the functions, not with this module.
 """
 
@@ -24,18 +24,18 @@ __all__ = [
 #: no reference counts in it.
 BARE: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False}
 
-#: A native function takes so many addresses before its own arguments: where its result goes, and where what it raises.  It
-#: returns a 32-bit status.
+#: Addresses that a native function takes before its own arguments: of its result and of its exception.  It returns a 32-bit
+#: status.
 HIDDEN_ARGUMENTS = 2
 
 
 class MachineCode(NamedTuple):
-    """A function that is compiled: its name in the object file, where it lies, and that file."""
+    """A compiled function: its name in the object file, its address, and that file."""
 
     symbol: str
     address: int
     object_file: bytes
-    module: str  # in LLVM's language
+    module: str  # LLVM IR
 
 
 def machine_code(dispatcher: Any, arguments: Sequence[Any]) -> MachineCode:
@@ -47,7 +47,7 @@ def machine_code(dispatcher: Any, arguments: Sequence[Any]) -> MachineCode:
 
 
 def target() -> tuple[str, str, str]:
-    """For what Numba compiles, by its settings or as it found it: LLVM's triple, the processor's name and its features."""
+    """What Numba compiles for, by its settings or by detection: LLVM's target triple, the CPU's name and features."""
     from numba.core.registry import cpu_target
 
     triple, processor, features = cpu_target.target_context.codegen().magic_tuple()
@@ -55,7 +55,7 @@ def target() -> tuple[str, str, str]:
 
 
 def code_building() -> Any:
-    """Numba's helpers for writing LLVM's language, with which arrays are made."""
+    """Numba's helpers for emitting LLVM IR, with which arrays are made."""
     import numba.core.cgutils
 
     return numba.core.cgutils
@@ -77,7 +77,7 @@ def compiles_nothing() -> bool:
 
 
 def installed_version() -> bytes:
-    """A text that is another one for every version of Numba, read without importing it; nothing if there is no such file."""
+    """A text that differs between versions of Numba, read without importing it; empty if there is no such file."""
     numba = importlib.util.find_spec("numba")
     if numba is not None and numba.origin:
         with contextlib.suppress(OSError):

@@ -1,7 +1,7 @@
-"""Planning the memory: every node that is stored gets an image, with the halo that its readers need.
+"""Planning the memory: every node that is stored gets a feature map, with the halo that its readers need.
 
-The padding of a convolution is zeros that are really there, so no kernel looks for borders.  An image has its place in the
-workspace for as long as somebody reads it, counted in steps: loading the caller's image is step 0, storing the outputs the last.
+Padding is stored as zeros, so kernels need no border checks.  A feature map has its place in the workspace until its last
+reader, counted in steps: loading the caller's image is step 0, storing the outputs the last.
 """
 
 from __future__ import annotations
@@ -15,39 +15,39 @@ import numpy as np
 from npfaceapi.engines.fusion import Fused, fuse
 from npfaceapi.engines.numba.jit import Kernel
 from npfaceapi.engines.numba.simd.target import LANES
-from npfaceapi.engines.numba.workspace import ALIGNMENT, Image, place, round_up
+from npfaceapi.engines.numba.workspace import ALIGNMENT, FeatureMap, place, round_up
 from npfaceapi.graph import Graph, Node
 from npfaceapi.ops import window_padding
 
-__all__ = ["Call", "Layout", "PlannedStep", "Window", "pixels_of", "window_of"]
+__all__ = ["Call", "MemoryPlan", "PlannedStep", "Window", "pixels_of", "window_of"]
 
 Array = np.ndarray[Any, Any]
 
 
 class Call(NamedTuple):
-    """A kernel, the values of its record, and in how many chunks it may be cut."""
+    """A kernel, the values of its params, and into how many chunks it may be cut."""
 
     kernel: Kernel
     dtype: np.dtype[Any]
     values: Mapping[str, Any]
     chunks: int = 1
 
-    def record(self) -> Array:
-        """The values as the kernel reads them, [1] of its dtype; every field has to be given, and no other."""
+    def params(self) -> Array:
+        """The values as the kernel reads them, [1] of its dtype; every field must be given, and no other."""
         fields = set(self.dtype.names or ())
         if wrong := fields ^ set(self.values):
             missing, unknown = (", ".join(sorted(names)) or "none" for names in (wrong & fields, wrong - fields))
             raise TypeError(
                 f"record of kernel {self.kernel.name}: fields not given: {missing}; fields that it has not: {unknown}"
             )
-        record = np.zeros(1, self.dtype)
+        params = np.zeros(1, self.dtype)
         for name, value in self.values.items():
-            record[name] = value
-        return record
+            params[name] = value
+        return params
 
 
 class Window(NamedTuple):
-    """How a filter moves over an image, and the halo that it needs."""
+    """How a filter moves over its input, and the halo that it needs."""
 
     KH: int
     KW: int
@@ -75,7 +75,7 @@ def _winograd_tile(step: Fused) -> int:
     """Side m of the tiles if a step is to be computed by Winograd's method (see simd/winograd.py), else 0.
 
     It pays for 3x3 filters between many channels, if the image is large enough: transformed, the weights are 36/9 times as many
-    at m = 4 and 16/9 at m = 2, and what the products save must be worth more than reading them.  Measured on the recognition
+    at m = 4 and 16/9 at m = 2, and the saved products must outweigh reading them.  Measured on the recognition
     net: 8x8 pixels of 128 channels take 0.21 ms at m = 2 and 0.22 at m = 4; 4x4 of 256 take 0.36 without and 0.41 at m = 2.
     """
     if step.kind != "conv2d" or step.depthwise or step.pool or step.first.attributes["stride"] != 1:
@@ -90,7 +90,7 @@ def _winograd_tile(step: Fused) -> int:
 
 @dataclass
 class PlannedStep(Fused):
-    """A fused step, and what was decided about how to compute it."""
+    """A fused step, and how it is to be computed."""
 
     tile: int = 0  # side m of the tiles if it is computed by Winograd's method, else 0
 
@@ -117,21 +117,21 @@ class PlannedStep(Fused):
         return window
 
 
-class Layout:
-    """The steps, and the image of every node that is stored.
+class MemoryPlan:
+    """The steps, and the feature map of every node that is stored.
 
     Attributes
     ----------
     steps : list of PlannedStep
-    images : dict of Node to Image
+    feature_maps : dict of Node to FeatureMap
     loads_input : bool
         Whether the caller's image itself must be copied into the workspace.
     slots : int
         Offset of the addresses of the caller's arrays: the image, then the outputs.
-    tiles : dict of Node to (Image, Image)
+    tiles : dict of Node to (FeatureMap, FeatureMap)
         Transformed inputs and outputs of the steps that Winograd's method computes.
     scratch : int
-        Where free memory begins.
+        Offset of the free memory after the feature maps.
     """
 
     def __init__(self, graph: Graph, weights: Mapping[str, Array], outputs: Sequence[Node]) -> None:
@@ -139,8 +139,8 @@ class Layout:
         self.steps = [PlannedStep.of(fused) for fused in fuse(graph, weights, outputs, pools=True)]
         readers = [step for step in self.steps if graph.input in step.inputs]
         self.loads_input = graph.input in outputs or any(step.kind != "affine" for step in readers)
-        self.images: dict[Node, Image] = {}
-        self.tiles: dict[Node, tuple[Image, Image]] = {}
+        self.feature_maps: dict[Node, FeatureMap] = {}
+        self.tiles: dict[Node, tuple[FeatureMap, FeatureMap]] = {}
         self.slots = 0
         if self.loads_input:
             self._add(graph.input, 0, True)
@@ -149,16 +149,16 @@ class Layout:
             if step.tile:
                 rows, columns = step.tiles
                 V, U = (
-                    Image((step.tile + 2) ** 2, rows * columns, C, born=i + 1, dies=i + 1)
+                    FeatureMap((step.tile + 2) ** 2, rows * columns, C, born=i + 1, dies=i + 1)
                     for C in step.params["filters"].shape[2:]
                 )
                 self.tiles[step.node] = V, U
             for x in step.inputs:
-                if x in self.images:
-                    self.images[x].dies = i + 1
+                if x in self.feature_maps:
+                    self.feature_maps[x].dies = i + 1
         for node in self.outputs:
-            self.images[node].dies = len(self.steps) + 1
-        everything = [*self.images.values(), *(image for pair in self.tiles.values() for image in pair)]
+            self.feature_maps[node].dies = len(self.steps) + 1
+        everything = [*self.feature_maps.values(), *(feature_map for pair in self.tiles.values() for feature_map in pair)]
         self.scratch = place(everything, round_up(8 * (1 + len(self.outputs)), ALIGNMENT))
 
     def _add(self, node: Node, born: int, is_photo: bool) -> None:
@@ -168,4 +168,6 @@ class Layout:
         halo = tuple(max([0, *(w.halo[side] for w in windows)]) for side in range(4))
         # a photo's three channels stay three: the convolution that reads them takes a row of its filter as one run
         unpadded = is_photo and C < LANES and all(step.kind == "conv2d" and step.depthwise is None for step in readers)
-        self.images[node] = Image(H, W, C, (halo[0], halo[1], halo[2], halo[3]), C if unpadded else 0, born=born, dies=born)
+        self.feature_maps[node] = FeatureMap(
+            H, W, C, (halo[0], halo[1], halo[2], halo[3]), C if unpadded else 0, born=born, dies=born
+        )

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from npfaceapi.engines.numba.jit import Kernel
-from npfaceapi.engines.numba.lowering.records import Records
+from npfaceapi.engines.numba.lowering.context import LoweringContext
 from npfaceapi.engines.numba.lowering.steps import calls_of, load_input, store_outputs
-from npfaceapi.engines.numba.planner import Call, Layout, PlannedStep
-from npfaceapi.engines.numba.run import CHUNKS, COLUMNS, KERNEL, PARAMS, Order, Table, make_ready, run_steps
+from npfaceapi.engines.numba.planner import Call, MemoryPlan, PlannedStep
+from npfaceapi.engines.numba.run import CHUNKS, COLUMNS, KERNEL, PARAMS, Table, WorkItem, make_ready, run_steps
 from npfaceapi.engines.numba.threads import claim_all, run_together
 from npfaceapi.engines.numba.workspace import ALIGNMENT, Block, address_of, round_up, workspaces
 from npfaceapi.engines.steps import Step, table_of_steps
@@ -25,11 +25,11 @@ __all__ = ["NumbaProgram", "plan"]
 
 Array = np.ndarray[Any, Any]
 
-#: A thread takes up to so many images of a batch through the network together, step by step, as long as their workspaces are
-#: at most a quarter of the weights: these, 22 MB for the recognition net, then come from far memory once for all of them.
+#: Images per pass over the steps, as long as their workspaces are at most a quarter of the weights: these, 22 MB for the
+#: recognition net, are then read from DRAM once per group.
 MOST_IN_GROUP = 4
 
-WORTH_SHARING = 3_000_000  # multiply-adds of an image, 0.1 ms: with fewer, a helper comes too late
+WORTH_SHARING = 3_000_000  # multiply-adds of an image, 0.1 ms: below this, waking a helper costs more than it saves
 
 
 def _step(planned: PlannedStep) -> Step:
@@ -49,33 +49,33 @@ class NumbaProgram:
 
     def __init__(self, graph: Graph, weights: Mapping[str, Array], outputs: Sequence[Node]) -> None:
         self.outputs = tuple(outputs)
-        layout = Layout(graph, weights, self.outputs)
-        self.steps = tuple(_step(planned) for planned in layout.steps)
-        records = Records(layout)
-        calls, ends = load_input(records), [0]
-        for step in layout.steps:
-            calls += calls_of(records, step)
+        memory_plan = MemoryPlan(graph, weights, self.outputs)
+        self.steps = tuple(_step(planned) for planned in memory_plan.steps)
+        context = LoweringContext(memory_plan)
+        calls, ends = load_input(context), [0]
+        for step in memory_plan.steps:
+            calls += calls_of(context, step)
             ends.append(len(calls))
-        calls += store_outputs(records, self.outputs)
-        calls = records.place_weights(calls)
+        calls += store_outputs(context, self.outputs)
+        calls = context.place_weights(calls)
         self._ends = [*ends[:-1], len(calls)]  # the rows of step number i lie between numbers i and i + 1
         make_ready()
         self._input = graph.input
         self._image_bytes = [4 * math.prod(node.shape) for node in (graph.input, *self.outputs)]
         self._slots = ctypes.c_int64 * len(self._image_bytes)
         self._small = sum(step.macs for step in self.steps) < WORTH_SHARING
-        self._kept: list[Array] = [*records.kept]
-        self._records: list[tuple[Kernel, Array]] = []
+        self._kept: list[Array] = [*context.kept]
+        self._params: list[tuple[Kernel, Array]] = []
         self._table = Table(np.array([self._row(call) for call in calls], np.int64).reshape(-1, COLUMNS))
-        self._scratch, self._scratch_bytes = layout.scratch, round_up(records.scratch_bytes, ALIGNMENT)
-        weights_bytes = sum(array.nbytes for array in records.kept)
+        self._scratch, self._scratch_bytes = memory_plan.scratch, round_up(context.scratch_bytes, ALIGNMENT)
+        weights_bytes = sum(array.nbytes for array in context.kept)
         self._group = max(1, min(MOST_IN_GROUP, weights_bytes // (4 * self._scratch)))
 
     def _row(self, call: Call) -> list[int]:
-        record = call.record()
-        self._records.append((call.kernel, record))
+        params = call.params()
+        self._params.append((call.kernel, params))
         row = [0] * COLUMNS
-        row[KERNEL], row[PARAMS], row[CHUNKS] = call.kernel.address, record.ctypes.data, call.chunks
+        row[KERNEL], row[PARAMS], row[CHUNKS] = call.kernel.address, params.ctypes.data, call.chunks
         return row
 
     def __call__(self, batch: Array) -> list[Array]:
@@ -88,7 +88,7 @@ class NumbaProgram:
         addresses = [address_of(array) for array in arrays]
         if self._small and threads > N:
             threads = 1
-        whole = N - N % threads  # images that the threads take whole, each its own; the rest they share step by step
+        whole = N - N % threads  # images that each thread takes whole; the rest is shared step by step
         if threads == 1 and whole <= self._group:
             self._alone(range(whole), addresses, arrays)
         elif whole:
@@ -112,29 +112,29 @@ class NumbaProgram:
         return workspaces.take(self._scratch + threads * self._scratch_bytes)
 
     def _set_slots(self, workspace: Block, n: int, addresses: Sequence[int]) -> None:
-        """Tell the first and the last calls where image number n and its results lie, from where the caller's arrays begin."""
+        """Store the addresses of image number n and of its results, for the first and the last calls."""
         slots = [start + n * size for start, size in zip(addresses, self._image_bytes, strict=True)]
         self._slots.from_address(workspace.address)[:] = slots  # type: ignore[assignment]
 
     def _together(self, n: int, addresses: Sequence[int], arrays: Sequence[Array], threads: int) -> None:
-        """One image with helpers.  One that starts after all is done finds nothing to claim and touches nothing."""
+        """One image with helpers.  A helper that starts after all is done finds nothing to claim and touches nothing."""
         workspace = self._workspace(threads)
         self._set_slots(workspace, n, addresses)
         memory, held = workspace.address, (self, workspace, arrays)
-        run_together(Order(self._table, memory, memory + self._scratch, self._scratch_bytes, threads, held))
+        run_together(WorkItem(self._table, memory, memory + self._scratch, self._scratch_bytes, threads, held))
         workspaces.give_back(workspace)
 
     def in_python(self, image: Array) -> list[Array]:
         """The outputs for one image [H,W,C], by the kernels as Python functions.
 
-        Slow, for small networks: to step through in a debugger what the machine code does.
+        Slow, for small networks: for stepping through in a debugger what the machine code does.
         """
         arrays = [np.ascontiguousarray(image[None], np.float32), *(np.empty((1, *n.shape), np.float32) for n in self.outputs)]
         workspace = self._workspace(1)
         self._set_slots(workspace, 0, [array.ctypes.data for array in arrays])
         with np.errstate(all="ignore"):  # padding may hold anything before it is set to zero
-            for kernel, record in self._records:
-                kernel.plain(record, workspace.address, workspace.address + self._scratch, 0, 1)
+            for kernel, params in self._params:
+                kernel.plain(params, workspace.address, workspace.address + self._scratch, 0, 1)
         workspaces.give_back(workspace)
         return [array[0] for array in arrays[1:]]
 
@@ -143,7 +143,7 @@ class NumbaProgram:
         return table_of_steps(self.steps, self.measure() if timed else None)
 
     def measure(self, rounds: int = 15) -> list[float]:
-        """Microseconds of each step on one thread, for one image of noise: the medians of so many rounds.
+        """Microseconds of each step on one thread, for one image of noise: the medians of `rounds` rounds.
 
         The whole network runs in every round, step by step, so that each finds the caches as it does in a real call.  The call
         of an empty table is subtracted.  Copying the image in counts to the first step, copying results out to the last.

@@ -10,7 +10,7 @@ import numpy as np
 from npfaceapi.engines.numba.jit import Kernel
 from npfaceapi.engines.numba.kernels.resample import RESAMPLE, resample
 from npfaceapi.engines.numba.kernels.resize import RESIZE, resize, scratch_bytes
-from npfaceapi.engines.numba.run import Order, Table, run_steps
+from npfaceapi.engines.numba.run import Table, WorkItem, run_steps
 from npfaceapi.engines.numba.threads import run_together
 from npfaceapi.engines.numba.workspace import ALIGNMENT, address_of, round_up, workspaces
 from npfaceapi.engines.thread_count import get_num_threads
@@ -38,22 +38,22 @@ def resize_in_squares(
     outs : sequence of ndarray
         float32, C-contiguous [h,w,3].
     half_pixel : bool
-        By half-pixel centres, rounded half up to whole numbers.
+        By half-pixel centres, rounded half up to integers.
     window : (top, left, height, width), optional
         Each of `outs` is what begins there of a result of that size; default: all of it.
     """
     images = [_whole_pixels(image) for image in images]
-    records = np.zeros(len(images), RESIZE)
+    params = np.zeros(len(images), RESIZE)
     for k, (image, (top, left, height, width), out) in enumerate(zip(images, places, outs, strict=True)):
         (H, W, _), (h, w, _) = image.shape, out.shape
         first_row, first_column, full_H, full_W = window or (0, 0, h, w)
         start = max(0, (top - 2) * full_H // height - first_row)  # to stop: all rows that meet the image
         stop = min(h, (top + H + 2) * full_H // height + 1 - first_row)
-        records[k] = (
+        params[k] = (
             image.ctypes.data, image.dtype == np.float32, image.strides[0], H, W, top, left, height, width,
             address_of(out), w, first_row, first_column, full_H, full_W, half_pixel, start, stop,
         )  # fmt: skip
-    _run(resize, images, records, outs, max(scratch_bytes(out.shape[1]) for out in outs))
+    _run(resize, images, params, outs, max(scratch_bytes(out.shape[1]) for out in outs))
 
 
 def resample_squares(
@@ -66,23 +66,23 @@ def resample_squares(
     places : sequence of (turn, shift)
         As `Similarity` has them.
     samples : sequence of int
-        How many points a pixel is the mean of, on each side.
+        How many points per side a pixel is the mean of.
     outs : sequence of ndarray
         float32, C-contiguous [size,size,3].
     """
     images = [_whole_pixels(image) for image in images]
-    records = np.zeros(len(images), RESAMPLE)
+    params = np.zeros(len(images), RESAMPLE)
     for k, (image, (turn, shift), n, out) in enumerate(zip(images, places, samples, outs, strict=True)):
-        records[k] = (
+        params[k] = (
             image.ctypes.data, image.dtype == np.float32, image.strides[0], *image.shape[:2], address_of(out), len(out), n,
             turn.real, turn.imag, shift.real, shift.imag,
         )  # fmt: skip
-    _run(resample, images, records, outs, scratch=ALIGNMENT)
+    _run(resample, images, params, outs, scratch=ALIGNMENT)
 
 
-def _run(kernel: Kernel, images: Sequence[Array], records: Array, outs: Sequence[Array], scratch: int) -> None:
-    first, threads = address_of(records), get_num_threads()
-    rows = [(kernel.address, first + k * records.itemsize, out.shape[0]) for k, out in enumerate(outs)]
+def _run(kernel: Kernel, images: Sequence[Array], params: Array, outs: Sequence[Array], scratch: int) -> None:
+    first, threads = address_of(params), get_num_threads()
+    rows = [(kernel.address, first + k * params.itemsize, out.shape[0]) for k, out in enumerate(outs)]
     table, scratch = Table(np.array(rows, np.int64)), round_up(scratch, ALIGNMENT)
     if sum(out.shape[0] * out.shape[1] for out in outs) < WORTH_SHARING:
         threads = 1
@@ -90,11 +90,11 @@ def _run(kernel: Kernel, images: Sequence[Array], records: Array, outs: Sequence
     if threads == 1:
         run_steps(table, [0], block.address)
     else:
-        run_together(Order(table, 0, block.address, scratch, threads, (images, outs, records, block)))
+        run_together(WorkItem(table, 0, block.address, scratch, threads, (images, outs, params, block)))
     workspaces.give_back(block)
 
 
 def _whole_pixels(image: Array) -> Array:
-    """The image itself if the numbers of a row follow each other, as in a crop, else a copy."""
+    """The image itself if each row is contiguous, as in a crop, else a copy."""
     size = image.itemsize
     return image if image.strides[1:] == (3 * size, size) else np.ascontiguousarray(image)

@@ -1,15 +1,14 @@
 """Running a program: one call without Python's lock takes an image, or a few, through all steps.
 
-A step is a row of the table: the kernel's address, its record's address, and in how many chunks it may be cut.  Alone, a
-thread runs each step whole, for one image after the other: what the step reads of weights is then still in the caches.
+A kernel call is a row of the table: the kernel's address, its params' address, and into how many chunks it may be cut.  Alone,
+a thread makes each call whole, for one image after the other: the weights that the call reads are then still in the caches.
 
-In a team, with one image, every thread walks through the same table: it claims chunks of the step from an atomic counter
-until none is left, waits until all are done, and goes on to the next step.  A team-mate that comes late finds nothing to claim
+In a team, with one image, every thread walks through the same table: it claims chunks of the call from an atomic counter
+until none is left, waits until all are done, and goes on to the next call.  A helper that comes late finds nothing to claim
 and costs nothing.
 
-Many networks take less than half a millisecond, and to wake a sleeping thread takes a tenth.  So a helper that has done its
-part waits awake for the next call, for about as long as such a call: it watches its box, where a caller leaves the address of
-an order.
+Many networks take less than half a millisecond, and waking a sleeping thread takes a tenth.  So after its part a helper spins
+for the next call, for about as long as such a call takes: it polls its mailbox, where a caller stores the address of a work item.
 """
 
 from __future__ import annotations
@@ -35,37 +34,37 @@ from npfaceapi.engines.numba.simd.atomics import (
 
 __all__ = [
     "ASLEEP",
-    "AWAKE",
-    "BOX",
     "CHUNKS",
     "COLUMNS",
     "KERNEL",
+    "MAILBOX",
     "PARAMS",
-    "Order",
+    "SPINNING",
     "Table",
+    "WorkItem",
     "make_ready",
     "run_steps",
-    "wait_in_box",
+    "spin_on_mailbox",
 ]
 
 Array = np.ndarray[Any, Any]
 
 KERNEL, PARAMS, CHUNKS = range(3)  # columns of the table
 COLUMNS = 3
-LINE = 16  # whole numbers of two cache lines, which processors fetch together
+LINE = 16  # integers of two cache lines, which processors fetch together
 
-BOX = LINE  # whole numbers of a box: the address of an order, ASLEEP or AWAKE; and whether its helper is wanted elsewhere
-ASLEEP, AWAKE = 0, 1
-PATIENCE = 20_000  # looks into the box without finding an order: half a millisecond where it was measured
+MAILBOX = LINE  # integers of a mailbox: ASLEEP, SPINNING or a work item's address; and whether its helper is wanted elsewhere
+ASLEEP, SPINNING = 0, 1
+SPINS = 20_000  # polls of the mailbox without finding a work item: half a millisecond where it was measured
 
-# An order: what it takes to take part in a call; how many helpers joined; how many were called through their boxes (-1: nobody
-# yet), and left since.  Then two counters for each step, chunks claimed and chunks done, each in a LINE of its own.
+# A work item: what a thread needs to take part; how many helpers joined; how many were called through their mailboxes (-1: none
+# yet), and left since.  Then two counters for each call, chunks claimed and chunks done, each in a LINE of its own.
 TABLE, STEPS, MEMORY, SCRATCH, SCRATCH_BYTES, THREADS, JOINED, CALLED, LEFT = range(9)
 
 
 @jitted()
 def _wait_for(counter: int, value: int) -> None:
-    """Until the counter has reached the value; others may need this processor to get there."""
+    """Wait until the counter has reached the value; other threads may need this processor to get there."""
     tries = 0
     while atomic_load(uintp(counter)) < value:
         tries += 1
@@ -79,7 +78,7 @@ def _wait_for(counter: int, value: int) -> None:
 
 @compiled(INT64, INT64, INT64, INT64, INT64)
 def run_alone(table: int, steps: int, memories: int, images: int, scratch: int) -> None:
-    """All steps for the workspaces at `memories`."""
+    """All calls of the table, for the workspaces at `memories`."""
     workspaces = integers(memories, images)
     for i in range(steps):
         row = integers(table + i * COLUMNS * 8, COLUMNS)
@@ -89,11 +88,11 @@ def run_alone(table: int, steps: int, memories: int, images: int, scratch: int) 
 
 @jitted()
 def _walk(address: int, member: int, threads: int) -> None:
-    """Do what is left of the order at that address, as its member of that number: 0 leads."""
-    order = integers(address, LINE)
-    memory, scratch = order[MEMORY], order[SCRATCH] + member * order[SCRATCH_BYTES]
-    for i in range(order[STEPS]):
-        row = integers(order[TABLE] + i * COLUMNS * 8, COLUMNS)
+    """Do what is left of the work item at that address, as the team's thread of that number: 0 leads."""
+    item = integers(address, LINE)
+    memory, scratch = item[MEMORY], item[SCRATCH] + member * item[SCRATCH_BYTES]
+    for i in range(item[STEPS]):
+        row = integers(item[TABLE] + i * COLUMNS * 8, COLUMNS)
         kernel, params, chunks = uintp(row[KERNEL]), row[PARAMS], min(row[CHUNKS], threads)
         claimed, done = address + (1 + 2 * i) * LINE * 8, address + (2 + 2 * i) * LINE * 8
         while True:
@@ -107,57 +106,57 @@ def _walk(address: int, member: int, threads: int) -> None:
 
 @jitted()
 def _join(address: int) -> None:
-    """A helper's part; the last to come may find that there is no scratch memory left for him."""
+    """A helper's part; the last helper may find no scratch memory left."""
     member = atomic_add(uintp(address + JOINED * 8), int64(1)) + 1
-    threads = atomic_load(uintp(address + THREADS * 8))  # once: an order that is abandoned has none
+    threads = atomic_load(uintp(address + THREADS * 8))  # once: a work item that is abandoned has none
     if member < threads:
         _walk(address, member, threads)
 
 
 @compiled(INT64, INT64, INT64)
-def take_part(order: int, boxes: int, count: int) -> None:
-    """A thread's part in an order; the leader has `boxes`, and first calls as many helpers who are awake as are wanted."""
-    if boxes == 0:
-        _join(order)
+def take_part(item: int, mailboxes: int, count: int) -> None:
+    """A thread's part in a work item; the leader has `mailboxes`, and first calls as many spinning helpers as are wanted."""
+    if mailboxes == 0:
+        _join(item)
         return
-    threads, called = integers(order, LINE)[THREADS], 0
+    threads, called = integers(item, LINE)[THREADS], 0
     for k in range(count):
-        if called < threads - 1 and atomic_replace(uintp(boxes + k * BOX * 8), int64(AWAKE), order) == AWAKE:
+        if called < threads - 1 and atomic_replace(uintp(mailboxes + k * MAILBOX * 8), int64(SPINNING), item) == SPINNING:
             called += 1
-    atomic_store(uintp(order + CALLED * 8), int64(called))
-    _walk(order, 0, threads)
+    atomic_store(uintp(item + CALLED * 8), int64(called))
+    _walk(item, 0, threads)
 
 
 @compiled(INT64)
-def wait_in_box(box: int) -> None:
-    """Follow the orders in the box until none came for a while, or the helper is wanted elsewhere."""
+def spin_on_mailbox(mailbox: int) -> None:
+    """Do the work items in the mailbox until none came for a while, or the helper is wanted elsewhere."""
     tries = 0
-    atomic_replace(uintp(box), int64(ASLEEP), int64(AWAKE))
+    atomic_replace(uintp(mailbox), int64(ASLEEP), int64(SPINNING))
     while True:
-        order = atomic_load(uintp(box))
-        if order != AWAKE:
-            _join(order)
-            atomic_add(uintp(order + LEFT * 8), int64(1))
-            atomic_replace(uintp(box), order, int64(AWAKE))
+        item = atomic_load(uintp(mailbox))
+        if item != SPINNING:
+            _join(item)
+            atomic_add(uintp(item + LEFT * 8), int64(1))
+            atomic_replace(uintp(mailbox), item, int64(SPINNING))
             tries = 0
-        elif tries < PATIENCE and atomic_load(uintp(box + 8)) == 0:
+        elif tries < SPINS and atomic_load(uintp(mailbox + 8)) == 0:
             tries += 1
             if tries % 16:
                 pause()
             else:
-                yield_thread()  # perhaps the caller itself waits for this processor
-        elif atomic_replace(uintp(box), int64(AWAKE), int64(ASLEEP)) == AWAKE:
+                yield_thread()  # the caller itself may be waiting for this processor
+        elif atomic_replace(uintp(mailbox), int64(SPINNING), int64(ASLEEP)) == SPINNING:
             break
 
 
 def make_ready() -> None:
     """Have all this compiled now rather than in the first call that needs it."""
-    for kernel in (run_alone, take_part, wait_in_box):
+    for kernel in (run_alone, take_part, spin_on_mailbox):
         kernel.prepare()
 
 
 class Table:
-    """Rows [steps,COLUMNS] of int64, and where they lie."""
+    """Rows [calls,COLUMNS] of int64, and their address."""
 
     def __init__(self, rows: Array) -> None:
         self.rows, self.address = rows, int(rows.ctypes.data)
@@ -170,16 +169,16 @@ class Table:
 
 
 def run_steps(table: Table, memories: Sequence[int], scratch: int) -> None:
-    """All steps on this thread, for the workspaces at these addresses."""
+    """All calls of the table on this thread, for the workspaces at these addresses."""
     array = (ctypes.c_int64 * len(memories))(*memories)
     run_alone(table.address, len(table.rows), ctypes.addressof(array), len(memories), scratch)
 
 
-class Order:
-    """A call that threads share: all steps on one workspace.
+class WorkItem:
+    """A table of calls on one workspace, which threads share.
 
-    `held` is what the addresses in it belong to: a helper may outlive a call that is interrupted.  The order itself has to
-    live while it is `followed`.
+    `held` owns the memory behind its addresses: a helper may outlive a call that is interrupted.  The work item itself has
+    to live while it is `followed`.
     """
 
     def __init__(self, table: Table, memory: int, scratch: int, scratch_bytes: int, threads: int, held: object) -> None:
@@ -190,22 +189,22 @@ class Order:
         self._numbers[CALLED] = -1
         self._address = int(self._numbers.ctypes.data)
 
-    def lead(self, boxes: Array) -> None:
-        """Do the call, with those helpers who wait in their boxes."""
-        take_part(self._address, boxes.ctypes.data, len(boxes))
-        self._held = None  # whoever comes now finds nothing to do
+    def lead(self, mailboxes: Array) -> None:
+        """Do the work, with the helpers that spin on their mailboxes."""
+        take_part(self._address, mailboxes.ctypes.data, len(mailboxes))
+        self._held = None  # a helper that comes now finds nothing to do
 
     def join(self) -> None:
-        """Do a part of the call, if something is left."""
+        """Do a part of the work, if some is left."""
         take_part(self._address, 0, 0)
 
     def abandon(self) -> None:
-        """If the call has not begun, because of an interrupt, nobody shall begin it."""
+        """If an interrupt came before the work began, no helper shall begin it."""
         if self._numbers[CALLED] < 0:
             self._numbers[THREADS] = self._numbers[CALLED] = 0
 
     @property
     def followed(self) -> bool:
-        """Whether a helper who is called through its box may look at this."""
+        """Whether a helper that was called through its mailbox may still read this."""
         called = self._numbers[CALLED]
         return bool(called < 0 or self._numbers[LEFT] < called)

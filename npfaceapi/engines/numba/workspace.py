@@ -1,10 +1,10 @@
-"""Where everything lies: images with halo and padded channels, and one block of memory that they share by turns.
+"""The workspace: feature maps with halo and padded channels, which reuse one block of memory.
 
-A workspace holds all values of one image on its way through the network:
+A workspace holds what one image needs on its way through the network:
 
-    slots      addresses of the caller's arrays: the image, then one for each output
-    images     each at a fixed offset; two images share memory if the last reader of one runs before the other is written
-    scratch    a piece for each thread
+    slots          addresses of the caller's arrays: the image, then one for each output
+    feature maps   each at a fixed offset; two share memory if the last reader of one runs before the other is written
+    scratch        one part per thread
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from npfaceapi.engines.numba.simd.target import LANES
 from npfaceapi.engines.placing import ALIGNMENT, round_up
 from npfaceapi.locks import ForkSafeLock
 
-__all__ = ["ALIGNMENT", "Block", "Image", "Workspaces", "address_of", "place", "round_up", "workspaces"]
+__all__ = ["ALIGNMENT", "Block", "FeatureMap", "Workspaces", "address_of", "place", "round_up", "workspaces"]
 
 Array = np.ndarray[Any, Any]
 
 
 @dataclass
-class Image:
-    """H x W pixels of C channels, stored as `cp` floats each, inside of a halo of zeros (top, bottom, left, right)."""
+class FeatureMap:
+    """H x W pixels of C channels, stored as `cp` floats each, inside a halo of zeros (top, bottom, left, right)."""
 
     H: int
     W: int
@@ -50,11 +50,11 @@ class Image:
 
     @property
     def bytes(self) -> int:
-        """With room for one vector more: the last pixels of an unpadded image are read in whole vectors."""
+        """With room for one vector more: the last pixels of unpadded channels are read in whole vectors."""
         return ((self.H + self.halo[0] + self.halo[1]) * self.row + LANES) * 4
 
     def at(self, h: int = 0, w: int = 0) -> int:
-        """Offset in bytes of a pixel; (0, 0) is the first inside of the halo."""
+        """Offset in bytes of a pixel; (0, 0) is the first inside the halo."""
         return self.offset + 4 * ((h + self.halo[0]) * self.row + (w + self.halo[2]) * self.cp)
 
     def pixels(self, H: int, W: int) -> Array:
@@ -63,19 +63,19 @@ class Image:
         return (rows + (np.arange(W) + self.halo[2]) * self.cp).reshape(-1).astype(np.int64)
 
 
-def place(images: Sequence[Image], start: int) -> int:
-    """Give every image its offset in bytes, from `start` on; return where free memory begins."""
-    return placing.place(images, [image.bytes for image in images], start)
+def place(feature_maps: Sequence[FeatureMap], start: int) -> int:
+    """Give every feature map its offset in bytes, from `start` on; return where free memory begins."""
+    return placing.place(feature_maps, [feature_map.bytes for feature_map in feature_maps], start)
 
 
 def address_of(array: Array) -> int:
-    """Where a contiguous array that is not empty lies; a third of the microsecond that `array.ctypes.data` takes."""
+    """The address of a contiguous array that is not empty; in a third of the microsecond that `array.ctypes.data` takes."""
     buffer: Any = array  # which mypy does not know it to be
     return ctypes.addressof(ctypes.c_char.from_buffer(buffer)) if array.flags.writeable else int(array.ctypes.data)
 
 
 class Block:
-    """Memory of a call, aligned."""
+    """Aligned memory for a call."""
 
     __slots__ = ("address", "array", "nbytes")
 
@@ -88,19 +88,19 @@ class Block:
 
 
 class Workspaces:
-    """Memory for calls, shared by all programs: a call takes a block, so that no two calls share one, and gives it back.
+    """Memory for calls, shared by all programs: a call takes a block of its own, and gives it back.
 
-    No step relies on what it finds there, so a block serves any program that fits in.  Of those given back the last used are
-    kept, `kept_bytes` in all: neither many threads at once nor a photo of unusual size hold memory for ever.
+    No step relies on what it finds there, so a block serves any program that fits in.  Keeps the most recently returned blocks,
+    up to `kept_bytes`.
     """
 
     def __init__(self, kept_bytes: int) -> None:
         self._kept_bytes = kept_bytes
-        self._free: list[Block] = []  # the last used last
+        self._free: list[Block] = []  # the most recently used last
         self._lock = ForkSafeLock()
 
     def take(self, size: int) -> Block:
-        """At least so many bytes; of the free blocks the smallest that is large enough, of equal ones the last used."""
+        """A block of at least `size` bytes: the smallest free one that is large enough, of equal ones the most recently used."""
         with self._lock:
             best: Block | None = None
             for block in self._free:

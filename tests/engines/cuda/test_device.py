@@ -1,4 +1,4 @@
-"""What the cuda backend asks of NVIDIA's driver, with stand-ins for it: the stream, the memory, what a failed recording means."""
+"""What the cuda backend asks of NVIDIA's driver, with stand-ins for it: the stream, the memory, what a failed capture means."""
 
 from __future__ import annotations
 
@@ -60,19 +60,19 @@ def test_the_stream_is_not_tied_to_the_default_stream(gpu, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", [RuntimeError, CUDAError])
-def test_what_cannot_be_recorded_is_launched(gpu, monkeypatch, kind):
-    def record(launch_all, stream):
+def test_what_cannot_be_captured_is_launched(gpu, monkeypatch, kind):
+    def capture(launch_all, stream):
         raise kind("CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED")
 
-    monkeypatch.setattr(device, "record", record)
-    works = lambda launch_all, stream: "a recording"  # noqa: E731
+    monkeypatch.setattr(device, "capture", capture)
+    works = lambda launch_all, stream: "a graph"  # noqa: E731
     for _ in range(device.MOST_FAILURES):
-        monkeypatch.setattr(device, "record", works)
-        assert gpu.record(lambda: None) == "a recording"
-        monkeypatch.setattr(device, "record", record)
-        assert gpu.record(lambda: None) is None
-    monkeypatch.setattr(device, "record", works)
-    assert gpu.record(lambda: None) is None  # and is not tried again
+        monkeypatch.setattr(device, "capture", works)
+        assert gpu.capture(lambda: None) == "a graph"
+        monkeypatch.setattr(device, "capture", capture)
+        assert gpu.capture(lambda: None) is None
+    monkeypatch.setattr(device, "capture", works)
+    assert gpu.capture(lambda: None) is None  # and is not tried again
 
 
 def test_a_thread_on_another_gpu_is_told_so(gpu):
@@ -83,13 +83,13 @@ def test_a_thread_on_another_gpu_is_told_so(gpu):
 
 
 @pytest.mark.parametrize("kind", [RuntimeError, CUDAError])
-def test_a_recording_without_room_is_out_of_memory(gpu, monkeypatch, kind):
-    def record(launch_all, stream):
+def test_a_capture_without_room_is_out_of_memory(gpu, monkeypatch, kind):
+    def capture(launch_all, stream):
         raise kind("CUDA_ERROR_OUT_OF_MEMORY")
 
-    monkeypatch.setattr(device, "record", record)
+    monkeypatch.setattr(device, "capture", capture)
     with pytest.raises(device.OutOfMemory), device.translated_errors():
-        gpu.record(lambda: None)
+        gpu.capture(lambda: None)
 
 
 def test_every_error_of_numba_cuda_and_the_driver_becomes_ours():

@@ -67,7 +67,7 @@ def test_a_batch_that_does_not_fit_goes_in_parts(monkeypatch):
     net = faceapi.nets.face_landmark_68_tiny_net
     program, batch = program_of(net), batch_of(20)
     expected = program(batch)
-    monkeypatch.setattr(device.device(), "most_numbers", lambda: 3 * program._layout.size)
+    monkeypatch.setattr(device.device(), "most_numbers", lambda: 3 * program._memory_plan.size)
     assert_same_bits(program_of(net)(batch), expected)
 
 
@@ -93,7 +93,7 @@ def test_many_threads():
     run_in_threads(work, 8)
 
 
-def test_recording_beside_a_thread_that_uses_the_default_stream():
+def test_capture_beside_a_thread_that_uses_the_default_stream():
     from numba import cuda
 
     net, done, failures = faceapi.nets.face_landmark_68_tiny_net, threading.Event(), []

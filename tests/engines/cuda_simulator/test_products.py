@@ -1,4 +1,4 @@
-"""Convolutions and dense layers: every tile, across all its edges, and the chains."""
+"""Convolutions and dense layers: every tile, across all its edges, and the partial sums."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from helpers.simulated import check, run_both, use_tile
 from npfaceapi import ops
 from npfaceapi.engines.cuda import launches
 from npfaceapi.engines.cuda.kernels import narrow as kernels
-from npfaceapi.engines.cuda.kernels.product import BK, CHAIN
+from npfaceapi.engines.cuda.kernels.product import BK, PARTIAL_INPUTS
 
 
 @pytest.fixture
@@ -31,8 +31,10 @@ def test_edges_of_a_tile(tiny, pixels, Co):
     check(pointwise, (1, pixels, 5), {"filters": (1, 1, 5, Co), "bias": (Co,)})
 
 
-@pytest.mark.parametrize("Ci", [1, BK - 1, BK, BK + 1, CHAIN - 1, CHAIN, CHAIN + 1, 2 * CHAIN + 3])
-def test_edges_of_slices_and_chains(tiny, Ci):
+@pytest.mark.parametrize(
+    "Ci", [1, BK - 1, BK, BK + 1, PARTIAL_INPUTS - 1, PARTIAL_INPUTS, PARTIAL_INPUTS + 1, 2 * PARTIAL_INPUTS + 3]
+)
+def test_edges_of_slices_and_partial_sums(tiny, Ci):
     check(pointwise, (1, 3, Ci), {"filters": (1, 1, Ci, 5), "bias": (5,)})
 
 
@@ -88,30 +90,33 @@ def test_dense(tiny, Ci, Co):
 
 
 @pytest.mark.parametrize("share", [1, 2, 3])
-def test_shared_chains_give_the_same_bits(monkeypatch, tiny, share):
-    """One block adds all chains, or several write them to memory: the order is the same, so the bits are."""
+def test_shared_partial_sums_give_the_same_bits(monkeypatch, tiny, share):
+    """One block adds all partial sums, or several write them to memory: the order is the same, so the bits are."""
 
     def forward(x, p):
         return ops.relu(ops.add(ops.conv2d(x, p["filters"], p["bias"]), x))
 
     shapes = {"filters": (3, 3, 30, 30), "bias": (30,)}
-    monkeypatch.setattr(launches, "choose_tile", lambda M, Co, chains, *_: ("small", chains))
+    monkeypatch.setattr(launches, "choose_tile", lambda M, Co, partials, *_: ("small", partials))
     (alone,), (expected,) = run_both(forward, (2, 2, 30), shapes, N=2)
-    monkeypatch.setattr(launches, "choose_tile", lambda M, Co, chains, *_: ("small", share))
+    monkeypatch.setattr(launches, "choose_tile", lambda M, Co, partials, *_: ("small", share))
     (shared,), _ = run_both(forward, (2, 2, 30), shapes, N=2)
     assert shared.tobytes() == alone.tobytes()
     assert_close(shared, expected)
 
 
-def test_shared_chains_keep_the_sign_of_zero(monkeypatch, tiny):
-    weights = {"f": np.zeros((1, 1, 2 * CHAIN, 3), np.float32), **{k: np.float32([v] * 3) for k, v in BELOW_ZERO.items()}}
+def test_shared_partial_sums_keep_the_sign_of_zero(monkeypatch, tiny):
+    weights = {
+        "f": np.zeros((1, 1, 2 * PARTIAL_INPUTS, 3), np.float32),
+        **{k: np.float32([v] * 3) for k, v in BELOW_ZERO.items()},
+    }
 
     def forward(x, p):
         return ops.batch_norm(ops.conv2d(x, p["f"]), **{k: p[k] for k in BELOW_ZERO}, epsilon=0.001)
 
     for share in (2, 1):
         monkeypatch.setattr(launches, "choose_tile", lambda *_, share=share: ("small", share))
-        (y,), _ = run_both(forward, (1, 2, 2 * CHAIN), {k: w.shape for k, w in weights.items()}, weights=weights)
+        (y,), _ = run_both(forward, (1, 2, 2 * PARTIAL_INPUTS), {k: w.shape for k, w in weights.items()}, weights=weights)
         assert np.signbit(y).all()
 
 
@@ -126,10 +131,10 @@ def test_every_tile_gives_the_same_bits(monkeypatch):
 
 
 def test_the_comparison_of_bits_can_fail(monkeypatch, tiny):
-    shapes = {"filters": (1, 1, 2 * CHAIN, 3), "bias": (3,)}
-    before = run_both(pointwise, (1, 4, 2 * CHAIN), shapes)[0][0]
-    monkeypatch.setattr(launches, "CHAIN", 2 * CHAIN)
-    assert run_both(pointwise, (1, 4, 2 * CHAIN), shapes)[0][0].tobytes() != before.tobytes()
+    shapes = {"filters": (1, 1, 2 * PARTIAL_INPUTS, 3), "bias": (3,)}
+    before = run_both(pointwise, (1, 4, 2 * PARTIAL_INPUTS), shapes)[0][0]
+    monkeypatch.setattr(launches, "PARTIAL_INPUTS", 2 * PARTIAL_INPUTS)
+    assert run_both(pointwise, (1, 4, 2 * PARTIAL_INPUTS), shapes)[0][0].tobytes() != before.tobytes()
 
 
 @pytest.fixture
@@ -169,7 +174,7 @@ def test_edges_of_a_narrow_block(narrow, pixels, Co):
     assert len(narrow) == 1
 
 
-@pytest.mark.parametrize("Ci", [CHAIN - 1, CHAIN])
+@pytest.mark.parametrize("Ci", [PARTIAL_INPUTS - 1, PARTIAL_INPUTS])
 def test_the_longest_narrow_convolution(narrow, tiny, monkeypatch, Ci):
     shapes = {"filters": (1, 1, Ci, 9), "bias": (9,)}
     (y,) = check(pointwise, (1, 3, Ci), shapes)
@@ -181,7 +186,7 @@ def test_the_longest_narrow_convolution(narrow, tiny, monkeypatch, Ci):
 def test_what_is_not_narrow(narrow, tiny):
     for Co in (7, 33):
         check(pointwise, (1, 3, 5), {"filters": (1, 1, 5, Co), "bias": (Co,)})
-    check(pointwise, (1, 2, CHAIN + 1), {"filters": (1, 1, CHAIN + 1, 9), "bias": (9,)})
+    check(pointwise, (1, 2, PARTIAL_INPUTS + 1), {"filters": (1, 1, PARTIAL_INPUTS + 1, 9), "bias": (9,)})
     shapes = {"filters": (1, 1, 9, 9), "bias": (9,)}
     check(lambda x, p: ops.add(ops.conv2d(x, p["filters"], p["bias"]), x), (3, 3, 9), shapes)
     assert not narrow
@@ -196,10 +201,10 @@ def test_tiles_and_shares_are_chosen_to_fill_the_gpu():
     assert launches.choose_tile(64 * 64 * 8, 128, 2, H200)[0] == "wide"
     for M in (1, 40, 1000, 100_000):
         for Co in (1, 25, 64, 1024):
-            for chains in (1, 7, 144):
-                name, share = launches.choose_tile(M, Co, chains, H200)
-                assert 1 <= share <= chains
-                assert (-(-chains // share) - 1) * share < chains  # no block without work
+            for partials in (1, 7, 144):
+                name, share = launches.choose_tile(M, Co, partials, H200)
+                assert 1 <= share <= partials
+                assert (-(-partials // share) - 1) * share < partials  # no block without work
                 assert -(-Co // launches.TILES[name].BN) <= 65535
 
 

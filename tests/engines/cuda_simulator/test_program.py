@@ -15,7 +15,7 @@ from helpers.simulated import use_tile
 from helpers.small_network import shapes_of, trunk
 from helpers.threads import run_in_threads
 from npfaceapi import ops
-from npfaceapi.engines.cuda import availability, device, launches, layout, program as program_module
+from npfaceapi.engines.cuda import availability, device, launches, memory_plan, program as program_module
 from npfaceapi.engines.cuda.program import plan
 from npfaceapi.engines.fusion import Fused
 from npfaceapi.engines.reference import ReferenceProgram
@@ -100,17 +100,17 @@ def test_a_batch_that_does_not_fit_goes_in_parts(fresh, monkeypatch):
     program, batch = plan(GRAPH, WEIGHTS, OUTPUTS), images(5)
     expected = program(batch)
     monkeypatch.setattr(device, "_device", None)
-    monkeypatch.setattr(device, "MOST_NUMBERS", 2 * program._layout.size)
+    monkeypatch.setattr(device, "MOST_NUMBERS", 2 * program._memory_plan.size)
     program = plan(GRAPH, WEIGHTS, OUTPUTS)
     assert_same_bits(program(batch), expected)
     assert set(program._sequences) <= {1, 2}
-    assert device.device().numbers < 3 * program._layout.size
+    assert device.device().numbers < 3 * program._memory_plan.size
 
 
 def test_out_of_memory_halves_the_batch_and_then_is_a_clear_error(fresh, monkeypatch):
     program, batch = plan(GRAPH, WEIGHTS, OUTPUTS), images(5)
     expected = program(batch)
-    reserve, room = device.Device.reserve, [3 * program._layout.size]
+    reserve, room = device.Device.reserve, [3 * program._memory_plan.size]
 
     def refuse(self, numbers):
         if numbers > room[0]:
@@ -132,10 +132,10 @@ def test_out_of_memory_halves_the_batch_and_then_is_a_clear_error(fresh, monkeyp
 def test_what_32_bits_cannot_address_is_refused(fresh, monkeypatch):
     program, batch = plan(GRAPH, WEIGHTS, OUTPUTS), images(3)
     expected = program(batch)
-    monkeypatch.setattr(program_module, "MOST_ADDRESSED", 2 * program._layout.size - 1)
+    monkeypatch.setattr(program_module, "MOST_ADDRESSED", 2 * program._memory_plan.size - 1)
     assert_same_bits(program(batch), expected)  # one by one
     program._sequences.clear()
-    monkeypatch.setattr(program_module, "MOST_ADDRESSED", program._layout.size - 1)
+    monkeypatch.setattr(program_module, "MOST_ADDRESSED", program._memory_plan.size - 1)
     with pytest.raises(DeviceError, match="use smaller images"):
         program(batch)
 
@@ -180,8 +180,8 @@ def test_memory_that_was_replaced_is_given_back(fresh):
     assert_same_bits(program(images(4)), expected)
 
 
-def test_what_was_recorded_with_old_addresses_is_recorded_again(fresh, monkeypatch):
-    """With a stand-in for CUDA graphs that plays back into the memory it was recorded with."""
+def test_what_was_captured_with_old_addresses_is_captured_again(fresh, monkeypatch):
+    """With a stand-in for CUDA graphs that plays back into the memory it was captured with."""
     made = []
 
     class Played:
@@ -192,11 +192,11 @@ def test_what_was_recorded_with_old_addresses_is_recorded_again(fresh, monkeypat
             assert self.generation == fresh.generation
             self.launch_all()
 
-    def recorded(self, launch_all):
+    def captured(self, launch_all):
         made.append(fresh.generation)
         return Played(launch_all, fresh.generation)
 
-    monkeypatch.setattr(device.Device, "record", recorded)
+    monkeypatch.setattr(device.Device, "capture", captured)
     program = plan(GRAPH, WEIGHTS, OUTPUTS)
     expected = program(images(1))
     assert made == []  # the first run compiles
@@ -239,8 +239,8 @@ def test_planning_does_not_touch_the_gpu(monkeypatch):
 
 def test_what_fusion_learns_later_is_refused(monkeypatch):
     """A new part of a step, or a new kind of step, must not be dropped in silence."""
-    assert {field.name for field in dataclasses.fields(Fused)} == layout._KNOWN
-    monkeypatch.setattr(layout, "_KNOWN", layout._KNOWN - {"clamp"})
+    assert {field.name for field in dataclasses.fields(Fused)} == memory_plan._KNOWN
+    monkeypatch.setattr(memory_plan, "_KNOWN", memory_plan._KNOWN - {"clamp"})
     with pytest.raises(BackendUnavailable, match="parts that its kernels know, got clamp"):
         plan(GRAPH, WEIGHTS, OUTPUTS)
     monkeypatch.undo()

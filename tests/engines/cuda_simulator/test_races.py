@@ -84,7 +84,7 @@ def watched(monkeypatch):
 
 
 def convolve():
-    shapes = {"filters": (3, 3, 9, 18), "bias": (18,)}  # 6 slices of two chains, tiles with edges on all sides
+    shapes = {"filters": (3, 3, 9, 18), "bias": (18,)}  # 6 slices of two partial sums, tiles with edges on all sides
     check(lambda x, p: ops.conv2d(x, p["filters"], p["bias"]), (5, 4, 9), shapes)
 
 
@@ -103,7 +103,7 @@ def test_no_races_in_a_narrow_convolution(monkeypatch, watched):
     assert watched.found == []
 
 
-def test_no_races_in_shared_chains(monkeypatch, watched):
+def test_no_races_in_shared_partial_sums(monkeypatch, watched):
     use_tile(monkeypatch, "tiny")
     monkeypatch.setattr(launches, "choose_tile", lambda *_: ("small", 1))
     convolve()

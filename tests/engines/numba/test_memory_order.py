@@ -16,8 +16,8 @@ import pytest
 from helpers.threads import run_in_threads
 from npfaceapi.engines.numba import cache, jit, threads as team
 from npfaceapi.engines.numba.jit import kernel
-from npfaceapi.engines.numba.kernels.memory import chunk_range, integers, record
-from npfaceapi.engines.numba.run import CHUNKS, COLUMNS, JOINED, KERNEL, PARAMS, Order, Table, take_part, wait_in_box
+from npfaceapi.engines.numba.kernels.memory import chunk_range, dereference, integers
+from npfaceapi.engines.numba.run import CHUNKS, COLUMNS, JOINED, KERNEL, PARAMS, Table, WorkItem, spin_on_mailbox, take_part
 
 SECONDS = float(os.environ.get("NPFACEAPI_STRESS_SECONDS", "4")) / 4  # 60 for the long version
 COUNT, STEPS = 96, 12
@@ -27,7 +27,7 @@ MIXED = np.dtype([("source", np.int64), ("target", np.int64)])
 @kernel(MIXED)
 def mix(params, memory, scratch, chunk, chunks):
     """Each number is made of one that most often another chunk wrote in the step before."""
-    p = record(params)
+    p = dereference(params)
     source, target = integers(memory + p.source, COUNT), integers(memory + p.target, COUNT)
     start, stop = chunk_range(COUNT, chunk, chunks)
     for i in range(start, stop):
@@ -46,12 +46,12 @@ def table(monkeypatch):
     monkeypatch.setattr(cache, "load", lambda name: None)  # a test's kernel is not kept for other processes
     monkeypatch.setattr(cache, "keep", lambda *_: None)
     half = 8 * COUNT
-    records = np.array([(0, half), (half, 0)], MIXED)
+    params = np.array([(0, half), (half, 0)], MIXED)
     rows = np.zeros((STEPS, COLUMNS), np.int64)
     rows[:, KERNEL], rows[:, CHUNKS] = mix.address, 64
-    rows[0::2, PARAMS], rows[1::2, PARAMS] = records.ctypes.data, records[1:].ctypes.data
+    rows[0::2, PARAMS], rows[1::2, PARAMS] = params.ctypes.data, params[1:].ctypes.data
     yield Table(rows)
-    del records  # until now
+    del params  # until now
 
 
 @pytest.fixture
@@ -75,10 +75,10 @@ def test_each_step_sees_all_of_the_step_before_and_a_call_nothing_of_the_call_be
         while time.monotonic() < end or (not joined[k] and time.monotonic() < end + 60):  # helpers need a processor
             memory[:COUNT] = random.integers(0, 2**32, COUNT)
             expected = mixed(memory[:COUNT])
-            order = Order(table, memory.ctypes.data, 0, 0, members, memory)
-            helpers.lead(order)
+            item = WorkItem(table, memory.ctypes.data, 0, 0, members, memory)
+            helpers.lead(item)
             np.testing.assert_array_equal(memory[:COUNT], expected)
-            joined[k] += int(order._numbers[JOINED])
+            joined[k] += int(item._numbers[JOINED])
 
     run_in_threads(call, callers)
     assert all(joined)
@@ -110,7 +110,7 @@ def compiled_anew(function):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("function", [take_part, wait_in_box], ids=lambda function: function.name)
+@pytest.mark.parametrize("function", [take_part, spin_on_mailbox], ids=lambda function: function.name)
 def test_every_atomic_access_keeps_an_order(function):
     code, assembly = compiled_anew(function)
     if platform.machine() in ("aarch64", "arm64"):  # LLVM has replaced what it cannot say in one instruction

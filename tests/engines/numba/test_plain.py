@@ -101,5 +101,5 @@ def test_every_kernel_of_a_step_is_run_in_python():
     for size, shapes, forward in CASES.values():
         graph = record("test", lambda x, p, f=forward: {"y": f(x, p)}, shapes, size)
         program = plan(graph, weights_for(shapes), list(graph.outputs.values()))
-        tried |= {kernel for kernel, _ in program._records}
+        tried |= {kernel for kernel, _ in program._params}
     assert {kernel.name for kernel in there - tried} == set()

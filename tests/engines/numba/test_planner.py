@@ -131,14 +131,14 @@ def test_right_associated_sums_as_in_the_dense_block(weights):
 
 def test_every_field_of_a_record_is_given_and_no_other():
     values = {"offset": 0, "H": 2, "W": 3, "C": 8, "top": 1, "bottom": 1, "left": 1, "right": 1}
-    assert Call(zero_halo, HALO, values).record().item() == (0, 2, 3, 8, 1, 1, 1, 1)
+    assert Call(zero_halo, HALO, values).params().item() == (0, 2, 3, 8, 1, 1, 1, 1)
     forgotten = {name: value for name, value in values.items() if name != "top"}
     with pytest.raises(
         TypeError, match=r"^record of kernel memory\.zero_halo: fields not given: top; fields that it has not: none$"
     ):
-        Call(zero_halo, HALO, forgotten).record()
+        Call(zero_halo, HALO, forgotten).params()
     with pytest.raises(TypeError, match=r"fields not given: none; fields that it has not: depth, rihgt$"):
-        Call(zero_halo, HALO, {**values, "rihgt": 1, "depth": 1}).record()
+        Call(zero_halo, HALO, {**values, "rihgt": 1, "depth": 1}).params()
 
 
 def test_describe_names_every_step(graph, weights):

@@ -18,28 +18,28 @@ from npfaceapi.engines.numba import threads as team
 from npfaceapi.engines.numba.kernels import rows
 from npfaceapi.engines.numba.run import (
     ASLEEP,
-    AWAKE,
-    BOX,
     CALLED,
     COLUMNS,
     JOINED,
     LEFT,
-    Order,
+    MAILBOX,
+    SPINNING,
     Table,
-    wait_in_box,
+    WorkItem,
+    spin_on_mailbox,
 )
 from npfaceapi.engines.usable_cpus import usable_cpus
 
-pytestmark = pytest.mark.alone  # helpers stay awake where a processor is free
+pytestmark = pytest.mark.alone  # helpers spin where a processor is free
 
 
-def order(number_of_threads=2, held=None):
-    """An order of no steps."""
-    return Order(Table(np.zeros((0, COLUMNS), np.int64)), 0, 0, 0, number_of_threads, held)
+def item(number_of_threads=2, held=None):
+    """A work item without calls."""
+    return WorkItem(Table(np.zeros((0, COLUMNS), np.int64)), 0, 0, 0, number_of_threads, held)
 
 
-def boxes_of(count, state):
-    return np.full((count, BOX), (state, *[0] * (BOX - 1)), np.int64)
+def mailboxes_of(count, state):
+    return np.full((count, MAILBOX), (state, *[0] * (MAILBOX - 1)), np.int64)
 
 
 def until(condition, seconds=10):
@@ -58,8 +58,8 @@ def helpers(monkeypatch):
     own.dismiss()
 
 
-@pytest.mark.skipif(usable_cpus() < 2, reason="no processor on which a helper could stay awake")
-def test_a_helper_that_is_awake_is_called_through_its_box(helpers, program, threads, monkeypatch):
+@pytest.mark.skipif(usable_cpus() < 2, reason="no processor on which a helper could spin")
+def test_a_helper_that_spins_is_called_through_its_mailbox(helpers, program, threads, monkeypatch):
     batch = images(1)
     threads(1)
     expected = program(batch)
@@ -73,20 +73,20 @@ def test_a_helper_that_is_awake_is_called_through_its_box(helpers, program, thre
     assert sum(asked) < 200
 
 
-def test_a_helper_waits_in_its_box_only_for_a_while():
-    box = boxes_of(1, ASLEEP)
-    wait_in_box(box.ctypes.data)
-    assert box[0, 0] == ASLEEP
+def test_a_helper_spins_on_its_mailbox_only_for_a_while():
+    mailbox = mailboxes_of(1, ASLEEP)
+    spin_on_mailbox(mailbox.ctypes.data)
+    assert mailbox[0, 0] == ASLEEP
 
 
 @pytest.mark.slow
-def test_a_helper_leaves_its_box_where_it_is_wanted_elsewhere(helpers):
+def test_a_helper_leaves_its_mailbox_where_it_is_wanted_elsewhere(helpers):
     """Calls of another thread would otherwise wait in the queue for as long as ours follow each other."""
     done, stop = threading.Event(), threading.Event()
 
     def lead():
         while not stop.is_set():
-            helpers.lead(order())
+            helpers.lead(item())
 
     leader = threading.Thread(target=lead)
     leader.start()
@@ -103,7 +103,7 @@ def test_a_helper_leaves_its_box_where_it_is_wanted_elsewhere(helpers):
 def test_helpers_who_find_no_time_are_not_offered_more_and_more(helpers, monkeypatch):
     monkeypatch.setattr(helpers, "_serve", lambda: None)
     for _ in range(100):
-        helpers.lead(order())
+        helpers.lead(item())
         team.claim_all(lambda number: None, 2, 2)
     assert helpers._work.qsize() <= 3
 
@@ -118,26 +118,26 @@ def test_work_that_nobody_takes_holds_nothing(helpers, monkeypatch):
     assert alive() is None
 
 
-def test_an_order_that_is_abandoned_is_joined_by_nobody():
-    own = order(3)
+def test_a_work_item_that_is_abandoned_is_joined_by_no_helper():
+    own = item(3)
     own.abandon()
     own.join()
     assert own._numbers[JOINED] == 1
     assert not own.followed
 
 
-@pytest.mark.skipif(usable_cpus() < 2, reason="no processor on which a helper could stay awake")
-def test_orders_left_in_a_box_are_followed_until_none_comes():
-    boxes = boxes_of(1, ASLEEP)
+@pytest.mark.skipif(usable_cpus() < 2, reason="no processor on which a helper could spin")
+def test_work_items_left_in_a_mailbox_are_done_until_none_comes():
+    mailboxes = mailboxes_of(1, ASLEEP)
     called = []
     for _ in range(100):  # on a busy machine a helper may be asleep again before this thread has a processor
-        helper = threading.Thread(target=wait_in_box, args=(boxes.ctypes.data,))
+        helper = threading.Thread(target=spin_on_mailbox, args=(mailboxes.ctypes.data,))
         helper.start()
         led = []
         while helper.is_alive() and len(led) < 20:
-            if boxes[0, 0] == AWAKE:
-                led.append(order())
-                led[-1].lead(boxes)
+            if mailboxes[0, 0] == SPINNING:
+                led.append(item())
+                led[-1].lead(mailboxes)
         helper.join()
         called += [o for o in led if o._numbers[CALLED]]
         if called:
@@ -145,70 +145,70 @@ def test_orders_left_in_a_box_are_followed_until_none_comes():
     assert called
     for o in called:
         assert (o._numbers[JOINED], o._numbers[LEFT], o.followed) == (1, 1, False)
-    assert boxes[0, 0] == ASLEEP
+    assert mailboxes[0, 0] == ASLEEP
 
 
-def test_nobody_is_called_who_is_asleep_or_has_an_order():
-    other, boxes = order(), boxes_of(3, ASLEEP)
-    boxes[1, 0] = other._address
-    own = order()
-    own.lead(boxes)
-    assert list(boxes[:, 0]) == [ASLEEP, other._address, ASLEEP]
+def test_no_helper_is_called_that_is_asleep_or_has_a_work_item():
+    other, mailboxes = item(), mailboxes_of(3, ASLEEP)
+    mailboxes[1, 0] = other._address
+    own = item()
+    own.lead(mailboxes)
+    assert list(mailboxes[:, 0]) == [ASLEEP, other._address, ASLEEP]
     assert not own.followed
 
 
 def test_no_more_are_called_than_wanted():
-    boxes = boxes_of(5, AWAKE)
-    own = order(3)
-    own.lead(boxes)
-    assert list(boxes[:, 0] == own._address) == [True, True, False, False, False]
+    mailboxes = mailboxes_of(5, SPINNING)
+    own = item(3)
+    own.lead(mailboxes)
+    assert list(mailboxes[:, 0] == own._address) == [True, True, False, False, False]
     assert own.followed  # both may still come
 
 
 def test_helpers_who_come_too_many_never_take_the_leaders_place():
     """The leader has to be there at the end, or the caller would get what is not finished."""
     x, memory = np.arange(64, dtype=np.float32), np.zeros(64, np.float32)
-    record = np.zeros(1, rows.PIXELWISE)
+    params = np.zeros(1, rows.PIXELWISE)
     names = {"row": 64, "out_row": 64, "H": 1, "W": 1, "C": 64, "real_C": 64, "out": memory.ctypes.data - x.ctypes.data}
     for name, value in names.items():
-        record[name] = value
-    table = Table(np.array([[rows.sigmoid.address, record.ctypes.data, 1]], np.int64))
-    own = Order(table, x.ctypes.data, 0, 0, 2, None)
+        params[name] = value
+    table = Table(np.array([[rows.sigmoid.address, params.ctypes.data, 1]], np.int64))
+    own = WorkItem(table, x.ctypes.data, 0, 0, 2, None)
     own._numbers[JOINED] = 2  # as if all had come, and done nothing yet
     own.join()
     assert not memory.any()  # no scratch memory is left for this one
-    own.lead(boxes_of(0, ASLEEP))
+    own.lead(mailboxes_of(0, ASLEEP))
     assert np.abs(memory - 1 / (1 + np.exp(-x.astype(np.float64)))).max() < 1e-6
 
 
-def test_an_order_holds_what_it_needs_until_it_is_done():
+def test_a_work_item_holds_what_it_needs_until_it_is_done():
     thing = object()
-    own = order(held=thing)
+    own = item(held=thing)
     assert own.followed  # it may be led at any moment
     assert own._held is thing
-    own.lead(boxes_of(0, ASLEEP))
+    own.lead(mailboxes_of(0, ASLEEP))
     assert own._held is None
     assert not own.followed
 
 
-def test_an_order_that_is_interrupted_before_it_begins_is_forgotten(helpers, monkeypatch):
+def test_a_work_item_that_is_interrupted_before_it_begins_is_forgotten(helpers, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    own = order()
+    own = item()
     monkeypatch.setattr(own, "lead", interrupted)
     with pytest.raises(KeyboardInterrupt):
         helpers.lead(own)
     assert not own.followed
-    helpers.lead(order())
-    assert own not in helpers._orders
+    helpers.lead(item())
+    assert own not in helpers._items
 
 
-def test_orders_are_forgotten(helpers, program, threads):
+def test_work_items_are_forgotten(helpers, program, threads):
     threads(2)
     for _ in range(50):
         program(images(1))
-    assert len(helpers._orders) < 10
+    assert len(helpers._items) < 10
 
 
 @pytest.mark.skipif(team._this_processor is None or not 2 <= usable_cpus() <= 16, reason="no way to say where threads run")
@@ -255,8 +255,8 @@ def test_a_system_that_allows_no_more_threads(helpers, program, threads, monkeyp
     assert helpers._started == 1
 
 
-def test_more_helpers_than_boxes(helpers, monkeypatch):
-    monkeypatch.setattr(team, "MOST_BOXES", 2)
+def test_more_helpers_than_mailboxes(helpers, monkeypatch):
+    monkeypatch.setattr(team, "MOST_MAILBOXES", 2)
     helpers.forget()
     done, lock = [], threading.Lock()
 
@@ -266,20 +266,20 @@ def test_more_helpers_than_boxes(helpers, monkeypatch):
 
     helpers.offer([work] * 6)
     until(lambda: len(done) == 6)
-    own = order(7)
+    own = item(7)
     helpers.lead(own)
-    assert len(helpers.boxes) == 2
+    assert len(helpers.mailboxes) == 2
     assert own._numbers[CALLED] <= 2
     until(lambda: not own.followed)
 
 
-@pytest.mark.skipif(usable_cpus() < 2, reason="no processor on which a helper could stay awake")
-def test_helpers_who_are_dismissed_leave_their_boxes(helpers):
+@pytest.mark.skipif(usable_cpus() < 2, reason="no processor on which a helper could spin")
+def test_helpers_that_are_dismissed_leave_their_mailboxes(helpers):
     for _ in range(10):
         helpers.offer([lambda: None])
-        until(lambda: (helpers.boxes[:, 0] == AWAKE).any() or helpers.offer([lambda: None]))
+        until(lambda: (helpers.mailboxes[:, 0] == SPINNING).any() or helpers.offer([lambda: None]))
         helpers.dismiss()
-        assert (helpers.boxes[:, 0] == ASLEEP).all()
+        assert (helpers.mailboxes[:, 0] == ASLEEP).all()
 
 
 EXIT = """

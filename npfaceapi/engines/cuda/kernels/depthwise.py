@@ -1,8 +1,8 @@
 """Depthwise convolution: each channel with its own filter.
 
-`make_depthwise_strip` is for 3x3 filters: a thread computes some neighbouring results of one channel, so that it finds out where
-they lie once, and an input serves several of them.  `depthwise` is for filters of any size; a thread computes one number.
-Neighbouring threads are neighbouring channels, so a warp reads 128 bytes in a row.  Both add up the taps row by row, from zero.
+`make_depthwise_strip` is for 3x3 filters: a thread computes some neighbouring results of one channel, so that it computes
+their addresses once, and an input serves several of them.  `depthwise` is for filters of any size; a thread computes one number.
+Neighbouring threads are neighbouring channels, so a warp reads 128 bytes in a row.  Both sum row by row, from zero.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from __future__ import annotations
 from typing import Any
 
 from npfaceapi.engines.cuda.jit import ZERO, fma, index, kernel, quotient, within
-from npfaceapi.engines.cuda.kernels.store import finished
+from npfaceapi.engines.cuda.kernels.store import epilogue
 from npfaceapi.engines.cuda.toolchain import cuda, float32
 
 __all__ = ["depthwise", "make_depthwise_strip"]
 
 
 def make_depthwise_strip(STRIDE: int, ROWS: int, COLUMNS: int) -> Any:
-    """The kernel for 3x3 filters; a thread takes ROWS x COLUMNS results, in `bands` times `strips` groups an image.
+    """The kernel for 3x3 filters; a thread takes ROWS x COLUMNS results, in `bands` times `strips` groups per image.
 
     Grid: groups of all images and channels / threads.  Inputs below `lowest` count as `lowest`: 0 for a relu before the
     convolution, else minus infinity.
@@ -60,7 +60,7 @@ def make_depthwise_strip(STRIDE: int, ROWS: int, COLUMNS: int) -> Any:
             for o in range(ROWS):
                 for p in range(COLUMNS):
                     if h0 + o < Ho and v0 + p < Wo:
-                        y = finished(totals[o * COLUMNS + p], weights, constants + c, C, ZERO, highest)
+                        y = epilogue(totals[o * COLUMNS + p], weights, constants + c, C, ZERO, highest)
                         memory[index(to + (o * Wo + p) * C)] = y
 
     return depthwise_strip
@@ -84,4 +84,4 @@ def depthwise(memory, weights, x, H, W, C, filters, KH, KW, size, Ho, Wo, stride
                     value = memory[index(x + ((n * H + h) * W + v) * C + c)]
                     value = lowest if value < lowest else value
                     total = fma(value, weights[index(filters + (j * KW + k) * C + c)], total)
-        memory[index(out + i)] = finished(total, weights, constants + c, C, ZERO, highest)
+        memory[index(out + i)] = epilogue(total, weights, constants + c, C, ZERO, highest)

@@ -2,14 +2,14 @@
 
 There a tile of `product` would be half empty.  A thread computes GROUP channels of PIXELS pixels, so that a weight, which all
 threads of a block read from shared memory at once, serves PIXELS times.  Results go through shared memory too, so that a warp
-stores 128 bytes in a row.  The sums are one chain of `product`, and have its bits.
+stores 128 bytes in a row.  Each sum is one partial sum of `product`, and has its bits.
 """
 
 from __future__ import annotations
 
 from npfaceapi.engines.cuda.jit import SHARED_ALIGNMENT, ZERO, Kernel, fma, index, quotient, short, within
-from npfaceapi.engines.cuda.kernels.product import CHAIN, NOTHING, NOWHERE
-from npfaceapi.engines.cuda.kernels.store import finished
+from npfaceapi.engines.cuda.kernels.product import NOTHING, NOWHERE, PARTIAL_INPUTS
+from npfaceapi.engines.cuda.kernels.store import epilogue
 from npfaceapi.engines.cuda.toolchain import cuda, float32, int32, int64
 
 __all__ = ["GROUP", "PIXELS", "THREADS", "narrow"]
@@ -17,11 +17,11 @@ __all__ = ["GROUP", "PIXELS", "THREADS", "narrow"]
 GROUP = 16  # channels of a thread
 PIXELS = 2  # of a thread, THREADS apart
 THREADS = 128
-FILTERS, PLACES, ROW, SUMS = CHAIN * GROUP, 3 * CHAIN, GROUP + 1, PIXELS * GROUP
+FILTERS, PLACES, ROW, SUMS = PARTIAL_INPUTS * GROUP, 3 * PARTIAL_INPUTS, GROUP + 1, PIXELS * GROUP
 RESULTS = THREADS * ROW
 
 
-def _narrow(memory, weights, table, x, H, W, C, taps, w, inputs, M, Ho, Wo, Co, stride, top, left, constants, highest, out):
+def _narrow(memory, weights, table, x, H, W, C, lookup, w, inputs, M, Ho, Wo, Co, stride, top, left, constants, highest, out):
     """Grid: (pixels of all images / PIXELS / THREADS, channels / GROUP)."""
     filters = cuda.shared.array(FILTERS, float32, SHARED_ALIGNMENT)
     places = cuda.shared.array(PLACES, int32)
@@ -37,7 +37,7 @@ def _narrow(memory, weights, table, x, H, W, C, taps, w, inputs, M, Ho, Wo, Co, 
         k, o = i // GROUP, first_o + i % GROUP
         filters[index(i)] = weights[index(w + k * Co + o)] if o < Co else ZERO
     for i in range(thread, 3 * inputs, THREADS):
-        places[index(i)] = table[index(taps + i)]
+        places[index(i)] = table[index(lookup + i)]
     for p in range(PIXELS):
         m = first_m + p * THREADS + thread
         n = quotient(m, Ho * Wo)
@@ -64,7 +64,7 @@ def _narrow(memory, weights, table, x, H, W, C, taps, w, inputs, M, Ho, Wo, Co, 
             cuda.syncthreads()
         for o in range(GROUP):
             at = constants + min(first_o + o, Co - 1)
-            results[index(thread * ROW + o)] = finished(ZERO + acc[p * GROUP + o], weights, at, Co, NOTHING, highest)
+            results[index(thread * ROW + o)] = epilogue(ZERO + acc[p * GROUP + o], weights, at, Co, NOTHING, highest)
         cuda.syncthreads()
         for i in range(thread, THREADS * GROUP, THREADS):
             m, o = first_m + p * THREADS + i // GROUP, first_o + i % GROUP

@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 from npfaceapi.engines.cuda.jit import LOWEST, ZERO, index, kernel, quotient, remainder, within
-from npfaceapi.engines.cuda.kernels.store import activated, finished
+from npfaceapi.engines.cuda.kernels.store import activated, epilogue
 from npfaceapi.engines.cuda.toolchain import cuda, float32, float64
 
 __all__ = ["affine", "avg_pool", "copy", "max_pools", "pad", "pairs", "sigmoid", "softmax"]
@@ -21,7 +21,7 @@ def affine(memory, weights, x, size, C, constants, highest, out):
     """y = act((x + before) * scale + after)."""
     i = cuda.grid(1)
     if i < size:
-        memory[index(out + i)] = finished(memory[index(x + i)], weights, constants + remainder(i, C), C, ZERO, highest)
+        memory[index(out + i)] = epilogue(memory[index(x + i)], weights, constants + remainder(i, C), C, ZERO, highest)
 
 
 def _make_pair(operation):
@@ -52,7 +52,7 @@ def make_max_pool(SIDE: int) -> Any:
 
     @kernel
     def max_pool(memory, x, H, W, C, side_h, side_w, size, Ho, Wo, stride, top, left, out):
-        """The largest number of a window, or NaN if it holds one; what lies outside of the image does not count."""
+        """The largest number of a window, or NaN if it holds one; what lies outside the image does not count."""
         i = cuda.grid(1)
         if i < size:
             pixel = quotient(i, C)
@@ -76,7 +76,7 @@ max_pools = {side: make_max_pool(side) for side in (2, 3, 0)}
 
 @kernel
 def avg_pool(memory, x, H, W, C, side_h, side_w, size, Ho, Wo, stride, top, left, out):
-    """The mean of a window, which lies inside of the image; also the mean of a whole image."""
+    """The mean of a window, which lies inside the image; also the mean of a whole image."""
     i = cuda.grid(1)
     if i < size:
         pixel = quotient(i, C)

@@ -1,7 +1,7 @@
 """Bilinear resizing with face-api.js's rule: sampled at i * in / out, without half-pixel centres and without smoothing.
 
 Source: tfjs 1.7.0, `resizeBilinear`; `npfaceapi/photos/resampling.py` says the same in NumPy.
-Quirk: positions and sums are float64, each operation rounded by itself, and the result is rounded to float32 once.
+Quirk: positions and sums are float64, each operation rounded separately, and the result is rounded to float32 once.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ def _between(a: Any, b: Any, fraction: Any) -> Any:
 
 
 @kernel
-def resize(photo, resized, H, W, C, row_step, column_step, size, Wo):
-    """An image uint8 [H,W,C] as float32 [Ho,Wo,C]; a thread computes one number; the steps are H / Ho and W / Wo."""
+def resize(photo, resized, H, W, C, row_scale, column_scale, size, Wo):
+    """An image uint8 [H,W,C] as float32 [Ho,Wo,C]; a thread computes one number; the scales are H / Ho and W / Wo."""
     i = cuda.grid(1)
     if i < size:
         pixel = quotient(i, C)
         c, row = i - pixel * C, quotient(pixel, Wo)
-        h, v = product_rn(float64(row), row_step), product_rn(float64(pixel - row * Wo), column_step)
+        h, v = product_rn(float64(row), row_scale), product_rn(float64(pixel - row * Wo), column_scale)
         h0, v0 = int64(math.floor(h)), int64(math.floor(v))
         h1, v1 = min(H - 1, int64(math.ceil(h))), min(W - 1, int64(math.ceil(v)))
         fraction_h, fraction_v = h - float64(h0), v - float64(v0)

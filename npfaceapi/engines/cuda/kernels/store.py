@@ -1,4 +1,4 @@
-"""What happens to a sum before it is stored: constants, residual, activation."""
+"""The epilogue of a sum before it is stored: constants, residual, activation."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from npfaceapi.engines.cuda.jit import device_function, fma, index
 
-__all__ = ["activated", "finished"]
+__all__ = ["activated", "epilogue"]
 
 
 @device_function
@@ -17,7 +17,7 @@ def activated(y: Any, alpha: Any, highest: Any) -> Any:
 
 
 @device_function
-def finished(total: Any, weights: Any, at: Any, C: Any, added: Any, highest: Any) -> Any:
+def epilogue(total: Any, weights: Any, at: Any, C: Any, added: Any, highest: Any) -> Any:
     """act((total + before) * scale + after + added), with before, scale, after, alpha at weights[at], [at + C], ..."""
     y = fma(total + weights[index(at)], weights[index(at + C)], weights[index(at + 2 * C)])
     return activated(y + added, weights[index(at + 3 * C)], highest)

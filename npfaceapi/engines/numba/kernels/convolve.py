@@ -1,13 +1,13 @@
-"""Convolution, perhaps behind a depthwise convolution and before a max-pool, over bands of rows that stay in the near caches.
+"""Convolution, perhaps after a depthwise convolution and before a max-pool, over bands of rows that stay in the L2 cache.
 
     for each band of output rows:
         if there is a depthwise part: compute its rows into a small buffer of this thread
         run the matrix product on that buffer, or on the image itself
-        if there is a pool: the product went to a second buffer, and its largest values go to the image
+        if there is a pool: the product went to a second buffer, and its largest values go to the result
 
 A depthwise layer does 9 multiply-adds for each number that it reads, a pool of 2 x 2 does 3 comparisons for 4 numbers: by
-themselves they wait for memory.  In a band the numbers between the parts never leave the cache, and an image four times as
-large as the pool's result is never written.  Windows of a pool that overlap find the last rows of the band before still there.
+themselves they are memory-bound.  In a band the numbers between the parts never leave the cache, and a feature map four times
+as large as the pool's result is never written.  Windows of a pool that overlap find the last rows of the band before still there.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 
 from npfaceapi.engines.numba.jit import int64, jitted, kernel, uintp
 from npfaceapi.engines.numba.kernels.gemm import WIDE, Product, call_gemm
-from npfaceapi.engines.numba.kernels.memory import chunk_range, floats, record
+from npfaceapi.engines.numba.kernels.memory import chunk_range, dereference, floats
 from npfaceapi.engines.numba.kernels.pool import max_pool_row
 from npfaceapi.engines.numba.simd.strip import make_depthwise_strip
 
@@ -34,7 +34,7 @@ _DEPTHWISE = [
     ("stride", np.int64),
     ("dw", np.int64),  # address of weights [9,C]
     ("dw_constants", np.int64),  # address of [4,C]: before, scale, after, alpha
-    ("dw_finish", np.int64),  # see simd/emit.py
+    ("dw_epilogue", np.int64),  # see simd/emit.py
     ("dw_highest", np.float32),
     ("dw_lowest", np.float32),  # inputs are clamped to this from below
     ("H", np.int64),  # output rows and columns
@@ -49,12 +49,12 @@ CONVOLVE = np.dtype(
         ("gemm", np.int64),  # address of that kernel
         ("pixel", np.int64),  # address of the table of each output pixel's place in the image, or in the band
         ("run", np.int64),
-        ("chains", np.int64),
+        ("partials", np.int64),
         ("runs", np.int64),
         ("R", np.int64),
         ("w", np.int64),
         ("constants", np.int64),  # address of [4,N]
-        ("finish", np.int64),
+        ("epilogue", np.int64),
         ("highest", np.float32),
         ("N", np.int64),  # output channels, padded
         ("out", np.int64),  # offset of the image, or of its first pixel if there is a pool
@@ -71,12 +71,12 @@ CONVOLVE = np.dtype(
         ("out_row", np.int64),
         ("buffer", np.int64),  # where in the scratch the product goes if there is a pool
         ("block", np.int64),
-        ("by_channels", np.int64),  # whether chunks are shares of the channels, for few pixels and many weights
+        ("by_channels", np.int64),  # whether chunks divide the channels, for few pixels and many weights
     ]
 )
-#: The values of a convolution without a depthwise part before it, and without a pool behind it; of each only the first counts.
+#: The values of a convolution without a depthwise part before it, and without a pool after it; only the first of each counts.
 NO_DEPTHWISE = {
-    "dw": 0, "row": 0, "C": 0, "stride": 1, "dw_constants": 0, "dw_finish": 0, "dw_highest": np.inf, "dw_lowest": -np.inf,
+    "dw": 0, "row": 0, "C": 0, "stride": 1, "dw_constants": 0, "dw_epilogue": 0, "dw_highest": np.inf, "dw_lowest": -np.inf,
 }  # fmt: skip
 NO_POOL = {"pool": 0, "pool_stride": 0, "pool_top": 0, "pool_left": 0, "out_row": 0, "buffer": 0}
 
@@ -91,7 +91,7 @@ def _depthwise_rows(p: Any, x: int, rows: int, out: int, out_row: int) -> None:
         while v < p.W:
             at = min(v, p.W - 4) if wide else v
             args = (
-                uintp(x + (r * p.row + at * p.C) * p.stride * 4), p.row, p.C, uintp(p.dw), uintp(p.dw_constants), p.dw_finish,
+                uintp(x + (r * p.row + at * p.C) * p.stride * 4), p.row, p.C, uintp(p.dw), uintp(p.dw_constants), p.dw_epilogue,
                 p.dw_highest, p.dw_lowest, uintp(out + (r * out_row + at * p.C) * 4), out_row,
             )  # fmt: skip
             if pair:
@@ -111,7 +111,7 @@ def _depthwise_rows(p: Any, x: int, rows: int, out: int, out_row: int) -> None:
 
 @kernel(DEPTHWISE)
 def depthwise(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None:
-    p = record(params)
+    p = dereference(params)
     start, stop = chunk_range(p.H, chunk, chunks)
     x, out = memory + p.x + start * p.stride * p.row * 4, memory + p.out + start * p.out_row * 4
     _depthwise_rows(p, x, stop - start, out, p.out_row)
@@ -127,7 +127,7 @@ def _keep_rows(buffer: int, rows: int, last: int, row: int) -> None:
 
 @kernel(CONVOLVE)
 def convolve(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None:
-    p = record(params)
+    p = dereference(params)
     h0, h1, n0, n1 = 0, p.out_H, 0, p.N
     if p.by_channels:
         whole = (p.N + WIDE - 1) // WIDE
@@ -148,17 +148,17 @@ def convolve(params: Any, memory: int, scratch: int, chunk: int, chunks: int) ->
             _keep_rows(buffer, kept, bottom - top, p.W * p.N)
             top, bottom, first = first, last, first + kept
             out, out_pixel = buffer + kept * p.W * p.N * 4, uintp(p.out_pixel)
-        x, pixel, ahead, ahead_floats = uintp(memory + p.x), uintp(p.pixel + first * p.W * 8), int64(0), int64(0)
+        x, pixel, prefetch, prefetch_floats = uintp(memory + p.x), uintp(p.pixel + first * p.W * 8), int64(0), int64(0)
         if p.dw != 0:
             _depthwise_rows(p, memory + p.x + first * p.stride * p.row * 4, last - first, scratch, p.W * p.C)
             x, pixel = uintp(scratch), uintp(p.pixel)
-            ahead = memory + p.x + (last * p.stride + 3 - p.stride) * p.row * 4  # what the next band reads and this one did not
-            ahead_floats = min(last - first, p.H - last) * p.stride * p.row
+            prefetch = memory + p.x + (last * p.stride + 3 - p.stride) * p.row * 4  # what only the next band reads
+            prefetch_floats = min(last - first, p.H - last) * p.stride * p.row
         product = Product(
-            x=x, pixel=pixel, run=uintp(p.run), chains=p.chains, runs=p.runs, R=p.R, w=uintp(p.w), constants=uintp(p.constants),
-            N=p.N, finish=p.finish, highest=p.highest, out=uintp(out), out_pixel=out_pixel, residual=residual,
-            residual_pixel=uintp(p.residual_pixel + first * p.W * 8), m0=int64(0), m1=(last - first) * p.W, n0=n0, n1=n1,
-            block=p.block, ahead=uintp(ahead), ahead_floats=ahead_floats,
+            x=x, pixel=pixel, run=uintp(p.run), partials=p.partials, runs=p.runs, R=p.R, w=uintp(p.w),
+            constants=uintp(p.constants), N=p.N, epilogue=p.epilogue, highest=p.highest, out=uintp(out), out_pixel=out_pixel,
+            residual=residual, residual_pixel=uintp(p.residual_pixel + first * p.W * 8), m0=int64(0), m1=(last - first) * p.W,
+            n0=n0, n1=n1, block=p.block, prefetch=uintp(prefetch), prefetch_floats=prefetch_floats,
         )  # fmt: skip
         call_gemm(uintp(p.gemm), product)
         if p.pool != 0:

@@ -26,18 +26,18 @@ Float: TypeAlias = Annotated[float, FLOAT32]
 
 
 class Product(NamedTuple):
-    """What `gemm` takes: pixels m0..m1 and channels n0..n1 (whole panels) of a product of K = chains * runs * R inputs each."""
+    """What `gemm` takes: pixels m0..m1 and channels n0..n1 (whole panels) of a product of K = partials * runs * R inputs each."""
 
     x: Address  # what `pixel` and `run` count from, in floats
     pixel: Address  # table: where the inputs of each pixel begin
     run: Address  # table: where each run begins, from there
-    chains: Int  # chains of additions, of so many runs of so many inputs
+    partials: Int  # partial sums, each of `runs` runs of R inputs
     runs: Int
     R: Int
     w: Address  # the packed weights
     constants: Address  # [4,N]: before, scale, after, alpha
     N: Int  # output channels, padded
-    finish: Int  # what is not idle of the constants: see simd/emit.py
+    epilogue: Int  # which parts of it do something: see simd/emit.py
     highest: Float
     out: Address
     out_pixel: Address  # table: where each pixel lies from there, in floats
@@ -47,14 +47,14 @@ class Product(NamedTuple):
     m1: Int
     n0: Int
     n1: Int
-    block: Int  # so many pixels at a time
-    ahead: Address  # what is read next, and how many floats of it
-    ahead_floats: Int
+    block: Int  # pixels at a time
+    prefetch: Address  # what is read next, and how many floats of it
+    prefetch_floats: Int
 
 
 WIDE, NARROW = LANES * PANELS[0], LANES * PANELS[-1]
 MIDDLE = LANES * PANELS[1]  # the same as NARROW where there are two widths
-FEW_TILES = 8  # of the widest panel; with so few, the next panel's weights are asked for input by input
+FEW_TILES = 8  # of the widest panel; with so few, the next panel's weights are prefetched input by input
 
 wide6, wide4, wide1 = (make_tile(rows, PANELS[0]) for rows in (6, 4, 1))
 middle12, middle4, middle1 = (make_tile(rows, PANELS[1]) for rows in (12, 4, 1))
@@ -71,18 +71,18 @@ def _rows_of_tile(left: int, block: int, tall: int, short: int) -> int:
 
 @jitted()
 def _in_lines(floats: int, parts: int) -> int:
-    """What each of so many parts takes of so many floats, in whole cache lines."""
+    """The share of each of `parts` parts in `floats` floats, in whole cache lines."""
     return (floats + parts * LINE - 1) // (parts * LINE) * LINE
 
 
 def _gemm(p: Product) -> None:
     """`block` pixels at a time.
 
-    The `ahead_floats` at `ahead` are read next: each panel of the first block asks for a share of them, and every panel for
-    the weights that follow its own.  Behind the last panel lie those of the next step.
+    The `prefetch_floats` at `prefetch` are read next: each panel of the first block prefetches a share of them, and every
+    panel the weights that follow its own.  After the last panel come those of the next step.
     """
-    K = p.chains * p.runs * p.R
-    share = p.ahead_floats * WIDE // max(p.n1 - p.n0, WIDE)
+    K = p.partials * p.runs * p.R
+    share = p.prefetch_floats * WIDE // max(p.n1 - p.n0, WIDE)
     for first in range(p.m0, p.m1, p.block):
         last = min(p.m1, first + p.block)
         n = p.n0
@@ -93,9 +93,9 @@ def _gemm(p: Product) -> None:
             width = WIDE if p.n1 - n >= WIDE else MIDDLE if p.n1 - n >= MIDDLE else NARROW
             tall, short = (6, 4) if width == WIDE else (12, 4) if width == MIDDLE else (12, 1)
             tiles = (last - first + tall - 1) // tall
-            next_x = p.ahead + uintp((n - p.n0) // WIDE * share * 4)
-            share_x = _in_lines(share if first == p.m0 else 0, tiles * p.chains)
-            next_w, share_w, with_input = panel + uintp(K * width * 4), _in_lines(K * width, tiles * p.chains), 0
+            next_x = p.prefetch + uintp((n - p.n0) // WIDE * share * 4)
+            share_x = _in_lines(share if first == p.m0 else 0, tiles * p.partials)
+            next_w, share_w, with_input = panel + uintp(K * width * 4), _in_lines(K * width, tiles * p.partials), 0
             if width == WIDE and tiles <= FEW_TILES:
                 share_w, with_input = 0, min((width + tiles - 1) // tiles, MOST_WITH_INPUT * LINE)
             m = first
@@ -103,7 +103,7 @@ def _gemm(p: Product) -> None:
                 size = _rows_of_tile(last - m, last - first, tall, short)
                 t = uintp(max(min(m, last - size), first) * 8)
                 args = (
-                    p.x, p.pixel + t, p.run, p.chains, p.runs, p.R, panel, constants_n, p.N, p.finish, p.highest,
+                    p.x, p.pixel + t, p.run, p.partials, p.runs, p.R, panel, constants_n, p.N, p.epilogue, p.highest,
                     out_n, p.out_pixel + t, residual_n, p.residual_pixel + t, next_x, share_x, next_w, share_w, with_input,
                 )  # fmt: skip
                 if width == WIDE:
@@ -125,8 +125,8 @@ def _gemm(p: Product) -> None:
                 else:
                     narrow1(*args)
                 m += size
-                next_x += uintp(share_x * p.chains * 4)
-                next_w += uintp((share_w * p.chains + with_input * K) * 4)
+                next_x += uintp(share_x * p.partials * 4)
+                next_w += uintp((share_w * p.partials + with_input * K) * 4)
             n += width
 
 

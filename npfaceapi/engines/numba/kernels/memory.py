@@ -9,12 +9,12 @@ import numpy as np
 from npfaceapi.engines.numba.jit import cgutils, intrinsic, jitted, kernel, types
 from npfaceapi.engines.numba.simd import plain
 
-__all__ = ["HALO", "chunk_range", "doubles", "floats", "integers", "record", "zero_halo"]
+__all__ = ["HALO", "chunk_range", "dereference", "doubles", "floats", "integers", "zero_halo"]
 
 
 @intrinsic
-def record(context: Any, params: Any) -> Any:
-    """The record that a kernel's first argument points to."""
+def dereference(context: Any, params: Any) -> Any:
+    """The parameters that a kernel's first argument points to."""
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         return builder.bitcast(values[0], context.get_value_type(signature.return_type))
@@ -22,7 +22,7 @@ def record(context: Any, params: Any) -> Any:
     return params.dtype(params), codegen
 
 
-record.plain = lambda params: params.view(np.recarray)[0]
+dereference.plain = lambda params: params.view(np.recarray)[0]
 
 
 def _view(dtype: str) -> Any:
@@ -51,18 +51,18 @@ floats.plain, doubles.plain, integers.plain = plain.floats, plain.doubles, plain
 
 @jitted()
 def chunk_range(total: int, chunk: int, chunks: int) -> Any:
-    """Share number `chunk` of 0..total."""
+    """Range number `chunk` of 0..total cut into `chunks`."""
     return total * chunk // chunks, total * (chunk + 1) // chunks
 
 
-#: The image at `offset` (its corner, halo included): H x W pixels of C floats inside of the halo.
+#: The feature map at `offset` (its corner, halo included): H x W pixels of C floats inside the halo.
 HALO = np.dtype([(name, np.int64) for name in ("offset", "H", "W", "C", "top", "bottom", "left", "right")])
 
 
 @kernel(HALO)
 def zero_halo(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None:
-    """Buffers are recycled: before an image is written, its halo holds what another one left there."""
-    p = record(params)
+    """Memory is reused: before a feature map is written, its halo holds what another one left there."""
+    p = dereference(params)
     if chunk:
         return
     row = (p.left + p.W + p.right) * p.C

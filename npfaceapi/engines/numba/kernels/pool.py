@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from npfaceapi.engines.numba.jit import float32, jitted, kernel, uintp
-from npfaceapi.engines.numba.kernels.memory import chunk_range, floats, record
+from npfaceapi.engines.numba.kernels.memory import chunk_range, dereference, floats
 from npfaceapi.engines.numba.simd.strip import make_max_pool_strip, sum_window
 
 __all__ = ["POOL", "avg_pool", "max_pool", "max_pool_row"]
 
 pool_2, pool_3 = make_max_pool_strip(2), make_max_pool_strip(3)
 
-#: Windows of `size` pixels; an image of IH x IW pixels of C floats at `x`, the corner of its first real pixel.
+#: Windows of `size` pixels; a feature map of IH x IW pixels of C floats at `x`, the corner of its first real pixel.
 POOL = np.dtype(
     [
         (name, np.int64)
@@ -70,7 +70,7 @@ def max_pool_row(
 
 @kernel(POOL)
 def max_pool(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None:
-    p = record(params)
+    p = dereference(params)
     start, stop = chunk_range(p.H, chunk, chunks)
     for h in range(start, stop):
         out = memory + p.out + h * p.out_row * 4
@@ -80,7 +80,7 @@ def max_pool(params: Any, memory: int, scratch: int, chunk: int, chunks: int) ->
 @kernel(POOL)
 def avg_pool(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None:
     """Also the mean over an image: one window."""
-    p = record(params)
+    p = dereference(params)
     start, stop = chunk_range(p.H, chunk, chunks)
     scale = float32(1 / (p.size_h * p.size_w))
     for h in range(start, stop):

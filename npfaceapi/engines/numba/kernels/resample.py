@@ -1,10 +1,10 @@
 """A chip of a photo of three channels, turned and scaled, bit for bit as `npfaceapi/photos/chips.py` cuts it out in NumPy.
 
     for each pixel of the chip: for each of its samples x samples points, row by row
-        where does the point lie in the photo?  blend the four pixels around it, of which those outside of the photo are 0
+        where does the point lie in the photo?  blend the four pixels around it, of which those outside the photo are 0
     their mean
 
-Arithmetic is float64 without fused multiply-adds: one rounding less would be another number.
+Arithmetic is float64 without fused multiply-adds: one rounding less would give another number.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from npfaceapi.engines.numba.jit import jitted, kernel
-from npfaceapi.engines.numba.kernels.memory import chunk_range, floats, record
+from npfaceapi.engines.numba.kernels.memory import chunk_range, dereference, floats
 from npfaceapi.engines.numba.kernels.resize import byte_at, float_at
 
 __all__ = ["RESAMPLE", "resample"]
@@ -31,7 +31,7 @@ RESAMPLE = np.dtype(
 
 @jitted(exact=True)
 def _value(image: int, is_float: int, row: int, H: int, W: int, y: int, x: int, c: int) -> float:
-    """A number of the photo; 0 outside of it."""
+    """A number of the photo; 0 outside it."""
     if not (0 <= y < H and 0 <= x < W):
         return 0.0
     value: float = float_at(image + y * row + 4 * (3 * x + c)) if is_float else byte_at(image + y * row + 3 * x + c)
@@ -40,7 +40,7 @@ def _value(image: int, is_float: int, row: int, H: int, W: int, y: int, x: int, 
 
 @kernel(RESAMPLE, exact=True)
 def resample(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None:
-    p = record(params)
+    p = dereference(params)
     image, is_float, row, H, W, side, samples = p.image, p.is_float, p.row, p.H, p.W, p.side, p.samples
     turn_x, turn_y, shift_x, shift_y = p.turn_x, p.turn_y, p.shift_x, p.shift_y
     start, stop = chunk_range(side, chunk, chunks)

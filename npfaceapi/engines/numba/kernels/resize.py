@@ -4,8 +4,8 @@
         blend the pixels of those two rows that lie beside each output column (kept: the next row often needs them again)
         blend the two
 
-What lies outside of the photo counts as 0, so that a photo can stand in a padded square that is never made.
-Arithmetic is float64 without fused multiply-adds: one rounding less would be another number.
+What lies outside the photo counts as 0, so a photo can be resized within a padded square that is never made.
+Arithmetic is float64 without fused multiply-adds: one rounding less would give another number.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from llvmlite import ir
 
 from npfaceapi.engines.numba.jit import intrinsic, jitted, kernel, types
-from npfaceapi.engines.numba.kernels.memory import chunk_range, doubles, floats, integers, record
+from npfaceapi.engines.numba.kernels.memory import chunk_range, dereference, doubles, floats, integers
 
 __all__ = ["RESIZE", "byte_at", "float_at", "resize", "scratch_bytes"]
 
@@ -106,7 +106,7 @@ def scratch_bytes(out_W: int) -> int:
 
 @kernel(RESIZE, exact=True)
 def resize(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None:
-    p = record(params)
+    p = dereference(params)
     image, is_float, row, H, W, top, left = p.image, p.is_float, p.row, p.H, p.W, p.top, p.left
     padded_H, padded_W, out, out_W, half_pixel = p.padded_H, p.padded_W, p.out, p.out_W, p.half_pixel
     first_row, first_column, full_H, full_W = p.first_row, p.first_column, p.full_H, p.full_W

@@ -1,4 +1,4 @@
-"""Everything else over whole rows of an image: constants, sums, softmax, copies."""
+"""Everything else, over whole rows of a feature map: constants, sums, softmax, copies."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from npfaceapi.engines.numba.jit import float64, jitted, kernel, uintp
-from npfaceapi.engines.numba.kernels.memory import chunk_range, floats, integers, record
+from npfaceapi.engines.numba.kernels.memory import chunk_range, dereference, floats, integers
 from npfaceapi.engines.numba.simd.strip import affine_strip, copy_strip, make_pair_strip
 from npfaceapi.engines.numba.simd.target import LANES
 
@@ -20,7 +20,7 @@ add_strip, subtract_strip, multiply_strip, divide_strip = (make_pair_strip(f) fo
 
 #: y = act((x + before) * scale + after); the four constants are addresses of [W*C], one number for each float of a row, so
 #: that a row is one loop over contiguous numbers.  `slot` says that `x` is the offset of an address (that of the caller's own
-#: array), not of the image itself.
+#: array), not of the feature map itself.
 AFFINE = np.dtype(
     [(n, _int) for n in ("x", "row", "x_C", "slot", "out", "out_row", "H", "W", "C", "before", "scale", "after", "alpha")]
     + [("highest", np.float32)]
@@ -35,7 +35,7 @@ def _activate(y: Any, alpha: Any, highest: float) -> Any:
 
 @kernel(AFFINE)
 def affine(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None:
-    p = record(params)
+    p = dereference(params)
     source = integers(memory + p.x, 1)[0] if p.slot else memory + p.x
     n, highest = p.W * p.C, p.highest
     before, scale, after, alpha = floats(p.before, n), floats(p.scale, n), floats(p.after, n), floats(p.alpha, n)
@@ -63,7 +63,7 @@ PAIR = np.dtype(
 
 @kernel(PAIR)
 def pair(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None:
-    p = record(params)
+    p = dereference(params)
     n, highest = p.W * p.C, p.highest
     start, stop = chunk_range(p.H, chunk, chunks)
     for h in range(start, stop):
@@ -81,7 +81,7 @@ def pair(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> Non
                 floats(out + v * p.C * 4, p.C)[p.real_C :] = 0
 
 
-#: The numbers of an image of H x W pixels, C of x_C floats each, in order, into another whose pixels hold out_C of out_cp
+#: The numbers of a feature map of H x W pixels, C of x_C floats each, in order, into another whose pixels hold out_C of out_cp
 #: floats, out_W pixels a row, from number `skip` on.  `slot` as in AFFINE, for `out`.
 COPY = np.dtype(
     [(n, _int) for n in ("x", "row", "x_C", "H", "W", "C", "out", "slot", "out_row", "out_cp", "out_W", "out_C", "skip")]
@@ -90,7 +90,7 @@ COPY = np.dtype(
 
 @kernel(COPY)
 def copy(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None:
-    p = record(params)
+    p = dereference(params)
     target = integers(memory + p.out, 1)[0] if p.slot else memory + p.out
     start, stop = chunk_range(p.H, chunk, chunks)
     in_row = p.out_W * p.out_C
@@ -113,7 +113,7 @@ def copy(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> Non
                     y = floats(target + (r * p.out_row + v * p.out_cp) * 4, p.out_cp)
 
 
-#: The image x set into zeros: row `top`, column `left`, channel `first` of an image of H x W pixels of C floats.
+#: The feature map x set into zeros: row `top`, column `left`, channel `first` of one of H x W pixels of C floats.
 PAD = np.dtype(
     [(n, _int) for n in ("x", "row", "x_C", "x_H", "x_W", "real_C", "top", "left", "first", "out", "out_row", "H", "W", "C")]
 )
@@ -121,7 +121,7 @@ PAD = np.dtype(
 
 @kernel(PAD)
 def pad(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None:
-    p = record(params)
+    p = dereference(params)
     start, stop = chunk_range(p.H, chunk, chunks)
     for h in range(start, stop):
         y = floats(memory + p.out + h * p.out_row * 4, p.W * p.C)
@@ -144,7 +144,7 @@ PIXELWISE = np.dtype([(n, _int) for n in ("x", "row", "out", "out_row", "H", "W"
 @kernel(PIXELWISE)
 def sigmoid(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None:
     """Evaluated in float64, as face-api.js does."""
-    p = record(params)
+    p = dereference(params)
     start, stop = chunk_range(p.H, chunk, chunks)
     for h in range(start, stop):
         x, y = floats(memory + p.x + h * p.row * 4, p.W * p.C), floats(memory + p.out + h * p.out_row * 4, p.W * p.C)
@@ -154,7 +154,7 @@ def sigmoid(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> 
 
 @kernel(PIXELWISE)
 def softmax(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None:
-    p = record(params)
+    p = dereference(params)
     start, stop = chunk_range(p.H, chunk, chunks)
     for h in range(start, stop):
         for v in range(p.W):

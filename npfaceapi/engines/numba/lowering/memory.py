@@ -1,17 +1,18 @@
-"""The halo of an image: the record of kernels/memory.py."""
+"""The halo of a feature map: the params of kernels/memory.py."""
 
 from __future__ import annotations
 
 from npfaceapi.engines.numba.kernels.memory import HALO, zero_halo
 from npfaceapi.engines.numba.planner import Call
-from npfaceapi.engines.numba.workspace import Image
+from npfaceapi.engines.numba.workspace import FeatureMap
 
 __all__ = ["halo"]
 
 
-def halo(image: Image) -> list[Call]:
-    """Zeros around the image, if it has a halo."""
-    if not any(image.halo):
+def halo(feature_map: FeatureMap) -> list[Call]:
+    """Zeros around the feature map, if it has a halo."""
+    if not any(feature_map.halo):
         return []
-    sides = dict(zip(("top", "bottom", "left", "right"), image.halo, strict=True))
-    return [Call(zero_halo, HALO, {"offset": image.offset, "H": image.H, "W": image.W, "C": image.cp, **sides})]
+    sides = dict(zip(("top", "bottom", "left", "right"), feature_map.halo, strict=True))
+    values = {"offset": feature_map.offset, "H": feature_map.H, "W": feature_map.W, "C": feature_map.cp, **sides}
+    return [Call(zero_halo, HALO, values)]

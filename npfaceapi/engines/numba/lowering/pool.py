@@ -1,19 +1,19 @@
-"""Pooling: the records of kernels/pool.py."""
+"""Pooling: the params of kernels/pool.py."""
 
 from __future__ import annotations
 
 from npfaceapi.engines.numba.kernels.pool import POOL, avg_pool, max_pool
-from npfaceapi.engines.numba.lowering.records import Records, chunks_for
+from npfaceapi.engines.numba.lowering.context import LoweringContext, chunks_for
 from npfaceapi.engines.numba.planner import Call, PlannedStep
-from npfaceapi.engines.numba.workspace import Image
+from npfaceapi.engines.numba.workspace import FeatureMap
 from npfaceapi.ops import window_padding
 
 __all__ = ["pool"]
 
 
-def pool(records: Records, step: PlannedStep, out: Image) -> list[Call]:
+def pool(context: LoweringContext, step: PlannedStep, out: FeatureMap) -> list[Call]:
     """max_pool, avg_pool, and mean: one window."""
-    x, attributes = records.image(step.inputs[0]), step.first.attributes
+    x, attributes = context.feature_map(step.inputs[0]), step.first.attributes
     size_h, size_w = (x.H, x.W) if step.kind == "mean" else (attributes["size"],) * 2
     stride, padding = attributes.get("stride", 1), attributes.get("padding", "valid")
     values = {

@@ -1,4 +1,4 @@
-"""Steps over whole rows of numbers, and the caller's own arrays: the records of kernels/rows.py."""
+"""Steps over whole rows of numbers, and the caller's own arrays: the params of kernels/rows.py."""
 
 from __future__ import annotations
 
@@ -8,58 +8,58 @@ import numpy as np
 
 from npfaceapi.engines.fusion import Activation, Constants
 from npfaceapi.engines.numba.kernels import rows as kernels
-from npfaceapi.engines.numba.lowering.records import Records, chunks_for
+from npfaceapi.engines.numba.lowering.context import LoweringContext, chunks_for
 from npfaceapi.engines.numba.planner import Call, PlannedStep
-from npfaceapi.engines.numba.workspace import Image
+from npfaceapi.engines.numba.workspace import FeatureMap
 from npfaceapi.graph import Node
 
 __all__ = ["affine", "joined", "load", "pad", "pair", "pixelwise", "store"]
 
-OPERATIONS = ("add", "subtract", "multiply", "divide")  # their numbers in a record
+OPERATIONS = ("add", "subtract", "multiply", "divide")  # their numbers in the params
 
 
-def _chunks(out: Image) -> int:
+def _chunks(out: FeatureMap) -> int:
     return chunks_for(out.H * out.W * out.cp * 8, out.H)
 
 
-def affine(records: Records, step: PlannedStep, out: Image) -> list[Call]:
-    return [_affine(records, step.inputs[0], out, step.constants, step.activation)]
+def affine(context: LoweringContext, step: PlannedStep, out: FeatureMap) -> list[Call]:
+    return [_affine(context, step.inputs[0], out, step.constants, step.activation)]
 
 
-def load(records: Records, source: Node, out: Image) -> Call:
+def load(context: LoweringContext, source: Node, out: FeatureMap) -> Call:
     """The caller's image into the workspace."""
-    return _affine(records, source, out, Constants.none(out.C), Activation(np.ones(out.C)))
+    return _affine(context, source, out, Constants.none(out.C), Activation(np.ones(out.C)))
 
 
-def _affine(records: Records, source: Node, out: Image, constants: Constants, activation: Activation) -> Call:
+def _affine(context: LoweringContext, source: Node, out: FeatureMap, constants: Constants, activation: Activation) -> Call:
     parts = (constants.before, constants.scale, constants.after)
-    before, scale, after = (records.row_of(values, out) for values in parts)
+    before, scale, after = (context.row_of(values, out) for values in parts)
     values = {
         "out": out.at(), "out_row": out.row, "H": out.H, "W": out.W, "C": out.cp,
         "before": before, "scale": scale, "after": after,
-        "alpha": records.row_of(activation.alpha, out), "highest": activation.highest,
+        "alpha": context.row_of(activation.alpha, out), "highest": activation.highest,
     }  # fmt: skip
-    if source is records.layout.input:  # straight from the caller's array
-        values |= {"x": records.layout.slots, "row": out.W * out.C, "x_C": out.C, "slot": 1}
+    if source is context.memory_plan.input:  # straight from the caller's array
+        values |= {"x": context.memory_plan.slots, "row": out.W * out.C, "x_C": out.C, "slot": 1}
     else:
-        x = records.image(source)
+        x = context.feature_map(source)
         values |= {"x": x.at(), "row": x.row, "x_C": x.cp, "slot": 0}
     return Call(kernels.affine, kernels.AFFINE, values, _chunks(out))
 
 
-def pair(records: Records, step: PlannedStep, out: Image) -> list[Call]:
+def pair(context: LoweringContext, step: PlannedStep, out: FeatureMap) -> list[Call]:
     """Two images, number by number."""
-    x, y = records.image(step.inputs[0]), records.image(step.inputs[-1])
+    x, y = context.feature_map(step.inputs[0]), context.feature_map(step.inputs[-1])
     values = {
         "x": x.at(), "row": x.row, "y": y.at(), "y_row": y.row, "out": out.at(), "out_row": out.row, "H": out.H, "W": out.W,
         "C": out.cp, "real_C": out.C, "operation": OPERATIONS.index(step.kind),
-        "alpha": records.row_of(step.activation.alpha, out), "highest": step.activation.highest,
+        "alpha": context.row_of(step.activation.alpha, out), "highest": step.activation.highest,
     }  # fmt: skip
     return [Call(kernels.pair, kernels.PAIR, values, _chunks(out))]
 
 
-def pad(records: Records, step: PlannedStep, out: Image) -> list[Call]:
-    x, attributes = records.image(step.inputs[0]), step.first.attributes
+def pad(context: LoweringContext, step: PlannedStep, out: FeatureMap) -> list[Call]:
+    x, attributes = context.feature_map(step.inputs[0]), step.first.attributes
     before = {"top": attributes["rows"][0], "left": attributes["columns"][0], "first": attributes["channels"][0]}
     values = {
         "x": x.at(), "row": x.row, "x_C": x.cp, "x_H": x.H, "x_W": x.W, "real_C": x.C, **before,
@@ -68,32 +68,32 @@ def pad(records: Records, step: PlannedStep, out: Image) -> list[Call]:
     return [Call(kernels.pad, kernels.PAD, values, _chunks(out))]
 
 
-def pixelwise(records: Records, step: PlannedStep, out: Image) -> list[Call]:
+def pixelwise(context: LoweringContext, step: PlannedStep, out: FeatureMap) -> list[Call]:
     """sigmoid and softmax."""
-    x = records.image(step.inputs[0])
+    x = context.feature_map(step.inputs[0])
     values = {
         "x": x.at(), "row": x.row, "out": out.at(), "out_row": out.row, "H": out.H, "W": out.W, "C": out.cp, "real_C": out.C,
     }  # fmt: skip
     return [Call(kernels.sigmoid if step.kind == "sigmoid" else kernels.softmax, kernels.PIXELWISE, values)]
 
 
-def joined(records: Records, step: PlannedStep, out: Image) -> list[Call]:
+def joined(context: LoweringContext, step: PlannedStep, out: FeatureMap) -> list[Call]:
     """concat and reshape: the inputs' numbers one after the other."""
     target = {"out": out.at(), "slot": 0, "out_row": out.row, "out_cp": out.cp, "out_W": out.W, "out_C": out.C}
     calls, skip = [], 0
     for x in step.inputs:
-        calls.append(_copy(records.image(x), **target, skip=skip))
+        calls.append(_copy(context.feature_map(x), **target, skip=skip))
         skip += math.prod(x.shape)
     return calls
 
 
-def store(records: Records, k: int, node: Node) -> Call:
+def store(context: LoweringContext, k: int, node: Node) -> Call:
     """Output number k into the caller's array."""
-    image = records.image(node)
-    slot = records.layout.slots + 8 * (1 + k)
-    return _copy(image, out=slot, slot=1, out_row=image.W * image.C, out_cp=image.C, out_W=image.W, out_C=image.C, skip=0)
+    x = context.feature_map(node)
+    slot = context.memory_plan.slots + 8 * (1 + k)
+    return _copy(x, out=slot, slot=1, out_row=x.W * x.C, out_cp=x.C, out_W=x.W, out_C=x.C, skip=0)
 
 
-def _copy(x: Image, **target: int) -> Call:
+def _copy(x: FeatureMap, **target: int) -> Call:
     values = {"x": x.at(), "row": x.row, "x_C": x.cp, "H": x.H, "W": x.W, "C": x.C, **target}
     return Call(kernels.copy, kernels.COPY, values)

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from npfaceapi.engines.numba.lowering import convolve, pool, rows
+from npfaceapi.engines.numba.lowering.context import LoweringContext
 from npfaceapi.engines.numba.lowering.memory import halo
-from npfaceapi.engines.numba.lowering.records import Records
 from npfaceapi.engines.numba.lowering.winograd import convolution_by_tiles
 from npfaceapi.engines.numba.planner import Call, PlannedStep
-from npfaceapi.engines.numba.workspace import Image
+from npfaceapi.engines.numba.workspace import FeatureMap
 from npfaceapi.graph import Node
 
 __all__ = ["calls_of", "load_input", "store_outputs"]
 
 
-def _convolution(records: Records, step: PlannedStep, out: Image) -> list[Call]:
-    return (convolution_by_tiles if step.tile else convolve.convolution)(records, step, out)
+def _convolution(context: LoweringContext, step: PlannedStep, out: FeatureMap) -> list[Call]:
+    return (convolution_by_tiles if step.tile else convolve.convolution)(context, step, out)
 
 
-_KINDS: dict[str, Callable[[Records, PlannedStep, Image], list[Call]]] = {
+_KINDS: dict[str, Callable[[LoweringContext, PlannedStep, FeatureMap], list[Call]]] = {
     "conv2d": _convolution,
     "depthwise_conv2d": convolve.depthwise_convolution,
     "dense": convolve.dense,
@@ -32,21 +32,21 @@ _KINDS: dict[str, Callable[[Records, PlannedStep, Image], list[Call]]] = {
 }
 
 
-def calls_of(records: Records, step: PlannedStep) -> list[Call]:
+def calls_of(context: LoweringContext, step: PlannedStep) -> list[Call]:
     """The calls of a step."""
-    out = records.image(step.node)
-    return [*halo(out), *_KINDS[step.kind](records, step, out)]
+    out = context.feature_map(step.node)
+    return [*halo(out), *_KINDS[step.kind](context, step, out)]
 
 
-def load_input(records: Records) -> list[Call]:
+def load_input(context: LoweringContext) -> list[Call]:
     """The caller's image into the workspace, if some step needs it there."""
-    layout = records.layout
-    if not layout.loads_input:
+    memory_plan = context.memory_plan
+    if not memory_plan.loads_input:
         return []
-    out = records.image(layout.input)
-    return [*halo(out), rows.load(records, layout.input, out)]
+    out = context.feature_map(memory_plan.input)
+    return [*halo(out), rows.load(context, memory_plan.input, out)]
 
 
-def store_outputs(records: Records, outputs: Sequence[Node]) -> list[Call]:
+def store_outputs(context: LoweringContext, outputs: Sequence[Node]) -> list[Call]:
     """The outputs into the caller's arrays."""
-    return [rows.store(records, k, node) for k, node in enumerate(outputs)]
+    return [rows.store(context, k, node) for k, node in enumerate(outputs)]

@@ -1,6 +1,6 @@
 """Vector code that Numba's own compiler does not find: micro-kernels written as LLVM instructions.
 
-`target.py` asks the compiler how wide its vectors are; `emit.py` holds the few words in which the micro-kernels are written;
+`target.py` asks the compiler how wide its vectors are; `emit.py` holds the few operations that the micro-kernels are written in;
 `tile.py` (matrix products), `strip.py` (depthwise, pooling) and `winograd.py` are those micro-kernels; `atomics.py` is what
 threads need.  All of them are Numba intrinsics: functions that jitted code calls, with addresses passed as integers.
 """

@@ -1,6 +1,6 @@
-"""What threads need that Numba does not offer: atomic counters, a pause while waiting, calls through an address.
+"""What threads need that Numba does not offer: atomic operations, a pause while spinning, calls through an address.
 
-The order that each access keeps is that of docs/platforms.md, which processors with weak memory order need.
+docs/platforms.md gives the memory order of each access, which matters on processors with a weak memory model.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = [
 
 @intrinsic
 def atomic_add(context: Any, address: Any, value: Any) -> Any:
-    """What the int64 at that address was before the value was added to it."""
+    """Add the value to the int64 at that address; returns what was there before."""
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         return builder.atomic_rmw("add", builder.inttoptr(values[0], INTS), values[1], "seq_cst")
@@ -38,7 +38,7 @@ def atomic_add(context: Any, address: Any, value: Any) -> Any:
 
 @intrinsic
 def atomic_replace(context: Any, address: Any, expected: Any, value: Any) -> Any:
-    """What the int64 at that address was; if it was what is expected, the value has replaced it."""
+    """Compare and swap: the int64 at that address becomes `value` if it is `expected`; returns what was there before."""
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         pair = builder.cmpxchg(builder.inttoptr(values[0], INTS), values[1], values[2], "seq_cst", "seq_cst")
@@ -49,7 +49,7 @@ def atomic_replace(context: Any, address: Any, expected: Any, value: Any) -> Any
 
 @intrinsic
 def atomic_load(context: Any, address: Any) -> Any:
-    """The int64 at that address, as the last thread wrote it."""
+    """The int64 at that address, as last written by any thread."""
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         return builder.load_atomic(builder.inttoptr(values[0], INTS), "seq_cst", 8)
@@ -59,7 +59,7 @@ def atomic_load(context: Any, address: Any) -> Any:
 
 @intrinsic
 def atomic_store(context: Any, address: Any, value: Any) -> Any:
-    """Set the int64 at that address; who sees the value sees all that this thread did before."""
+    """Set the int64 at that address; a thread that sees the value sees all that this one did before."""
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         builder.store_atomic(values[1], builder.inttoptr(values[0], INTS), "release", 8)
@@ -74,7 +74,7 @@ def _declared(module: Any, result: Any, name: str, *arguments: Any) -> Any:
 
 @intrinsic
 def pause(context: Any) -> Any:
-    """Tell the processor that this is a waiting loop; nothing where it has no such instruction."""
+    """Tell the processor that this is a spin loop; nothing where it has no such instruction."""
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         if platform.machine() in ("x86_64", "AMD64"):

@@ -1,4 +1,4 @@
-"""The few words in which the micro-kernels are written: loads, stores, multiply-adds and loops over vectors of floats."""
+"""The few operations that the micro-kernels are written in: loads, stores, multiply-adds and loops over vectors of floats."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ __all__ = [
 ]
 
 Value = Any
-Body = Callable[[Value, list[Value]], Sequence[Value]]  # of a loop: (number of the round, what is carried) to what is carried on
+Body = Callable[[Value, list[Value]], Sequence[Value]]  # of a loop: (index, loop-carried values) to the next carried values
 
 FLOAT, INT = ir.FloatType(), ir.IntType(64)
 FLOATS, INTS = FLOAT.as_pointer(), INT.as_pointer()
 VECTOR = ir.VectorType(FLOAT, LANES)
 _INT32, _INT8 = ir.IntType(32), ir.IntType(8)
 
-#: What `Emitter.finish` does to a sum: a scale (or `after`) that is not idle; relu or relu6; any other slope; a limit from above.
+#: The parts of `Emitter.epilogue` that do something: a scale or `after`; relu or relu6; any other slope; an upper limit.
 SCALED, CLAMPED, SLOPED, LIMITED = 1, 2, 4, 8
 
 
@@ -104,7 +104,7 @@ class Emitter:
     def choose(
         self, condition: Value, then: Callable[[], Sequence[Value]], otherwise: Callable[[], Sequence[Value]]
     ) -> list[Value]:
-        """What one of the two gives."""
+        """The values of `then` or `otherwise`."""
         b = self.builder
         ends = []
         with b.if_else(condition) as branches:
@@ -119,18 +119,18 @@ class Emitter:
         return phis
 
     def flag(self, flags: Value, flag: int) -> Value:
-        """Whether that bit is set."""
+        """Whether the bit `flag` is set."""
         return self.builder.icmp_signed("!=", self.builder.and_(flags, self.const(flag)), self.const(0))
 
-    def finish(
+    def epilogue(
         self,
         sums: Sequence[Value],
-        finish: Value,
+        flags: Value,
         table: Callable[[int, int], Value],
         highest: Value,
         residual: tuple[Value, Callable[[int], Value]] | None = None,
     ) -> list[Value]:
-        """What follows the sums of a product: act((sum + before) * scale + after + residual); `finish` leaves out what is idle.
+        """What follows the sums of a product: act((sum + before) * scale + after + residual); `flags` skip what does nothing.
 
         `table(k, i)` is before, scale, after or alpha (k = 0..3) for sum number i; `residual` says whether there is one, and
         gives it for sum number i.
@@ -138,15 +138,15 @@ class Emitter:
         b = self.builder
         n = range(len(sums))
         ys = [b.fadd(sums[i], table(0, i)) for i in n]
-        ys = self.when(self.flag(finish, SCALED), ys, lambda y: [self.fma(y[i], table(1, i), table(2, i)) for i in n])
+        ys = self.when(self.flag(flags, SCALED), ys, lambda y: [self.fma(y[i], table(1, i), table(2, i)) for i in n])
         if residual is not None:
             ys = self.when(residual[0], ys, lambda y: [b.fadd(y[i], residual[1](i)) for i in n])
-        ys = self.when(self.flag(finish, CLAMPED), ys, lambda y: [self.larger(self.zero, y[i]) for i in n])
-        ys = self.when(self.flag(finish, SLOPED), ys, lambda y: [self.sloped(y[i], table(3, i)) for i in n])
-        return self.when(self.flag(finish, LIMITED), ys, lambda y: [self.smaller(self.splat(highest), y[i]) for i in n])
+        ys = self.when(self.flag(flags, CLAMPED), ys, lambda y: [self.larger(self.zero, y[i]) for i in n])
+        ys = self.when(self.flag(flags, SLOPED), ys, lambda y: [self.sloped(y[i], table(3, i)) for i in n])
+        return self.when(self.flag(flags, LIMITED), ys, lambda y: [self.smaller(self.splat(highest), y[i]) for i in n])
 
     def prefetch(self, pointer: Value) -> None:
-        """Ask for a cache line to be brought into the second-level cache."""
+        """Prefetch a cache line into the L2 cache."""
         bytes_ = _INT8.as_pointer()
         function = self._declared("llvm.prefetch.p0", ir.FunctionType(ir.VoidType(), [bytes_, _INT32, _INT32, _INT32]))
         constants = [ir.Constant(_INT32, v) for v in (0, 2, 1)]  # read, second level, data
@@ -160,7 +160,7 @@ class Emitter:
         carried: Sequence[Value],
         body: Body,
     ) -> list[Value]:
-        """`for i in range(start, stop, step): carried = body(i, carried)`; returns what is carried at the end."""
+        """`for i in range(start, stop, step): carried = body(i, carried)`; returns the carried values at the end."""
         b = self.builder
         before = b.block
         head, inside, after = (self.function.append_basic_block(name) for name in ("head", "inside", "after"))
@@ -186,7 +186,7 @@ class Emitter:
     def repeat(
         self, times: Value, carried: Sequence[Value], body: Callable[[Value, list[Value]], Sequence[Value]]
     ) -> list[Value]:
-        """`loop` from 0 for times >= 1: without a test before the first round, what the body makes last is still in registers."""
+        """`loop` from 0 for times >= 1: with no test before the first iteration, the last values are still in registers."""
         b = self.builder
         before, inside, after = b.block, *(self.function.append_basic_block(name) for name in ("inside", "after"))
         b.branch(inside)
@@ -204,7 +204,7 @@ class Emitter:
 
 
 def address_intrinsic(name: str, arguments: Sequence[Any], build: Callable[[Emitter], None], plain: Any) -> Any:
-    """A Numba intrinsic whose body `build` emits once a module, as a function of its own.
+    """A Numba intrinsic whose body `build` emits once per module, as a function of its own.
 
     `arguments` are LLVM types; a pointer is passed as an unsigned integer, an address.  `plain` does the
     same in NumPy.
@@ -246,7 +246,7 @@ def address_intrinsic(name: str, arguments: Sequence[Any], build: Callable[[Emit
 
 def call_address(builder: Any, address: Value, values: Sequence[Value]) -> None:
     """Call a `Kernel` at that address."""
-    with builder.goto_entry_block():  # what it returns and raises, which is nothing
+    with builder.goto_entry_block():  # for what it returns and raises, which is nothing
         unused = [builder.alloca(INT) for _ in range(HIDDEN_ARGUMENTS)]
     kind = ir.FunctionType(_INT32, [*[INTS] * HIDDEN_ARGUMENTS, *[v.type for v in values]])
     builder.call(builder.inttoptr(address, kind.as_pointer()), [*unused, *values])

@@ -1,6 +1,6 @@
 """What each micro-kernel computes, in NumPy: for a reader, and for kernels that run as plain Python (see `Kernel.plain`).
 
-The arguments are those of the vector code beside which each is named; addresses are whole numbers.  Only the order of additions
+The arguments are those of the vector code beside which each is named; addresses are integers.  Only the order of additions
 and the rounding of products differ.
 """
 
@@ -40,42 +40,42 @@ def _activated(y: Array, alpha: Array, highest: float) -> Array:
     return activated
 
 
-def _finished(sums: Array, constants: int, N: int, finish: int, highest: float, residual: Array | None = None) -> Array:
-    """act((sum + before) * scale + after + residual); constants [4,N], of which only those are there that `finish` names."""
+def _epilogue(sums: Array, constants: int, N: int, epilogue: int, highest: float, residual: Array | None = None) -> Array:
+    """act((sum + before) * scale + after + residual); rows of constants [4,N] that `epilogue` does not name may be missing."""
 
     def constant(k: int) -> Array:
         return floats(constants + 4 * k * N, sums.shape[-1])
 
     y = sums + constant(0)
-    if finish & SCALED:
+    if epilogue & SCALED:
         y = y * constant(1) + constant(2)
     if residual is not None:
         y = y + residual
-    alpha = np.zeros(1) if finish & CLAMPED else constant(3) if finish & SLOPED else np.ones(1)
-    return _activated(y, alpha, highest if finish & LIMITED else np.inf)
+    alpha = np.zeros(1) if epilogue & CLAMPED else constant(3) if epilogue & SLOPED else np.ones(1)
+    return _activated(y, alpha, highest if epilogue & LIMITED else np.inf)
 
 
 def tile(
-    ROWS: int, PANEL: int, x: int, pixel: int, run: int, chains: int, runs: int, R: int, w: int, constants: int, N: int,
-    finish: int, highest: float, out: int, out_pixel: int, residual: int, residual_pixel: int, *_read_ahead: int,
+    ROWS: int, PANEL: int, x: int, pixel: int, run: int, partials: int, runs: int, R: int, w: int, constants: int, N: int,
+    epilogue: int, highest: float, out: int, out_pixel: int, residual: int, residual_pixel: int, *_prefetch: int,
 ) -> None:  # fmt: skip
     """ROWS pixels and PANEL vectors of channels of the matrix product of tile.py."""
     channels = PANEL * LANES
-    starts, weights = integers(run, chains * runs), floats(w, chains * runs * R * channels).reshape(-1, R, channels)
+    starts, weights = integers(run, partials * runs), floats(w, partials * runs * R * channels).reshape(-1, R, channels)
     for m in range(ROWS):
         sums = np.zeros(channels, np.float32)
-        for chain in range(chains):
-            chained = np.zeros(channels, np.float32)
-            for t in range(chain * runs, (chain + 1) * runs):
-                chained += floats(x + 4 * (integers(pixel, ROWS)[m] + starts[t]), R) @ weights[t]
-            sums += chained
+        for k in range(partials):
+            partial = np.zeros(channels, np.float32)
+            for t in range(k * runs, (k + 1) * runs):
+                partial += floats(x + 4 * (integers(pixel, ROWS)[m] + starts[t]), R) @ weights[t]
+            sums += partial
         shortcut = floats(residual + 4 * integers(residual_pixel, ROWS)[m], channels) if residual else None
         target = floats(out + 4 * integers(out_pixel, ROWS)[m], channels)
-        target[:] = _finished(sums, constants, N, finish, highest, shortcut)
+        target[:] = _epilogue(sums, constants, N, epilogue, highest, shortcut)
 
 
 def depthwise(
-    ROWS: int, PIXELS: int, STRIDE: int, x: int, row: int, C: int, w: int, constants: int, finish: int, highest: float,
+    ROWS: int, PIXELS: int, STRIDE: int, x: int, row: int, C: int, w: int, constants: int, epilogue: int, highest: float,
     lowest: float, out: int, out_row: int,
 ) -> None:  # fmt: skip
     """ROWS x PIXELS outputs of a depthwise 3x3 convolution, all C channels."""
@@ -87,7 +87,7 @@ def depthwise(
                 for j in range(3):
                     inputs = floats(x + 4 * ((h * STRIDE + i) * row + (v * STRIDE + j) * C), C)
                     sums += np.maximum(inputs, lowest) * weights[i, j]
-            floats(out + 4 * (h * out_row + v * C), C)[:] = _finished(sums, constants, C, finish, highest)
+            floats(out + 4 * (h * out_row + v * C), C)[:] = _epilogue(sums, constants, C, epilogue, highest)
 
 
 def copy(x: int, n: int, out: int) -> None:
@@ -104,11 +104,11 @@ def affine(x: int, n: int, before: int, scale: int, after: int, alpha: int, high
     floats(out, n)[:] = _activated(y, floats(alpha, n), highest)
 
 
-def max_pool(SIZE: int, x: int, row: int, C: int, step: int, n: int, out: int, out_step: int) -> None:
+def max_pool(SIZE: int, x: int, row: int, C: int, window_stride: int, n: int, out: int, out_stride: int) -> None:
     for k in range(n):
-        corner = x + 4 * k * step
+        corner = x + 4 * k * window_stride
         window = [floats(corner + 4 * (i * row + j * C), C) for i in range(SIZE) for j in range(SIZE)]
-        floats(out + 4 * k * out_step, C)[:] = np.max(window, axis=0)
+        floats(out + 4 * k * out_stride, C)[:] = np.max(window, axis=0)
 
 
 def sum_window(x: int, row: int, C: int, H: int, W: int, scale: float, out: int) -> None:
@@ -125,14 +125,14 @@ def winograd_input(BT: Array, x: int, row: int, C: int, out: int, plane: int) ->
 
 
 def winograd_output(
-    AT: Array, u: int, plane: int, N: int, constants: int, finish: int, highest: float, out: int, out_row: int, rows: int,
+    AT: Array, u: int, plane: int, N: int, constants: int, epilogue: int, highest: float, out: int, out_row: int, rows: int,
     columns: int, residual: int, residual_row: int,
 ) -> None:  # fmt: skip
-    """A' u A, and what follows the sums; the outputs that lie inside of the image are stored."""
+    """A' u A, and the epilogue; the outputs inside the feature map are stored."""
     n = AT.shape[1]
     elements = np.array([floats(u + 4 * k * plane, N) for k in range(n * n)]).reshape(n, n, N)
     sums = np.einsum("ai,ijc,bj->abc", AT, elements, AT)
     for i in range(rows):
         for j in range(columns):
             shortcut = floats(residual + 4 * (i * residual_row + j * N), N) if residual else None
-            floats(out + 4 * (i * out_row + j * N), N)[:] = _finished(sums[i, j], constants, N, finish, highest, shortcut)
+            floats(out + 4 * (i * out_row + j * N), N)[:] = _epilogue(sums[i, j], constants, N, epilogue, highest, shortcut)

@@ -2,8 +2,8 @@
 
 Depthwise: PIXELS neighbouring outputs share their inputs.  For each of the 3 rows the (PIXELS-1)*STRIDE+3 columns are loaded
 once, and each meets the 3 weights of the row: at stride 1 and 4 outputs, 6 + 3 loads for 12 multiply-adds instead of 24.
-Two rows of outputs share two of their four rows of inputs, which come from the second-level cache where an image is wide.
-The inputs can be clamped from below on load: that is the relu of a producer whose plain value somebody else needs.
+Two rows of outputs share two of their four rows of inputs, which come from the L2 cache where rows are long.
+The inputs can be clamped from below on load: that is the relu of a producer whose plain value another step needs.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ __all__ = ["affine_strip", "copy_strip", "make_depthwise_strip", "make_max_pool_
 
 
 def make_depthwise_strip(PIXELS: int, STRIDE: int, ROWS: int = 1) -> Any:
-    """Intrinsic (x, row, C, w, constants, finish, highest, lowest_input, out, out_row): ROWS x PIXELS outputs, all C channels.
+    """Intrinsic (x, row, C, w, constants, epilogue, highest, lowest_input, out, out_row): ROWS x PIXELS outputs, all C channels.
 
-    `row` and `out_row` are the distances of image rows in floats, w is [9,C], `constants` is [4,C] as for the tile.
+    `row` and `out_row` are the distances of rows in floats, w is [9,C], `constants` is [4,C] as for the tile.
     """
     COLUMNS = (PIXELS - 1) * STRIDE + 3
 
     def build(e: Emitter) -> None:
-        x, row, C, w, constants, finish, highest, lowest, out, out_row = e.function.args
+        x, row, C, w, constants, epilogue, highest, lowest, out, out_row = e.function.args
         b = e.builder
         floor = e.splat(lowest)
         rows = [e.at(x, b.mul(row, e.const(i))) for i in range((ROWS - 1) * STRIDE + 3)]
@@ -41,12 +41,12 @@ def make_depthwise_strip(PIXELS: int, STRIDE: int, ROWS: int = 1) -> Any:
                 here = e.at(start, c)
                 inputs = [e.larger(floor, e.load(e.at(here, columns[k]))) for k in range(COLUMNS)]
                 for k in range(ROWS):
-                    if 0 <= (tap := i - k * STRIDE) < 3:
+                    if 0 <= (filter_row := i - k * STRIDE) < 3:
                         for j in range(3):
-                            weight = weights[tap * 3 + j]
+                            weight = weights[filter_row * 3 + j]
                             sums[k] = [e.fma(inputs[p * STRIDE + j], weight, s) for p, s in enumerate(sums[k])]
             here = e.at(constants, c)
-            ys = e.finish([s for r in sums for s in r], finish, lambda k, _: e.load(e.at(here, columns[k])), highest)
+            ys = e.epilogue([s for r in sums for s in r], epilogue, lambda k, _: e.load(e.at(here, columns[k])), highest)
             for k, target in enumerate(targets):
                 for p in range(PIXELS):
                     e.store(ys[k * PIXELS + p], e.at(e.at(target, c), columns[p]))
@@ -117,7 +117,7 @@ affine_strip = address_intrinsic(
 
 
 def _largest_or_nan(e: Emitter, values: list[Any]) -> Any:
-    """The largest; NaN if one of them is.  One comparison tells it of two values."""
+    """The largest; NaN if one of them is.  One comparison checks two values."""
     b = e.builder
     best, pairs = values[0], [(x, y) for x, y in zip(values[::2], [*values[1::2], values[0]], strict=False)]
     for x in values[1:]:
@@ -129,17 +129,17 @@ def _largest_or_nan(e: Emitter, values: list[Any]) -> Any:
 
 
 def make_max_pool_strip(SIZE: int) -> Any:
-    """Intrinsic (x, row, C, step, n, out, out_step): n outputs of one row, whole SIZE x SIZE windows, all C channels.
+    """Intrinsic (x, row, C, window_stride, n, out, out_stride): n outputs of one row, whole SIZE x SIZE windows, all C channels.
 
-    `step` is the distance of neighbouring windows, `out_step` that of neighbouring outputs, in floats.
+    `window_stride` is the distance of neighbouring windows, `out_stride` that of neighbouring outputs, in floats.
     """
 
     def build(e: Emitter) -> None:
-        x, row, C, step, n, out, out_step = e.function.args
+        x, row, C, window_stride, n, out, out_stride = e.function.args
         b = e.builder
 
         def pixel(k: Any, _: list[Any]) -> list[Any]:
-            corner, target = e.at(x, b.mul(step, k)), e.at(out, b.mul(out_step, k))
+            corner, target = e.at(x, b.mul(window_stride, k)), e.at(out, b.mul(out_stride, k))
             window = [e.at(corner, b.add(b.mul(row, e.const(i)), b.mul(C, e.const(j)))) for i in range(SIZE) for j in range(SIZE)]
 
             def channels(c: Any, _: list[Any]) -> list[Any]:

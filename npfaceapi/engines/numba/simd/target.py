@@ -1,4 +1,4 @@
-"""How wide the vectors are that Numba compiles for, and how many of them the processor can name.
+"""The vector width that Numba compiles for, and the number of vector registers.
 
 The answer is taken from the compiler itself, not from the processor we happen to run on: Numba may be told to compile for
 another one (NUMBA_CPU_NAME).  We let it compile one fused multiply-add of 16 floats and read which registers it uses:
@@ -52,7 +52,7 @@ def _asked() -> dict[str, Any]:
 
 
 def _known() -> dict[str, Any]:
-    """What it once said here, else what it says."""
+    """What the compiler said before on this machine, else what it says now."""
     kept = cache.read("target")
     if kept is not None:
         return dict(json.loads(kept))

@@ -1,4 +1,4 @@
-"""The matrix product's micro-kernel: ROWS output pixels x PANEL vectors of output channels, all sums in registers.
+"""The matrix product's micro-kernel: ROWS output pixels x PANEL vectors of output channels, all accumulators in registers.
 
 Every convolution and dense layer is an indirect matrix product.  In a zero-haloed NHWC image the inputs of one output pixel
 are a few runs of contiguous numbers (a run is one row of the filter, KW * Ci long, or one of its pixels, Ci long):
@@ -6,22 +6,22 @@ are a few runs of contiguous numbers (a run is one row of the filter, KW * Ci lo
     s[m, :] = sum over runs t, sum over r of x[pixel[m] + run[t] + r] * w[t, r, :]
     y[m, :] = act((s[m, :] + before) * scale + after + residual[m, :])
 
-`pixel[m]` is a table, so the pixels of a tile may lie anywhere: a tile crosses the ends of image rows.  One step of the inner
+`pixel[m]` is a table, so the pixels of a tile may lie anywhere: a tile crosses the ends of rows.  One iteration of the inner
 loop loads PANEL vectors of weights, and for each of the ROWS pixels broadcasts one input into PANEL multiply-adds: with 6 x 2
-vectors 12 multiply-adds for 8 loads, where the processor can do 2 of the former and 2 or 3 of the latter a cycle.
+vectors 12 multiply-adds for 8 loads, where the processor can do 2 of the former and 2 or 3 of the latter per cycle.
 
-Accuracy: the error of a sum in float32 grows with the length of the chain of additions.  The runs are cut into `chains` of
-`runs` each (the planner keeps a chain at some 64 numbers, 150 at most); each is summed from zero, and their sums are added up.
+Accuracy: the error of a sum in float32 grows with its number of terms.  So it is made of `partials` partial sums of `runs` runs
+each (some 64 numbers, 150 at most: see lowering/product.py); each starts from zero, and they are added up.
 The bias comes last, for a sum that starts at a large bias loses the digits of its small products; and a batch norm's scale is
 not folded into the weights, which would round each of them once more: on a blank photo those roundings do not cancel.
 The order of additions depends on the layer alone, never on the tile's shape, so any cut of the work gives the same bits.
 
-Waiting: a tile computes from what lies in the near caches, and meanwhile the way to far memory would be idle.  So with each
-chain, some 400 cycles of work, it asks for a few cache lines of what will be read later: the weights of the next panel and
-the inputs of the next band.  More at once would stop the processor, which keeps track of some 20 lines under way; and its own
-foresight sees a row of addresses only once somebody walks along it.  Measured with AVX2: recognition 16 %, SSD 20 % faster.
-Where an image has few pixels, the next panel comes so soon that even a chain's share is too much at once: then each input
-asks for a line or two.  Measured with AVX-512: recognition 9 % faster.
+Prefetching: a tile computes from what lies in the L1 and L2 caches, and meanwhile main-memory bandwidth would be idle.  So with
+each partial sum, some 400 cycles of work, it prefetches a few cache lines of what will be read later: the weights of the next
+panel and the inputs of the next band.  More at once would stall the processor, which tracks some 20 outstanding lines; and the
+hardware prefetcher detects a stream only after several accesses.  Measured with AVX2: recognition 16 %, SSD 20 % faster.
+Where a layer has few pixels, the next panel comes so soon that even the share of a partial sum is too much at once: then each
+input prefetches a line or two.  Measured with AVX-512: recognition 9 % faster.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ __all__ = ["LINE", "MOST_WITH_INPUT", "make_tile"]
 LINE = 16  # floats of a cache line
 MOST_WITH_INPUT = max(1, PANELS[0] * LANES // LINE // 2)  # cache lines, half of what the widest panel has for an input
 
-# x, pixel, run, chains, runs, R, w, constants, N, finish, highest, out, out_pixel, residual (0: none), residual_pixel,
-# inputs that are read later and how many floats of them to ask for with each chain, the same of weights, and how many floats
-# of weights to ask for with each input instead (widest panel only).
-# constants is [4,N]: before, scale, after, alpha; `finish` as in emit.py
+# x, pixel, run, partials, runs, R, w, constants, N, epilogue, highest, out, out_pixel, residual (0: none), residual_pixel,
+# inputs that are read later and how many floats of them to prefetch with each partial sum, the same of weights, and how many
+# floats of weights to prefetch with each input instead (widest panel only).
+# constants is [4,N]: before, scale, after, alpha; `epilogue` as in emit.py
 _ARGUMENTS = [
     FLOATS, INTS, INTS, INT, INT, INT, FLOATS, FLOATS, INT, INT, FLOAT, FLOATS, INTS, FLOATS, INTS, FLOATS, INT, FLOATS, INT, INT,
 ]  # fmt: skip
@@ -51,7 +51,7 @@ def make_tile(ROWS: int, PANEL: int) -> Any:
     """The intrinsic for ROWS pixels and PANEL vectors."""
 
     def build(e: Emitter) -> None:
-        x, pixel, run, chains, runs, R, w = e.function.args[:7]
+        x, pixel, run, partials, runs, R, w = e.function.args[:7]
         inputs, share_of_inputs, following, share_of_weights, with_input = e.function.args[15:]
         b = e.builder
         pixels = [e.at(x, e.load_int(pixel, m)) for m in range(ROWS)]
@@ -68,12 +68,12 @@ def make_tile(ROWS: int, PANEL: int) -> Any:
         def one_run(t: Any, carried: list[Any]) -> list[Any]:
             offset = e.load_int(run, t)
             rows = [e.at(p, offset) for p in pixels]
-            soon, *others = carried
+            next_weights, *others = carried
 
             def alone() -> list[Any]:
-                return [soon, *e.repeat(R, others, lambda r, c: one_input(r, c, rows))]
+                return [next_weights, *e.repeat(R, others, lambda r, c: one_input(r, c, rows))]
 
-            def asking() -> list[Any]:
+            def prefetching() -> list[Any]:
                 def body(r: Any, c: list[Any]) -> list[Any]:
                     for line in range(MOST_WITH_INPUT):
                         e.prefetch(e.at(c[0], line * LINE))
@@ -81,32 +81,36 @@ def make_tile(ROWS: int, PANEL: int) -> Any:
 
                 return e.repeat(R, carried, body)
 
-            return e.choose(b.icmp_signed(">", with_input, e.const(0)), asking, alone) if PANELS[0] == PANEL else alone()
+            return e.choose(b.icmp_signed(">", with_input, e.const(0)), prefetching, alone) if PANELS[0] == PANEL else alone()
 
-        def one_chain(c: Any, carried: list[Any]) -> list[Any]:
-            soon, weights = carried[:2]
+        def one_partial(c: Any, carried: list[Any]) -> list[Any]:
+            next_weights, weights = carried[:2]
             _prefetch(e, e.at(inputs, b.mul(c, share_of_inputs)), share_of_inputs)
-            _prefetch(e, soon, share_of_weights)
+            _prefetch(e, next_weights, share_of_weights)
             first, zeros = b.mul(c, runs), [e.zero] * (ROWS * PANEL)
-            soon = e.at(soon, share_of_weights)
-            soon, weights, *sums = e.repeat(runs, [soon, weights, *zeros], lambda t, s: one_run(b.add(first, t), s))
+            next_weights = e.at(next_weights, share_of_weights)
+            next_weights, weights, *sums = e.repeat(
+                runs, [next_weights, weights, *zeros], lambda t, s: one_run(b.add(first, t), s)
+            )
             kept = [e.at(totals, k * LANES) for k in range(ROWS * PANEL)]
             add = lambda s: [b.fadd(e.load(k), v) for k, v in zip(kept, s, strict=True)]  # noqa: E731
             sums = e.when(b.icmp_signed(">", c, e.const(0)), sums, add)
-            with b.if_then(b.icmp_signed("<", c, b.sub(chains, e.const(1)))):
+            with b.if_then(b.icmp_signed("<", c, b.sub(partials, e.const(1)))):
                 for k, v in zip(kept, sums, strict=True):
                     e.store(v, k)
-            return [soon, weights, *sums]
+            return [next_weights, weights, *sums]
 
-        totals = b.alloca(FLOAT, e.const(ROWS * PANEL * LANES))  # of the chains before; most layers with few channels have one
-        _, _, *sums = e.repeat(chains, [following, w], one_chain)
+        totals = b.alloca(
+            FLOAT, e.const(ROWS * PANEL * LANES)
+        )  # of the partial sums before; most layers with few channels have one
+        _, _, *sums = e.repeat(partials, [following, w], one_partial)
         _store(e, sums, ROWS, PANEL)
 
     return address_intrinsic(f"tile_{ROWS}x{PANEL}", _ARGUMENTS, build, partial(plain.tile, ROWS, PANEL))
 
 
 def _prefetch(e: Emitter, pointer: Any, floats: Any) -> None:
-    """Every cache line of so many floats."""
+    """Prefetch every cache line of `floats` floats."""
 
     def line(i: Any, _: list[Any]) -> list[Any]:
         e.prefetch(e.at(pointer, i))
@@ -117,7 +121,7 @@ def _prefetch(e: Emitter, pointer: Any, floats: Any) -> None:
 
 def _store(e: Emitter, sums: list[Any], ROWS: int, PANEL: int) -> None:
     """Add the residual if there is one, activate, store."""
-    constants, N, finish, highest, out, out_pixel, residual, residual_pixel = e.function.args[7:15]
+    constants, N, epilogue, highest, out, out_pixel, residual, residual_pixel = e.function.args[7:15]
     b = e.builder
 
     def table(k: int, i: int) -> Any:
@@ -127,7 +131,7 @@ def _store(e: Emitter, sums: list[Any], ROWS: int, PANEL: int) -> None:
         return e.load(e.at(e.at(residual, e.load_int(residual_pixel, i // PANEL)), i % PANEL * LANES))
 
     has_residual = b.icmp_unsigned("!=", b.ptrtoint(residual, INT), e.const(0))
-    ys = e.finish(sums, finish, table, highest, (has_residual, residual_of))
+    ys = e.epilogue(sums, epilogue, table, highest, (has_residual, residual_of))
     for m in range(ROWS):
         target = e.at(out, e.load_int(out_pixel, m))
         for v in range(PANEL):

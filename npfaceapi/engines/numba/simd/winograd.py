@@ -6,9 +6,9 @@ an image is that product transposed (Cook and Toom; Lavin and Gray, arXiv:1509.0
 
     Y = A' [ (G w G') * (B' x B) ] A,      * element by element, summed over input channels
 
-takes (m+2)^2 products for a tile and a pair of channels instead of 9 m^2: 36 for 144 at m = 4, 16 for 36 at m = 2.  The
+takes (m+2)^2 products per tile and pair of channels instead of 9 m^2: 36 for 144 at m = 4, 16 for 36 at m = 2.  The
 products are a matrix product for each of the (m+2)^2 elements; the transformations cost additions and a few products.
-The points decide how much the additions lose: 0, 1, -1, 1/2, -2 err a third of what 0, 1, -1, 2, -2 do.
+The points decide the rounding error of the additions: with 0, 1, -1, 1/2, -2 it is a third of that with 0, 1, -1, 2, -2.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def make_input_transform(m: int) -> Any:
 
 
 def make_output_transform(m: int) -> Any:
-    """Intrinsic (u, plane, N, constants, finish, highest, out, out_row, rows, columns, residual (0: none), residual_row).
+    """Intrinsic (u, plane, N, constants, epilogue, highest, out, out_row, rows, columns, residual (0: none), residual_row).
 
     A' u A of one tile, then what the tile of `tile.py` does with its sums; rows x columns of the m x m outputs are stored;
     of the residual, whole rows of m are read.
@@ -103,7 +103,7 @@ def make_output_transform(m: int) -> Any:
     AT, n = _matrices(m)[2], m + 2
 
     def build(e: Emitter) -> None:
-        u, plane, N, constants, finish, highest, out, out_row, rows, columns, residual, residual_row = e.function.args
+        u, plane, N, constants, epilogue, highest, out, out_row, rows, columns, residual, residual_row = e.function.args
         b = e.builder
         has_residual = b.icmp_unsigned("!=", b.ptrtoint(residual, INT), e.const(0))
 
@@ -120,7 +120,7 @@ def make_output_transform(m: int) -> Any:
                     here, target = (e.at(p, b.mul(row, e.const(i))) for p, row in ((residual, residual_row), (out, out_row)))
                     shortcut = (has_residual, lambda j, here=here: e.load(e.at(here, offsets[j])))
                     sums = [_combine(e, AT[j], halves[i]) for j in range(m)]
-                    ys = e.finish(sums, finish, lambda k, _: table[k], highest, shortcut)
+                    ys = e.epilogue(sums, epilogue, lambda k, _: table[k], highest, shortcut)
                     for j in range(m):
                         with b.if_then(b.icmp_signed(">", columns, e.const(j))):
                             e.store(ys[j], e.at(target, offsets[j]))

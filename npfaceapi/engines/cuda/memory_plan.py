@@ -1,6 +1,6 @@
-"""Planning the memory: every node that is stored gets a place, for as long as somebody reads it.
+"""Planning the memory: every node that is stored gets a place, until its last reader.
 
-All images of a batch lie one after the other, each dense: [N,H,W,C] without padding or halo, for the kernels look at borders
+All images of a batch lie one after the other, each dense: [N,H,W,C] without padding or halo, because the kernels check borders
 themselves.  Places are planned in numbers for ONE image; for N images everything is N times as far from the start, so one plan
 serves every batch.  Time is counted in steps: the caller's batch is there at step 0, outputs are read after the last.
 A reshape has no step: its node has the place of what it reshapes.
@@ -20,18 +20,18 @@ from npfaceapi.engines.placing import place
 from npfaceapi.errors import BackendUnavailable
 from npfaceapi.graph import Graph, Node
 
-__all__ = ["Layout", "Place"]
+__all__ = ["MemoryPlan", "Place"]
 
 Array = np.ndarray[Any, Any]
 
-#: What a fused step may be made of; `_check_fusion` refuses a step that says more than the kernels understand.
-#: `pool` is known in that `fuse` is not asked for it: a pool is a step of its own here.
+#: What a fused step may be made of; `_check_fusion` refuses a step with parts that the kernels do not know.
+#: `pool` is listed because `fuse` is not asked for it: a pool is a step of its own here.
 _KNOWN = {"kind", "first", "nodes", "inputs", "constants", "activation", "residual", "params", "depthwise", "clamp", "pool"}
 
 
 @dataclass
 class Place:
-    """Where the values of a node lie: `size` numbers an image, `offset` from the start for one image."""
+    """Where the values of a node lie: `size` numbers per image, `offset` from the start for one image."""
 
     size: int
     born: int
@@ -45,7 +45,7 @@ def _check_fusion() -> None:
         raise BackendUnavailable(f"cuda: expected steps fused of parts that its kernels know, got {', '.join(sorted(unknown))}")
 
 
-class Layout:
+class MemoryPlan:
     """The fused steps, and the place of every node that is stored.
 
     Attributes

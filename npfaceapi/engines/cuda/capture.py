@@ -1,12 +1,12 @@
-"""A sequence of launches recorded once as a CUDA graph and then started as a whole.
+"""A sequence of launches captured once as a CUDA graph and then launched as a whole.
 
-Launching a kernel from Python costs tens of microseconds, a kernel of a small layer runs for five: with some 60 to 100 kernels a
-network, a batch of one would wait for Python nearly all the time.  While a stream is in capture, the launches that go into it
-are not run but noted; the graph of them is started with one call, which costs about as much as ONE launch.
+Launching a kernel from Python costs tens of microseconds, a kernel of a small layer runs for five: with some 60 to 100 kernels
+per network, a batch of one would wait for Python nearly all the time.  While a stream is in capture, its launches are not run
+but become nodes of a graph; that is launched with one call, which costs about as much as ONE launch.
 
-Made with `cuda.bindings`, on which numba-cuda depends.  Capture is `RELAXED`, so that the release of memory that Python's
-collector may cause is allowed, the stream is not tied to the default stream, which others may use meanwhile, and what we issue
-ourselves is launches alone.
+Made with `cuda.bindings`, on which numba-cuda depends.  Capture is `RELAXED`, so that Python's garbage
+collector may free memory meanwhile; the stream does not synchronize with the default stream, which other libraries may use
+meanwhile; and only launches are issued during the capture.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["Recording", "checked", "record"]
+__all__ = ["CapturedGraph", "capture", "checked"]
 
 
-class Recording:
-    """A recorded sequence; `replay()` starts it on the stream it was recorded on."""
+class CapturedGraph:
+    """An instantiated CUDA graph; `replay()` launches it on the stream on which it was captured."""
 
     def __init__(self, executable: Any, stream: Any) -> None:
         self._executable, self._stream, self._process = executable, stream, os.getpid()
@@ -31,7 +31,7 @@ class Recording:
         checked(driver.cuGraphLaunch(self._executable, self._stream))
 
     def close(self) -> None:
-        """Give back what the driver holds."""
+        """Free what the driver holds."""
         executable, self._executable = self._executable, None
         if executable is not None and self._process == os.getpid():  # in a forked child it is not ours
             from cuda.bindings import driver
@@ -43,8 +43,8 @@ class Recording:
             self.close()
 
 
-def record(launch_all: Callable[[], None], stream: Any) -> Recording:
-    """Note what `launch_all` puts into numba-cuda's `stream`, without running it."""
+def capture(launch_all: Callable[[], None], stream: Any) -> CapturedGraph:
+    """Capture what `launch_all` launches on numba-cuda's `stream`, without running it."""
     from cuda.bindings import driver
 
     raw = driver.CUstream(int(stream.handle))
@@ -61,11 +61,11 @@ def record(launch_all: Callable[[], None], stream: Any) -> Recording:
         (executable,) = checked(driver.cuGraphInstantiate(graph, 0))
     finally:
         driver.cuGraphDestroy(graph)
-    return Recording(executable, raw)
+    return CapturedGraph(executable, raw)
 
 
 def checked(answer: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The values of a driver's answer, whose first says how it went."""
+    """The values that a driver function returned, without the error code, which is checked."""
     from cuda.bindings import driver
 
     code, *values = answer

@@ -1,4 +1,4 @@
-"""What the records of all kernels point to: constants, tables of pixels, packed weights."""
+"""What the params of all kernels point to: constants, tables of pixels, packed weights."""
 
 from __future__ import annotations
 
@@ -8,47 +8,47 @@ from typing import Any
 import numpy as np
 
 from npfaceapi.engines.fusion import Fused
-from npfaceapi.engines.numba.planner import Call, Layout
+from npfaceapi.engines.numba.planner import Call, MemoryPlan
 from npfaceapi.engines.numba.simd.emit import CLAMPED, LIMITED, SCALED, SLOPED
-from npfaceapi.engines.numba.workspace import ALIGNMENT, Image, round_up
+from npfaceapi.engines.numba.workspace import ALIGNMENT, FeatureMap, round_up
 from npfaceapi.graph import Node
 
-__all__ = ["Records", "chunks_for"]
+__all__ = ["LoweringContext", "chunks_for"]
 
 Array = np.ndarray[Any, Any]
 
-CHUNK_WORK = 100_000  # multiply-adds worth a chunk of their own, 1 to 3 microseconds
+CHUNK_WORK = 100_000  # multiply-adds that are worth a chunk, 1 to 3 microseconds
 
 
 def chunks_for(work: int, most: int) -> int:
-    """Into how many chunks a call may be cut, for its multiply-adds and the number of parts that it has."""
+    """Into how many chunks a call may be cut, by its multiply-adds, and at most `most`."""
     return max(1, min(work // CHUNK_WORK, most))
 
 
-class Records:
-    """The constants of a layout's calls.
+class LoweringContext:
+    """The memory plan, and the constants of its calls.
 
     Attributes
     ----------
     kept : list of ndarray
-        What the records' addresses point to.
+        What the addresses in params point to.
     scratch_bytes : int
-        How much memory of its own a thread needs.
+        Scratch memory per thread.
     """
 
-    def __init__(self, layout: Layout) -> None:
-        self.layout = layout
+    def __init__(self, memory_plan: MemoryPlan) -> None:
+        self.memory_plan = memory_plan
         self.kept: list[Array] = []
         self._packed: list[Array] = []
         self._packed_bytes = 0
         self.scratch_bytes = 64
 
-    def image(self, node: Node) -> Image:
-        """Where a node's value lies."""
-        return self.layout.images[node]
+    def feature_map(self, node: Node) -> FeatureMap:
+        """The feature map that holds a node's value."""
+        return self.memory_plan.feature_maps[node]
 
     def need_scratch(self, size: int) -> None:
-        """A call needs so many bytes of memory of its own."""
+        """A call needs `size` bytes of scratch memory per thread."""
         self.scratch_bytes = max(self.scratch_bytes, size)
 
     def address(self, values: Array, dtype: Any = np.float32) -> int:
@@ -76,11 +76,11 @@ class Records:
         placed = [{**call.values, "w": start + call.values["w"]} if "w" in call.values else call.values for call in calls]
         return [call._replace(values=values) for call, values in zip(calls, placed, strict=True)]
 
-    def row_of(self, values: Array, image: Image) -> int:
-        """The address of one number for each float of a row of the image, from one a channel."""
-        pixel = np.zeros(image.cp, np.float32)
+    def row_of(self, values: Array, feature_map: FeatureMap) -> int:
+        """The address of one number per float of a row of the feature map, from one per channel."""
+        pixel = np.zeros(feature_map.cp, np.float32)
         pixel[: values.size] = values
-        return self.address(np.tile(pixel, image.W))
+        return self.address(np.tile(pixel, feature_map.W))
 
     def constants_of(self, step: Fused, C: int) -> int:
         """The address of [4,C]: before (the bias included), scale, after, alpha of a step."""
@@ -90,12 +90,12 @@ class Records:
         return self.address(table)
 
     @staticmethod
-    def finish_of(step: Fused) -> int:
-        """What is not idle of a step's constants and activation."""
+    def epilogue_of(step: Fused) -> int:
+        """Flags for the parts of the epilogue that do something."""
         scale, after, alpha = step.constants.scale, step.constants.after, step.activation.alpha
-        finish = SCALED if (scale != 1).any() or after.any() else 0
+        epilogue = SCALED if (scale != 1).any() or after.any() else 0
         if not alpha.any():
-            finish |= CLAMPED
+            epilogue |= CLAMPED
         elif (alpha != 1).any():
-            finish |= SLOPED
-        return finish | LIMITED if np.isfinite(step.activation.highest) else finish
+            epilogue |= SLOPED
+        return epilogue | LIMITED if np.isfinite(step.activation.highest) else epilogue
