@@ -91,14 +91,7 @@ def read_labels(folder: Path) -> list[LabelledPhoto]:
             raise InvalidArgument(f"{folder}: expected the labels wider_{name}_val.mat below it, got none")
         try:
             files[name] = loadmat(found[0])
-        except (
-            OSError,
-            LookupError,
-            ValueError,
-            TypeError,
-            NotImplementedError,
-            MatReadError,
-        ) as error:  # 7.3 is not implemented
+        except (OSError, LookupError, ValueError, TypeError, NotImplementedError, MatReadError) as error:  # the fifth: 7.3
             raise InvalidArgument(f"{found[0]}: expected a file of MATLAB, got: {error}") from None
     images = next((path for path in (folder / "WIDER_val" / "images", folder / "images") if path.is_dir()), None)
     if images is None:
