@@ -72,50 +72,145 @@ def reason_of(error: BaseException) -> str:
 
 
 class NpFaceApiError(Exception):
-    """The root of all errors of this package."""
+    """The root of all errors of this package.
+
+    Examples
+    --------
+    >>> try:
+    ...     raise InvalidArgument("iou: expected boxes, got 3")
+    ... except NpFaceApiError as error:
+    ...     print(error)
+    iou: expected boxes, got 3
+    """
 
     def __str__(self) -> str:
         return one_line(" ".join(map(str, self.args)))
 
 
 class InvalidArgument(NpFaceApiError, ValueError):
-    """An argument of the right type with a value that makes no sense."""
+    """An argument of the right type with a value that makes no sense.
+
+    Examples
+    --------
+    >>> from npfaceapi import Rect
+    >>> Rect(0, 0, -1, 5)
+    Traceback (most recent call last):
+        ...
+    npfaceapi.errors.InvalidArgument: Rect: expected width and height >= 0, got -1.0 x 5.0
+    """
 
 
 class InvalidType(NpFaceApiError, TypeError):
-    """An argument of a type that is not accepted."""
+    """An argument of a type that is not accepted.
+
+    Examples
+    --------
+    >>> from npfaceapi import load_image
+    >>> load_image(3)
+    Traceback (most recent call last):
+        ...
+    npfaceapi.errors.InvalidType: photo: expected a path, URL, bytes, binary file, PIL image or array, got int
+    """
 
 
 class ImageError(InvalidArgument):
-    """A photo that cannot be read or decoded, or an array that is no image."""
+    """A photo that cannot be read or decoded, or an array that is no image.
+
+    Examples
+    --------
+    >>> from npfaceapi import load_image
+    >>> load_image(b"no photo")
+    Traceback (most recent call last):
+        ...
+    npfaceapi.errors.ImageError: photo (8 bytes): expected an image file (JPEG, PNG, WebP, GIF, TIFF, BMP, ...), got
+    something else
+    """
 
 
 class ImageNotFoundError(ImageError, FileNotFoundError):
-    """The path of a photo does not exist."""
+    """The path of a photo does not exist.
+
+    Examples
+    --------
+    >>> from npfaceapi import load_image
+    >>> load_image("nowhere.png")
+    Traceback (most recent call last):
+        ...
+    npfaceapi.errors.ImageNotFoundError: nowhere.png: expected an image file, got no such file
+    """
 
 
 class FetchError(NpFaceApiError, OSError):
-    """A URL or a file behind one could not be fetched."""
+    """A URL or a file behind one could not be fetched.
+
+    Examples
+    --------
+    >>> from npfaceapi import fetch_json
+    >>> fetch_json("nowhere.json")
+    Traceback (most recent call last):
+        ...
+    npfaceapi.errors.FetchError: nowhere.json: expected a file that can be read, got: No such file or directory
+    """
 
 
 class WeightsError(NpFaceApiError, ValueError):
-    """Model weights that are missing, damaged or of the wrong shape; names file and tensor."""
+    """Model weights that are missing, damaged or of the wrong shape; names file and tensor.
+
+    Examples
+    --------
+    >>> from npfaceapi import FaceRecognitionNet
+    >>> FaceRecognitionNet().serialize_params()
+    Traceback (most recent call last):
+        ...
+    npfaceapi.errors.WeightsError: FaceRecognitionNet: expected weights before use, got none: call net.load() for the
+    bundled ones
+    """
 
 
 class GoldenError(NpFaceApiError, ValueError):
-    """Golden cases that are missing or damaged."""
+    """Golden cases that are missing or damaged.
+
+    Examples
+    --------
+    >>> from npfaceapi.conformance.golden import GoldenCases
+    >>> GoldenCases("nowhere")
+    Traceback (most recent call last):
+        ...
+    npfaceapi.errors.GoldenError: nowhere/cases.json: expected a file of golden cases, got No such file or directory
+    """
 
 
 class BackendUnavailable(NpFaceApiError, RuntimeError):
-    """A backend that cannot run here; says what to install."""
+    """A backend that cannot run here; says what to install.
+
+    Examples
+    --------
+    >>> issubclass(BackendUnavailable, NpFaceApiError), issubclass(BackendUnavailable, RuntimeError)
+    (True, True)
+    """
 
 
 class DeviceError(NpFaceApiError, RuntimeError):
-    """A GPU that failed during a call: out of memory, or lost."""
+    """A GPU that failed during a call: out of memory, or lost.
+
+    Examples
+    --------
+    >>> issubclass(DeviceError, NpFaceApiError), issubclass(DeviceError, RuntimeError)
+    (True, True)
+    """
 
 
 class PhotoWarning(UserWarning):
-    """A photo that was read, though perhaps not as it was meant; names the photo and the remedy."""
+    """A photo that was read, though perhaps not as it was meant; names the photo and the remedy.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from npfaceapi import load_image
+    >>> with warnings.catch_warnings(action="ignore", category=PhotoWarning):
+    ...     load_image("golden/images/astronaut.png").shape
+    (512, 512, 3)
+    """
 
     def __str__(self) -> str:
         return one_line(" ".join(map(str, self.args)))

@@ -79,7 +79,14 @@ def ssd_mobilenetv1(
     photo: Photos, options: SsdMobilenetv1Options | None = None
 ) -> list[FaceDetection] | list[list[FaceDetection]]: ...
 def ssd_mobilenetv1(photo: Photos, options: SsdMobilenetv1Options | None = None) -> object:
-    """`nets.ssd_mobilenetv1.locate_faces`."""
+    """`nets.ssd_mobilenetv1.locate_faces`.
+
+    Examples
+    --------
+    >>> [face] = ssd_mobilenetv1("golden/images/astronaut.png")
+    >>> round(face.score, 2)
+    0.96
+    """
     return nets.ssd_mobilenetv1.locate_faces(photo, options)
 
 
@@ -95,7 +102,14 @@ def tiny_face_detector(
     photo: Photos, options: TinyFaceDetectorOptions | None = None
 ) -> list[FaceDetection] | list[list[FaceDetection]]: ...
 def tiny_face_detector(photo: Photos, options: TinyFaceDetectorOptions | None = None) -> object:
-    """`nets.tiny_face_detector.locate_faces`."""
+    """`nets.tiny_face_detector.locate_faces`.
+
+    Examples
+    --------
+    >>> [face] = tiny_face_detector("golden/images/astronaut.png")
+    >>> round(face.score, 2)
+    0.98
+    """
     return nets.tiny_face_detector.locate_faces(photo, options)
 
 
@@ -106,7 +120,14 @@ def tiny_yolov2(photo: Sequence[Photo], options: TinyYolov2Options | None = None
 @overload
 def tiny_yolov2(photo: Photos, options: TinyYolov2Options | None = None) -> list[FaceDetection] | list[list[FaceDetection]]: ...
 def tiny_yolov2(photo: Photos, options: TinyYolov2Options | None = None) -> object:
-    """`nets.tiny_yolov2.locate_faces`."""
+    """`nets.tiny_yolov2.locate_faces`.
+
+    Examples
+    --------
+    >>> nets.tiny_yolov2.load(np.zeros(1_794_500, np.float32))  # no weights are bundled; with these it finds no face
+    >>> tiny_yolov2("golden/images/astronaut.png")
+    []
+    """
     return nets.tiny_yolov2.locate_faces(photo, options)
 
 
@@ -117,7 +138,14 @@ def mtcnn(photo: Sequence[Photo], options: MtcnnOptions | None = None) -> list[l
 @overload
 def mtcnn(photo: Photos, options: MtcnnOptions | None = None) -> list[FaceResult] | list[list[FaceResult]]: ...
 def mtcnn(photo: Photos, options: MtcnnOptions | None = None) -> object:
-    """`nets.mtcnn.forward`: faces with 5 landmarks."""
+    """`nets.mtcnn.forward`: faces with 5 landmarks.
+
+    Examples
+    --------
+    >>> [face] = mtcnn("golden/images/astronaut.png")
+    >>> len(face.landmarks)
+    5
+    """
     return nets.mtcnn.forward(photo, options)
 
 
@@ -128,7 +156,15 @@ def detect_face_landmarks(photo: Sequence[Photo]) -> list[FaceLandmarks68]: ...
 @overload
 def detect_face_landmarks(photo: Photos) -> FaceLandmarks68 | list[FaceLandmarks68]: ...
 def detect_face_landmarks(photo: Photos) -> object:
-    """`nets.face_landmark_68_net.detect_landmarks` on a face crop, or a list of them."""
+    """`nets.face_landmark_68_net.detect_landmarks` on a face crop, or a list of them.
+
+    Examples
+    --------
+    >>> from npfaceapi import load_image
+    >>> face = load_image("golden/images/astronaut.png")[60:190, 160:290]
+    >>> len(detect_face_landmarks(face))
+    68
+    """
     return nets.face_landmark_68_net.detect_landmarks(photo)
 
 
@@ -142,7 +178,15 @@ def detect_face_landmarks_tiny(photo: Sequence[Photo]) -> list[FaceLandmarks68]:
 @overload
 def detect_face_landmarks_tiny(photo: Photos) -> FaceLandmarks68 | list[FaceLandmarks68]: ...
 def detect_face_landmarks_tiny(photo: Photos) -> object:
-    """`nets.face_landmark_68_tiny_net.detect_landmarks` on a face crop, or a list of them."""
+    """`nets.face_landmark_68_tiny_net.detect_landmarks` on a face crop, or a list of them.
+
+    Examples
+    --------
+    >>> from npfaceapi import load_image
+    >>> face = load_image("golden/images/astronaut.png")[60:190, 160:290]
+    >>> len(detect_face_landmarks_tiny(face))
+    68
+    """
     return nets.face_landmark_68_tiny_net.detect_landmarks(photo)
 
 
@@ -153,7 +197,15 @@ def compute_face_descriptor(photo: Sequence[Photo]) -> list[NDArray[np.float32]]
 @overload
 def compute_face_descriptor(photo: Photos) -> NDArray[np.float32] | list[NDArray[np.float32]]: ...
 def compute_face_descriptor(photo: Photos) -> object:
-    """`nets.face_recognition_net.compute_face_descriptor` of a face crop, or a list of them."""
+    """`nets.face_recognition_net.compute_face_descriptor` of a face crop, or a list of them.
+
+    Examples
+    --------
+    >>> from npfaceapi import load_image
+    >>> face = load_image("golden/images/astronaut.png")[60:190, 160:290]
+    >>> compute_face_descriptor(face).shape
+    (128,)
+    """
     return nets.face_recognition_net.compute_face_descriptor(photo)
 
 
@@ -164,7 +216,15 @@ def recognize_face_expressions(photo: Sequence[Photo]) -> list[FaceExpressions]:
 @overload
 def recognize_face_expressions(photo: Photos) -> FaceExpressions | list[FaceExpressions]: ...
 def recognize_face_expressions(photo: Photos) -> object:
-    """`nets.face_expression_net.predict_expressions` of a face crop, or a list of them."""
+    """`nets.face_expression_net.predict_expressions` of a face crop, or a list of them.
+
+    Examples
+    --------
+    >>> from npfaceapi import load_image
+    >>> face = load_image("golden/images/astronaut.png")[60:190, 160:290]
+    >>> recognize_face_expressions(face).as_sorted_array()[0].expression
+    'happy'
+    """
     return nets.face_expression_net.predict_expressions(photo)
 
 
@@ -175,12 +235,25 @@ def predict_age_and_gender(photo: Sequence[Photo]) -> list[AgeAndGenderPredictio
 @overload
 def predict_age_and_gender(photo: Photos) -> AgeAndGenderPrediction | list[AgeAndGenderPrediction]: ...
 def predict_age_and_gender(photo: Photos) -> object:
-    """`nets.age_gender_net.predict_age_and_gender` of a face crop, or a list of them."""
+    """`nets.age_gender_net.predict_age_and_gender` of a face crop, or a list of them.
+
+    Examples
+    --------
+    >>> from npfaceapi import load_image
+    >>> face = load_image("golden/images/astronaut.png")[60:190, 160:290]
+    >>> predict_age_and_gender(face).gender
+    <Gender.FEMALE: 'female'>
+    """
     return nets.age_gender_net.predict_age_and_gender(photo)
 
 
 def load_ssd_mobilenetv1_model(url: Weights) -> None:
-    """`nets.ssd_mobilenetv1.load(url)`."""
+    """`nets.ssd_mobilenetv1.load(url)`.
+
+    Examples
+    --------
+    >>> load_ssd_mobilenetv1_model("weights")
+    """
     nets.ssd_mobilenetv1.load(url)
 
 
@@ -188,47 +261,97 @@ load_face_detection_model = load_ssd_mobilenetv1_model
 
 
 def load_tiny_face_detector_model(url: Weights) -> None:
-    """`nets.tiny_face_detector.load(url)`."""
+    """`nets.tiny_face_detector.load(url)`.
+
+    Examples
+    --------
+    >>> load_tiny_face_detector_model("weights")
+    """
     nets.tiny_face_detector.load(url)
 
 
 def load_mtcnn_model(url: Weights) -> None:
-    """`nets.mtcnn.load(url)`."""
+    """`nets.mtcnn.load(url)`.
+
+    Examples
+    --------
+    >>> load_mtcnn_model("weights")
+    """
     nets.mtcnn.load(url)
 
 
 def load_tiny_yolov2_model(url: Weights) -> None:
-    """`nets.tiny_yolov2.load(url)`."""
+    """`nets.tiny_yolov2.load(url)`.
+
+    Examples
+    --------
+    >>> load_tiny_yolov2_model("weights")
+    Traceback (most recent call last):
+        ...
+    npfaceapi.errors.WeightsError: weights/tiny_yolov2_separable_conv_model-weights_manifest.json: expected a file that can be
+    read, got: No such file or directory
+    """
     nets.tiny_yolov2.load(url)
 
 
 def load_face_landmark_model(url: Weights) -> None:
-    """`nets.face_landmark_68_net.load(url)`."""
+    """`nets.face_landmark_68_net.load(url)`.
+
+    Examples
+    --------
+    >>> load_face_landmark_model("weights")
+    """
     nets.face_landmark_68_net.load(url)
 
 
 def load_face_landmark_tiny_model(url: Weights) -> None:
-    """`nets.face_landmark_68_tiny_net.load(url)`."""
+    """`nets.face_landmark_68_tiny_net.load(url)`.
+
+    Examples
+    --------
+    >>> load_face_landmark_tiny_model("weights")
+    """
     nets.face_landmark_68_tiny_net.load(url)
 
 
 def load_face_recognition_model(url: Weights) -> None:
-    """`nets.face_recognition_net.load(url)`."""
+    """`nets.face_recognition_net.load(url)`.
+
+    Examples
+    --------
+    >>> load_face_recognition_model("weights")
+    """
     nets.face_recognition_net.load(url)
 
 
 def load_face_expression_model(url: Weights) -> None:
-    """`nets.face_expression_net.load(url)`."""
+    """`nets.face_expression_net.load(url)`.
+
+    Examples
+    --------
+    >>> load_face_expression_model("weights")
+    """
     nets.face_expression_net.load(url)
 
 
 def load_age_gender_model(url: Weights) -> None:
-    """`nets.age_gender_net.load(url)`."""
+    """`nets.age_gender_net.load(url)`.
+
+    Examples
+    --------
+    >>> load_age_gender_model("weights")
+    """
     nets.age_gender_net.load(url)
 
 
 def create_ssd_mobilenetv1(weights: NDArray[np.float32]) -> SsdMobilenetv1:
-    """A new `SsdMobilenetv1` with weights from a flat float32 array."""
+    """A new `SsdMobilenetv1` with weights from a flat float32 array.
+
+    Examples
+    --------
+    >>> create_ssd_mobilenetv1(nets.ssd_mobilenetv1.serialize_params())
+    <SsdMobilenetv1: loaded>
+    """
     net = SsdMobilenetv1()
     net.extract_weights(weights)
     return net
@@ -238,28 +361,52 @@ create_face_detection_net = create_ssd_mobilenetv1
 
 
 def create_tiny_face_detector(weights: NDArray[np.float32]) -> TinyFaceDetector:
-    """A new `TinyFaceDetector` with weights from a flat float32 array."""
+    """A new `TinyFaceDetector` with weights from a flat float32 array.
+
+    Examples
+    --------
+    >>> create_tiny_face_detector(nets.tiny_face_detector.serialize_params())
+    <TinyFaceDetector: loaded>
+    """
     net = TinyFaceDetector()
     net.extract_weights(weights)
     return net
 
 
 def create_tiny_yolov2(weights: NDArray[np.float32], with_separable_convs: bool = True) -> TinyYolov2:
-    """A new `TinyYolov2` with weights from a flat float32 array."""
+    """A new `TinyYolov2` with weights from a flat float32 array.
+
+    Examples
+    --------
+    >>> create_tiny_yolov2(np.zeros(1_794_500, np.float32))
+    <TinyYolov2: loaded>
+    """
     net = TinyYolov2(with_separable_convs)
     net.extract_weights(weights)
     return net
 
 
 def create_mtcnn(weights: NDArray[np.float32]) -> Mtcnn:
-    """A new `Mtcnn` with weights from a flat float32 array."""
+    """A new `Mtcnn` with weights from a flat float32 array.
+
+    Examples
+    --------
+    >>> create_mtcnn(nets.mtcnn.serialize_params())
+    <Mtcnn: loaded>
+    """
     net = Mtcnn()
     net.extract_weights(weights)
     return net
 
 
 def create_face_recognition_net(weights: NDArray[np.float32]) -> FaceRecognitionNet:
-    """A new `FaceRecognitionNet` with weights from a flat float32 array."""
+    """A new `FaceRecognitionNet` with weights from a flat float32 array.
+
+    Examples
+    --------
+    >>> create_face_recognition_net(nets.face_recognition_net.serialize_params())
+    <FaceRecognitionNet: loaded>
+    """
     net = FaceRecognitionNet()
     net.extract_weights(weights)
     return net
@@ -283,7 +430,14 @@ def all_faces_ssd_mobilenetv1(
     photo: Photos, min_confidence: float | None = None
 ) -> Faces[FaceResult] | list[Faces[FaceResult]]: ...
 def all_faces_ssd_mobilenetv1(photo: Photos, min_confidence: float | None = None) -> object:
-    """Deprecated: detect with SSD, landmarks, descriptors."""
+    """Deprecated: detect with SSD, landmarks, descriptors.
+
+    Examples
+    --------
+    >>> with warnings.catch_warnings(action="ignore"):
+    ...     len(all_faces_ssd_mobilenetv1("golden/images/astronaut.png", 0.8))
+    1
+    """
     options = SsdMobilenetv1Options() if min_confidence is None else SsdMobilenetv1Options(min_confidence=min_confidence)
     return _all_faces("all_faces_ssd_mobilenetv1", photo, options)
 
@@ -295,7 +449,14 @@ def all_faces(photo: Sequence[Photo], min_confidence: float | None = None) -> li
 @overload
 def all_faces(photo: Photos, min_confidence: float | None = None) -> Faces[FaceResult] | list[Faces[FaceResult]]: ...
 def all_faces(photo: Photos, min_confidence: float | None = None) -> object:
-    """Deprecated: the same as `all_faces_ssd_mobilenetv1`."""
+    """Deprecated: the same as `all_faces_ssd_mobilenetv1`.
+
+    Examples
+    --------
+    >>> with warnings.catch_warnings(action="ignore"):
+    ...     len(all_faces("golden/images/astronaut.png"))
+    1
+    """
     options = SsdMobilenetv1Options() if min_confidence is None else SsdMobilenetv1Options(min_confidence=min_confidence)
     return _all_faces("all_faces", photo, options)
 
@@ -309,7 +470,14 @@ def all_faces_tiny_yolov2(
     photo: Photos, forward_params: TinyYolov2Options | None = None
 ) -> Faces[FaceResult] | list[Faces[FaceResult]]: ...
 def all_faces_tiny_yolov2(photo: Photos, forward_params: TinyYolov2Options | None = None) -> object:
-    """Deprecated: detect with TinyYolov2, landmarks, descriptors."""
+    """Deprecated: detect with TinyYolov2, landmarks, descriptors.
+
+    Examples
+    --------
+    >>> with warnings.catch_warnings(action="ignore"):
+    ...     len(all_faces_tiny_yolov2("golden/images/astronaut.png", TinyFaceDetectorOptions()))
+    1
+    """
     return _all_faces("all_faces_tiny_yolov2", photo, TinyYolov2Options() if forward_params is None else forward_params)
 
 
@@ -320,7 +488,14 @@ def all_faces_mtcnn(photo: Sequence[Photo], forward_params: MtcnnOptions | None 
 @overload
 def all_faces_mtcnn(photo: Photos, forward_params: MtcnnOptions | None = None) -> Faces[FaceResult] | list[Faces[FaceResult]]: ...
 def all_faces_mtcnn(photo: Photos, forward_params: MtcnnOptions | None = None) -> object:
-    """Deprecated: detect with MTCNN, landmarks, descriptors."""
+    """Deprecated: detect with MTCNN, landmarks, descriptors.
+
+    Examples
+    --------
+    >>> with warnings.catch_warnings(action="ignore"):
+    ...     len(all_faces_mtcnn("golden/images/astronaut.png", MtcnnOptions(min_face_size=80)))
+    1
+    """
     return _all_faces("all_faces_mtcnn", photo, MtcnnOptions() if forward_params is None else forward_params)
 
 

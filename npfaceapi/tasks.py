@@ -54,7 +54,14 @@ XYWH: TypeAlias = tuple[int, int, int, int]
 
 
 class ComposableTask(Generic[Result_co, Extended_co]):
-    """A lazy, immutable chain of steps on one photo or a list of photos; `.run()` or `await` computes it."""
+    """A lazy, immutable chain of steps on one photo or a list of photos; ``.run()`` or ``await`` computes it.
+
+    Examples
+    --------
+    >>> task = detect_all_faces("photo.jpg")
+    >>> task.with_face_landmarks().with_age_and_gender()
+    <DetectAllFacesTask(SsdMobilenetv1Options, face_landmarks, age_and_gender)>
+    """
 
     def __init__(
         self,
@@ -167,7 +174,14 @@ class ComposableTask(Generic[Result_co, Extended_co]):
 
 
 class DetectAllFacesTask(ComposableTask[Result_co, Extended_co]):
-    """All faces of a photo; iterating, `len(task)` and `task[i]` run it once and keep the result."""
+    """All faces of a photo; iterating, `len(task)` and `task[i]` run it once and keep the result.
+
+    Examples
+    --------
+    >>> task = detect_all_faces("golden/images/astronaut.png").with_face_landmarks()
+    >>> [len(face.landmarks) for face in task]
+    [68]
+    """
 
     def __init__(
         self,
@@ -202,12 +216,14 @@ class DetectAllFacesTask(ComposableTask[Result_co, Extended_co]):
         average_mirror : bool
             Take the mean of the descriptors of the face and of its mirror image; twice the time.
 
+        Notes
+        -----
         Compare only descriptors that were made the same way.
         """
         return self._with_descriptors("with_face_descriptors", alignment, average_mirror)
 
     def run(self) -> Result_co:
-        """The faces: `FaceDetection`s without further steps, else `FaceResult`s; a list of such lists for a list of photos."""
+        """The faces: each a `FaceDetection`, with further steps a `FaceResult`; a list of such lists for a list of photos."""
         photos, is_batch = self._results()
         return cast("Result_co", photos if is_batch else photos[0])
 
@@ -232,7 +248,14 @@ class DetectAllFacesTask(ComposableTask[Result_co, Extended_co]):
 
 
 class DetectSingleFaceTask(ComposableTask[Result_co, Extended_co]):
-    """The face with the highest score."""
+    """The face with the highest score.
+
+    Examples
+    --------
+    >>> face = detect_single_face("golden/images/astronaut.png").run()
+    >>> round(face.score, 2)
+    0.96
+    """
 
     if TYPE_CHECKING:  # the same methods: a step leaves the class of a task as it is
 
@@ -448,7 +471,7 @@ def detect_all_faces(
     Returns
     -------
     DetectAllFacesTask
-        Nothing is computed before `.run()`.
+        Nothing is computed before ``.run()``.
 
     Examples
     --------

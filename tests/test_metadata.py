@@ -28,10 +28,14 @@ def needs(module):
 # ------------------------------------------------------------------ pyproject.toml
 
 
-def test_the_extra_test_is_the_group_test():
+@pytest.mark.parametrize("name", ["test", "docs"])
+def test_the_extra_is_the_group_of_its_name(name):
+    assert PROJECT["optional-dependencies"][name] == WHOLE["dependency-groups"][name]
+
+
+def test_what_the_notebook_needs_is_the_same_for_the_docs_and_the_tests():
     groups = WHOLE["dependency-groups"]
-    assert PROJECT["optional-dependencies"]["test"] == groups["test"]
-    assert set(groups["docs"]) <= set(groups["test"])
+    assert {"nbclient>=0.10", "ipykernel>=6"} <= set(groups["docs"]) & set(groups["test"])
 
 
 def test_the_oldest_python_is_the_same_everywhere():

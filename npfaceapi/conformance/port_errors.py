@@ -10,7 +10,18 @@ MOST_DETAILS = 20_000  # characters
 
 
 class NotClaimed(Exception):
-    """The port does not claim to do this: the case is skipped, with the message as the reason."""
+    """The port does not claim to do this: the case is skipped, with the message as the reason.
+
+    Examples
+    --------
+    >>> class Port:
+    ...     def operation(self, *arguments, **named):
+    ...         raise NotClaimed("no operations yet")
+    >>> Port().operation("relu")
+    Traceback (most recent call last):
+        ...
+    npfaceapi.conformance.port_errors.NotClaimed: no operations yet
+    """
 
 
 class PortFailed(Exception):

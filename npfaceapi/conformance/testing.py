@@ -47,6 +47,16 @@ class Conformance:
     ------
     InvalidArgument, GoldenError
         An argument is wrong, or no case is left.
+
+    Examples
+    --------
+    >>> from npfaceapi.conformance import NotClaimed
+    >>> class Port:
+    ...     def operation(self, *arguments, **named):
+    ...         raise NotClaimed("no operations yet")
+    >>> conformance = Conformance(Port, level=["operations"])
+    >>> len(conformance.cases)
+    77
     """
 
     def __init__(
@@ -117,7 +127,14 @@ def pytest_cases(port: Callable[[], Any] | Sequence[str], **options: Any) -> lis
 
     Examples
     --------
-    A whole test file:
+    >>> from npfaceapi.conformance import NotClaimed
+    >>> class Port:
+    ...     def operation(self, *arguments, **named):
+    ...         raise NotClaimed("no operations yet")
+    >>> len(pytest_cases(Port, level=["operations"]))
+    77
+
+    A whole test file::
 
         @pytest.mark.parametrize("check", pytest_cases(Port, level=["raw"]))
         def test_port(check):
@@ -138,6 +155,15 @@ def conformance_tests(port: Callable[[], Any] | Sequence[str], **options: Any) -
     """For `globals().update(…)` in a test file of unittest: a class for each level, with a test for each case.
 
     Takes what `Conformance` does.  Expected failures are `unittest.expectedFailure`.
+
+    Examples
+    --------
+    >>> from npfaceapi.conformance import NotClaimed
+    >>> class Port:
+    ...     def operation(self, *arguments, **named):
+    ...         raise NotClaimed("no operations yet")
+    >>> list(conformance_tests(Port, level=["operations"]))
+    ['TestOperations']
     """
     conformance = Conformance(port, **options)
     module = sys._getframe(1).f_globals.get("__name__", __name__)

@@ -173,6 +173,13 @@ class DrawFaceLandmarks:
     ----------
     face_landmarks : FaceLandmarks
     options : DrawFaceLandmarksOptions or mapping of some of them, optional
+
+    Examples
+    --------
+    >>> from PIL import Image
+    >>> landmarks = FaceLandmarks([(0.5, 0.5)], (100, 100))
+    >>> DrawFaceLandmarks(landmarks, {"point_color": "red"}).draw(Image.new("RGB", (100, 100))).getpixel((50, 50))
+    (255, 0, 0)
     """
 
     face_landmarks: FaceLandmarks
@@ -217,6 +224,12 @@ def draw_contour(
     -------
     PIL.Image.Image
         The same image.
+
+    Examples
+    --------
+    >>> from PIL import Image
+    >>> draw_contour(Image.new("RGB", (100, 100)), [(10, 50), (90, 50)], line_width=4, color="red").getpixel((50, 50))
+    (255, 0, 0)
     """
     check_image(image, "draw_contour")
     corners = as_points(points, "draw_contour")
@@ -248,6 +261,8 @@ def draw_detections(image: Image, detections: Detected | Iterable[Detected | Non
     InvalidArgument, InvalidType
         On other images and other detections.
 
+    Notes
+    -----
     Quirk: scores are rounded down to two decimals: 0.29 shows as 0.28.
 
     Examples
@@ -288,6 +303,13 @@ def draw_face_landmarks(
     ------
     InvalidArgument, InvalidType
         On other images and other landmarks.
+
+    Examples
+    --------
+    >>> from PIL import Image
+    >>> landmarks = FaceLandmarks([(0.5, 0.5)], (100, 100))
+    >>> draw_face_landmarks(Image.new("RGB", (100, 100)), landmarks).getpixel((50, 50))
+    (255, 0, 255)
     """
     check_image(image, "draw_face_landmarks")
     found = list(_each(face_landmarks))
@@ -327,6 +349,13 @@ def draw_face_expressions(
     ------
     InvalidArgument, InvalidType
         On other images and other expressions.
+
+    Examples
+    --------
+    >>> from PIL import Image
+    >>> picture = draw_face_expressions(Image.new("RGB", (100, 30), "white"), FaceExpressions([0, 1, 0, 0, 0, 0, 0]))
+    >>> picture.getpixel((1, 1))
+    (127, 127, 127)
     """
     check_image(image, "draw_face_expressions")
     least = as_score(min_confidence, "draw_face_expressions.min_confidence")

@@ -21,7 +21,13 @@ AnyOptions = TypeVar("AnyOptions")
 
 
 class AnchorPosition(enum.StrEnum):
-    """Which corner of a text field lies at its anchor."""
+    """Which corner of a text field lies at its anchor.
+
+    Examples
+    --------
+    >>> DrawTextFieldOptions(anchor_position="TOP_RIGHT").anchor_position
+    <AnchorPosition.TOP_RIGHT: 'TOP_RIGHT'>
+    """
 
     TOP_LEFT = "TOP_LEFT"
     TOP_RIGHT = "TOP_RIGHT"
@@ -35,6 +41,11 @@ class DrawTextFieldOptions:
 
     `font_style` is the path of a font file, or the name of a font that the system finds.  "Georgia", the default, stands for
     the font in Pillow, which has the letters of English alone: other letters need a font.
+
+    Examples
+    --------
+    >>> DrawTextFieldOptions(font_size=20).padding
+    4
     """
 
     anchor_position: AnchorPosition = AnchorPosition.TOP_LEFT
@@ -65,6 +76,11 @@ class DrawBoxOptions:
 
     `draw_label_options` are those of the label's text field, or a mapping with some of them; by default the field stands
     on the box and has its colour.
+
+    Examples
+    --------
+    >>> DrawBoxOptions(box_color="red", label="Eileen").line_width
+    2
     """
 
     box_color: str = "rgba(0, 0, 255, 1)"
@@ -87,7 +103,13 @@ class DrawBoxOptions:
 
 @dataclass(frozen=True, slots=True)
 class DrawFaceLandmarksOptions:
-    """The looks of landmarks; `point_size` is a radius in pixels."""
+    """The looks of landmarks; `point_size` is a radius in pixels.
+
+    Examples
+    --------
+    >>> DrawFaceLandmarksOptions(draw_lines=False).point_size
+    2
+    """
 
     draw_lines: bool = True
     draw_points: bool = True

@@ -172,6 +172,12 @@ def current_backend() -> str:
     The innermost `use_backend` block of this thread or asyncio task, else what `set_backend` chose, else
     `NPFACEAPI_BACKEND`, else `numba` (or `reference`, with one warning, where Numba cannot be imported or is told by
     `NUMBA_DISABLE_JIT` to compile nothing).
+
+    Examples
+    --------
+    >>> with use_backend("reference"):
+    ...     current_backend()
+    'reference'
     """
     scoped = use_backend.innermost()
     if scoped is not None:

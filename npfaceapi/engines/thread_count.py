@@ -38,6 +38,14 @@ def set_num_threads(n: int) -> None:
     ------
     InvalidArgument
         `n` is not an integer from 1 to 1024.
+
+    Examples
+    --------
+    >>> before = get_num_threads()
+    >>> set_num_threads(1)
+    >>> get_num_threads()
+    1
+    >>> set_num_threads(before)
     """
     global _of_the_process
     _of_the_process = _checked(n, "set_num_threads")
@@ -84,6 +92,12 @@ def get_num_threads() -> int:
 
     The innermost `use_num_threads` block of this thread or asyncio task, else what `set_num_threads` chose, else
     `NPFACEAPI_NUM_THREADS`, else the number of CPUs that this process may use.
+
+    Examples
+    --------
+    >>> with use_num_threads(2):
+    ...     get_num_threads()
+    2
     """
     scoped = use_num_threads.innermost()
     if scoped is not None:

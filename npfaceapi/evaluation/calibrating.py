@@ -56,6 +56,16 @@ def calibrate(
     ------
     InvalidArgument
         If there are fewer than 20 people with two photos, or an argument is something else.
+
+    Examples
+    --------
+    >>> random = np.random.default_rng(0)
+    >>> faces = random.normal(0, 0.05, (30, 128))  # of 30 people
+    >>> descriptors = np.repeat(faces, 4, axis=0) + random.normal(0, 0.02, (120, 128))
+    >>> people = [f"person {i // 4}" for i in range(120)]
+    >>> calibration = calibrate(descriptors, people, "random numbers")
+    >>> calibration.people, calibration.photos
+    (30, 120)
     """
     if not isinstance(descriptors, (list, tuple, np.ndarray)) or not isinstance(people, (list, tuple)):
         raise InvalidType(f"calibrate: expected lists of descriptors and names, got {shown(descriptors)} and {shown(people)}")

@@ -85,6 +85,15 @@ def evaluate(
         If the folder does not hold the data set, or an argument is something else.
     BackendUnavailable
         If plots are wanted and matplotlib is missing.
+
+    Examples
+    --------
+    >>> import shutil
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = shutil.copy("golden/images/astronaut.png", f"{folder}/41_1_0_20170101.png")
+    ...     evaluate("utkface", folder)["photos"]
+    1
     """
     if not isinstance(protocol, str) or protocol not in PROTOCOLS:
         raise InvalidArgument(f"evaluate: expected a protocol out of {', '.join(PROTOCOLS)}, got {shown(protocol)}")

@@ -64,6 +64,14 @@ def export_net(
         a file that cannot be written.
     BackendUnavailable
         The package `onnx` or `safetensors` is not installed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from npfaceapi import nets
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     export_net(nets.face_landmark_68_tiny_net, f"{folder}/landmarks.npz").name
+    'landmarks.npz'
     """
     if not isinstance(net, NetworkWeights):
         raise InvalidType(f"export_net: expected a network, for example nets.face_recognition_net, got {type(net).__name__}")

@@ -68,6 +68,8 @@ def non_max_suppression(
     list of int
         Indices of the kept boxes, highest score first.
 
+    Notes
+    -----
     Quirk: of equal scores the later box comes first, and an overlap of 0/0 (two boxes without area) drops.
 
     Examples
@@ -160,7 +162,13 @@ def inverse_sigmoid(x: float) -> float:
 
 
 def shuffle_array(input_array: Iterable[Item]) -> list[Item]:
-    """A new list of the items in random order, by Python's `random`."""
+    """A new list of the items in random order, by Python's `random`.
+
+    Examples
+    --------
+    >>> sorted(shuffle_array("cab"))
+    ['a', 'b', 'c']
+    """
     if not isinstance(input_array, Iterable) or (isinstance(input_array, np.ndarray) and not input_array.ndim):
         raise InvalidType(f"shuffle_array: expected items, got {shown(input_array)}")
     items = list(input_array)

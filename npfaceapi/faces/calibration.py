@@ -38,7 +38,13 @@ BUNDLED = Path(__file__).with_name("calibration.json")
 
 
 class Estimate(NamedTuple):
-    """A figure, with the ends of its interval of 95 %."""
+    """A figure, with the ends of its interval of 95 %.
+
+    Examples
+    --------
+    >>> Estimate(0.01, 0.005, 0.02).high
+    0.02
+    """
 
     value: float
     low: float

@@ -52,6 +52,11 @@ class ObjectDetection:
     ----------
     source : PhotoSource or None
         Where the photo is found again, for showing the detection on it; does not count in comparisons.
+
+    Examples
+    --------
+    >>> ObjectDetection(0.9, 0.8, "cat", {"x": 0.25, "y": 0.5, "width": 0.25, "height": 0.25}, (200, 100)).box
+    Box(x=50.0, y=50.0, width=50.0, height=25.0)
     """
 
     score: float

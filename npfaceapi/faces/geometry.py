@@ -109,6 +109,8 @@ class Box:
     InvalidArgument
         If the numbers are missing, not finite, or negative sizes are not allowed.
 
+    Notes
+    -----
     Quirk: `right` is x + width, so a box made of edges loses the last bits of the right and the bottom one.
 
     Examples
@@ -293,7 +295,13 @@ class Box:
 
 @dataclass(frozen=True, slots=True, init=False)
 class Rect(Box):
-    """A box from x, y, width and height; negative sizes raise InvalidArgument unless allowed."""
+    """A box from x, y, width and height; negative sizes raise InvalidArgument unless allowed.
+
+    Examples
+    --------
+    >>> Rect(10, 20, 30, 40).bottom_right
+    Point(x=40.0, y=60.0)
+    """
 
     def __init__(self, x: float, y: float, width: float, height: float, allow_negative_dimensions: bool = False) -> None:
         self._set((x, y, width, height), allow_negative_dimensions)
@@ -301,7 +309,13 @@ class Rect(Box):
 
 @dataclass(frozen=True, slots=True, init=False)
 class BoundingBox(Box):
-    """A box from its edges; negative sizes raise InvalidArgument unless allowed."""
+    """A box from its edges; negative sizes raise InvalidArgument unless allowed.
+
+    Examples
+    --------
+    >>> BoundingBox(10, 20, 40, 60)
+    BoundingBox(x=10.0, y=20.0, width=30.0, height=40.0)
+    """
 
     def __init__(self, left: float, top: float, right: float, bottom: float, allow_negative_dimensions: bool = False) -> None:
         Box.__init__(self, {"left": left, "top": top, "right": right, "bottom": bottom}, allow_negative_dimensions)
@@ -309,7 +323,13 @@ class BoundingBox(Box):
 
 @dataclass(frozen=True, slots=True, init=False)
 class LabeledBox(Box):
-    """A box with a number of a class."""
+    """A box with a number of a class.
+
+    Examples
+    --------
+    >>> LabeledBox(Rect(10, 20, 30, 40), 1).label
+    1
+    """
 
     label: float
 
@@ -327,7 +347,13 @@ class LabeledBox(Box):
 
 @dataclass(frozen=True, slots=True, init=False)
 class PredictedBox(LabeledBox):
-    """A labeled box with its score and the score of its class, both in [0, 1]."""
+    """A labeled box with its score and the score of its class, both in [0, 1].
+
+    Examples
+    --------
+    >>> PredictedBox(Rect(10, 20, 30, 40), label=1, score=0.9, class_score=0.8).score
+    0.9
+    """
 
     score: float
     class_score: float

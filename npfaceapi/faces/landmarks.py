@@ -150,6 +150,8 @@ class FaceLandmarks:
         min_box_padding : float
             How much wider and higher than the points the bounding box is, in units of its size.
 
+        Notes
+        -----
         Quirk: the corner of a detection is rounded down, that of a plain box is not.  The padding is the total of both
         sides.  The square is cut at neither border of the photo, only kept from starting below 0.
 
@@ -201,7 +203,14 @@ class FaceLandmarks:
 
 @dataclass(frozen=True, slots=True, init=False, eq=False, repr=False)
 class FaceLandmarks5(FaceLandmarks):
-    """Five points, as MTCNN finds them: the two eyes, the nose, the two corners of the mouth."""
+    """Five points, as MTCNN finds them: the two eyes, the nose, the two corners of the mouth.
+
+    Examples
+    --------
+    >>> landmarks = FaceLandmarks5([(0.25, 0.25), (0.75, 0.25), (0.5, 0.5), (0.25, 0.75), (0.75, 0.75)], (100, 80))
+    >>> landmarks.positions[2].tolist()
+    [50.0, 40.0]
+    """
 
     POINT_COUNT = 5
     PARTS = {"eyes": slice(0, 2), "nose": slice(2, 3), "corners of the mouth": slice(3, 5)}  # noqa: RUF012
@@ -213,7 +222,14 @@ class FaceLandmarks5(FaceLandmarks):
 
 @dataclass(frozen=True, slots=True, init=False, eq=False, repr=False)
 class FaceLandmarks68(FaceLandmarks):
-    """The 68 points of the iBUG scheme; left and right as seen in the photo."""
+    """The 68 points of the iBUG scheme; left and right as seen in the photo.
+
+    Examples
+    --------
+    >>> landmarks = FaceLandmarks68(np.linspace(0, 1, 136).reshape(68, 2), (100, 100))
+    >>> landmarks.get_left_eye().shape
+    (6, 2)
+    """
 
     POINT_COUNT = 68
     PARTS = {  # noqa: RUF012

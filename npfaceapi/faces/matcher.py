@@ -193,6 +193,8 @@ class FaceMatcher:
     InvalidArgument, InvalidType
         On no or other inputs, descriptors of different lengths, a negative threshold.
 
+    Notes
+    -----
     Quirk: the distance of a person is the mean over his descriptors, not the smallest; of two persons equally near the
     later one wins; a person without descriptors has the distance 0, so he always wins.
 

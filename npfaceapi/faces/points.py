@@ -126,7 +126,13 @@ def _pair(value: object) -> list[float] | None:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A point (x, y); the methods take a `Point`, a pair, or anything with x and y, and give a new point."""
+    """A point (x, y); the methods take a `Point`, a pair, or anything with x and y, and give a new point.
+
+    Examples
+    --------
+    >>> Point(3, 4).magnitude(), Point(3, 4).add((1, 1))
+    (5.0, Point(x=4.0, y=5.0))
+    """
 
     x: float
     y: float
@@ -182,7 +188,13 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Dimensions:
-    """A size (width, height); whole numbers given as `int` stay so."""
+    """A size (width, height); whole numbers given as `int` stay so.
+
+    Examples
+    --------
+    >>> Dimensions(640, 480).reverse()
+    Dimensions(width=0.0015625, height=0.0020833333333333333)
+    """
 
     width: float
     height: float

@@ -67,6 +67,11 @@ class HeadPose(NamedTuple):
         Above 0 where the face looks up.  0 is the mean of LFW.
     roll : float
         Above 0 where the head leans clockwise in the photo; in -180..180.
+
+    Examples
+    --------
+    >>> HeadPose(yaw=20.0, pitch=0.0, roll=-5.0).yaw
+    20.0
     """
 
     yaw: float

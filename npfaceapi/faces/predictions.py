@@ -29,7 +29,13 @@ FACE_EXPRESSION_LABELS: tuple[str, ...] = ("neutral", "happy", "sad", "angry", "
 
 
 class Gender(enum.StrEnum):
-    """The labels of the gender network; equal to the strings "female" and "male"."""
+    """The labels of the gender network; equal to the strings "female" and "male".
+
+    Examples
+    --------
+    >>> Gender("male") == "male"
+    True
+    """
 
     FEMALE = "female"
     MALE = "male"
@@ -110,7 +116,13 @@ class FaceExpressions(Mapping[str, float]):
 
 @dataclass(frozen=True, slots=True)
 class AgeAndGenderPrediction:
-    """Age in years, gender, and how probable that gender is (0.5 to 1)."""
+    """Age in years, gender, and how probable that gender is (0.5 to 1).
+
+    Examples
+    --------
+    >>> AgeAndGenderPrediction(32, "female", 0.87).to_dict()
+    {'age': 32.0, 'gender': 'female', 'gender_probability': 0.87}
+    """
 
     age: float
     gender: Gender

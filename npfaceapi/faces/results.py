@@ -78,6 +78,12 @@ class FaceResult:
     gender : Gender
         "male" or "female".
     gender_probability : float
+
+    Examples
+    --------
+    >>> detection = FaceDetection(0.9, {"x": 0.25, "y": 0.5, "width": 0.25, "height": 0.25}, (200, 100))
+    >>> FaceResult(detection, age=32)
+    <FaceResult: box 50.0, 50.0, 50.0 x 25.0, score 0.900, age 32.0>
     """
 
     detection: FaceDetection
@@ -210,7 +216,14 @@ def _result(source_obj: object, where: str) -> FaceResult:
 def extend_with_face_detection(
     source_obj: FaceResult | FaceDetection | Mapping[str, object] | None, detection: FaceDetection
 ) -> FaceResult:
-    """A new result with this detection; None and an empty mapping start one."""
+    """A new result with this detection; None and an empty mapping start one.
+
+    Examples
+    --------
+    >>> detection = FaceDetection(0.9, {"x": 0.25, "y": 0.5, "width": 0.25, "height": 0.25}, (200, 100))
+    >>> extend_with_face_detection(None, detection)
+    <FaceResult: box 50.0, 50.0, 50.0 x 25.0, score 0.900>
+    """
     if source_obj is None or (isinstance(source_obj, Mapping) and not source_obj):
         return FaceResult(detection)
     return dataclasses.replace(_result(source_obj, "extend_with_face_detection"), detection=detection)
@@ -224,8 +237,16 @@ def extend_with_face_landmarks(source_obj: FaceResult | FaceDetection, unshifted
     unshifted_landmarks : FaceLandmarks
         In pixels of the crop of the detection.
 
+    Notes
+    -----
     Quirk: the landmarks are shifted by the corner of the detection's box as it is, though the crop began at whole
     pixels inside of the photo; so they are off by less than a pixel, or by what the box sticks out at left or top.
+
+    Examples
+    --------
+    >>> detection = FaceDetection(0.9, {"x": 0.25, "y": 0.5, "width": 0.25, "height": 0.25}, (200, 100))
+    >>> extend_with_face_landmarks(detection, FaceLandmarks([(0.5, 0.5)], (50, 25))).landmarks.positions.tolist()
+    [[75.0, 62.5]]
     """
     result = _result(source_obj, "extend_with_face_landmarks")
     if not isinstance(unshifted_landmarks, FaceLandmarks):
@@ -238,50 +259,113 @@ def extend_with_face_landmarks(source_obj: FaceResult | FaceDetection, unshifted
 
 
 def extend_with_face_descriptor(source_obj: FaceResult | FaceDetection, descriptor: ArrayLike) -> FaceResult:
-    """A new result with a descriptor, kept as float32."""
+    """A new result with a descriptor, kept as float32.
+
+    Examples
+    --------
+    >>> detection = FaceDetection(0.9, {"x": 0.25, "y": 0.5, "width": 0.25, "height": 0.25}, (200, 100))
+    >>> extend_with_face_descriptor(detection, np.zeros(128))
+    <FaceResult: box 50.0, 50.0, 50.0 x 25.0, score 0.900, descriptor [128]>
+    """
     result = _result(source_obj, "extend_with_face_descriptor")
     return dataclasses.replace(result, descriptor=as_descriptor(descriptor, "FaceResult.descriptor"))
 
 
 def extend_with_face_expressions(source_obj: FaceResult | FaceDetection, expressions: FaceExpressions) -> FaceResult:
-    """A new result with expressions."""
+    """A new result with expressions.
+
+    Examples
+    --------
+    >>> detection = FaceDetection(0.9, {"x": 0.25, "y": 0.5, "width": 0.25, "height": 0.25}, (200, 100))
+    >>> extend_with_face_expressions(detection, FaceExpressions([0, 1, 0, 0, 0, 0, 0]))
+    <FaceResult: box 50.0, 50.0, 50.0 x 25.0, score 0.900, happy 1.00>
+    """
     return dataclasses.replace(_result(source_obj, "extend_with_face_expressions"), expressions=expressions)
 
 
 def extend_with_age(source_obj: FaceResult | FaceDetection, age: float) -> FaceResult:
-    """A new result with an age in years."""
+    """A new result with an age in years.
+
+    Examples
+    --------
+    >>> detection = FaceDetection(0.9, {"x": 0.25, "y": 0.5, "width": 0.25, "height": 0.25}, (200, 100))
+    >>> extend_with_age(detection, 32)
+    <FaceResult: box 50.0, 50.0, 50.0 x 25.0, score 0.900, age 32.0>
+    """
     return dataclasses.replace(_result(source_obj, "extend_with_age"), age=age)
 
 
 def extend_with_gender(source_obj: FaceResult | FaceDetection, gender: Gender | str, gender_probability: float) -> FaceResult:
-    """A new result with a gender and its probability."""
+    """A new result with a gender and its probability.
+
+    Examples
+    --------
+    >>> detection = FaceDetection(0.9, {"x": 0.25, "y": 0.5, "width": 0.25, "height": 0.25}, (200, 100))
+    >>> extend_with_gender(detection, "female", 0.87)
+    <FaceResult: box 50.0, 50.0, 50.0 x 25.0, score 0.900, female 0.87>
+    """
     where = "extend_with_gender"
     changed = as_gender(gender, where)
     return dataclasses.replace(_result(source_obj, where), gender=changed, gender_probability=gender_probability)
 
 
 def is_with_face_detection(obj: object) -> TypeGuard[FaceResult]:
-    """Whether an object is a result; each has a detection."""
+    """Whether an object is a result; each has a detection.
+
+    Examples
+    --------
+    >>> detection = FaceDetection(0.9, {"x": 0.25, "y": 0.5, "width": 0.25, "height": 0.25}, (200, 100))
+    >>> is_with_face_detection(detection), is_with_face_detection(FaceResult(detection))
+    (False, True)
+    """
     return isinstance(obj, FaceResult)
 
 
 def is_with_face_landmarks(obj: object) -> TypeGuard[FaceResult]:
-    """Whether an object is a result with landmarks, unshifted landmarks and the aligned rectangle."""
+    """Whether an object is a result with landmarks, unshifted landmarks and the aligned rectangle.
+
+    Examples
+    --------
+    >>> detection = FaceDetection(0.9, {"x": 0.25, "y": 0.5, "width": 0.25, "height": 0.25}, (200, 100))
+    >>> is_with_face_landmarks(FaceResult(detection))
+    False
+    """
     return isinstance(obj, FaceResult) and None not in (obj.landmarks, obj.unshifted_landmarks, obj.aligned_rect)
 
 
 def is_with_face_expressions(obj: object) -> TypeGuard[FaceResult]:
-    """Whether an object is a result with expressions."""
+    """Whether an object is a result with expressions.
+
+    Examples
+    --------
+    >>> detection = FaceDetection(0.9, {"x": 0.25, "y": 0.5, "width": 0.25, "height": 0.25}, (200, 100))
+    >>> is_with_face_expressions(FaceResult(detection))
+    False
+    """
     return isinstance(obj, FaceResult) and obj.expressions is not None
 
 
 def is_with_age(obj: object) -> TypeGuard[FaceResult]:
-    """Whether an object is a result with an age."""
+    """Whether an object is a result with an age.
+
+    Examples
+    --------
+    >>> detection = FaceDetection(0.9, {"x": 0.25, "y": 0.5, "width": 0.25, "height": 0.25}, (200, 100))
+    >>> is_with_age(FaceResult(detection, age=32))
+    True
+    """
     return isinstance(obj, FaceResult) and obj.age is not None
 
 
 def is_with_gender(obj: object) -> TypeGuard[FaceResult]:
-    """Whether an object is a result with a gender and its probability in [0, 1]."""
+    """Whether an object is a result with a gender and its probability in [0, 1].
+
+    Examples
+    --------
+    >>> detection = FaceDetection(0.9, {"x": 0.25, "y": 0.5, "width": 0.25, "height": 0.25}, (200, 100))
+    >>> is_with_gender(FaceResult(detection, gender="female", gender_probability=0.87))
+    True
+    """
     if not isinstance(obj, FaceResult) or obj.gender is None or obj.gender_probability is None:
         return False
     return 0 <= obj.gender_probability <= 1
@@ -307,6 +391,8 @@ def resize_results(results: object, dimensions: DimensionsLike) -> object:
     InvalidArgument, InvalidType
         On sizes not above 0, and on other results.
 
+    Notes
+    -----
     Quirk: landmarks are stretched from the crop, which has whole pixels, to the exact box; so they move by up to a
     pixel even if the size stays the same.  Bare landmarks lose their shift.
 

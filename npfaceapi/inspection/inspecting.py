@@ -46,6 +46,12 @@ class Inspection(Report):
         Each network layer by layer: the detector, and the others at work on the first face.
     backend : str
         What computed the results.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> inspect(np.zeros((60, 80, 3), np.uint8)).detector
+    'ssd_mobilenetv1'
     """
 
     def to_html(self) -> str:

@@ -75,6 +75,14 @@ class NeuralNetwork(NetworkWeights):
     """A network: weights, a recorded graph, and the levels `to_batch`, `run_net` and `forward`.
 
     Networks hold no state of a call: any number of threads may use one at the same time.
+
+    Examples
+    --------
+    >>> from npfaceapi import nets
+    >>> isinstance(nets.face_recognition_net, NeuralNetwork)
+    True
+    >>> nets.face_recognition_net.run_net(np.zeros((1, 150, 150, 3), np.float32))["descriptor"].shape
+    (1, 128)
     """
 
     definition: Callable[[Node, ParamTree], dict[str, Node]]

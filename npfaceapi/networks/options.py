@@ -36,7 +36,13 @@ Yolo = TypeVar("Yolo", bound="TinyYolov2Options")
 
 
 class TinyYolov2SizeType(enum.IntEnum):
-    """Usual input sizes of TinyYolov2 and TinyFaceDetector: smaller is faster, larger finds smaller faces."""
+    """Usual input sizes of TinyYolov2 and TinyFaceDetector: smaller is faster, larger finds smaller faces.
+
+    Examples
+    --------
+    >>> TinyFaceDetectorOptions(input_size=TinyYolov2SizeType.XS).input_size
+    224
+    """
 
     XS = 224
     SM = 320
@@ -94,6 +100,11 @@ class TinyYolov2Options:
     ------
     InvalidArgument
         On values out of range.
+
+    Examples
+    --------
+    >>> TinyYolov2Options(score_threshold=0.8)
+    TinyYolov2Options(input_size=416, score_threshold=0.8)
     """
 
     input_size: int = 416
@@ -114,7 +125,13 @@ class TinyYolov2Options:
 
 @dataclass(frozen=True, slots=True)
 class TinyFaceDetectorOptions(TinyYolov2Options):
-    """Options of TinyFaceDetector: `input_size` (a multiple of 32) and `score_threshold` (in [0, 1])."""
+    """Options of TinyFaceDetector: `input_size` (a multiple of 32) and `score_threshold` (in [0, 1]).
+
+    Examples
+    --------
+    >>> TinyFaceDetectorOptions(input_size=608)
+    TinyFaceDetectorOptions(input_size=608, score_threshold=0.5)
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +157,11 @@ class MtcnnOptions:
     ------
     InvalidArgument, InvalidType
         On values out of range, and on things that are no sequence; on a photo that would be enlarged too much, when it comes.
+
+    Examples
+    --------
+    >>> MtcnnOptions(min_face_size=80).scale_factor
+    0.709
     """
 
     min_face_size: float = 20

@@ -280,6 +280,11 @@ class TinyYolov2(YoloDetector):
     WeightsError
         On first use, if no weights were loaded: none are bundled.  `npfaceapi.nets.tiny_yolov2` then looks for those of its
         variant in the folder that the environment variable NPFACEAPI_TINY_YOLOV2 names, and so does `load()`.
+
+    Examples
+    --------
+    >>> TinyYolov2(with_separable_convs=False)
+    <TinyYolov2: no weights>
     """
 
     options = TinyYolov2Options

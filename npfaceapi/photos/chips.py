@@ -52,6 +52,8 @@ def extract_face_chip(
     ImageError, InvalidArgument, InvalidType
         If the photo cannot be read, or an argument is something else.
 
+    Notes
+    -----
     Source: dlib, `get_face_chip`; that halves a photo until the face is at most twice as large as the chip and then
     interpolates, so that pixels differ by a few grey levels.
 

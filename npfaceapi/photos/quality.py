@@ -53,6 +53,11 @@ class FaceQuality:
         In degrees; above 0 where the face looks to the right of the photo, up, and leans clockwise: see `head_pose`.
     detection : float
         The detector's score, 0 to 1.
+
+    Examples
+    --------
+    >>> FaceQuality(size=8, sharpness=5, yaw=0, pitch=0, roll=0, detection=0.9).doubts
+    ('8 px wide, descriptors are unreliable below 28',)
     """
 
     size: float
