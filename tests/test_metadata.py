@@ -35,7 +35,7 @@ def test_the_extra_is_the_group_of_its_name(name):
 
 def test_what_the_notebook_needs_is_the_same_for_the_docs_and_the_tests():
     groups = WHOLE["dependency-groups"]
-    assert {"nbclient>=0.10", "ipykernel>=6"} <= set(groups["docs"]) & set(groups["test"])
+    assert {"nbclient>=0.10", "ipykernel>=6.29"} <= set(groups["docs"]) & set(groups["test"])
 
 
 def test_the_oldest_python_is_the_same_everywhere():
