@@ -51,7 +51,7 @@ html_additional_pages = {"index": "to_readme.html"}
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False
-html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"], "footer_end": []}
+html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"], "collapse_navigation": True}
 html_sidebars = {"CHANGELOG": [], "CONTRIBUTING": [], "SECURITY": [], "docs/glossary": []}
 highlight_language = "none"  # a block without a language is what a program prints
 

@@ -19,7 +19,7 @@ import pytest
 import npfaceapi
 from helpers import ROOT
 from helpers.pages import DOCS, load
-from npfaceapi import errors
+from npfaceapi import errors, nets
 
 FOLDER = ROOT / "npfaceapi"
 architecture = load(DOCS / "pictures" / "architecture.py")
@@ -223,10 +223,21 @@ def has_examples(module):
     return ">>>" in (ROOT / Path(*module.split("."))).with_suffix(".py").read_text(encoding="utf-8") if "." in module else False
 
 
-@pytest.mark.parametrize(
-    "module", [m for m in MODULES if (ROOT / Path(*m.split("."))).with_suffix(".py").is_file() and has_examples(m)]
-)
-def test_examples(module):
+@pytest.fixture
+def networks_as_they_were():
+    """The ready networks are made again after examples that load weights into them."""
+    yield
+    for name in nets.__all__:
+        vars(nets).pop(name, None)
+
+
+EXAMPLES = [m for m in MODULES if (ROOT / Path(*m.split("."))).with_suffix(".py").is_file() and has_examples(m)]
+SLOW_EXAMPLES = {"npfaceapi.global_api", "npfaceapi.inspection.inspecting"}
+
+
+@pytest.mark.parametrize("module", [pytest.param(m, marks=pytest.mark.slow if m in SLOW_EXAMPLES else ()) for m in EXAMPLES])
+def test_examples(module, monkeypatch, networks_as_they_were):
+    monkeypatch.chdir(ROOT)
     tried = doctest.testmod(importlib.import_module(module), optionflags=doctest.NORMALIZE_WHITESPACE)
     assert tried.attempted > 0
     assert tried.failed == 0

@@ -10,7 +10,7 @@ from helpers.pages import DOCS, anchors_of
 
 GLOSSARY = (DOCS / "glossary.md").read_text("utf-8")
 READ = [*sorted(DOCS.glob("[0-9][0-9]-*.md")), DOCS / "architecture.md"]
-ENTRY = re.compile(r"^### (.+)\n\n((?:.+\n)+)", re.MULTILINE)
+ENTRY = re.compile(r"^## (.+)\n\n((?:.+\n)+)", re.MULTILINE)
 
 
 def linked_in(text):
@@ -28,7 +28,7 @@ def test_every_word_is_linked_from_a_page():
 
 
 def test_a_word_that_is_linked_from_nowhere_is_found():
-    text = "# Glossary\n\n### Max pool\n\nThe largest.\n\n### Tile\n\nA part.\n"
+    text = "# Glossary\n\n## Max pool\n\nThe largest.\n\n## Tile\n\nA part.\n"
     assert unlinked(text, ["a [max pool](glossary.md#max-pool) of", ""]) == ["tile"]
 
 
@@ -42,6 +42,6 @@ def test_a_page_links_each_word_once(page):
 def test_words_are_sorted_and_told_in_one_or_two_lines():
     entries = ENTRY.findall(GLOSSARY)
     words = [word for word, _ in entries]
-    assert len(words) == GLOSSARY.count("###") == 40
+    assert len(words) == GLOSSARY.count("\n## ") == 40
     assert words == sorted(words, key=str.lower)
     assert [word for word, told in entries if not 1 <= len(told.splitlines()) <= 2] == []

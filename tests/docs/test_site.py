@@ -124,7 +124,8 @@ class Page(HTMLParser):
 
 def broken_links(site):
     """Links and pictures of the pages in a folder that lead nowhere, as texts."""
-    pages = {path: Page(path.read_text("utf-8")) for path in sorted(site.rglob("*.html"))}
+    paths = [path for path in sorted(site.rglob("*.html")) if "_static" not in path.parts]  # where themes keep their own
+    pages = {path: Page(path.read_text("utf-8")) for path in paths}
     broken = set()
     for path, page in pages.items():
         for target in page.targets:
@@ -158,7 +159,7 @@ def test_the_site_builds_without_a_warning_and_its_links_lead_somewhere(tmp_path
     for name in PUBLIC:
         if inspect.isclass(found_as(name)) or inspect.isfunction(found_as(name)):
             page = (site / "docs" / "reference" / "generated" / f"{name}.html").read_text("utf-8")
-            assert "&gt;&gt;&gt;" in page, name
+            assert "&gt;&gt;&gt;" in page or "<p>alias of " in page, name
 
 
 @pytest.mark.slow
