@@ -38,8 +38,8 @@ CONTENTS = {
     "README": ["docs/README", "docs/reference/index", "docs/glossary", "CHANGELOG", "CONTRIBUTING", "SECURITY"],
     "docs/README": [
         *(f"docs/{page.stem}" for page in sorted((ROOT / "docs").glob("[0-9][0-9]-*.md"))),
-        *(f"docs/{name}" for name in ("reading-path", "architecture", "cuda", "benchmarks", "accuracy", "reliability")),
-        *(f"docs/{name}" for name in ("differences", "release", "porting", "conformance", "ports")),
+        "docs/reading-path",
+        *(f"docs/{page.stem}" for page in sorted((ROOT / "docs").glob("[a-z]*.md")) if page.stem != "glossary"),
         *("golden/README", "weights/README"),
     ],
 }
