@@ -164,7 +164,7 @@ def server():
         thread.join()
 
 
-@pytest.mark.slow_after(3)
+@pytest.mark.slow_after(1)
 @every_net
 def test_every_way_of_loading_gives_the_same_bits(name, server, tmp_path):
     bundled = getattr(nets, name)

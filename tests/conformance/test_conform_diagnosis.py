@@ -54,6 +54,7 @@ def test_another_number_of_boxes_alone_names_nothing(port):
         assert not [match for match in result.diagnosis if match.after > 1e-3], result.diagnosis
 
 
+@pytest.mark.slow
 def test_a_match_must_agree_in_numbers_where_shapes_differ():
     """Every fault that gives as many boxes was named, however far its boxes were."""
     case, port = small(GOLDEN, "decode/tiny_face_detector/synthetic_wide"), PythonPort(LastFaceLost())
@@ -153,6 +154,7 @@ def test_without_diagnosis_or_answers_nothing_was_looked_into():
     assert broken.undiagnosed == "not looked into: there are no answers to look into"
 
 
+@pytest.mark.slow
 def test_a_report_says_which_grade_would_pass():
     class Coarse(NumpyPort):
         def leave(self, network, outputs):

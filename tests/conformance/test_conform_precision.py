@@ -99,6 +99,7 @@ def test_prepared_and_decoded_numbers_in_float16_are_named():
     assert [match.name for match in judged(Rounded(), "prepare/to_batch/wide_112_center").diagnosis] == ["numbers_float16"]
 
 
+@pytest.mark.slow
 def test_the_grade_that_would_pass_is_told():
     port, case = PythonPort(HALF_WEIGHTS()), small(GOLDEN, TINY)
     assert run_case_on(port, GOLDEN, case, FLOAT32).passes_at == "mixed:float16"

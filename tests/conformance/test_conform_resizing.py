@@ -60,7 +60,7 @@ class Float32(NumpyPort):
         return low, np.minimum(low + 1, length - 1), (at - low).astype(np.float32)
 
 
-@pytest.mark.slow_after(3)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("grade", DERIVED, ids=lambda grade: grade.name)
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_float32_coordinates_pass(formula, grade):

@@ -33,6 +33,7 @@ def assert_one_way(imports, names):
             assert names.index(target) < names.index(name), f"{name} imports {target}"
 
 
+@pytest.mark.slow
 def test_arrows_point_one_way_and_from_the_library_to_no_tool():
     groups = architecture.read_map()
     imports = architecture.imports_of_groups([*groups["library"], *groups["tools"]])

@@ -36,6 +36,7 @@ def test_the_curve_by_hand():
     assert fnmr.tolist() == [1, 0.75, 0.5, 0.25, 0.25, 0, 0, 0]
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("seed", range(4))
 def test_the_curve_is_that_of_scikit_learn(seed):
     metrics = pytest.importorskip("sklearn.metrics")

@@ -21,7 +21,7 @@ def test_short_campaign(name):
     assert 0 < figures.accepted < figures.tried
 
 
-@pytest.mark.slow_after(3)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("name", TARGETS)
 def test_seeds_are_accepted(name, tmp_path):
     target = TARGETS[name](tmp_path)

@@ -238,7 +238,7 @@ class Hidden(UploadFile):
         return UploadFile().read()
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("kind", [UploadFile, AsyncFile, Future, Hidden])
 def test_asynchronous_files(kind: Callable[[], Any]) -> None:
     with warnings.catch_warnings():
