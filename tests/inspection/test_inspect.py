@@ -198,6 +198,7 @@ def test_crops_are_what_the_networks_saw(whole):
     assert face.batch_of("face_landmark_68_tiny_net") is None
 
 
+@pytest.mark.slow
 def test_layers_are_those_of_the_graph(whole):
     report = next(n for n in whole[0].networks if n.key == "face_landmark_68_net")
     graph = nets.face_landmark_68_net.graph()
@@ -212,6 +213,7 @@ def test_layers_are_those_of_the_graph(whole):
     np.testing.assert_array_equal(report.outputs["points"], taps["points"][0])
 
 
+@pytest.mark.slow
 def test_steps_are_those_of_the_plan(whole):
     for report in whole[0].networks:
         assert sum(step.macs for step in report.steps) == report.macs
@@ -238,12 +240,14 @@ def test_the_walk_of_the_reference_gives_every_node_and_forgets_it():
 # ------------------------------------------------------------------ the page
 
 
+@pytest.mark.slow
 def test_the_page_is_small_and_quick(whole):
     _, html, seconds = whole
     assert 1e6 < len(html.encode()) < 8e6
     assert seconds < 60  # of computing, on a machine that others use too; alone it takes some 5
 
 
+@pytest.mark.slow
 def test_the_page_needs_nothing_but_itself(whole, page):
     _, html, _ = whole
     assert html.startswith("<!doctype html>\n<html")
@@ -265,6 +269,7 @@ def test_links_lead_to_places_in_the_page(page):
     assert targets <= set(names)
 
 
+@pytest.mark.slow
 def test_the_page_says_what_the_results_say(whole, page):
     (face,) = whole[0].faces
     text = page.text
@@ -282,6 +287,7 @@ def test_the_page_says_what_the_results_say(whole, page):
     assert len(sheets) == sum(len(network.layers) for network in whole[0].networks)
 
 
+@pytest.mark.slow
 def test_the_bar_code_is_the_descriptor(whole, page):
     (image,) = [image for image in page.all("img") if image["alt"].startswith("Descriptor")]
     bars = pixels_of(image["src"])[0, :, :3].astype(int)
