@@ -90,8 +90,8 @@ def read_labels(folder: Path) -> list[LabelledPhoto]:
         if not found:
             raise InvalidArgument(f"{folder}: expected the labels wider_{name}_val.mat below it, got none")
         try:
-            files[name] = loadmat(found[0])
-        except (OSError, LookupError, ValueError, TypeError, NotImplementedError, MatReadError) as error:  # the fifth: 7.3
+            files[name] = loadmat(found[0])  # raises NotImplementedError on a file of MATLAB's version 7.3
+        except (OSError, LookupError, ValueError, TypeError, NotImplementedError, MatReadError) as error:
             raise InvalidArgument(f"{found[0]}: expected a file of MATLAB, got: {error}") from None
     images = next((path for path in (folder / "WIDER_val" / "images", folder / "images") if path.is_dir()), None)
     if images is None:
