@@ -8,6 +8,7 @@ from pathlib import Path
 
 from npfaceapi.commands.options import IN_USE, add_shared
 from npfaceapi.commands.photos import with_progress
+from npfaceapi.errors import InvalidArgument
 
 __all__ = ["add_arguments", "run"]
 
@@ -32,6 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     names = bundled_names()
     start = time.perf_counter()
+    if arguments.processor is not None and arguments.bundle is None:
+        raise InvalidArgument(f"--processor: expected --bundle FOLDER with it, got {arguments.processor} alone")
     if arguments.bundle is not None:
         with use_backend("numba"):  # or it says what is missing
             from npfaceapi.engines.numba.bundling import write_bundle

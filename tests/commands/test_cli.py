@@ -617,6 +617,12 @@ def test_help_and_version(run, argv):
     assert out.startswith(("usage: npfaceapi", "npfaceapi 0.", "npfaceapi 1."))
 
 
+def test_a_processor_without_a_bundle_is_refused(run):
+    status, out, err = run("warmup", "--processor", "x86-64-v3")
+    assert (status, out) == (2, "")
+    assert err == "npfaceapi warmup: --processor: expected --bundle FOLDER with it, got x86-64-v3 alone\n"
+
+
 @pytest.mark.alone
 def test_help_comes_at_once():
     times = []
