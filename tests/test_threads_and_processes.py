@@ -108,32 +108,33 @@ npfaceapi.set_num_threads(2)
 runs = [(net, np.full((N, net.input_size, net.input_size, 3), 99, np.float32))
         for net in (nets.face_recognition_net, nets.face_expression_net) for N in (1, 5)]
 expected = [net.run_net(batch) for net, batch in runs]
-stop, caught = threading.Event(), 0
+stop, caught, armed = threading.Event(), 0, False
+
+def interrupted(number, frame):
+    # Once for each time that the loop below arms it: an interrupt in its except clause would end the test.
+    global armed
+    if armed:
+        armed = False
+        signal.default_int_handler(number, frame)
 
 def interrupt():
     while not stop.wait(0.03):
         os.kill(os.getpid(), signal.SIGINT)
 
+signal.signal(signal.SIGINT, interrupted)
 thread = threading.Thread(target=interrupt)
+thread.start()
 end = time.monotonic() + 30
-while True:
+while time.monotonic() < end and caught < 10:
     try:
-        if not thread.ident:
-            thread.start()
-        while time.monotonic() < end and caught < 10:
-            for net, batch in runs:
-                net.run_net(batch)
-        stop.set()
-        break
+        armed = True
+        for net, batch in runs:
+            net.run_net(batch)
+        armed = False
     except KeyboardInterrupt:
         caught += 1
-while True:
-    try:
-        thread.join()
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        break
-    except KeyboardInterrupt:
-        pass
+stop.set()
+thread.join()
 for (net, batch), right in zip(runs, expected):
     out = net.run_net(batch)
     assert all(out[k].tobytes() == right[k].tobytes() for k in right), net
