@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import os
 
 import pytest
 
@@ -11,6 +12,9 @@ try:
     import fcntl
 except ImportError:  # no locks of files on Windows
     fcntl = None
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # processes share the cores, where OpenBLAS's threads would wait for each other
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is imported
 
 pytest.register_assert_rewrite("helpers")
 import helpers  # noqa: E402  # takes the folder of weights out of the environment, before tests are collected
