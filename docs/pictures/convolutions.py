@@ -35,6 +35,42 @@ def convolution() -> Image.Image:
     return sheet.finished()
 
 
+def learning() -> Image.Image:
+    """As page 0 does it, in a width at which a phone shows the text as it is."""
+    x = np.asarray(Image.fromarray(photo()).convert("L").resize((64, 64)), float).reshape(1, 64, 64, 1) / 255
+    windows = np.lib.stride_tricks.sliding_window_view(x[0, :, :, 0], (3, 3))
+    wanted = np.einsum("ijkl,kl->ij", windows, EDGES)
+    weights, steps, losses = np.zeros((3, 3)), (0, 10, 100, 1000), []
+    sheet = Sheet(440, 570)
+    for y, row in ((28, "weights"), (152, "gradient"), (276, "edges")):
+        sheet.text(10, y, row, 13, GRAY)
+    for step in range(1001):
+        result = np.einsum("ijkl,kl->ij", windows, weights)
+        gradient = np.einsum("ij,ijkl->kl", 2 * (result - wanted), windows) / result.size
+        losses.append(np.mean((result - wanted) ** 2))
+        if step in steps:
+            left = 10 + 108 * steps.index(step)
+            sheet.text(left, 6, f"{step} steps", 14, bold=True)
+            sheet.numbers(np.round(weights, 1) + 0.0, left, 46, 32, fills=colored(weights, -3, 3, SIGNED))
+            sheet.numbers(np.round(gradient, 2) + 0.0, left, 170, 32, size=12, fills=colored(gradient, -0.3, 0.3, SIGNED))
+            sheet.picture(colored(result, -2, 2, SIGNED), left, 294, 96, 96)
+        weights = weights - 0.3 * gradient
+    sheet.text(10, 398, "loss", 14, bold=True)
+    left, top, width, height = 62.0, 420.0, 360.0, 100.0
+    for power in (0, -2, -4):  # both axes logarithmic; the first step stands at 1
+        y = top - power / 4.2 * height
+        sheet.line([(left, y), (left + width, y)], LIGHT, 1)
+        sheet.text(left - 8, y, f"{10.0**power:g}", 13, GRAY, "rm")
+    for step in (1, 10, 100, 1000):
+        sheet.text(left + np.log10(step) / 3 * width, top + height + 12, str(step), 13, GRAY, "mt" if step < 1000 else "rt")
+    points = [
+        (left + np.log10(step) / 3 * width, top - np.log10(loss) / 4.2 * height) for step, loss in enumerate(losses) if step
+    ]
+    sheet.line([(float(a), float(b)) for a, b in points], BLUE, 2)
+    sheet.text(left + width / 2, top + height + 30, "steps", 13, GRAY, "mt")
+    return sheet.finished()
+
+
 def first_layer() -> Image.Image:
     net = faceapi.nets.tiny_face_detector
     maps = net.taps(net.to_batch(photo()), ["conv0/conv2d"])["conv0/conv2d"][0]
@@ -189,6 +225,7 @@ def winograd() -> Image.Image:
 
 
 PICTURES = {
+    "learning": learning,
     "convolution": convolution,
     "first-layer": first_layer,
     "separable": separable,

@@ -150,7 +150,7 @@ def test_pages_follow_each_other_and_explain_code(page):
     last = text.strip().splitlines()[-1]
     assert ("README.md" if page is PAGES[-1] else PAGES[position + 1].name) in last
     assert position == 0 or PAGES[position - 1].name in last
-    assert text.startswith(f"# {position + 1}. ")
+    assert text.startswith(f"# {position}. ")
     assert text.count(".py)") >= 2
     assert "## Where it is in the code" in text
     assert "To read on: " in text
