@@ -1,4 +1,4 @@
-"""Draw the pictures of the reading path, and that of the packages (see architecture.py).
+"""Draw the pictures of the reading path, that of the packages (see architecture.py) and that of the whole chain (see chain.py).
 
 python docs/pictures/make.py            # all
 python docs/pictures/make.py nms fusion # these
@@ -13,6 +13,7 @@ FOLDER = Path(__file__).resolve().parent
 sys.path[:0] = [str(FOLDER), str(FOLDER.parents[1])]
 
 import architecture  # noqa: E402
+import chain  # noqa: E402
 import convolutions  # noqa: E402
 import detectors  # noqa: E402
 from PIL import Image  # noqa: E402
@@ -28,9 +29,10 @@ def compact(image: Image.Image) -> Image.Image:
 
 
 def main(names: list[str]) -> int:
-    for name in names or [*PICTURES, "architecture"]:
-        if name == "architecture":
-            architecture.main()
+    drawings = {"architecture": architecture.main, "chain": chain.main}
+    for name in names or [*PICTURES, *drawings]:
+        if name in drawings:
+            drawings[name]()
             continue
         path = FOLDER / f"{name}.png"
         compact(PICTURES[name]()).save(path, optimize=True)

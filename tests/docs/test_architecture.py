@@ -14,7 +14,7 @@ PAGE = (DOCS / "architecture.md").read_text("utf-8")
 NAMESPACE = "{http://www.w3.org/2000/svg}"
 SMALLEST_TEXT, PHONE = 11, 390  # pixels
 
-architecture = load(DOCS / "pictures" / "architecture.py")
+architecture, chain = (load(DOCS / "pictures" / f"{name}.py") for name in ("architecture", "chain"))
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +67,13 @@ def test_every_arrow_leads_up_from_one_box_to_another(drawn):
     assert found == {(name, target) for name, targets in architecture.arrows().items() for target in targets}
 
 
-def test_the_picture_can_be_read_on_a_phone(drawn):
-    root = ET.fromstring(drawn)
+def test_the_committed_picture_of_the_chain_is_what_the_script_draws():
+    assert chain.svg() == chain.PICTURE.read_text("utf-8"), "a size has changed: run python docs/pictures/chain.py"
+
+
+@pytest.mark.parametrize("picture", [architecture.PICTURE, chain.PICTURE], ids=lambda path: path.stem)
+def test_the_pictures_can_be_read_on_a_phone(picture):
+    root = ET.fromstring(picture.read_text("utf-8"))
     width = float(root.get("viewBox").split()[2])
     sizes = [int(size) for size in re.findall(r"(\d+)px", root.find(f"{NAMESPACE}style").text)]
     assert len(sizes) == 2
