@@ -110,7 +110,7 @@ class NeuralNetwork(NetworkWeights):
         width = height if width is None else width
         given = f"{shown(height)} x {shown(width)}"
         if not all(isinstance(side, (int, np.integer)) and not isinstance(side, bool) and side > 0 for side in (height, width)):
-            raise InvalidArgument(f"{self._where()}.graph: expected whole numbers from 1 up, got {given}")
+            raise InvalidArgument(f"{self._where()}.graph: expected integers from 1 up, got {given}")
         if max(height, width) > MAX_SIDE:
             raise InvalidArgument(f"{self._where()}.graph: expected at most {MAX_SIDE} pixels a side, got {given}")
         key = height, width = int(height), int(width)

@@ -222,7 +222,7 @@ FaceDetectionOptions: TypeAlias = SsdMobilenetv1Options | TinyYolov2Options | Mt
 
 def _whole(value: object, smallest: int, where: str) -> int:
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < smallest:
-        raise InvalidArgument(f"{where}: expected a whole number >= {smallest}, got {shown(value)}")
+        raise InvalidArgument(f"{where}: expected an integer >= {smallest}, got {shown(value)}")
     return int(value)
 
 
