@@ -15,7 +15,7 @@ __all__ = ["read_json"]
 def read_json(text: str | bytes | bytearray, *, check_floats: bool = True) -> Any:
     """Parse JSON text like `JSON.parse`, but more strictly.
 
-    Besides invalid JSON, this refuses a duplicate key in an object, a number that float64 cannot hold, bytes that are not
+    Besides invalid JSON, this refuses a duplicate key in an object, a number that is not finite in float64, bytes that are not
     Unicode text, and nesting deeper than Python's recursion limit.
 
     Parameters
@@ -64,4 +64,4 @@ def _int(digits: str) -> int:
 
 
 def _refuse(number: str) -> None:
-    raise ValueError(f"{shown(number)}, which float64 cannot hold")
+    raise ValueError(f"{shown(number)}, which is not a finite float64 number")
