@@ -27,16 +27,16 @@ __all__ = ["main"]
 
 _COMMANDS = {
     "analyze": "detect the faces of photos: box, landmarks, expression, age, gender, descriptor",
-    "match": "tell which known person each face of some photos is",
-    "evaluate": "measure how good the answers are, on public data sets or a folder of known people",
-    "calibrate": "measure what distances mean for people of your own, for match --calibration",
+    "match": "identify the faces of photos among known people",
+    "evaluate": "measure accuracy on public data sets or on a folder of photos of known people",
+    "calibrate": "calibrate descriptor distances on photos of your own people, for match --calibration",
     "show": "print the layers of a network, as a table, as data or as a picture",
-    "plan": "print what the fast engine makes of a network: fused steps with shapes, cost and time here",
-    "inspect": "look inside the networks at work on a photo: one HTML page with everything they see and compute",
+    "plan": "print how the fast engine runs a network: fused steps with shapes, cost and time here",
+    "inspect": "look inside the networks for a photo: one HTML page with their inputs and all that they compute",
     "export": "write a network as an ONNX graph, or its weights as npz or safetensors",
     "verify": "check the results of a backend against golden outputs of face-api.js",
-    "conform": "prove a port of these networks, in any language, and find its faults",
-    "backends": "list what can run the networks here",
+    "conform": "verify a port of these networks, in any language, and find its faults",
+    "backends": "list the backends available here",
     "bench": "measure speed, accuracy, cold start and memory here, against other engines",
     "warmup": "compile all kernels ahead of the first photo",
 }

@@ -262,14 +262,14 @@ def _webp(file: IO[bytes], name: str) -> tuple[_Parts, int]:
 def _tiff(file: IO[bytes], name: str, remarks: list[str]) -> tuple[_Parts, int]:
     page = tiff.photo_page(file)
     if page.samples > 6:  # Pillow would write to the process's log
-        raise ImageError(f"{name}: expected an image of 1 to 6 samples a pixel, got a TIFF file with {page.samples}")
+        raise ImageError(f"{name}: expected an image of 1 to 6 samples per pixel, got a TIFF file with {page.samples}")
     if page.tile is not None:
         check_size(name, page.tile)
     if page.is_preview:
         width, height = page.size
         remarks.append(
-            f"{name}: expected a photo, got a file of which Pillow reads a preview of {width}x{height} alone, as of raw files;"
-            " took that; convert the file to JPEG or TIFF first"
+            f"{name}: expected a photo, got a file of which Pillow reads only a preview of {width}x{height}, as of raw files;"
+            " used the preview; convert the file to JPEG or TIFF first"
         )
     return page.parts, page.orientation
 

@@ -292,8 +292,8 @@ def _orientation(image: Image.Image, name: str, remarks: list[str]) -> int:
         return 1
     if taken is None and image.height > image.width:
         remarks.append(
-            f"{name}: EXIF says to turn this upright image of {image.width}x{image.height} pixels, and it was turned; if that was"
-            " done before, use ImageOps.exif_transpose for it: after rotate() and transpose() Pillow keeps what EXIF says"
+            f"{name}: EXIF says to turn this upright image of {image.width}x{image.height} pixels, and it was turned; if it had"
+            " been turned before, turn it by ImageOps.exif_transpose: after rotate() and transpose() Pillow keeps the EXIF tag"
         )
     return orientation
 

@@ -48,7 +48,7 @@ def fetch_or_throw(
     ----------
     url : str or os.PathLike
         `http://`, `https://` or `file:` URL, or the path of a regular file.  Up to 10 redirects are followed, to http and
-        https only, and from a public address to public addresses only (behind a proxy, only IP addresses in URLs are checked).
+        https only, and from a public address to public addresses only (behind a proxy, names other than localhost pass).
     init : mapping, optional
         The parts of an HTTP request besides the URL: "method", "headers" (a mapping), "body" (bytes).  Authorization and
         Cookie are not sent after a redirect to another host.

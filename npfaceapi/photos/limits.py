@@ -49,7 +49,7 @@ def set_max_megapixels(megapixels: float | None) -> None:
 
 
 def own_pillow() -> None:
-    """Tell that the process is one of our commands: a limit that is set also replaces Pillow's own, which some formats check."""
+    """Declare the process one of our commands: if a limit is set, Pillow's own, which some formats check, is disabled."""
     global _owns_pillow
     _owns_pillow = True
 

@@ -66,7 +66,7 @@ def tell(remarks: list[str]) -> None:
 
 
 def own_standard_error() -> None:
-    """Tell that the process is one of our commands: what C libraries write to standard error belongs to the photo being read."""
+    """Declare the process one of our commands: what C libraries write to standard error belongs to the photo being read."""
     global _owns_standard_error
     _owns_standard_error = os.name == "posix" and sys.__stderr__ is not None  # None: descriptor 2 is closed, or another file
 
