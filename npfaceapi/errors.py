@@ -88,7 +88,7 @@ class NpFaceApiError(Exception):
 
 
 class InvalidArgument(NpFaceApiError, ValueError):
-    """An argument of the right type with a value that makes no sense.
+    """An argument of the right type with an invalid value.
 
     Examples
     --------
@@ -114,7 +114,7 @@ class InvalidType(NpFaceApiError, TypeError):
 
 
 class ImageError(InvalidArgument):
-    """A photo that cannot be read or decoded, or an array that is no image.
+    """A photo that cannot be read or decoded, or an array that is not an image.
 
     Examples
     --------

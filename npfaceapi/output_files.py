@@ -125,7 +125,7 @@ def _reason(output: Output, read: Mapping[tuple[int, int], PathLike], seen: dict
     if identity is None or not path.is_file():
         return None
     if identity in read:
-        return f"a file that is no input, got {read[identity]}: no input is ever overwritten"
+        return f"a file that is not an input, got {read[identity]}: no input is ever overwritten"
     if not overwrite and path.stat().st_size and not _without_error(output.is_earlier, str(path)):
         return "a new file or an earlier output of this kind, got another file: --overwrite replaces it"
     return None

@@ -195,7 +195,7 @@ def _jpeg(file: IO[bytes]) -> tuple[_Parts, int]:
     exif, xmp = b"", b""
     while (position := _next_marker(file, position, end)) + 4 <= end:
         marker, size = struct.unpack(">xBH", _read(file, position, 4))
-        if marker in (0xD8, 0xD9, 0xDA) or size < 2:  # the first scan begins, or this is no proper JPEG
+        if marker in (0xD8, 0xD9, 0xDA) or size < 2:  # the first scan begins, or the file is damaged
             break
         after = min(position + 2 + size, end)
         is_about = 0xE0 <= marker <= 0xEF or marker == 0xFE
