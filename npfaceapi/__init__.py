@@ -4,45 +4,45 @@
 
     faces = faceapi.detect_all_faces("photo.jpg").with_face_landmarks().with_face_descriptors().run()
 
-The map of the package.  Imports run upwards only: each line imports nothing but lines above it, and a test holds that.
-`docs/architecture.md` follows a photo through it.
+The map of the package.  A module imports only modules that are listed above it; a test checks that.
+`docs/architecture.md` follows a photo through the package.
 
 The library:
 
     errors.py        the exceptions, all of them NpFaceApiError
     locks.py         locks that a forked child finds open
     _version.py      the version
-    output_files.py  files that are written: whole, and never over an input
-    reading/         files, URLs and JSON of others, with a bound on all of it
-    display/         HTML, SVG, text tables, lines on standard error; the library imports it inside of functions alone
+    output_files.py  writing files: whole, and never over an input
+    reading/         files, URLs and JSON that are not trusted, with limits on their size
+    display/         HTML, SVG, text tables, lines on standard error; the library imports it only inside functions
     graph.py         a network as a graph: recording, nodes, shapes
     ops.py           the operations that networks consist of: shape rule and cost
-    taps.py          the values of nodes inside of a network
+    taps.py          the values of nodes inside a network
     engines/         run a graph: reference (NumPy), numba, cuda; dispatch.py chooses
     faces/           points, boxes, landmarks, detections, results, matcher
     draw/            draw results on a photo
-    photos/          a photo to the input of a network: decoding, sizes, crops, batches
-    weights.py       weight files to named tensors
-    networks/        one file a network: definition, input, decoding
-    nets.py          the ready networks
+    photos/          from a photo to the input of a network: decoding, sizes, crops, batches
+    weights.py       from weight files to named tensors
+    networks/        one file per network: definition, input, decoding
+    nets.py          the ready-made networks
     tasks.py         the chains: detect_all_faces(photo).with_face_landmarks()
     global_api.py    face-api.js's global functions
 
-The tools upon the library, which never imports them:
+The tools built on the library, which never imports them:
 
     graph_pictures/  a graph as SVG, DOT, Mermaid
     export/          a network as ONNX, its weights as npz or safetensors
     inspection/      a page of everything that the networks see and compute for a photo
-    conformance/     the golden cases; judge ports and our own backends, find faults
+    conformance/     the golden cases; tests ports and our own backends, and finds faults
     benchmark/       speed, memory and accuracy, against other engines
-    evaluation/      how good the answers are, on public data and on people of one's own
+    evaluation/      accuracy on public data and on photos of your own
     _pyinstaller/    what a program built with PyInstaller needs
-    commands/        the commands, a file each
+    commands/        the commands, one file each
     cli.py           the command line
     __main__.py      python -m npfaceapi
 
 Importing this module imports neither Numba nor Pillow, reads no weights and compiles nothing: every public name,
-those of the tools too, is brought in on first use.
+including those of the tools, is imported on first use.
 """
 
 from __future__ import annotations

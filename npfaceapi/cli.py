@@ -27,16 +27,16 @@ __all__ = ["main"]
 
 _COMMANDS = {
     "analyze": "detect the faces of photos: box, landmarks, expression, age, gender, descriptor",
-    "match": "tell which known person each face of some photos is",
-    "evaluate": "measure how good the answers are, on public data sets or a folder of known people",
-    "calibrate": "measure what distances mean for people of your own, for match --calibration",
+    "match": "identify the faces of photos among known people",
+    "evaluate": "measure accuracy on public data sets or on a folder of photos of known people",
+    "calibrate": "calibrate descriptor distances on photos of your own people, for match --calibration",
     "show": "print the layers of a network, as a table, as data or as a picture",
-    "plan": "print what the fast engine makes of a network: fused steps with shapes, cost and time here",
-    "inspect": "look inside the networks at work on a photo: one HTML page with everything they see and compute",
+    "plan": "print how the fast engine runs a network: fused steps with shapes, cost and time here",
+    "inspect": "look inside the networks for a photo: one HTML page with their inputs and all that they compute",
     "export": "write a network as an ONNX graph, or its weights as npz or safetensors",
     "verify": "check the results of a backend against golden outputs of face-api.js",
-    "conform": "prove a port of these networks, in any language, and find its faults",
-    "backends": "list what can run the networks here",
+    "conform": "verify a port of these networks, in any language, and find its faults",
+    "backends": "list the backends available here",
     "bench": "measure speed, accuracy, cold start and memory here, against other engines",
     "warmup": "compile all kernels ahead of the first photo",
 }
@@ -44,7 +44,7 @@ _COMMANDS = {
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        """Never on standard output, which argparse takes where there is no standard error."""
+        """Never write to standard output, which argparse does if there is no standard error."""
         say(f"{self.format_usage()}{self.prog}: error: {message}")
         raise SystemExit(2)
 
@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; the exit status is returned."""
+    """Run a command; returns the exit status."""
     where, results = "npfaceapi", _Results(sys.stdout)
     with contextlib.redirect_stdout(results), _warnings_in_a_line(lambda: where):
         try:
@@ -98,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 @contextlib.contextmanager
 def _warnings_in_a_line(where: Callable[[], str]) -> Iterator[None]:
-    """Warnings for whoever uses a program, not for those who write it; ours are lines even where warnings are to be errors."""
+    """Show warnings to the user as one line each; ours stay warnings even if Python is told to raise them."""
     with warnings.catch_warnings():
         warnings.filterwarnings("default", "npfaceapi ")
         warnings.filterwarnings("always", category=PhotoWarning)
@@ -117,7 +117,7 @@ def _warnings_in_a_line(where: Callable[[], str]) -> Iterator[None]:
 
 
 class _Results:
-    """Standard output while a command runs: whatever stands there, results that cannot be written are an OSError at the end."""
+    """Standard output while a command runs; results that cannot be written always raise an OSError at the end."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
@@ -126,7 +126,7 @@ class _Results:
             stream.reconfigure(errors="backslashreplace")  # file names can hold what the terminal's encoding cannot
 
     def write(self, text: str) -> int:
-        if self._stream is None or getattr(self._stream, "closed", False):  # files that the command writes shall be complete
+        if self._stream is None or getattr(self._stream, "closed", False):  # a command still writes its files
             self._failure = OSError(errno.EBADF, os.strerror(errno.EBADF)) if text else self._failure
         else:
             self._call("write", text)
@@ -141,18 +141,18 @@ class _Results:
     def _call(self, method: str, *arguments: str) -> None:
         try:
             getattr(self._stream, method)(*arguments)
-        except Exception as error:  # whatever an application's object raises
+        except Exception as error:  # an application's own stream may raise anything
             self._failure = error if isinstance(error, OSError) else OSError(errno.EBADF, reason_of(error))
-            raise self._failure from None  # argparse passes over it
+            raise self._failure from None  # argparse ignores an OSError
 
     def drop_if_broken(self) -> None:
-        """What is still buffered goes nowhere, so that Python does not complain about it at exit."""
+        """Discard what is still buffered, so that Python does not complain about it at exit."""
         if self._failure is not None:
             with contextlib.suppress(OSError, ValueError, AttributeError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
     def isatty(self) -> bool:
-        """Not even a terminal: from Python 3.14 on, argparse would write in colours, and a closed stream has no answer."""
+        """False, for a terminal too: argparse writes colours to one from Python 3.14 on, and a closed stream would raise."""
         return False
 
     def fileno(self) -> int:

@@ -1,4 +1,4 @@
-"""Every error and warning of npfaceapi's own.  Messages are one line: `where: expected X, got Y`, and what to do."""
+"""All errors and warnings of npfaceapi.  A message is one line: `where: expected X, got Y`, and what to do."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ LONGEST = 1000
 
 
 def one_line(text: str) -> str:
-    """A text as one line that a terminal can show: white space folded, control characters escaped.
+    """A text as one line that a terminal can show: white space collapsed, control characters escaped.
 
-    A very long one loses its middle: messages begin with a name and end with what is wrong.  A user and a password in a URL are
-    left out.
+    A very long text loses its middle: messages begin with a name and end with what is wrong.  The user and password of a URL
+    are left out.
     """
     line = printable(re.sub(r"(?<=://)[^/?#\s]*@", "***@", " ".join(text.split())))
     return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]}...{line[-LONGEST // 2 :]}"
 
 
 def printable(text: str) -> str:
-    """A text with what a terminal does not show, or obeys, escaped."""
+    """A text in which characters that a terminal does not show, or that control it, are escaped."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 class _Short(reprlib.Repr):
-    """Short texts of any values: of deeply nested lists, and of integers too long for `repr`."""
+    """A short `repr` of any value, even of deeply nested lists and of integers too long for `repr`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,12 +50,12 @@ class _Short(reprlib.Repr):
         return super().repr_int(x, level) if x.bit_length() < 10_000 else f"an integer of {x.bit_length()} bits"
 
 
-#: What came, for a message: as `repr` gives it, shortened in the middle.
+#: A value, for a message: its `repr`, shortened in the middle.
 shown = _Short().repr
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether there was no memory to be had, which Python, the system and the loader of libraries each say in their own way."""
+    """Whether memory ran out; Python, the system and the dynamic loader each report this in their own way."""
     text, cause = str(error).lower(), error.__cause__ or error.__context__
     return (
         isinstance(error, MemoryError)
@@ -67,12 +67,12 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def reason_of(error: BaseException) -> str:
-    """The first line of what an error says, else its kind."""
+    """The first line of an error's message, or the name of its class if it has none."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 class NpFaceApiError(Exception):
-    """The root of all errors of this package.
+    """The base class of all errors of this package.
 
     Examples
     --------
@@ -88,7 +88,7 @@ class NpFaceApiError(Exception):
 
 
 class InvalidArgument(NpFaceApiError, ValueError):
-    """An argument of the right type with a value that makes no sense.
+    """An argument of the right type with an invalid value.
 
     Examples
     --------
@@ -114,7 +114,7 @@ class InvalidType(NpFaceApiError, TypeError):
 
 
 class ImageError(InvalidArgument):
-    """A photo that cannot be read or decoded, or an array that is no image.
+    """A photo that cannot be read or decoded, or an array that is not an image.
 
     Examples
     --------
@@ -201,7 +201,7 @@ class DeviceError(NpFaceApiError, RuntimeError):
 
 
 class PhotoWarning(UserWarning):
-    """A photo that was read, though perhaps not as it was meant; names the photo and the remedy.
+    """A photo that was read, but perhaps not as intended; names the photo and the remedy.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""face-api.js's global functions: each calls one of the ready networks in `nets`.
+"""face-api.js's global functions: each calls one of the ready-made networks in `nets`.
 
 Source: face-api.js 0.22.2, `globalApi/nets.ts` and `globalApi/allFaces.ts`.
 """
@@ -500,7 +500,7 @@ def all_faces_mtcnn(photo: Photos, forward_params: MtcnnOptions | None = None) -
 
 
 def warmup(names: Iterable[str] | None = None) -> None:
-    """Run networks once, so that their kernels are compiled and their weights read before the first photo comes.
+    """Run networks once, so that kernels are compiled and weights read before the first photo.
 
     Parameters
     ----------

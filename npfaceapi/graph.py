@@ -1,11 +1,11 @@
-"""The recorded graph: what a network does, as data.
+"""The recorded graph: the operations of a network, as data.
 
-A network is written once, as a function over the vocabulary of `ops.py`.  Running that function on a
-symbolic input records its operations as `Node`s.  Every backend executes this graph, and every tool
+A network is written once, as a function that calls the operations of `ops.py`.  Calling that function on a
+symbolic input records the operations as `Node`s.  Every backend executes this graph, and every tool
 (taps, cost table, picture) reads it.
 
 Shapes are those of ONE image (`(H, W, C)` or `(C,)`): no operation mixes the images of a batch, so the
-leading dimension N is left to the engine that runs the graph.
+leading dimension N is left to the backend that runs the graph.
 """
 
 from __future__ import annotations
@@ -65,12 +65,12 @@ class Node:
 
     @property
     def parameters(self) -> int:
-        """How many numbers the parameters of this node hold."""
+        """The number of scalar parameters of this node."""
         return sum(math.prod(p.shape) for p in self.params.values())
 
     @property
     def bytes(self) -> int:
-        """float32 bytes read and written for one image: inputs, parameters and result."""
+        """Bytes read and written for one image, in float32: inputs, parameters and result."""
         return 4 * (sum(math.prod(x.shape) for x in self.inputs) + self.parameters + math.prod(self.shape))
 
     @property
@@ -86,7 +86,7 @@ class Node:
 
 
 class Layer(NamedTuple):
-    """Nodes that belong together, as `Graph.layers` finds them; the last one's value is the layer's."""
+    """Nodes that belong together, as `Graph.layers` groups them; the last node's value is the layer's."""
 
     name: str
     nodes: tuple[Node, ...]
@@ -98,7 +98,7 @@ class Layer(NamedTuple):
 
     @property
     def summary(self) -> str:
-        """The operations in a line: `conv2d 3x3, multiply, add, relu`; of more than six, how many of each kind."""
+        """The operations in a line: `conv2d 3x3, multiply, add, relu`; if more than six, the count of each kind."""
         if len(self.nodes) <= 6:
             return ", ".join(node.summary for node in self.nodes)
         return ", ".join(f"{count} {op}" for op, count in Counter(node.op for node in self.nodes).items())
@@ -110,7 +110,7 @@ class Layer(NamedTuple):
 
     @property
     def parameters(self) -> int:
-        """How many numbers the parameters hold."""
+        """The number of scalar parameters."""
         return sum(node.parameters for node in self.nodes)
 
     @property
@@ -157,7 +157,7 @@ class Recorder:
     ) -> Node:
         given = {k: v for k, v in (params or {}).items() if v is not None}
         path = self._path[-1]
-        if not path and given:  # outside all blocks an operation is named after its first tensor
+        if not path and given:  # outside of blocks, an operation is named after its first tensor
             first = next(iter(given.values())).name
             path = first.rpartition("/")[0] or first
         stem = f"{path}/{op}" if path else op
@@ -211,7 +211,7 @@ class Graph:
         self._by_path = {node.block: node for node in self.nodes}
 
     def find(self, name: str) -> Node:
-        """The node of that name, or the result of the block, output or layer (`fc` for `fc/dense`) of that name."""
+        """The node of that name, or the result of the block, output or layer of that name (`fc` for `fc/dense`)."""
         for known in (self._by_name, self.blocks, self.outputs, self._by_path):
             if name in known:
                 return known[name]
@@ -229,7 +229,7 @@ class Graph:
 
     @property
     def parameters(self) -> int:
-        """How many numbers all parameters hold; a shared one counts once."""
+        """The number of scalar parameters; a shared tensor counts once."""
         return sum(math.prod(p.shape) for p in self.params.values())
 
     def ancestors(self, wanted: Sequence[Node]) -> list[Node]:
@@ -244,7 +244,7 @@ class Graph:
         return [node for node in self.nodes if node in needed]
 
     def layers(self, whole_blocks: bool = False) -> list[Layer]:
-        """The nodes grouped: those that follow each other in one block are a layer, and each node outside all blocks.
+        """The nodes grouped into layers: consecutive nodes of one block form a layer, as does each node outside of blocks.
 
         Parameters
         ----------
@@ -307,7 +307,7 @@ def record(
 ) -> Graph:
     """Record `forward(x, p)` for an input of `input_shape` (`(H, W, C)`) and parameters of the given shapes.
 
-    `root` names the folder of the parameters that `forward` gets as `p` (MTCNN keeps three networks in one manifest).
+    `root` is the prefix of the parameters that `forward` gets as `p` (MTCNN keeps three networks in one manifest).
     """
     recorder = Recorder()
     p: ParamTree = ParamTree(shapes)

@@ -1,7 +1,7 @@
-"""Locks that a forked child finds open, and threads of the system whatever stands for threads elsewhere.
+"""Locks that are released in a forked child, and operating-system threads even if `threading` is replaced.
 
-A child has none of its parent's other threads, so a lock that one of them held at the fork would stay closed for ever.  What
-such a lock guards here is changed in single steps and stays whole.
+A child has none of its parent's other threads, so a lock that one of them held at the fork would never be released.  The data
+that these locks guard are changed atomically, so they are consistent in the child.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ def _system_threads() -> Any:
     return module
 
 
-#: `_thread`, once more: gevent, eventlet and debuggers put functions of their own into the one that everybody imports.
+#: A second copy of `_thread`: gevent, eventlet and debuggers replace functions in the one that is imported elsewhere.
 system_threads = _system_threads()
 
 
 class ForkSafeLock:
-    """A re-entrant lock between threads of the system, used as a context manager."""
+    """A re-entrant lock between operating-system threads, used as a context manager."""
 
     __slots__ = ("__weakref__", "_lock")
 

@@ -1,4 +1,4 @@
-"""The ready networks, `npfaceapi.nets.ssd_mobilenetv1` and so on; made, and their bundled weights read, on first use."""
+"""The ready-made networks, `npfaceapi.nets.ssd_mobilenetv1` and so on; created, and bundled weights read, on first use."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _ready(name: str) -> Any:
     return globals()[name]
 
 
-if not TYPE_CHECKING:  # the names above are all there are
+if not TYPE_CHECKING:  # a type checker must not accept other names than those above
 
     def __getattr__(name: str) -> Any:
         if name not in registry.NETS:
@@ -52,7 +52,7 @@ if not TYPE_CHECKING:  # the names above are all there are
 
 
 def network_named(name: str) -> Any:
-    """The ready network of that name, each variant and each part by its own: `tiny_yolov2_full`, `mtcnn_pnet`."""
+    """The ready-made network of that name; variants and parts have their own names: `tiny_yolov2_full`, `mtcnn_pnet`."""
     found = registry.split(name)
     if found is None:
         raise InvalidArgument(f"expected a network out of {', '.join(registry.all_names())}, got {shown(name)}")

@@ -1,4 +1,4 @@
-"""The vocabulary: every operation that a network may use.
+"""All operations that a network may use.
 
 An operation here records a node: it checks the shapes, derives the shape of its result and counts its
 multiply-accumulates (MACs).  What it computes is defined by the function of the same name in
@@ -41,9 +41,9 @@ Operand = Node | Param | float | tuple[float, ...]
 
 
 def window_padding(size: int, window: int, stride: int, padding: str | int) -> tuple[int, int, int]:
-    """How a window moves along one dimension: (padding before, padding after, outputs).
+    """The padding and the output size of a window along one dimension: (padding before, padding after, outputs).
 
-    `"same"` gives ceil(size / stride) outputs and puts the odd pixel of padding AFTER (TensorFlow's rule);
+    `"same"` gives ceil(size / stride) outputs and puts the odd pixel of padding after the image (TensorFlow's rule);
     `"valid"` pads nothing; an integer pads that many pixels on both sides.
     """
     if padding == "same":
@@ -89,7 +89,7 @@ def conv2d(x: Node, filters: Param, bias: Param | None = None, *, stride: int = 
 
 
 def depthwise_conv2d(x: Node, filters: Param, bias: Param | None = None, *, stride: int = 1, padding: str | int = "same") -> Node:
-    """Each channel of [H,W,C] with its own filter of [KH,KW,C,1], plus bias [C]."""
+    """Cross-correlation of each channel of [H,W,C] with its own filter of [KH,KW,C,1], plus bias [C]."""
     KH, KW, C, _ = filters.shape
     H, W = _window(x, (KH, KW), stride, padding, "depthwise_conv2d")
     _check("depthwise_conv2d", filters, (KH, KW, x.shape[2], 1))
@@ -105,7 +105,7 @@ def depthwise_conv2d(x: Node, filters: Param, bias: Param | None = None, *, stri
 
 
 def max_pool(x: Node, size: int, *, stride: int, padding: str | int = "same") -> Node:
-    """Largest value of each size x size window; padding never wins."""
+    """Largest value of each size x size window; padding does not count."""
     H, W = _window(x, (size, size), stride, padding, "max_pool")
     return x.recorder.add("max_pool", [x], (H, W, x.shape[2]), attributes={"size": size, "stride": stride, "padding": padding})
 
@@ -142,7 +142,7 @@ def _elementwise(op: str, x: Node, y: Operand) -> Node:
         _check(op, y, x.shape[-1:])
         return x.recorder.add(op, [x], x.shape, params={"y": y})
     if isinstance(y, tuple) and len(y) != x.shape[-1]:
-        raise InvalidArgument(f"{op}: expected {x.shape[-1]} numbers, one a channel, got {len(y)}")
+        raise InvalidArgument(f"{op}: expected {x.shape[-1]} numbers, one per channel, got {len(y)}")
     return x.recorder.add(op, [x], x.shape, attributes={"y": y})
 
 

@@ -1,4 +1,4 @@
-"""Files that are written: completely or not at all, and never over an input or a file that is not an earlier output."""
+"""Writing files: completely or not at all, and never over an input or a file that is not an earlier output."""
 
 from __future__ import annotations
 
@@ -35,32 +35,32 @@ PathLike = str | os.PathLike[str]
 
 
 def write_whole(path: PathLike, content: bytes | str, expected: str = "a file to write to") -> None:
-    """Write a file by way of a new one beside it, so that no half of it is ever left under its name.
+    """Write a file through a temporary one beside it, so that an incomplete file never has its name.
 
-    Text becomes UTF-8.  A file that is there is replaced, a link to one as well; a device or a pipe is written to.
+    Text is encoded as UTF-8.  An existing file, or a link to one, is replaced; a device or a pipe is written to.
 
     Raises
     ------
     InvalidArgument
-        Where that cannot be; its text says what was `expected`.
+        If the file cannot be written; the message says what was `expected`.
     """
     target = os.path.abspath(os.fsdecode(path))
     temporary = os.path.join(os.path.dirname(target), f".{os.urandom(8).hex()}.part")
     try:
         data = content.encode() if isinstance(content, str) else content
         if target.startswith("/dev/") or (os.path.exists(target) and not os.path.isfile(target)):
-            with open(target, "wb") as file:  # has nothing to replace; a folder says so itself
+            with open(target, "wb") as file:  # a device is not replaced; opening a folder raises
                 file.write(data)
             return
         try:
-            with open(temporary, "xb") as file:  # a new file, with the permissions that any new file gets
+            with open(temporary, "xb") as file:  # with the usual permissions of a new file
                 file.write(data)
             os.replace(temporary, target)
         except BaseException:
             with contextlib.suppress(OSError, ValueError):
                 os.unlink(temporary)
             raise
-    except (OSError, ValueError) as error:  # ValueError: a null character in the path, half a character in the text
+    except (OSError, ValueError) as error:  # ValueError: a null character in the path, a lone surrogate in the text
         reason = getattr(error, "strerror", None) or error
         raise InvalidArgument(f"{os.fsdecode(path)}: expected {expected}, got: {reason}") from None
 
@@ -69,7 +69,7 @@ def write_whole(path: PathLike, content: bytes | str, expected: str = "a file to
 
 
 class Output(NamedTuple):
-    """A file that a command is going to write: the option that asks for it, the path, and what tells an earlier one."""
+    """A file that a command is going to write: its option, its path, and a test for an earlier output."""
 
     option: str
     path: PathLike
@@ -77,22 +77,22 @@ class Output(NamedTuple):
 
 
 def check_outputs(outputs: Iterable[Output], inputs: Iterable[PathLike] = (), *, overwrite: bool = False) -> None:
-    """Refuse outputs that could not be written, or that would destroy something: before the work, not after it.
+    """Refuse, before the work begins, outputs that could not be written or that would destroy something.
 
     Parameters
     ----------
     outputs : iterable of Output
         A path "-" is standard output.
     inputs : iterable of paths
-        Files that the command reads, and folders whose files it reads; others, such as URLs, are passed over.
-        No output replaces one, under whatever name or link it is reached.
+        Files that the command reads, and folders whose files it reads; anything else, such as a URL, is ignored.
+        No output replaces an input, even under another name or through a link.
     overwrite : bool
-        Replace files that are no earlier outputs, too.
+        Also replace files that are not earlier outputs.
 
     Raises
     ------
     InvalidArgument
-        Says which option names what.
+        Names the option and the path.
     """
     for refusal in refused_outputs(outputs, inputs, overwrite=overwrite):
         if refusal is not None:
@@ -114,7 +114,7 @@ def refused_outputs(
 
 
 def _reason(output: Output, read: Mapping[tuple[int, int], PathLike], seen: dict[object, str], overwrite: bool) -> str | None:
-    """What was expected of an output instead of what it is."""
+    """What is wrong with an output, as the end of a message that begins with "expected"; None if nothing is."""
     path = Path(output.path)
     if (place := _reason_of_place(path)) is not None:
         return f"a file to write to, got: {place}"
@@ -125,7 +125,7 @@ def _reason(output: Output, read: Mapping[tuple[int, int], PathLike], seen: dict
     if identity is None or not path.is_file():
         return None
     if identity in read:
-        return f"a file that is no input, got {read[identity]}: no input is ever overwritten"
+        return f"a file that is not an input, got {read[identity]}: no input is ever overwritten"
     if not overwrite and path.stat().st_size and not _without_error(output.is_earlier, str(path)):
         return "a new file or an earlier output of this kind, got another file: --overwrite replaces it"
     return None
@@ -167,11 +167,11 @@ def _files_below(folder: PathLike) -> Iterator[str]:
 def _without_error(is_earlier: Callable[[str], bool], path: str) -> bool:
     try:
         return is_earlier(path)
-    except (OSError, ValueError, AttributeError, RecursionError):  # so it is something else
+    except (OSError, ValueError, AttributeError, RecursionError):  # it is not an earlier output
         return False
 
 
-# ------------------------------------------------------------------ what tells an earlier output of the same kind
+# ------------------------------------------------------------------ tests for an earlier output of the same kind
 
 
 def generator(command: str) -> str:
@@ -180,7 +180,7 @@ def generator(command: str) -> str:
 
 
 def is_text_with(line: str) -> Callable[[str], bool]:
-    """Whether a text has this line, or part of one, near its beginning."""
+    """Whether a file contains this text in its first 1024 bytes."""
 
     def check(path: str) -> bool:
         with open(path, "rb") as file:
@@ -194,7 +194,7 @@ def is_drawing(path: str) -> bool:
     with open(path, "rb") as file:
         if file.read(8) != b"\x89PNG\r\n\x1a\n":
             return False
-        for _ in range(32):  # those of a drawing are few
+        for _ in range(32):  # a drawing has few chunks
             length, kind = int.from_bytes(file.read(4), "big"), file.read(4)
             if kind == b"tEXt" and length < 200:
                 keyword, _, text = file.read(length).partition(b"\0")
@@ -208,7 +208,7 @@ def is_drawing(path: str) -> bool:
 
 
 def is_json_lines(key: str) -> Callable[[str], bool]:
-    """Whether every line is the record of a photo: with this key, or with an error."""
+    """Whether every line is a JSON object about a photo, with this key or with an error."""
 
     def check(path: str) -> bool:
         with open(path, encoding="utf-8") as file:
@@ -243,13 +243,13 @@ def is_npz(path: str) -> bool:
 
 
 def is_safetensors(path: str) -> bool:
-    """Whether the metadata name npfaceapi as the producer."""
+    """Whether the metadata names npfaceapi as the producer."""
     with open(path, "rb") as file:
         header = json.loads(file.read(min(int.from_bytes(file.read(8), "little"), 10**7)))
     return str(header.get("__metadata__", {}).get("producer", "")).startswith("npfaceapi")
 
 
 def is_onnx(path: str) -> bool:
-    """Whether an ONNX model names npfaceapi as its producer: field 2 of the model, a string, stands near the beginning."""
+    """Whether an ONNX model names npfaceapi as its producer: field 2 of the model, a string, near the beginning."""
     with open(path, "rb") as file:
         return b"\x12\x09npfaceapi" in file.read(64)

@@ -1,4 +1,4 @@
-"""The values of nodes inside of a network, as `net.taps` gives them: a dict that shows itself."""
+"""The values of nodes inside a network, as `net.taps` returns them: a dict with a readable `repr`."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 
 __all__ = ["Taps", "Values"]
 
-#: Values [N, ...] of a node, and what is decoded from them: float32, or float64 on the backend `reference64`.
+#: Values [N, ...] of a node, and arrays decoded from them: float32, or float64 on the backend `reference64`.
 Values: TypeAlias = NDArray[np.float32 | np.float64]
 
-#: How many sheets a notebook gets; each is a picture inside of the page.
+#: The most layers that a notebook shows; each is a picture embedded in the page.
 MOST_SHEETS = 60
 
 
 class Taps(dict[str, Values]):
-    """Values [N, ...] of a network's nodes by name; printed as a table, in a notebook as pictures.
+    """Values [N, ...] of a network's nodes by name; printed as a table, shown in a notebook as pictures.
 
     Examples
     --------

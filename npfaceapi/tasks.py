@@ -1,10 +1,10 @@
-"""The chains: `detect_all_faces(photo).with_face_landmarks().with_face_descriptors().run()`.
+"""Tasks: `detect_all_faces(photo).with_face_landmarks().with_face_descriptors().run()`.
 
 A task is a photo, a detector's options and a tuple of steps; adding a step gives a new task.  Each network runs on the
 crops of all faces at once.
 
-The classes of tasks have two type parameters: what `run()` gives, and what it would give with one more step; so an editor
-knows that `detect_all_faces("a.jpg").run()` is `Faces[FaceDetection]`, and with a step added `Faces[FaceResult]`.
+The task classes have two type parameters: what `run()` returns, and what it would return with one more step.  So an editor
+knows that `detect_all_faces("a.jpg").run()` is `Faces[FaceDetection]`, and `Faces[FaceResult]` with a step added.
 
 Source: face-api.js 0.22.2, `globalApi/`.
 """
@@ -54,7 +54,7 @@ XYWH: TypeAlias = tuple[int, int, int, int]
 
 
 class ComposableTask(Generic[Result_co, Extended_co]):
-    """A lazy, immutable chain of steps on one photo or a list of photos; ``.run()`` or ``await`` computes it.
+    """A lazy, immutable sequence of steps on one photo or a list of photos; ``.run()`` or ``await`` computes the results.
 
     Examples
     --------
@@ -90,11 +90,11 @@ class ComposableTask(Generic[Result_co, Extended_co]):
         return self._with(TINY_FACE_LANDMARKS if tiny else FACE_LANDMARKS)
 
     def with_face_expressions(self) -> ComposableTask[Extended_co, Extended_co]:
-        """Add the probabilities of seven expressions, from the aligned crop, or that of the detection if not aligned."""
+        """Add the probabilities of seven expressions, from the aligned crop, or from the detection's without landmarks."""
         return self._with(FACE_EXPRESSIONS)
 
     def with_age_and_gender(self) -> ComposableTask[Extended_co, Extended_co]:
-        """Add age and gender, from the aligned crop, or that of the detection if not aligned."""
+        """Add age and gender, from the aligned crop, or from the detection's without landmarks."""
         return self._with(AGE_AND_GENDER)
 
     def _with_descriptors(self, name: str, alignment: str, average_mirror: bool) -> ComposableTask[Extended_co, Extended_co]:
@@ -117,13 +117,13 @@ class ComposableTask(Generic[Result_co, Extended_co]):
         return cast("list[list[FaceDetection]]", nets.network_named(net.name).locate_faces(net_input, self.options))
 
     def _results(self) -> tuple[list[Faces[FaceDetection]] | list[Faces[FaceResult]], bool]:
-        """The faces of each photo, and whether a list of photos came in."""
+        """The faces of each photo, and whether a list of photos was given."""
         photos, is_batch = each_photo(self.photo)
         results: list[Any] = by_chunks(photos, self._results_of, MAX_PHOTOS)
         return results, is_batch
 
     def _results_of(self, photos: Sequence[tuple[Photo, Pixels]]) -> list[Faces[FaceDetection]] | list[Faces[FaceResult]]:
-        """The faces of photos that are decoded."""
+        """The faces of decoded photos."""
         sources = [PhotoSource(photo, (image.shape[1], image.shape[0])) for photo, image in photos]
         images, turns, found = self._detected([image for _, image in photos])
         detections = [[seen_in(source, face) for face in faces] for source, faces in zip(sources, found, strict=True)]
@@ -141,9 +141,9 @@ class ComposableTask(Generic[Result_co, Extended_co]):
         ]
 
     def _detected(self, images: list[Pixels]) -> tuple[list[Pixels], list[int], list[list[FaceDetection]]]:
-        """The images as the networks are to see them, by how many quarter turns they were turned, and the faces in them.
+        """The images turned for the networks, the quarter turns of each, and the faces in them.
 
-        Of four orientations that with the largest sum of scores counts, of several the first.
+        The orientation with the largest sum of scores is kept; the first of them if there are several.
         """
         best, turns, found = list(images), [0] * len(images), self._faces(NetInput.of_pixels(images))
         for turn in (1, 2, 3) if self.any_rotation else ():
@@ -154,16 +154,16 @@ class ComposableTask(Generic[Result_co, Extended_co]):
         return best, turns, found
 
     def run(self) -> Result_co:
-        """Compute the chain."""
+        """Compute the results."""
         raise InvalidType("ComposableTask.run: expected a task of detect_all_faces or detect_single_face")
 
     def __await__(self) -> Generator[object, None, Result_co]:
-        import asyncio  # slow to import, and needed here alone
+        import asyncio  # slow to import, and needed only here
 
         return asyncio.to_thread(self.run).__await__()
 
     def __bool__(self) -> bool:
-        raise InvalidType(f"{self!r} is not computed yet: call .run() and look at what it gives")
+        raise InvalidType(f"{self!r} is not computed yet: call .run() and test what it returns")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.photo, self.options, self.steps, self.any_rotation)
@@ -174,7 +174,7 @@ class ComposableTask(Generic[Result_co, Extended_co]):
 
 
 class DetectAllFacesTask(ComposableTask[Result_co, Extended_co]):
-    """All faces of a photo; iterating, `len(task)` and `task[i]` run it once and keep the result.
+    """All faces of a photo; iteration, `len(task)` and `task[i]` run the task once and keep the result.
 
     Examples
     --------
@@ -194,7 +194,7 @@ class DetectAllFacesTask(ComposableTask[Result_co, Extended_co]):
         self._lock = ForkSafeLock()
         self._kept: Result_co | None = None
 
-    if TYPE_CHECKING:  # the same methods: a step leaves the class of a task as it is
+    if TYPE_CHECKING:  # the same methods, typed: adding a step keeps the class
 
         def with_face_landmarks(self, use_tiny_landmark_net: bool = False) -> DetectAllFacesTask[Extended_co, Extended_co]: ...
         def with_face_expressions(self) -> DetectAllFacesTask[Extended_co, Extended_co]: ...
@@ -211,10 +211,10 @@ class DetectAllFacesTask(ComposableTask[Result_co, Extended_co]):
         Parameters
         ----------
         alignment : "face-api" or "dlib"
-            Cut the face out as face-api.js does, in an upright square, or turned and scaled as the network was trained
-            (see `extract_face_chip`).
+            "face-api" crops an upright square, as face-api.js does; "dlib" rotates and scales the face as in the network's
+            training (see `extract_face_chip`).
         average_mirror : bool
-            Take the mean of the descriptors of the face and of its mirror image; twice the time.
+            Average the descriptors of the face and of its mirror image; takes twice the time.
 
         Notes
         -----
@@ -223,7 +223,7 @@ class DetectAllFacesTask(ComposableTask[Result_co, Extended_co]):
         return self._with_descriptors("with_face_descriptors", alignment, average_mirror)
 
     def run(self) -> Result_co:
-        """The faces: each a `FaceDetection`, with further steps a `FaceResult`; a list of such lists for a list of photos."""
+        """The faces, each a `FaceDetection`, or a `FaceResult` if steps were added; a list of such lists for a list of photos."""
         photos, is_batch = self._results()
         return cast("Result_co", photos if is_batch else photos[0])
 
@@ -257,7 +257,7 @@ class DetectSingleFaceTask(ComposableTask[Result_co, Extended_co]):
     0.96
     """
 
-    if TYPE_CHECKING:  # the same methods: a step leaves the class of a task as it is
+    if TYPE_CHECKING:  # the same methods, typed: adding a step keeps the class
 
         def with_face_landmarks(self, use_tiny_landmark_net: bool = False) -> DetectSingleFaceTask[Extended_co, Extended_co]: ...
         def with_face_expressions(self) -> DetectSingleFaceTask[Extended_co, Extended_co]: ...
@@ -276,7 +276,7 @@ class DetectSingleFaceTask(ComposableTask[Result_co, Extended_co]):
         return [[max(faces, key=lambda face: face.score)] if faces else [] for faces in super()._faces(net_input)]
 
     def run(self) -> Result_co:
-        """The face, or None where there is none; a list of those for a list of photos."""
+        """The face, or None if there is none; a list of these for a list of photos."""
         photos, is_batch = self._results()
         best = [faces[0] if faces else None for faces in photos]
         return cast("Result_co", best if is_batch else best[0])
@@ -284,11 +284,11 @@ class DetectSingleFaceTask(ComposableTask[Result_co, Extended_co]):
 
 @dataclasses.dataclass
 class FaceInProgress:
-    """A face on its way through the steps, with the photo it is cut out of."""
+    """A face between two steps, with the photo it was found in."""
 
     image: Pixels
     result: FaceResult
-    seen: tuple[Box | FaceDetection | None, XYWH | None] = (None, None)  # the last box that was asked for, and its rectangle
+    seen: tuple[Box | FaceDetection | None, XYWH | None] = (None, None)  # the last argument of `rect`, and the result
 
     def rect(self, box: Box | FaceDetection | None) -> XYWH | None:
         """x, y, width, height of a box in whole pixels; None if no pixel of the photo lies in it."""
@@ -304,15 +304,15 @@ class FaceInProgress:
             return None
 
     def detection_rect(self) -> XYWH | None:
-        """What the landmark networks see."""
+        """The crop for the landmark networks."""
         return self.rect(self.result.detection)
 
     def aligned_rect(self) -> XYWH | None:
-        """What the expression and age/gender networks see: the aligned rectangle, or the detection's where not aligned."""
+        """The crop for the expression and age/gender networks: the aligned rectangle, or the detection's without landmarks."""
         return self.rect(self.result.aligned_rect or self.result.detection)
 
     def descriptor_rect(self) -> XYWH | None:
-        """What the recognition network sees.
+        """The crop for the recognition network.
 
         Quirk: it is aligned in dlib's way, so it differs from `aligned_rect`.
         """
@@ -324,7 +324,7 @@ Rectangle: TypeAlias = Callable[[FaceInProgress], "XYWH | None"]
 
 
 class FacesInProgress(list[FaceInProgress]):
-    """All faces of all photos; what was cut out of the photos for one network is kept for the next, which often sees the same."""
+    """All faces of all photos; the last crops are kept, because the next network often takes the same ones."""
 
     _rects: Sequence[XYWH | None] = ()
     _chunks: Sequence[tuple[list[FaceInProgress], NetInput]] = ()
@@ -347,7 +347,7 @@ class FacesInProgress(list[FaceInProgress]):
 
 
 def _predict(faces: FacesInProgress, rectangle: Rectangle, network: Callable[[NetInput], Any]) -> Iterator[Any]:
-    """Pairs of face and prediction; the field of a face that is left out stays None."""
+    """Pairs of face and prediction; a face without a crop is left out, and its field stays None."""
     for chunk, crops in faces.cut(rectangle):
         yield from zip(chunk, network(crops), strict=True)
 
@@ -378,7 +378,7 @@ def _add_descriptors(faces: FacesInProgress, average_mirror: bool = False) -> No
 
 
 def _add_descriptors_of_chips(faces: FacesInProgress, average_mirror: bool = False) -> None:
-    """The chips of some faces at a time, so that memory is bounded."""
+    """As `_add_descriptors`, from chips; a few faces at a time bound the memory."""
     for at in range(0, len(faces), MAX_CROPS):
         chunk = [face for face in faces[at : at + MAX_CROPS] if face.result.landmarks is not None]
         places = [chip_similarity(cast("FaceLandmarks68", face.result.landmarks)) for face in chunk]
@@ -399,7 +399,7 @@ def _describe(faces: list[FaceInProgress], crops: NetInput, average_mirror: bool
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """A step of a chain: its name, as the task's text has it, and what it adds to all faces."""
+    """A step of a task: its name, as the task's `repr` shows it, and a function that adds its results to all faces."""
 
     name: str
     run: Callable[[FacesInProgress], None]
@@ -427,8 +427,8 @@ DESCRIPTOR_STEPS = {
 }
 
 
-# face-api.js has a class for each stage of a chain; here one class serves all stages.
-# A line each, because in an annotation type checkers take no name of `a = b = c`.
+# face-api.js has a class for each combination of steps; here one class serves all of them.
+# One line each, because type checkers reject names bound by `a = b = c` in annotations.
 DetectFacesTaskBase = ComposableTask
 DetectFaceLandmarksTaskBase = ComposableTask
 ComputeFaceDescriptorsTaskBase = ComposableTask
@@ -458,15 +458,15 @@ def detect_all_faces(
     Parameters
     ----------
     photo : photo, or list or iterator of photos
-        A path, bytes, a file object, a URL, a `PIL.Image.Image` or an array [H,W,3]; see `load_image`.  Of many
-        photos, few are in memory at a time.
+        A path, bytes, a file object, a URL, a `PIL.Image.Image` or an array [H,W,3]; see `load_image`.  Only a
+        few of many photos are in memory at a time.
     options : SsdMobilenetv1Options (default), TinyFaceDetectorOptions, TinyYolov2Options or MtcnnOptions
         Choose the detector.
     any_rotation : bool
-        Look for faces in the photo as it is and turned by 90, 180 and 270 degrees, which takes four times as long, and keep
-        the orientation with the largest sum of scores.  The networks of the steps see the photo turned so; boxes and
-        points are given in pixels of the photo as it is, and `rotation` of the `Faces` says how it was turned.  SSD and
-        MTCNN are seldom mistaken; the tiny detector is at times, as it finds faces that stand on their heads too.
+        Also look for faces in the photo rotated by 90, 180 and 270 degrees, which takes four times as long, and keep the
+        orientation with the largest sum of scores.  Later steps run on the rotated photo; boxes and points are in pixels
+        of the original one, and `Faces.rotation` is the angle.  SSD and MTCNN rarely choose the wrong orientation; the tiny
+        detector sometimes does, because it also finds faces that are upside down.
 
     Returns
     -------

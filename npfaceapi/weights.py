@@ -1,11 +1,11 @@
-"""Weight files: a JSON manifest and raw shards, decoded to a flat dict of name -> float32 array.
+"""Weight files: a JSON manifest and raw shards, decoded to a flat dict from names to arrays, float32 in all bundled models.
 
 The format is TensorFlow.js's.  The manifest is a list of groups `{"weights": [...], "paths": [...]}`; the
-shards of a group are joined, and its entries follow each other in them without any alignment.  A quantized
+shards of a group are concatenated, and hold its entries one after the other without alignment.  A quantized
 entry holds integers q that stand for q * scale + min, evaluated in float64 and then rounded to float32.
 
-A manifest is checked before a shard is read: its shards are files of its own folder, and how many bytes they have in all
-follows from its entries, so no more than that is ever read.
+A manifest is checked before a shard is read: its shards must be files in its own folder, and their total size follows from its
+entries, so no more than that is ever read.
 
 Source: face-api.js 0.22.2 (`loadWeightMap`) and TensorFlow.js 1.7.0 (`io.decodeWeights`).
 """
@@ -52,19 +52,19 @@ Array = np.ndarray[Any, Any]
 #: Tensors by name; those of every bundled model are float32.
 WeightMap: TypeAlias = dict[str, NDArray[np.float32 | np.int32 | np.bool_ | np.uint8 | np.uint16]]
 
-#: How the numbers of each dtype stand in a shard.
+#: How each dtype is stored in a shard.
 _STORED = {"float32": "<f4", "int32": "<i4", "bool": "u1", "uint8": "u1", "uint16": "<u2"}
-#: What quantized numbers are at most, and what they must not exceed once decoded.
+#: The largest quantized numbers, and the largest decoded ones.
 _LEVELS = {"uint8": 255, "uint16": 65535}
 _LARGEST = {"float32": float(np.finfo(np.float32).max), "int32": 2.0**31 - 1}
-#: Limits of a manifest: its own length, the length of all its tensors once decoded (the largest model has 63 million), and how
-#: many dimensions a tensor has, as in NumPy 1.
+#: Limits of a manifest: its bytes, the bytes of all its decoded tensors (the largest model has 63 million), and the dimensions
+#: of a tensor, as in NumPy 1.
 _MAX_MANIFEST_BYTES, _MAX_BYTES, _MAX_DIMENSIONS = 2**24, 2**30, 32
 _CHUNK = 2**13  # numbers decoded at once
 
 
 def data_folder(name: str) -> Traversable:
-    """The folder `weights` or `golden`: the checkout's own in a clone or an editable install, else the installed copy."""
+    """The folder `weights` or `golden`: the checkout's own in a clone or an editable install, otherwise the installed copy."""
     checkout = Path(__file__).resolve().parent.parent
     if (checkout / "pyproject.toml").is_file() and (checkout / name).is_dir():
         return checkout / name
@@ -85,18 +85,18 @@ class _Entry(NamedTuple):
 
     @property
     def nbytes(self) -> int:
-        """How many bytes of the shards it takes."""
+        """The bytes that it takes in the shards."""
         return math.prod(self.shape) * self.stored.itemsize
 
 
 class _Group(NamedTuple):
-    """Tensors that follow each other in some shards, joined."""
+    """Tensors stored one after the other in some concatenated shards."""
 
     entries: list[_Entry]
     paths: list[str]
 
     def check_length(self, length: int, where: str) -> None:
-        """Complain of shards of another length than the entries say."""
+        """Raise WeightsError unless the shards have as many bytes as the entries say."""
         files, end = ", ".join(self.paths), 0
         for entry in self.entries:
             at, end = end, end + entry.nbytes
@@ -143,7 +143,7 @@ def _entry(stated: Any) -> _Entry:
 
 
 def is_shape(value: object, most: int = _MAX_BYTES) -> TypeGuard[list[int]]:
-    """Whether a value of JSON is a shape with at most so many numbers; NumPy limits that of an empty tensor as if 0 were 1."""
+    """Whether a JSON value is a shape of at most `most` numbers; a 0 counts as 1, as in NumPy's own limit."""
     if not isinstance(value, list) or len(value) > _MAX_DIMENSIONS or not all(type(n) is int and n >= 0 for n in value):
         return False
     return math.prod(n or 1 for n in value) <= most
@@ -154,7 +154,7 @@ def _field(stated: Any, key: str, *kinds: type) -> Any:
 
 
 def _of(kinds: type | tuple[type, ...], value: Any, what: str) -> Any:
-    """The value, if it is of such a type: bool is no int here."""
+    """The value, if it is of one of these types; bool does not count as int."""
     if not isinstance(value, kinds) or isinstance(value, bool):
         raise ValueError(f"{what} {shown(value)}")
     return value
@@ -167,7 +167,7 @@ def _refuse_repeated(what: str, names: list[str]) -> None:
 
 
 def tensor_shapes(manifest: bytes, where: str) -> dict[str, tuple[int, ...]]:
-    """Name -> shape of every entry of a manifest, in its order."""
+    """The shape of every entry of a manifest by name, in order."""
     return {entry.name: entry.shape for group in _manifest(manifest, where) for entry in group.entries}
 
 
@@ -175,19 +175,19 @@ def tensor_shapes(manifest: bytes, where: str) -> dict[str, tuple[int, ...]]:
 
 
 class Shards(Protocol):
-    """Where the shards of a manifest are."""
+    """A source of the shards of a manifest."""
 
     def size(self, path: str) -> int | None:
-        """How many bytes a shard has; None if that is not known before it is read."""
+        """The size of a shard in bytes; None if unknown before it is read."""
         ...
 
     def read_into(self, path: str, room: memoryview) -> int:
-        """Read a shard into the start of `room`; gives its length, or more than there is room for."""
+        """Read a shard into the start of `room`; returns its length, or more than `len(room)` if it does not fit."""
         ...
 
 
 class OwnShards:
-    """Shards of the package's own, which a function reads."""
+    """Bundled shards, read by a function."""
 
     def __init__(self, read: Callable[[str], bytes]) -> None:
         self._read = read
@@ -202,7 +202,7 @@ class OwnShards:
 
 
 class ShardsInFolder:
-    """Shards in a folder that others wrote: regular files, and none outside of it by a link."""
+    """Shards in a folder that is not trusted: only regular files, and no link that leads out of the folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -222,7 +222,7 @@ class ShardsInFolder:
 
 
 class _ShardsAtUrl:
-    """Shards in the folder of a URL, asked for with its query."""
+    """Shards in the folder of a URL, requested with the URL's query."""
 
     def __init__(self, folder: SplitResult) -> None:
         self._folder = folder
@@ -246,7 +246,7 @@ def _decode(entry: _Entry, raw: Array) -> Array:
         return raw.astype(np.dtype(entry.dtype)).reshape(entry.shape)
     scale, least = entry.quantization
     decoded = np.empty(raw.size, entry.dtype)
-    for at in range(0, raw.size, _CHUNK):  # not all at once: in float64 the tensor has eight times the bytes of its shard
+    for at in range(0, raw.size, _CHUNK):  # in chunks: the whole tensor in float64 takes eight times the bytes of its shard
         values = raw[at : at + _CHUNK].astype(np.float64)
         values *= scale
         values += least
@@ -257,14 +257,14 @@ def _decode(entry: _Entry, raw: Array) -> Array:
 def read_tensors(manifest: bytes, shards: Shards, where: str, names: Iterable[str] | None = None) -> WeightMap:
     """Decode the tensors of a manifest.
 
-    Besides the tensors, it takes no more memory than the shards have bytes.
+    Besides the tensors, it takes at most as much memory as the shards have bytes.
 
     Parameters
     ----------
     manifest : bytes
         The JSON text.
     shards : Shards
-        Where they are read.
+        Where the shards are read from.
     where : str
         The manifest's file name, for error messages.
     names : iterable of str, optional
@@ -273,7 +273,7 @@ def read_tensors(manifest: bytes, shards: Shards, where: str, names: Iterable[st
     Raises
     ------
     WeightsError
-        A shard is missing, too short or too long; the message names the file, the tensor and the bytes.
+        If a shard is missing, too short or too long; the message names the file, the tensor and the bytes.
     """
     wanted = None if names is None else set(names)
     groups = _manifest(manifest, where)
@@ -324,13 +324,13 @@ def _read_bundled(name: str) -> bytes:
 
 @functools.cache
 def bundled_weights_shapes(model: str) -> dict[str, tuple[int, ...]]:
-    """Name -> shape of a bundled model's tensors, from its manifest alone."""
+    """The shapes of a bundled model's tensors by name, read from its manifest alone."""
     name = f"{model}-weights_manifest.json"
     return tensor_shapes(_read_bundled(name), name)
 
 
 def bundled_weights(model: str, names: Iterable[str] | None = None) -> WeightMap:
-    """The tensors of a bundled model, its files' hashes checked."""
+    """The tensors of a bundled model; the hashes of its files are checked."""
     name = f"{model}-weights_manifest.json"
     return read_tensors(_read_bundled(name), OwnShards(_read_bundled), name, names)
 
@@ -354,7 +354,7 @@ def load_weight_map(uri: str | os.PathLike[str] | None, default_model_name: str)
     Raises
     ------
     WeightsError
-        A file is missing, damaged, truncated or too long.
+        If a file is missing, damaged, truncated or too long.
 
     Examples
     --------

@@ -55,7 +55,7 @@ def test_every_operation_of_the_vocabulary_has_a_reference():
         ),
         (lambda x, p: ops.dense(x, p["fc"]), "dense: expected an input [2] for fc, got [6, 8, 3]"),
         (lambda x, p: ops.add(x, layer(x, p["a"])), "add: expected two inputs of one shape, got [6, 8, 3] and [6, 8, 4]"),
-        (lambda x, p: ops.subtract(x, (1.0, 2.0)), "subtract: expected 3 numbers, one a channel, got 2"),
+        (lambda x, p: ops.subtract(x, (1.0, 2.0)), "subtract: expected 3 numbers, one per channel, got 2"),
         (
             lambda x, p: ops.max_pool(x, 9, stride=1, padding="valid"),
             "max_pool: expected an input of at least 9x9 pixels, got 6x8",

@@ -121,7 +121,7 @@ def test_an_input_is_never_an_output(tmp_path):
         for place in ("photo", "hard", "soft", "photos/../photo"):
             for overwrite in (True, False):
                 said = refused(("--json", tmp_path / place, anything), inputs=inputs, overwrite=overwrite)
-                assert said.startswith(f"--json {tmp_path / place}: expected a file that is no input, got ")
+                assert said.startswith(f"--json {tmp_path / place}: expected a file that is not an input, got ")
     assert photo.read_bytes() == b"pixels"
 
 

@@ -284,7 +284,7 @@ def test_an_iterator_of_photos_is_a_list_that_comes_once(photo):
     assert [len(faces) for faces in faceapi.detect_all_faces(iter([BLACK, photo]), OPTIONS).run()] == [0, 1]
     task = faceapi.detect_single_face(map(np.asarray, [BLACK]), OPTIONS)
     assert task.run() == [None]
-    with pytest.raises(InvalidArgument, match="expected at least one photo, got an iterator that gives none"):
+    with pytest.raises(InvalidArgument, match="expected at least one photo, got an iterator without any"):
         task.run()
     with pytest.raises(InvalidType, match=r"photos\[1\]: expected a path"):
         faceapi.detect_all_faces(iter([BLACK, 5]), OPTIONS).run()

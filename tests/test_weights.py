@@ -431,8 +431,8 @@ NAMES_THAT_LEAD_OUT = [
 @pytest.mark.parametrize("name", NAMES_THAT_LEAD_OUT)
 def test_a_shard_lies_in_the_folder_of_its_manifest(secret, name):
     write_model(secret, [entry([2])], {}, [name])
-    refused(secret, "no plain name of a file in its folder")
-    refused(secret.as_uri(), "no plain name of a file in its folder")
+    refused(secret, "not a plain name of a file in its folder")
+    refused(secret.as_uri(), "not a plain name of a file in its folder")
     write_model(secret, [entry([2])], {}, [str(secret.parent / "secret")])
     refused(secret)
 
@@ -624,7 +624,7 @@ def test_shards_have_the_host_and_the_query_of_their_manifest(tmp_path, files_on
 @pytest.mark.parametrize("name", NAMES_THAT_LEAD_OUT)
 def test_a_shard_does_not_lead_to_another_place_on_the_network(tmp_path, files_on_a_server, name):
     (tmp_path / "index.html").write_text(json.dumps([{"weights": [entry([2])], "paths": [name]}]))
-    refused(f"{files_on_a_server(tmp_path)}?m=x.json", "no plain name")
+    refused(f"{files_on_a_server(tmp_path)}?m=x.json", "not a plain name")
     assert len(files_on_a_server.asked) == 1
 
 

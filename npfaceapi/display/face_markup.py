@@ -1,7 +1,6 @@
 """Faces as HTML: boxes and landmarks over their photo, expressions as bars, a descriptor as a bar code.
 
-Everything carries its own style, so that it looks the same in a notebook and in a page.  Results are known here by their
-fields alone.
+All styles are inline, so that it looks the same in a notebook and in a page.  Results are used only through their fields.
 """
 
 from __future__ import annotations
@@ -52,9 +51,9 @@ def _number(value: float) -> str:
 def photo_with_marks(
     marks: Iterable[Markup], size: tuple[float, float], photo: Array | None, alt: str, width: int = 512, uri: str | None = None
 ) -> Markup:
-    """Marks in pixels of a photo of (width, height) over the photo, or, where it is not at hand, over an empty frame.
+    """Marks, in pixels of a photo of (width, height), over the photo, or over an empty frame if the photo is unavailable.
 
-    `uri` is the photo as a `data:` URI, if there is one already; `width` is how wide it is shown at most, in CSS pixels.
+    `uri` is the photo as a `data:` URI, if there is one already; `width` is the maximum width shown, in CSS pixels.
     """
     W, H = size
     scale = min(width / W, width / H)
@@ -85,7 +84,7 @@ def photo_with_marks(
 def box_mark(
     box: Any, unit: float, label: object = None, color: str = BOX_COLOR, dashed: bool = False, weight: float = 2
 ) -> Markup:
-    """A box in pixels of the photo, `unit` of which make a CSS pixel, outlined so that it shows on any photo."""
+    """A box in pixels of the photo, `unit` of which are a CSS pixel, outlined so that it is visible on any photo."""
     place = {"x": _number(box.x), "y": _number(box.y), "width": _number(box.width), "height": _number(box.height)}
     dash = f"{_number(4 * unit)} {_number(3 * unit)}" if dashed else None
     parts = [
@@ -101,7 +100,7 @@ def box_mark(
 
 
 def landmark_marks(points: Array, parts: Mapping[str, slice], unit: float) -> Markup:
-    """Landmarks [n,2] in pixels, each part of the face in its colour, the points of 68 joined by lines."""
+    """Landmarks [n,2] in pixels, each part of the face in its colour; 68 points are joined by lines."""
     marks = []
     for name, part in (parts or EVERYTHING).items():
         color, closed = PART_LOOKS.get(name, (BOX_COLOR, False))
@@ -116,7 +115,7 @@ def landmark_marks(points: Array, parts: Mapping[str, slice], unit: float) -> Ma
 
 
 def legend(parts: Mapping[str, slice]) -> Markup:
-    """What the colours of landmarks mean, with the numbers of the points."""
+    """The legend of the colours of landmarks, with the indices of the points."""
     items = []
     for name, part in parts.items():
         color, _ = PART_LOOKS[name]
@@ -159,12 +158,12 @@ def descriptor_bars(descriptor: Array, name: str = "this face") -> Markup:
     length = float(np.linalg.norm(values))
     text = f"{values.size} numbers, length {length:.3f}. "
     lowest, highest = float(np.min(values)), float(np.max(values))
-    text += describe_range(lowest, highest, -reach, reach) + " Zero lies in the middle of the colours."
+    text += describe_range(lowest, highest, -reach, reach) + " Zero is in the middle of the colour map."
     return element("figure", image, element("figcaption", text), style="margin:.5em 0")
 
 
 def result_lines(face: Any) -> list[str]:
-    """What is known about a face, in a few short lines."""
+    """A summary of a face in a few short lines."""
     detection = getattr(face, "detection", face)
     box = detection.box
     lines = [f"score {detection.score:.3f}, box {box.x:.0f}, {box.y:.0f}, {box.width:.0f} x {box.height:.0f}"]
@@ -177,7 +176,7 @@ def result_lines(face: Any) -> list[str]:
 
 
 def face_list(faces: Sequence[Any], size: tuple[float, float] | None, photo: Array | None) -> Markup:
-    """Results of one photo: the photo with their boxes and landmarks, and a list of what is known about each."""
+    """Results of one photo: the photo with their boxes and landmarks, and a summary of each."""
     count = f"{len(faces)} face{'' if len(faces) == 1 else 's'}"
     if size is None:
         return element("p", f"{count}.")
@@ -188,7 +187,7 @@ def face_list(faces: Sequence[Any], size: tuple[float, float] | None, photo: Arr
     known = [face.landmarks for face in faces if getattr(face, "landmarks", None) is not None]
     marks += [landmark_marks(landmarks.positions, landmarks.PARTS, unit) for landmarks in known]
     alt = f"{count} on an empty frame" if photo is None else f"The photo with {count}"
-    note = None if photo is not None else element("p", "The photo is not at hand any more, so its frame stands for it.")
+    note = None if photo is not None else element("p", "The photo is no longer available, so an empty frame is shown.")
     items = [element("li", "; ".join(result_lines(face))) for face in faces]
     listed = element("ol", *items) if items else element("p", "No face was found.")
     return element("div", photo_with_marks(marks, size, photo, alt, width), note, listed)

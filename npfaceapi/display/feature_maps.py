@@ -1,7 +1,7 @@
-"""Numbers as colours: the values of a layer as one sheet of small pictures.
+"""Feature maps as pictures: the values of a layer as one sheet of small pictures.
 
-The colour map is viridis (Nathaniel J. Smith and Stéfan van der Walt, CC0): its lightness rises evenly from dark blue to
-yellow, so that equal steps of a value look like equal steps, also in gray and to the colour blind.
+The colour map is viridis (Nathaniel J. Smith and Stéfan van der Walt, CC0): it is perceptually uniform from dark blue to
+yellow, so equal steps of a value look equal, in gray and with colour blindness too.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ Array = np.ndarray[Any, Any]
 _ANCHORS = """
     440154 481769 472a7a 433d84 3d4e8a 355e8d 2e6d8e 297b8e 23898e 1f978b 21a585 2eb37c 46c06f 65cb5e 89d548 b0dd2f d8e219 fde725
 """
-#: How many shades a picture has; more cannot be told apart in it, and would make the file larger.
+#: The number of shades in a picture; more cannot be distinguished, and would make the file larger.
 LEVELS = 96
-CLIPPED = 0.5  # per cent of the values at either end that do not stretch the colours
+CLIPPED = 0.5  # percent of the values at either end that are clipped
 GAP = 1
 MOST_PIXELS = 36_000
 
@@ -37,7 +37,7 @@ def viridis(values: Array) -> Array:
 
 
 def colors() -> Array:
-    """The palette of a picture, RGBA [LEVELS + 1,4]: viridis, and at the end nothing, for what lies between the maps."""
+    """The palette of a picture, RGBA [LEVELS + 1,4]: viridis, and a transparent colour last, for the gaps between the maps."""
     palette = np.full((LEVELS + 1, 4), 255)
     palette[:LEVELS, :3] = viridis(np.linspace(0, 1, LEVELS))
     palette[LEVELS] = 0
@@ -50,7 +50,7 @@ def _levels(values: Array, low: float, high: float) -> Array:
 
 
 def picture(values: Array, low: float, high: float) -> str:
-    """Values [H,W] as a picture, a pixel a value; `low` is darkest and `high` brightest."""
+    """Values [H,W] as a picture, one pixel per value; `low` is darkest and `high` brightest."""
     return png_uri(_levels(values, low, high), colors())
 
 
@@ -65,13 +65,13 @@ class Sheet:
     width, height : int
         Of the picture in pixels.
     channels : tuple of int
-        Which channels it shows, row by row.
+        The channels shown, row by row.
     columns : int
-        How many maps stand in a row.
+        The number of maps in a row.
     low, high : float
         The smallest and the largest value of the layer, in all its channels.
     darkest, brightest : float
-        The values that the ends of the colour map stand for.
+        The values at the ends of the colour map.
     shrunk : int
     """
 
@@ -88,7 +88,7 @@ class Sheet:
     shrunk: int
 
     def caption(self) -> str:
-        """What the sheet shows, in a sentence or two."""
+        """A description of the sheet, in a sentence or two."""
         if len(self.shape) < 3:
             count = math.prod(self.shape)
             what = "One number." if count == 1 else f"{count} numbers, from left to right, then down."
@@ -115,7 +115,7 @@ def describe_range(low: float, high: float, darkest: float, brightest: float) ->
 def sheet(values: Array, most_channels: int = 24, columns: int = 8) -> Sheet:
     """The values of a layer for one image, [H,W,C], [C] or a number, as a sheet of pictures with one scale for all.
 
-    Of many channels those are shown that vary most; large maps are averaged down, so that a sheet stays a small file.
+    If there are many channels, those that vary most are shown; large maps are averaged down to keep the file small.
     """
     values = np.asarray(values, np.float32)
     shape = values.shape
@@ -141,7 +141,7 @@ def sheet(values: Array, most_channels: int = 24, columns: int = 8) -> Sheet:
 
 
 def _arranged(maps: Array, columns: int, gap: int) -> Array:
-    """Maps [n,H,W] side by side, `columns` in a row, with a gap between them; what is left empty has the level LEVELS."""
+    """Maps [n,H,W] side by side, `columns` in a row, with a gap between them; empty pixels have the level LEVELS."""
     n, H, W = maps.shape
     rows = math.ceil(n / columns)
     canvas = np.full((rows * columns, H + gap, W + gap), LEVELS, np.uint8)
@@ -151,7 +151,7 @@ def _arranged(maps: Array, columns: int, gap: int) -> Array:
 
 
 def _range(values: Array) -> tuple[float, float]:
-    """The smallest and the largest value; NaN and infinities do not count."""
+    """The smallest and the largest value, ignoring NaN and infinities."""
     low, high = float(values.min()), float(values.max())
     if math.isfinite(low) and math.isfinite(high):
         return low, high
@@ -160,14 +160,14 @@ def _range(values: Array) -> tuple[float, float]:
 
 
 def _most_varied(values: Array, count: int) -> Array:
-    """The numbers, in order, of the channels with the largest variance; of large maps every so many pixels are looked at."""
+    """The indices, in order, of the channels with the largest variance; large maps are subsampled."""
     step = max(1, math.isqrt(values.shape[0] * values.shape[1] // 4096))
     variance = np.nan_to_num(values[::step, ::step].var(axis=(0, 1), dtype=np.float64))
     return np.sort(np.argsort(-variance, kind="stable")[:count])
 
 
 def _averaged(maps: Array, factor: int) -> Array:
-    """Means of factor x factor values; of what is left over at the right and bottom, means of fewer."""
+    """Means of factor x factor values, or of fewer at the right and bottom edges."""
     if factor == 1:
         return maps
     starts = [np.arange(0, n, factor) for n in maps.shape[:2]]

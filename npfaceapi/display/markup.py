@@ -1,8 +1,8 @@
-"""HTML and SVG as text: elements, escaped; tables; pictures inside of the page.
+"""HTML and SVG as text: escaped elements, tables, and embedded pictures.
 
     element("td", "a < b", class_="name")   <td class="name">a &lt; b</td>
 
-What is a `Markup` is taken as it is, everything else is escaped.
+A `Markup` is inserted unchanged; everything else is escaped.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Markup(str):
 
 
 def join(parts: Iterable[object], between: str = "") -> Markup:
-    """Parts one after the other; None is nothing."""
+    """Concatenate parts; None is skipped."""
     shown = (part if isinstance(part, Markup) else html.escape(str(part)) for part in parts if part is not None)
     return Markup(between.join(shown))
 
@@ -53,7 +53,7 @@ def table(
     caption: object = None,
     **attributes: object,
 ) -> Markup:
-    """A table; the first cell of each row is its heading, the columns with the numbers in `right` hold numbers."""
+    """A table; the first cell of each row is its heading, the columns with the indices in `right` hold numbers."""
 
     def style(column: int) -> str | None:
         return "text-align:right" if column in right else "text-align:left"
@@ -72,12 +72,12 @@ def table(
 
 
 def uri(data: bytes, kind: str) -> str:
-    """A file's content as a `data:` URI, which a page can hold instead of a link."""
+    """A file's content as a `data:` URI, to embed in a page."""
     return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
 def jpeg_uri(pixels: Array, largest: int = 512, quality: int = 80) -> str:
-    """Pixels [H,W,3] in 0..255 as a JPEG, made smaller if a side is longer than `largest`."""
+    """Pixels [H,W,3] in 0..255 as a JPEG, scaled down if a side is longer than `largest`."""
     from PIL import Image
 
     if pixels.dtype != np.uint8:

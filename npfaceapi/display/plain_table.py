@@ -1,4 +1,4 @@
-"""Text tables, for the commands and for what objects show of themselves."""
+"""Text tables, for the commands and for the `repr` of objects."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["format_table", "shortened"]
 
 
 def format_table(header: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[int] = (), indent: str = "") -> str:
-    """Columns padded to their widest cell; those with the numbers in `right` are aligned to the right."""
+    """Columns padded to their widest cell; those with the indices in `right` are right-aligned."""
     cells = [[str(c) for c in header], *([str(c) for c in row] for row in rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
     lines = (
@@ -19,7 +19,7 @@ def format_table(header: Sequence[str], rows: Iterable[Sequence[object]], right:
 
 
 def shortened(rows: Sequence[Sequence[object]], most: int = 40) -> list[Sequence[object]]:
-    """The rows, or of very many the first and the last ones with a row between that says how many are left out."""
+    """The rows; if there are very many, the first and the last ones, with a row between them that says how many are left out."""
     if len(rows) <= most:
         return list(rows)
     first, last = most - most // 4, most // 4 - 1

@@ -1,8 +1,8 @@
-"""Draw results on a `PIL.Image.Image`, in place, with the looks of face-api.js.
+"""Draw results on a `PIL.Image.Image`, in place, in the style of face-api.js.
 
-Source: face-api.js 0.22.2, `draw/`.  Edges are smoothed as on a canvas.  Its font, Georgia, is seldom there; Pillow's
-own font stands in for it, which knows English letters only.  A `font_style` other than "Georgia" is a font file, or the
-name of one the system knows, such as "DejaVuSans.ttf".
+Source: face-api.js 0.22.2, `draw/`.  Edges are antialiased as on a canvas.  Its font, Georgia, is rarely installed; it is
+replaced by Pillow's own font, which has English letters only.  A `font_style` other than "Georgia" is a font file, or the
+name of a system font, such as "DejaVuSans.ttf".
 """
 
 from npfaceapi.draw.drawing import (

@@ -1,6 +1,6 @@
-"""Smooth shapes on a `PIL.Image.Image`: what a canvas's fillRect, strokeRect, stroke, arc and fillText do.
+"""Antialiased shapes on a `PIL.Image.Image`, like a canvas's fillRect, strokeRect, stroke, arc and fillText.
 
-Each shape is a coverage in [0, 1] for every pixel of the part of the image it touches; the colour is blended with it.
+Each shape gives every pixel that it touches a coverage in [0, 1], with which its colour is blended.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ XYWH = tuple[float, float, float, float]
 _RGBA = re.compile(r"rgba?\(\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*(?:,\s*([\d.]+)(%?)\s*)?\)", re.IGNORECASE)
 
 
-#: The font that face-api.js asks for; its place is taken by the one in Pillow, which has the letters of English.
+#: The font of face-api.js; replaced by the one in Pillow, which has English letters only.
 BUILT_IN = "Georgia"
 
 
 def check_image(image: object, where: str) -> None:
-    """Raise InvalidType or InvalidArgument unless something is a `PIL.Image.Image` that can be drawn on."""
+    """Raise InvalidType or InvalidArgument unless the argument is a `PIL.Image.Image` that can be drawn on."""
     from PIL import Image
 
     if not isinstance(image, Image.Image):
@@ -89,7 +89,7 @@ def font_of(style: str, size: float) -> Font:
 
 
 def missing_letters(text: str, style: str, font: Font) -> str:
-    """The characters of a text that the built-in font has not, and draws as empty boxes."""
+    """The characters of a text that the built-in font lacks, and draws as empty boxes."""
     if style != BUILT_IN or text.isascii():
         return ""
     nothing = bytes(font.getmask("\U0010ffff"))
@@ -97,7 +97,7 @@ def missing_letters(text: str, style: str, font: Font) -> str:
 
 
 def fill_rect(image: Image, rect: XYWH, color: str) -> None:
-    """Fill x, y, width, height."""
+    """Fill a rectangle."""
     left, top, right, bottom = _edges(rect)
     region = _region(image, left, top, right, bottom)
     if region:
@@ -105,7 +105,7 @@ def fill_rect(image: Image, rect: XYWH, color: str) -> None:
 
 
 def stroke_rect(image: Image, rect: XYWH, line_width: float, color: str) -> None:
-    """Draw the outline of x, y, width, height; half of the line lies inside."""
+    """Draw the outline of a rectangle; half of the line width lies inside."""
     left, top, right, bottom = _edges(rect)
     half = line_width / 2
     outer = (left - half, top - half, right + half, bottom + half)
@@ -156,7 +156,7 @@ def stroke_lines(image: Image, starts: NDArray[np.float64], ends: NDArray[np.flo
 
 
 def fill_text(image: Image, baseline: tuple[float, float], text: str, font: Font, color: str) -> None:
-    """Write a line of text; `baseline` is where it begins."""
+    """Draw a line of text; `baseline` is its starting point."""
     from PIL import Image as PILImage, ImageDraw
 
     left, top, right, bottom = font.getbbox(text, anchor="ls")
@@ -192,7 +192,7 @@ def _rect_coverage(region: Region, edges: XYWH) -> Coverage:
 
 
 def _pixel_centres(region: Region) -> tuple[Coverage, Coverage]:
-    """x [1,W] and y [H,1]; the coverage of a pixel is taken from the distance of its centre to the edge."""
+    """x [1,W] and y [H,1] of the pixel centres; their distance to an edge gives the coverage."""
     xs = np.arange(region[0], region[2], dtype=np.float64)
     ys = np.arange(region[1], region[3], dtype=np.float64)
     return xs[None, :] + 0.5, ys[:, None] + 0.5

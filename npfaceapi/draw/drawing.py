@@ -1,4 +1,4 @@
-"""Results as drawings: text fields, boxes, landmarks and expressions; see `npfaceapi.draw`."""
+"""Drawing results: text fields, boxes, landmarks and expressions; see `npfaceapi.draw`."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ class DrawTextField:
     text : str, sequence of str, or DrawTextField
         One or more lines.
     anchor : point
-        Where the corner `anchor_position` of the field lies; the field is moved inside of the image.
-    options : DrawTextFieldOptions or mapping of some of them, optional
+        The position of the corner `anchor_position` of the field; the field is moved into the image.
+    options : DrawTextFieldOptions or mapping of some of its fields, optional
 
     Examples
     --------
@@ -89,16 +89,16 @@ class DrawTextField:
         object.__setattr__(self, "options", options_of(DrawTextFieldOptions, options))
 
     def measure_width(self) -> float:
-        """The width of the field in pixels: that of the longest line and the padding."""
+        """The width of the field in pixels: the longest line plus the padding."""
         font = font_of(self.options.font_style, self.options.font_size)
         return max((float(font.getlength(line)) for line in self.text), default=0.0) + 2 * self.options.padding
 
     def measure_height(self) -> float:
-        """The height of the field in pixels: the font size for each line and the padding."""
+        """The height of the field in pixels: the font size times the number of lines, plus the padding."""
         return float(len(self.text) * self.options.font_size + 2 * self.options.padding)
 
     def get_upper_left(self, canvas_dims: DimensionsLike | None = None) -> Point:
-        """Where the field's upper left corner lies, moved inside of an image if its size is given."""
+        """The field's upper left corner, moved into the image if its size is given."""
         width, height = self.measure_width(), self.measure_height()
         position = self.options.anchor_position.value
         x = self.anchor.x - (width if position.endswith("RIGHT") else 0)
@@ -138,7 +138,7 @@ class DrawBox:
     ----------
     box : box
         In pixels of the image.
-    options : DrawBoxOptions or mapping of some of them, optional
+    options : DrawBoxOptions or mapping of some of its fields, optional
 
     Examples
     --------
@@ -167,12 +167,12 @@ class DrawBox:
 
 @dataclass(frozen=True, slots=True, init=False)
 class DrawFaceLandmarks:
-    """Landmarks: the points, and for 68 of them the contours of the face.
+    """Landmarks: the points, and for 68 points also the contours of the face.
 
     Parameters
     ----------
     face_landmarks : FaceLandmarks
-    options : DrawFaceLandmarksOptions or mapping of some of them, optional
+    options : DrawFaceLandmarksOptions or mapping of some of its fields, optional
 
     Examples
     --------
@@ -218,7 +218,7 @@ def draw_contour(
     line_width: float = 1,
     color: str = "rgba(0, 0, 0, 1)",
 ) -> Image:
-    """Draw lines from each of the points [n,2] to the next, and if `is_closed` from the last to the first.
+    """Draw lines from each of the points [n,2] to the next, and from the last to the first if `is_closed`.
 
     Returns
     -------
@@ -249,7 +249,7 @@ def draw_detections(image: Image, detections: Detected | Iterable[Detected | Non
     image : PIL.Image.Image
         Of mode RGB or RGBA; drawn on in place.
     detections : FaceDetection, FaceResult, box, None, or an iterable of these
-        In pixels of the image; see `resize_results`.  Those found in a photo of another size are drawn with a UserWarning.
+        In pixels of the image; see `resize_results`.  Those found in a photo of another size cause a UserWarning.
 
     Returns
     -------
@@ -259,7 +259,7 @@ def draw_detections(image: Image, detections: Detected | Iterable[Detected | Non
     Raises
     ------
     InvalidArgument, InvalidType
-        On other images and other detections.
+        If the image or a detection is of another kind.
 
     Notes
     -----
@@ -302,7 +302,7 @@ def draw_face_landmarks(
     Raises
     ------
     InvalidArgument, InvalidType
-        On other images and other landmarks.
+        If the image or the landmarks are of another kind.
 
     Examples
     --------
@@ -328,7 +328,7 @@ def draw_face_expressions(
     min_confidence: float = 0.1,
     text_field_anchor: PointLike | None = None,
 ) -> Image:
-    """Write the probable expressions of faces.
+    """Draw the probable expressions of faces as text.
 
     Parameters
     ----------
@@ -336,9 +336,9 @@ def draw_face_expressions(
         Of mode RGB or RGBA; drawn on in place.
     face_expressions : FaceExpressions, FaceResult with expressions, None, or an iterable of these
     min_confidence : float
-        Expressions with a probability above this are written; in [0, 1].
+        Expressions with a probability above this are drawn; in [0, 1].
     text_field_anchor : point, optional
-        Where to write bare expressions, (0, 0) by default; those of a result stand below its box.
+        The position of bare expressions, (0, 0) by default; those of a result are drawn below its box.
 
     Returns
     -------
@@ -348,7 +348,7 @@ def draw_face_expressions(
     Raises
     ------
     InvalidArgument, InvalidType
-        On other images and other expressions.
+        If the image or the expressions are of another kind.
 
     Examples
     --------
@@ -372,7 +372,7 @@ def draw_face_expressions(
 
 
 def _check_size(where: str, image: Image, things: list[Any]) -> None:
-    """Warn, once, of results that were found in a photo of another size."""
+    """Warn once of results found in a photo of another size."""
     detections = (each.detection if isinstance(each, FaceResult) else each for each in things)
     first = next((each for each in detections if isinstance(each, ObjectDetection)), None)
     if first is not None:
@@ -380,7 +380,7 @@ def _check_size(where: str, image: Image, things: list[Any]) -> None:
 
 
 def _each(things: Any, *single: type) -> Iterable[Any]:
-    """Things one by one; None is nothing, and a mapping or one of the classes `single` is one thing."""
+    """Iterate over an argument: None is empty; a mapping or an instance of `single` is one item."""
     if things is None:
         return []
     if isinstance(things, (Mapping, str, *single)) or not isinstance(things, Iterable):

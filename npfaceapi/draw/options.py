@@ -1,4 +1,4 @@
-"""The looks that `drawing.py` draws with: colours, sizes and anchors, with face-api.js's defaults.
+"""The options of `drawing.py`: colours, sizes and anchors, with face-api.js's defaults.
 
 Source: face-api.js 0.22.2, `draw/`.
 """
@@ -21,7 +21,7 @@ AnyOptions = TypeVar("AnyOptions")
 
 
 class AnchorPosition(enum.StrEnum):
-    """Which corner of a text field lies at its anchor.
+    """The corner of a text field that lies at its anchor.
 
     Examples
     --------
@@ -37,10 +37,10 @@ class AnchorPosition(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DrawTextFieldOptions:
-    """The looks of a text field; colours are CSS colours, sizes pixels.
+    """The style of a text field; colours are CSS colours, sizes are pixels.
 
-    `font_style` is the path of a font file, or the name of a font that the system finds.  "Georgia", the default, stands for
-    the font in Pillow, which has the letters of English alone: other letters need a font.
+    `font_style` is the path of a font file, or the name of a system font.  "Georgia", the default, means the
+    font in Pillow, which has English letters only; other letters need a font.
 
     Examples
     --------
@@ -72,10 +72,10 @@ class DrawTextFieldOptions:
 
 @dataclass(frozen=True, slots=True)
 class DrawBoxOptions:
-    """The looks of a box.
+    """The style of a box.
 
-    `draw_label_options` are those of the label's text field, or a mapping with some of them; by default the field stands
-    on the box and has its colour.
+    `draw_label_options` are the options of the label's text field, or a mapping of some of them; by default the field is
+    drawn on top of the box in its colour.
 
     Examples
     --------
@@ -103,7 +103,7 @@ class DrawBoxOptions:
 
 @dataclass(frozen=True, slots=True)
 class DrawFaceLandmarksOptions:
-    """The looks of landmarks; `point_size` is a radius in pixels.
+    """The style of landmarks; `point_size` is a radius in pixels.
 
     Examples
     --------
@@ -126,7 +126,7 @@ class DrawFaceLandmarksOptions:
 
 
 def options_of(cls: type[AnyOptions], options: object) -> AnyOptions:
-    """Options as they are, from a mapping of some of them, or the defaults for None."""
+    """Options unchanged, or made from a mapping of some fields, or the defaults for None."""
     if isinstance(options, cls):
         return options
     if options is None:

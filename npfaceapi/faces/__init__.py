@@ -1,1 +1,1 @@
-"""What is said of faces: points, boxes, landmarks, detections, predictions, results, and who a descriptor belongs to."""
+"""Data about faces: points, boxes, landmarks, detections, predictions, results, and matching of descriptors."""

@@ -1,4 +1,4 @@
-"""Where a face lies in a photo, turned and scaled as those that the recognition network was trained on: dlib's face chips.
+"""dlib's face chips: the similarity transform that aligns a face as in the training data of the recognition network.
 
 Source: dlib 19 and later, `get_face_chip_details`, with its mean face of five points.
 """
@@ -15,12 +15,12 @@ from npfaceapi.faces.points import as_number
 
 __all__ = ["ALIGNMENTS", "Similarity", "chip_similarity"]
 
-#: How a face is cut out for its descriptor: face-api.js's upright square, or dlib's chip, turned upright and scaled.
+#: How a face is cropped for its descriptor: face-api.js's axis-aligned square, or dlib's chip, rotated upright and scaled.
 ALIGNMENTS = ("face-api", "dlib")
 
-#: Of the 68 points those that dlib's chip is found by: the corners of the eyes and the bottom of the nose.
+#: The points of the 68 that define dlib's chip: the corners of the eyes and the bottom of the nose.
 CHIP_POINTS = (45, 42, 36, 39, 33)
-#: Where they lie in dlib's mean face, in units of its side.
+#: Their positions in dlib's mean face, in units of its side.
 MEAN_FACE = np.array(
     [
         [0.8595674595992, 0.2134981538014],
@@ -30,25 +30,25 @@ MEAN_FACE = np.array(
         [0.4901123135679, 0.6277975316475],
     ]
 )
-#: What dlib's recognition network was trained with: pixels of a side, and the margin on each side in units of the mean face.
+#: As in the training of dlib's recognition network: the side in pixels, and the margin on each side in units of the mean face.
 CHIP_SIZE, CHIP_PADDING = 150, 0.25
 LARGEST_CHIP = 4096
 
 
 class Similarity(NamedTuple):
-    """A turn, a scale and a shift: the point x, y of a chip lies at the complex number `turn * (x + iy) + shift` of the photo."""
+    """Rotation, scale and shift: the point (x, y) of a chip lies at the complex number `turn * (x + iy) + shift` of the photo."""
 
     turn: complex
     shift: complex
 
     @property
     def scale(self) -> float:
-        """Pixels of the photo to one of the chip."""
+        """Pixels of the photo per pixel of the chip."""
         return abs(self.turn)
 
 
 def chip_similarity(landmarks: FaceLandmarks68, size: int = CHIP_SIZE, padding: float = CHIP_PADDING) -> Similarity:
-    """Where the pixels of a face's chip lie in the photo: the best fit by least squares, in pixels of the photo.
+    """The similarity from the pixels of a face's chip to those of the photo: the least-squares fit of five points.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def chip_similarity(landmarks: FaceLandmarks68, size: int = CHIP_SIZE, padding: 
     Raises
     ------
     InvalidArgument, InvalidType
-        If an argument is something else.
+        If an argument is invalid.
     """
     if not isinstance(landmarks, FaceLandmarks68):
         raise InvalidType(f"chip of a face: expected FaceLandmarks68, got {shown(landmarks)}")
@@ -71,7 +71,7 @@ def chip_similarity(landmarks: FaceLandmarks68, size: int = CHIP_SIZE, padding: 
     padding = as_number(padding, "chip of a face: padding")
     if padding < 0:
         raise InvalidArgument(f"chip of a face: expected a padding from 0 up, got {padding:g}")
-    chip = ((MEAN_FACE + padding) / (1 + 2 * padding) * size - 0.5) @ (1, 1j)  # pixels are counted by their middles
+    chip = ((MEAN_FACE + padding) / (1 + 2 * padding) * size - 0.5) @ (1, 1j)  # integer coordinates are pixel centres
     photo = landmarks.positions[list(CHIP_POINTS)] @ (1, 1j)
     spread = chip - chip.mean()
     with np.errstate(all="ignore"):

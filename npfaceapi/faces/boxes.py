@@ -1,9 +1,9 @@
-"""How much boxes overlap, the two non-max suppressions, and the rest of face-api.js's small operations on numbers.
+"""Overlap of boxes, the two non-max suppressions, and face-api.js's other small operations on numbers.
 
 Source: face-api.js 0.22.2, `ops/`, `ssdMobilenetv1/nonMaxSuppression`.
 
-Quirk: the two differ in what they do with equal scores: the general one (YOLO nets, MTCNN) takes the later box first,
-the one of SSD the earlier.  In both a box survives an overlap that equals the threshold.
+Quirk: the two treat equal scores differently: the general one (YOLO nets, MTCNN) takes the later box first, that of SSD
+the earlier.  Both keep a box whose overlap equals the threshold.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def non_max_suppression(
     iou_threshold : float
         A box overlapping a better one by more than this is dropped.
     is_iou : bool
-        Whether overlap is intersection over union, else intersection over the smaller area.
+        True: the overlap is intersection over union; False: intersection over the smaller area.
 
     Returns
     -------
@@ -70,7 +70,7 @@ def non_max_suppression(
 
     Notes
     -----
-    Quirk: of equal scores the later box comes first, and an overlap of 0/0 (two boxes without area) drops.
+    Quirk: among equal scores the later box comes first, and an overlap of 0/0 (two boxes without area) drops a box.
 
     Examples
     --------
@@ -103,12 +103,12 @@ def ssd_non_max_suppression(
     scores : array [N]
         In [0, 1]; a box takes part if its score exceeds `score_threshold`.
     max_output_size : int
-        How many boxes are kept at most.
+        The most boxes to keep.
 
     Returns
     -------
     list of int
-        Indices of the kept boxes, highest score first, of equal scores the earlier box first.
+        Indices of the kept boxes, highest score first; the earlier box first among equal scores.
 
     Examples
     --------
@@ -177,7 +177,7 @@ def shuffle_array(input_array: Iterable[Item]) -> list[Item]:
 
 
 def _real(x: object, where: str) -> float:
-    """A real number, infinity and NaN too, as a float."""
+    """A real number as a float; infinity and NaN are allowed."""
     refusal = InvalidType(f"{where}: expected a number, got {shown(x)}")
     if isinstance(x, (bool, np.bool_)) or not isinstance(x, numbers.Real):
         raise refusal
@@ -199,7 +199,7 @@ def _floats(values: object, where: str, what: str) -> Float64:
 
 
 def _overlaps(edges: Float64, area: np.float64, others: Float64, other_areas: Float64, is_iou: bool) -> Float64:
-    """Overlap of one box with many; edges are the two lower ones, then the two upper ones."""
+    """Overlap of one box with many; edges are the two minima, then the two maxima."""
     sizes = np.minimum(edges[2:], others[:, 2:]) - np.maximum(edges[:2], others[:, :2])
     common = np.maximum(sizes[:, 0], 0.0) * np.maximum(sizes[:, 1], 0.0)
     with np.errstate(invalid="ignore", divide="ignore"):

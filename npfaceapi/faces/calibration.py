@@ -1,9 +1,9 @@
-"""What a distance of two descriptors means: how often different people come as close, and how often one person does not.
+"""The meaning of a distance between descriptors: how often different people are as close, and how often one person is not.
 
-Measured on photos of known people.  Each pair of photos of one person, and of two, is a trial; pairs that share a person depend
-on each other, so intervals come from leaving out one group of people after the other (a jackknife), not from the number of pairs.
+This is measured on photos of known people.  Each pair of photos, of the same person or of two, is a trial.  Pairs that share a
+person are dependent, so intervals come from a jackknife over groups of people, not from the number of pairs.
 
-The probability that two faces are of one person comes from a logistic regression on the distance, as usual for scores of
+The probability that two faces are of the same person comes from a logistic regression on the distance, as usual for scores of
 recognizers (Brümmer, du Preez, Application-independent evaluation of speaker detection, 2006).
 """
 
@@ -29,16 +29,16 @@ from npfaceapi.reading.json_text import read_json
 
 __all__ = ["Calibration", "Estimate"]
 
-Z = 1.959963984540054  # of the normal distribution, for an interval of 95 %
-FEWEST = 10  # pairs that must have come as close, for a rate to be told
+Z = 1.959963984540054  # quantile of the normal distribution, for 95 % intervals
+FEWEST = 10  # a rate needs at least this many pairs
 MOST_BYTES = 1 << 20
-LARGEST = 1000  # distance that is taken for one; those of two photos are below 2
+LARGEST = 1000  # distance that is accepted; those between two photos are below 2
 WANTED = "Calibration: expected what to_json writes, got "
 BUNDLED = Path(__file__).with_name("calibration.json")
 
 
 class Estimate(NamedTuple):
-    """A figure, with the ends of its interval of 95 %.
+    """An estimate with its 95 % confidence interval.
 
     Examples
     --------
@@ -53,26 +53,26 @@ class Estimate(NamedTuple):
 
 @dataclass(frozen=True)
 class Calibration:
-    """What distances mean, measured on pairs of photos.
+    """The meaning of distances, measured on pairs of photos.
 
     Parameters
     ----------
     source : str
-        The photos, and when they were measured.
+        The photos, and the date of the measurement.
     alignment, average_mirror
-        How the descriptors were made, as in `with_face_descriptors`: it holds for no others.
+        How the descriptors were computed, as for `with_face_descriptors`; the calibration holds only for these.
     people, photos : int
-        How many were compared.
+        How many people and photos were compared.
     distances : sequence of float
         Ascending.
     same, different : int
-        The pairs of photos of one person, and of two.
+        The number of pairs of photos of the same person, and of different people.
     same_within, different_within : sequence of int
-        How many of them lie within each of the distances.
+        How many of these pairs lie within each of the distances.
     same_error, different_error : sequence of float
-        The standard error of the logarithm of each share: of those of one person beyond, of those of two within.
+        The standard error of the log of each share: of `same` pairs beyond a distance, of `different` pairs within it.
     logistic : (float, float)
-        a, b: the log-odds of one person at distance d are a - b d where both are as likely before.
+        a, b: the log-odds of "same person" at distance d are a - b d if both were equally likely before.
     logistic_covariance : (float, float, float)
         The variances of a and b, and their covariance.
 
@@ -106,7 +106,7 @@ class Calibration:
 
     @classmethod
     def bundled(cls, alignment: str = "face-api", average_mirror: bool = False) -> Calibration:
-        """The one for descriptors of that kind that comes with the package, measured on Labeled Faces in the Wild."""
+        """The bundled calibration for descriptors of that kind, measured on Labeled Faces in the Wild."""
         if isinstance(alignment, str) and isinstance(average_mirror, bool):
             for calibration in _bundled():
                 if (calibration.alignment, calibration.average_mirror) == (alignment, average_mirror):
@@ -122,23 +122,23 @@ class Calibration:
         Raises
         ------
         InvalidArgument
-            If fewer than ten pairs came as close: the photos say nothing of it then.
+            If fewer than ten pairs are that close; the photos then give no estimate.
         """
         return self._rate("false_match_rate", distance, self._false_matches())
 
     def miss_rate(self, distance: float) -> Estimate:
-        """The share of pairs of one person beyond a distance; errors as for `false_match_rate`."""
+        """The share of pairs of the same person beyond a distance; errors as for `false_match_rate`."""
         return self._rate("miss_rate", distance, self._misses())
 
     def probability_same(self, distance: float, prior: float = 0.5) -> Estimate:
-        """The probability that two faces at a distance are of one person.
+        """The probability that two faces at a distance are of the same person.
 
         Parameters
         ----------
         distance : float
-            Of their descriptors.
+            The distance between their descriptors.
         prior : float
-            The probability before they were compared, between 0 and 1: 0.5 for "one or the other", 1/1000 if any of a thousand.
+            The probability before the comparison, between 0 and 1: 0.5 for an even chance, 1/1000 for one of a thousand people.
         """
         distance = _number("probability_same", distance, "a distance", 0, LARGEST)
         prior = _number("probability_same", prior, "a prior", 0, 1)
@@ -150,19 +150,19 @@ class Calibration:
         return Estimate(*(1 / (1 + math.exp(-min(700.0, max(-700.0, x)))) for x in (odds, odds - half, odds + half)))
 
     def threshold(self, false_match_rate: float = 1e-3, gallery: int = 1) -> Estimate:
-        """The largest distance that keeps the rate of false matches.
+        """The largest distance at which false matches stay below a rate.
 
         Parameters
         ----------
         false_match_rate : float
-            The share of strangers that may be taken for somebody.
+            The share of strangers that may be matched to a known person.
         gallery : int
-            How many people a face is compared with; each comparison may then err so many times more seldom.
+            How many people a face is compared with; the rate per comparison is divided by it.
 
         Raises
         ------
         InvalidArgument
-            If the photos say nothing of so low a rate.
+            If the photos give no estimate for this rate.
         """
         rate = _number("threshold", false_match_rate, "a rate", 0, 1)
         if isinstance(gallery, bool) or not isinstance(gallery, (int, np.integer)) or gallery < 1:
@@ -172,8 +172,8 @@ class Calibration:
         if not len(d) or not math.exp(log_rate[0]) <= wanted <= math.exp(log_rate[-1]):
             known = f"from {math.exp(log_rate[0]):.1e} to {math.exp(log_rate[-1]):.1e}" if len(d) else "none"
             raise InvalidArgument(
-                f"threshold: expected a rate that {self.different:,} pairs of different people tell of ({known}),"
-                f" got {wanted:.1e} a comparison"
+                f"threshold: expected a rate that can be estimated from {self.different:,} pairs of different people ({known}),"
+                f" got {wanted:.1e} per comparison"
             )
         bounds = (np.maximum.accumulate(log_rate + sign * Z * error) for sign in (0, 1, -1))
         return Estimate(*(float(np.interp(math.log(wanted), bound, d)) for bound in bounds))
@@ -190,12 +190,12 @@ class Calibration:
         d, log_rate, error = curve
         if not len(d) or not d[0] <= distance <= d[-1]:
             known = f"from {d[0]:g} to {d[-1]:g}" if len(d) else "none"
-            raise InvalidArgument(f"{name}: expected a distance of which the photos tell ({known}), got {distance:g}")
+            raise InvalidArgument(f"{name}: expected a distance that the photos give an estimate for ({known}), got {distance:g}")
         value, half = float(np.interp(distance, d, log_rate)), Z * float(np.interp(distance, d, error))
         return Estimate(*(min(1.0, math.exp(x)) for x in (value, value - half, value + half)))
 
     def to_json(self) -> str:
-        """As text, which `from_json` reads."""
+        """The calibration as JSON text, which `from_json` reads."""
         return json.dumps({field.name: getattr(self, field.name) for field in fields(self)})
 
     @classmethod
@@ -205,7 +205,7 @@ class Calibration:
         Raises
         ------
         InvalidArgument
-            If it is something else.
+            If the text is anything else.
         """
         if not isinstance(text, (str, bytes)):
             raise InvalidType(f"Calibration.from_json: expected a text, got {type(text).__name__}")
@@ -243,7 +243,7 @@ class Calibration:
         lists = (self.distances, self.same_within, self.different_within, self.same_error, self.different_error)
         numbers = [*lists, self.logistic, self.logistic_covariance, (self.people, self.photos, self.same, self.different)]
         if not all(isinstance(row, tuple) and all(type(n) in (int, float) and math.isfinite(n) for n in row) for row in numbers):
-            raise ValueError("something else than numbers")
+            raise ValueError("values that are not finite numbers")
         if len({len(row) for row in lists}) != 1 or (len(self.logistic), len(self.logistic_covariance)) != (2, 3):
             raise ValueError("lists of unequal lengths")
         for within, of in ((self.same_within, self.same), (self.different_within, self.different)):
@@ -263,7 +263,7 @@ class Calibration:
 def _told(
     distances: Sequence[float], counts: Sequence[int], of: int, errors: Sequence[float]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Distances of which enough pairs tell, the logarithm of the share there, and its standard error."""
+    """The distances with enough pairs, the logarithm of the share at each, and its standard error."""
     count = np.array(counts, np.float64)
     enough = count >= FEWEST
     return np.array(distances)[enough], np.log(count[enough] / max(1, of)), np.array(errors)[enough]
@@ -271,7 +271,7 @@ def _told(
 
 def _number(where: str, value: float, what: str, low: float, high: float) -> float:
     if not is_number(value) or not low <= value <= high:
-        raise InvalidArgument(f"{where}: expected {what} of {low:g} to {high:g}, got {shown(value)}")
+        raise InvalidArgument(f"{where}: expected {what} from {low:g} to {high:g}, got {shown(value)}")
     return float(value)
 
 

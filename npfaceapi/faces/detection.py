@@ -24,14 +24,14 @@ AnyDetection = TypeVar("AnyDetection", bound="ObjectDetection")
 
 
 class Source(Protocol):
-    """Where a photo is found again: what a `PhotoSource` of `photos/source.py` has."""
+    """The interface of `PhotoSource` in `photos/source.py`, which finds the photo of a result again."""
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height of the photo in pixels."""
 
     def read(self) -> NDArray[np.uint8 | np.float32] | None:
-        """The pixels [H,W,3], uint8 or float32, or None if the photo is not there any more."""
+        """The pixels [H,W,3], uint8 or float32, or None if the photo is no longer available."""
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -41,7 +41,7 @@ class ObjectDetection:
     Parameters
     ----------
     score, class_score : float
-        How sure the detector is, in [0, 1], and of the class.
+        The confidence of the detection and of its class, in [0, 1].
     class_name : str
     relative_box : box
         In units of the image.
@@ -51,7 +51,7 @@ class ObjectDetection:
     Attributes
     ----------
     source : PhotoSource or None
-        Where the photo is found again, for showing the detection on it; does not count in comparisons.
+        Where to find the photo again, to show the detection on it; ignored by comparisons.
 
     Examples
     --------
@@ -100,7 +100,7 @@ class ObjectDetection:
         return ObjectDetection(self.score, self.class_score, self.class_name, self.relative_box, Dimensions(width, height))
 
     def read_photo(self) -> NDArray[np.uint8 | np.float32] | None:
-        """The pixels [H,W,3] of the photo, uint8 or float32, if the detection knows of it and it is still there."""
+        """The pixels [H,W,3] of the photo, uint8 or float32; None if it is unknown or no longer available."""
         return None if self.source is None else self.source.read()
 
     def _repr_html_(self) -> str:
@@ -133,7 +133,7 @@ class FaceDetection(ObjectDetection):
     score : float
         In [0, 1].
     relative_box : box
-        In units of the photo; may stick out of it.
+        In units of the photo; may extend beyond it.
     image_dims : Dimensions or (width, height)
         The size of the photo in pixels.
 
@@ -148,7 +148,7 @@ class FaceDetection(ObjectDetection):
 
     def for_size(self, width: float, height: float) -> FaceDetection:
         """The detection in the photo at another size."""
-        # twice through relative coordinates, which face-api.js does too: the last bits depend on it
+        # converts to relative coordinates twice, as face-api.js does: the last bits depend on it
         resized = ObjectDetection.for_size(self, width, height)
         return seen_in(self.source, FaceDetection(resized.score, resized.relative_box, resized.image_dims))
 
@@ -173,7 +173,7 @@ def warn_of_other_size(where: str, photo: Dimensions, picture: tuple[float, floa
 
 
 def warn_of_other_sides(where: str, photo: Dimensions, picture: tuple[float, float], stacklevel: int = 3) -> None:
-    """Warn that a picture (width, height), to which results are scaled, has the sides of the photo swapped."""
+    """Warn that a picture (width, height), to which results are scaled, has width and height swapped."""
     (W, H), (w, h) = photo, picture
     if not _proportional(W, H, w, h) and _proportional(H, W, w, h):
         warnings.warn(
@@ -185,5 +185,5 @@ def warn_of_other_sides(where: str, photo: Dimensions, picture: tuple[float, flo
 
 
 def _proportional(width: float, height: float, w: float, h: float) -> bool:
-    """Whether two sizes are in proportion but for a pixel of rounding."""
+    """Whether two sizes have the same aspect ratio, up to a pixel of rounding."""
     return min(abs(h - w * height / width), abs(w - h * width / height)) <= 1

@@ -79,7 +79,7 @@ BoxLike: TypeAlias = "HasRect | HasEdges | Mapping[str, SupportsFloat]"
 
 
 class BorderPadding(NamedTuple):
-    """What `Box.pad_at_borders` gives: a patch of size w x h, where in it (dx..edx, dy..edy) the pixels x..ex, y..ey go."""
+    """The result of `Box.pad_at_borders`: the pixels x..ex, y..ey go to dx..edx, dy..edy of a patch of size w x h."""
 
     dy: float
     edy: float
@@ -100,18 +100,18 @@ class Box:
     Parameters
     ----------
     box : Box, mapping or object
-        With finite numbers x, y, width, height (taken where both are there) or left, top, right, bottom.
+        With finite numbers x, y, width, height (preferred) or left, top, right, bottom.
     allow_negative_dimensions : bool
         Whether width and height may be negative.
 
     Raises
     ------
     InvalidArgument
-        If the numbers are missing, not finite, or negative sizes are not allowed.
+        If a number is missing or not finite, or a size is negative and that is not allowed.
 
     Notes
     -----
-    Quirk: `right` is x + width, so a box made of edges loses the last bits of the right and the bottom one.
+    Quirk: `right` is x + width, so a box made from edges may change the last bits of `right` and `bottom`.
 
     Examples
     --------
@@ -206,18 +206,18 @@ class Box:
         return Point(self.right, self.bottom)
 
     def round(self) -> Box:
-        """x, y, width and height rounded, each for itself, halves upwards."""
+        """x, y, width and height, each rounded, halves upwards."""
         return _plain_box(*(round_half_up(value) for value in self._values()))
 
     def floor(self) -> Box:
-        """x, y, width and height rounded down, each for itself.
+        """x, y, width and height, each rounded down.
 
-        Quirk: so the right and the bottom edge may lose a pixel.
+        Quirk: this may cut a pixel off at the right and bottom edges.
         """
         return _plain_box(*(math.floor(value) for value in self._values()))
 
     def to_square(self) -> Box:
-        """The box with its shorter side grown around the centre."""
+        """The square with the same centre and the longer side of the box."""
         x, y, width, height = self._values()
         difference = abs(width - height)
         if width < height:
@@ -229,7 +229,7 @@ class Box:
         return _plain_box(x, y, width, height)
 
     def rescale(self, s: float | DimensionsLike) -> Box:
-        """The box times a number, or times (width, height), neither of them 0."""
+        """The box multiplied by a number, or by (width, height), neither of them 0."""
         if is_number(s):
             sx = sy = float(cast("float", s))
         else:
@@ -244,9 +244,9 @@ class Box:
         return _plain_box(self.x - x / 2, self.y - y / 2, self.width + x, self.height + y)
 
     def clip_at_image_borders(self, img_width: float, img_height: float) -> Box:
-        """The part of the box inside of an image, rounded down.
+        """The part of the box inside an image, rounded down.
 
-        Quirk: x, y, width and height are rounded down each for itself, so a pixel of the right or bottom edge may be
+        Quirk: x, y, width and height are each rounded down, so a pixel at the right or bottom edge may be
         lost: (55.5, 35.5, 10, 10) in 60 x 40 gives (55, 35, 4, 4).  A box outside of the image gets a negative size.
         """
         image_width, image_height = as_dimensions((img_width, img_height), "Box.clip_at_image_borders")
@@ -259,9 +259,9 @@ class Box:
         return _plain_box(self.x + as_number(sx, "Box.shift.sx"), self.y + as_number(sy, "Box.shift.sy"), self.width, self.height)
 
     def pad_at_borders(self, image_height: float, image_width: float) -> BorderPadding:
-        """Where the pixels of a box that sticks out of an image go in a patch; coordinates count from 1.
+        """Where the pixels of a box that extends beyond an image go in a patch; coordinates count from 1.
 
-        Quirk: the height comes first; for x < 1 it is `edy`, not `edx`, that changes.
+        Quirk: the height comes first, and x < 1 changes `edy`, not `edx`.
         """
         image_width, image_height = as_dimensions((image_width, image_height), "Box.pad_at_borders")
         w, h = self.width + 1, self.height + 1
@@ -323,7 +323,7 @@ class BoundingBox(Box):
 
 @dataclass(frozen=True, slots=True, init=False)
 class LabeledBox(Box):
-    """A box with a number of a class.
+    """A box with a class number.
 
     Examples
     --------
@@ -387,14 +387,14 @@ def _check_label(label: object, where: str) -> None:
 
 
 def as_box(value: BoxLike) -> Box:
-    """A `Box` as it is, anything else made into one."""
+    """A `Box` unchanged; a mapping or an object is converted."""
     return value if isinstance(value, Box) else Box(value)
 
 
 def min_bbox(pts: ArrayLike | Sequence[PointLike]) -> BoundingBox:
     """The smallest box around points [n,2], n > 0.
 
-    Quirk: its right and bottom edges are never below 0, also where all points are.
+    Quirk: its right and bottom edges are never below 0, even if all points are.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Numbers and strings as JavaScript writes them, so that JSON and labels equal those of face-api.js byte for byte."""
+"""Numbers and strings as JavaScript formats them, so that JSON and labels equal those of face-api.js byte for byte."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def js_number(value: float) -> str:
 def js_numbers(values: Sequence[float]) -> str:
     """Finite floats as `JSON.stringify` writes an array of them."""
     text = _encode(values)
-    if "e" in text or ".0," in text or ".0]" in text:  # numbers that Python writes otherwise
+    if "e" in text or ".0," in text or ".0]" in text:  # numbers that Python formats differently
         each = zip(values, text[1:-1].split(","), strict=True)
         text = f"[{','.join(js_number(value) if 'e' in its or its.endswith('.0') else its for value, its in each)}]"
     return text
 
 
 def js_string(text: str) -> str:
-    """A string as `JSON.stringify` writes it: a lone surrogate becomes an escape, \\ud800, and a pair of them its character."""
+    """A string as `JSON.stringify` writes it: a lone surrogate becomes an escape (\\ud800), a surrogate pair one character."""
     paired = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
     return re.sub("[\ud800-\udfff]", lambda half: f"\\u{ord(half[0]):04x}", json.dumps(paired, ensure_ascii=False))
 
@@ -45,7 +45,7 @@ def js_string(text: str) -> str:
 def round_down(value: float, decimals: int = 2) -> float:
     """A number rounded towards minus infinity to some decimals.
 
-    Quirk: so is the error of the multiplication: 0.29 gives 0.28.
+    Quirk: the product is rounded down with its binary error: 0.29 gives 0.28.
     """
     factor = math.pow(10, decimals)
     scaled = value * factor

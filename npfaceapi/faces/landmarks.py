@@ -1,4 +1,4 @@
-"""Face landmarks: points on a face, where they lie in the photo, and the box that aligns the face for the next network.
+"""Face landmarks: points on a face, their positions in the photo, and the aligned box for the next network.
 
 Source: face-api.js 0.22.2, `classes/FaceLandmarks*`; the box of `use_dlib_alignment` follows dlib's face chips.
 """
@@ -38,7 +38,7 @@ AnyLandmarks = TypeVar("AnyLandmarks", bound="FaceLandmarks")
 
 ORIGIN = Point(0, 0)
 
-# dlib's face chip: the centre of eyes and mouth lies here in the box, and the eyes this far above the mouth.
+# dlib's face chip: the position of the centre of eyes and mouth in the box, and the distance from eyes to mouth in its side.
 DLIB_CENTRE_X = 0.5
 DLIB_CENTRE_Y = 0.43
 DLIB_EYE_TO_MOUTH = 0.45
@@ -57,7 +57,7 @@ class FaceLandmarks:
     img_dims : Dimensions or (width, height)
         The size in pixels of the face image that the relative positions refer to.
     shift : Point or (x, y)
-        Where the upper left corner of that face image lies in the photo.
+        The position of that face image's upper left corner in the photo.
 
     Attributes
     ----------
@@ -71,7 +71,7 @@ class FaceLandmarks:
     """
 
     POINT_COUNT: ClassVar[int | None] = None
-    #: Which points belong to which part of the face, by its name.
+    #: The points of each part of the face, by its name.
     PARTS: ClassVar[Mapping[str, slice]] = {}
 
     positions: Points
@@ -122,7 +122,7 @@ class FaceLandmarks:
     def shift_by(self: AnyLandmarks, x: float, y: float) -> AnyLandmarks:
         """The landmarks with the shift (x, y).
 
-        Quirk: it replaces the old shift, it is not added to it.
+        Quirk: it replaces the old shift instead of adding to it.
         """
         return type(self)(self.relative_positions, self.image_dims, Point(x, y))
 
@@ -145,15 +145,15 @@ class FaceLandmarks:
         detection : FaceDetection or box, optional
             Shift the landmarks to its upper left corner first.
         use_dlib_alignment : bool
-            Give the square that face descriptors are computed from, whole pixels, instead of the padded bounding box
-            that expressions, age and gender are computed from.
+            Return the square from which face descriptors are computed, in whole pixels, instead of the padded bounding box
+            from which expressions, age and gender are computed.
         min_box_padding : float
             How much wider and higher than the points the bounding box is, in units of its size.
 
         Notes
         -----
         Quirk: the corner of a detection is rounded down, that of a plain box is not.  The padding is the total of both
-        sides.  The square is cut at neither border of the photo, only kept from starting below 0.
+        sides.  The square is not clipped to the photo, except that its corner is never below 0.
 
         Examples
         --------
@@ -275,7 +275,7 @@ class FaceLandmarks68(FaceLandmarks):
         return _centre(self.get_left_eye()), _centre(self.get_right_eye()), _centre(self.get_mouth())
 
 
-#: Of the 68 points those that dlib aligns a face by.
+#: The points that `use_dlib_alignment` averages.
 EYES_AND_MOUTH = (
     FaceLandmarks68.PARTS["left eye"],
     FaceLandmarks68.PARTS["right eye"],
@@ -284,5 +284,5 @@ EYES_AND_MOUTH = (
 
 
 def _centre(points: Points | list[tuple[float, ...]]) -> Point:
-    # cumsum adds one after the other, as the rounding down of the box that follows needs it
+    # cumsum adds in order, as face-api.js does: the box is then rounded down, so the last bits matter
     return Point(*(np.cumsum(points, axis=0)[-1] / len(points)).tolist())

@@ -1,4 +1,4 @@
-"""Who is it: the known person whose descriptors lie nearest to that of a face.
+"""Face matching: the known person whose descriptors are nearest to that of a face.
 
 Source: face-api.js 0.22.2, `globalApi/FaceMatcher`, `classes/FaceMatch`, `classes/LabeledFaceDescriptors`.
 """
@@ -23,31 +23,31 @@ Descriptor = NDArray[np.float32]
 
 
 class HasDescriptor(Protocol):
-    """A result with a descriptor, as a `FaceResult`."""
+    """A result with a descriptor, such as a `FaceResult`."""
 
     @property
     def descriptor(self) -> Descriptor | None: ...
 
 
-#: What a `FaceMatcher` is made of: one known person, or one face of him.
+#: An input of `FaceMatcher`: a known person, or one face of a person.
 Known: TypeAlias = "LabeledFaceDescriptors | HasDescriptor | NDArray[np.number]"
 
 DEFAULT_THRESHOLD = 0.6
 UNKNOWN = "unknown"
-BLOCK = 256  # descriptors that a distance is computed to at once: their squares stay in the caches
+BLOCK = 256  # descriptors per block: the squared differences stay in cache
 
 
 def euclidean_distance(arr1: ArrayLike, arr2: ArrayLike) -> float:
-    """The euclidean distance of two vectors of the same length, computed in float64.
+    """The Euclidean distance between two vectors of the same length, computed in float64.
 
     Raises
     ------
     InvalidArgument
-        If the lengths differ, or an argument is no vector of numbers.
+        If the lengths differ, or an argument is not a vector of numbers.
 
     Notes
     -----
-    Descriptors of one person are mostly closer than 0.6.
+    Descriptors of the same person are usually closer than 0.6.
 
     Examples
     --------
@@ -109,7 +109,7 @@ class LabeledFaceDescriptors:
     Raises
     ------
     InvalidArgument, InvalidType
-        On a label that is no string, and descriptors that are no vectors of finite numbers.
+        If the label is not a string, or the descriptors are not vectors of finite numbers.
 
     Examples
     --------
@@ -137,7 +137,7 @@ class LabeledFaceDescriptors:
         object.__setattr__(self, "descriptors", tuple(as_descriptor(d, "LabeledFaceDescriptors") for d in descriptors))
 
     def to_dict(self) -> dict[str, Any]:
-        """What face-api.js's `toJSON` gives: label, and the descriptors as lists of numbers."""
+        """What face-api.js's `toJSON` returns: the label, and the descriptors as lists of numbers."""
         return {"label": self.label, "descriptors": [d.tolist() for d in self.descriptors]}
 
     def to_json(self) -> str:
@@ -147,9 +147,9 @@ class LabeledFaceDescriptors:
 
     @classmethod
     def from_json(cls, json: str | bytes | Mapping[str, Any]) -> LabeledFaceDescriptors:
-        """The descriptors of a JSON text, or of the mapping read from one; raises InvalidArgument on anything else.
+        """The descriptors from JSON text, or from the mapping parsed from it; raises InvalidArgument on anything else.
 
-        A descriptor is a list of numbers, or what `JSON.stringify` makes of a Float32Array: {"0": 0.1, "1": ...}.
+        A descriptor is a list of numbers, or a Float32Array as `JSON.stringify` writes it: {"0": 0.1, "1": ...}.
         """
         return cls._from_dict(_parsed(json, "LabeledFaceDescriptors.from_json"))
 
@@ -186,17 +186,17 @@ class FaceMatcher:
     inputs : LabeledFaceDescriptors, result with a descriptor, array [128], or a list of these
         The known faces, at least one; those without a label become "person 1", "person 2", ….
     distance_threshold : float
-        Faces at this distance or farther are unknown; >= 0.
+        Faces at this distance or farther are "unknown"; >= 0.
 
     Raises
     ------
     InvalidArgument, InvalidType
-        On no or other inputs, descriptors of different lengths, a negative threshold.
+        If there is no input or an invalid one, descriptors differ in length, or the threshold is negative.
 
     Notes
     -----
-    Quirk: the distance of a person is the mean over his descriptors, not the smallest; of two persons equally near the
-    later one wins; a person without descriptors has the distance 0, so he always wins.
+    Quirk: the distance of a person is the mean over their descriptors, not the smallest; the later of two equally near
+    persons wins; a person without descriptors has distance 0 and therefore always wins.
 
     Examples
     --------
@@ -224,14 +224,14 @@ class FaceMatcher:
         object.__setattr__(self, "_columns", np.array(vectors, np.float64).reshape(len(vectors), *lengths or (0,)).T.copy())
 
     def compute_mean_distance(self, query_descriptor: ArrayLike, descriptors: Sequence[ArrayLike]) -> float:
-        """The mean euclidean distance of a descriptor to several; 0 if there are none."""
+        """The mean Euclidean distance from a descriptor to several others; 0 if there are none."""
         each: Any = descriptors
         if not isinstance(each, (list, tuple)) and not (isinstance(each, np.ndarray) and each.ndim):
             raise InvalidType(f"FaceMatcher.compute_mean_distance: expected a list of descriptors, got {shown(each)}")
         return _mean([euclidean_distance(d, query_descriptor) for d in descriptors])
 
     def match_descriptor(self, query_descriptor: ArrayLike) -> FaceMatch:
-        """The nearest person, however far."""
+        """The nearest person, at any distance."""
         query = as_vector(query_descriptor, "FaceMatcher.match_descriptor")
         length, count = self._columns.shape
         if count and len(query) != length:
@@ -247,12 +247,12 @@ class FaceMatcher:
         return best
 
     def find_best_match(self, query_descriptor: ArrayLike) -> FaceMatch:
-        """The nearest person if nearer than the threshold, else "unknown" with that distance."""
+        """The nearest person if nearer than the threshold, otherwise "unknown" with that distance."""
         best = self.match_descriptor(query_descriptor)
         return best if best.distance < self.distance_threshold else FaceMatch(UNKNOWN, best.distance)
 
     def to_dict(self) -> dict[str, Any]:
-        """What face-api.js's `toJSON` gives, with its names: distanceThreshold, labeledDescriptors."""
+        """What face-api.js's `toJSON` returns, with its names: distanceThreshold, labeledDescriptors."""
         return {
             "distanceThreshold": self.distance_threshold,
             "labeledDescriptors": [known.to_dict() for known in self.labeled_descriptors],
@@ -265,7 +265,7 @@ class FaceMatcher:
 
     @classmethod
     def from_json(cls, json: str | bytes | Mapping[str, Any]) -> FaceMatcher:
-        """The matcher of a JSON text, or of the mapping read from one; without a threshold it gets 0.6."""
+        """The matcher from JSON text, or from the mapping parsed from it; the threshold is 0.6 if missing."""
         data = _parsed(json, "FaceMatcher.from_json")
         if not isinstance(data, Mapping) or "labeledDescriptors" not in data:
             raise InvalidArgument(f"FaceMatcher.from_json: expected an object with labeledDescriptors, got {shown(data)}")
@@ -289,20 +289,20 @@ class FaceMatcher:
 
 
 def _distances(columns: NDArray[np.float64], query: NDArray[np.float64]) -> NDArray[np.float64]:
-    """[n] from the columns of [k,n] to [k]: squares are added one after the other, as face-api.js adds them."""
+    """Distances [n] from the columns of [k,n] to [k]; squares are added in order, as in face-api.js."""
     distances = np.zeros(columns.shape[1])
     for start in range(0, len(distances) if len(query) else 0, BLOCK):
         block = columns[:, start : start + BLOCK]
         with np.errstate(over="ignore"):  # the distance is infinite
             squares = np.square(block - query[:, np.newaxis])
-            # NumPy adds rows in order, but numbers of a single column in pairs
+            # NumPy adds rows in order, but a single column by pairwise summation
             distances[start : start + BLOCK] = squares.sum(axis=0) if block.shape[1] > 1 else squares.cumsum(axis=0)[-1]
     return np.sqrt(distances)
 
 
 def _mean(distances: Sequence[float]) -> float:
     total = 0.0
-    for distance in distances:  # one after the other: Python 3.12's sum() rounds otherwise
+    for distance in distances:  # in order: sum() compensates rounding errors from Python 3.12 on
         total += distance
     return total / (len(distances) or 1)
 
@@ -332,17 +332,17 @@ def _labeled(inputs: list[Any]) -> list[LabeledFaceDescriptors]:
 
 
 def _parsed(text: object, where: str) -> object:
-    """What a JSON text says; anything but a text stays as it is."""
+    """Parse JSON text; anything else is returned unchanged."""
     if not isinstance(text, (str, bytes, bytearray)):
         return text
     try:
-        return read_json(text, check_floats=False)  # every descriptor is looked at
+        return read_json(text, check_floats=False)  # every descriptor is checked later
     except ValueError as error:
-        raise InvalidArgument(f"{where}: expected JSON, got an error at reading it: {error}") from None
+        raise InvalidArgument(f"{where}: expected JSON, got an error reading it: {error}") from None
 
 
 def _typed_array(numbers: Mapping[str, Any], where: str) -> list[Any]:
-    """The numbers of an array that JSON has as an object, whose keys are their places."""
+    """The numbers of an array that JSON stores as an object with the indices as keys."""
     if set(numbers) != {str(i) for i in range(len(numbers))}:
         raise InvalidArgument(f"{where}: expected a list of numbers, or an object with the keys 0, 1, ..., got {shown(numbers)}")
     return [numbers[str(i)] for i in range(len(numbers))]

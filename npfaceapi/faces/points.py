@@ -39,7 +39,7 @@ __all__ = [
 
 
 class HasSize(Protocol):
-    """An object with width and height, as a PIL image."""
+    """An object with width and height, such as a PIL image."""
 
     @property
     def width(self) -> SupportsFloat: ...
@@ -65,8 +65,8 @@ PointLike: TypeAlias = "HasXY | Pair | Mapping[str, SupportsFloat]"
 
 
 def is_number(value: object) -> bool:
-    """Whether a value is a finite real number; True and False are none."""
-    if type(value) is float:  # nearly always: the checks below take ten times as long
+    """Whether a value is a finite real number; True and False are not."""
+    if type(value) is float:  # the usual case; the checks below take ten times as long
         return math.isfinite(value)
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         return False
@@ -98,20 +98,20 @@ def as_score(value: object, where: str) -> float:
 
 
 def round_half_up(value: float) -> float:
-    """The nearest whole number, halves upwards, as JavaScript rounds: -1.5 to -1, 2.5 to 3."""
+    """The nearest integer, halves upwards, as in JavaScript: -1.5 gives -1, 2.5 gives 3."""
     floor = math.floor(value)
     return float(floor + (value - floor >= 0.5))
 
 
 def field_of(thing: object, name: str) -> Any:
-    """An item of a mapping, or an attribute of an object; None if it is not there."""
+    """An item of a mapping, or an attribute of an object; None if it is missing."""
     if type(thing) is dict or isinstance(thing, Mapping):
         return thing.get(name)
     return getattr(thing, name, None)
 
 
 def numbers_of(thing: object, *names: str) -> list[float] | None:
-    """The named fields as floats, or None if one of them is no finite number."""
+    """The named fields as floats, or None if one of them is not a finite number."""
     values = [field_of(thing, name) for name in names]
     return [float(value) for value in values] if all(is_number(value) for value in values) else None
 
@@ -148,22 +148,22 @@ class Point:
         return iter((self.x, self.y))
 
     def add(self, pt: PointLike) -> Point:
-        """The sum, x and y each."""
+        """The componentwise sum."""
         other = as_point(pt, "Point.add")
         return Point(self.x + other.x, self.y + other.y)
 
     def sub(self, pt: PointLike) -> Point:
-        """The difference, x and y each."""
+        """The componentwise difference."""
         other = as_point(pt, "Point.sub")
         return Point(self.x - other.x, self.y - other.y)
 
     def mul(self, pt: PointLike) -> Point:
-        """The product, x and y each."""
+        """The componentwise product."""
         other = as_point(pt, "Point.mul")
         return Point(self.x * other.x, self.y * other.y)
 
     def div(self, pt: PointLike) -> Point:
-        """The quotient, x and y each; raises InvalidArgument on a zero."""
+        """The componentwise quotient; raises InvalidArgument on a zero."""
         other = as_point(pt, "Point.div")
         if not other.x or not other.y:
             raise InvalidArgument(f"Point.div: expected a divisor without zeros, got {other}")
@@ -188,7 +188,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Dimensions:
-    """A size (width, height); whole numbers given as `int` stay so.
+    """A size (width, height); values given as `int` stay `int`.
 
     Examples
     --------
@@ -221,7 +221,7 @@ class Dimensions:
 
 
 def as_point(value: PointLike, where: str = "as_point") -> Point:
-    """A `Point` of a point, a pair (x, y), or a mapping or an object with x and y."""
+    """A `Point` from a point, a pair (x, y), or a mapping or an object with x and y."""
     if isinstance(value, Point):
         return value
     xy = _pair(value) or numbers_of(value, "x", "y")
@@ -231,7 +231,7 @@ def as_point(value: PointLike, where: str = "as_point") -> Point:
 
 
 def as_dimensions(value: DimensionsLike, where: str = "as_dimensions") -> Dimensions:
-    """A `Dimensions` of a size, a pair (width, height), or a mapping or an object with width and height."""
+    """A `Dimensions` from a size, a pair (width, height), or a mapping or an object with width and height."""
     if isinstance(value, Dimensions):
         return value
     if isinstance(value, (str, bytes)) or value is None:
@@ -244,7 +244,7 @@ def as_dimensions(value: DimensionsLike, where: str = "as_dimensions") -> Dimens
 
 
 def as_points(points: ArrayLike | Sequence[PointLike], where: str = "as_points") -> NDArray[np.float64]:
-    """A new float64 array [n,2] of an array [n,2] or a sequence of points; raises InvalidArgument on anything else."""
+    """A new float64 array [n,2] from an array [n,2] or a sequence of points; raises InvalidArgument on anything else."""
     if isinstance(points, (str, bytes)) or not isinstance(points, (Sequence, np.ndarray)):
         raise InvalidType(f"{where}: expected an array [n,2] or a sequence of points, got {type(points).__name__}")
     if isinstance(points, np.ndarray):
@@ -274,11 +274,11 @@ def as_descriptor(value: ArrayLike, where: str) -> NDArray[np.float32]:
 def _vector(value: ArrayLike, dtype: type[Number], where: str) -> NDArray[Number]:
     try:
         given = np.asarray(value)
-    except ValueError:  # rows of different lengths, or nested too deeply
+    except ValueError:  # ragged rows, or nested too deeply
         given = np.zeros((0, 0))
     if given.ndim != 1 or (given.dtype.kind not in "fiu" and given.size):
         raise InvalidArgument(f"{where}: expected a vector of numbers, got {_in_words(value, given)}")
-    with np.errstate(over="ignore"):  # what the dtype cannot hold becomes infinity
+    with np.errstate(over="ignore"):  # values too large for the dtype become infinity
         vector = given.astype(dtype)
     if not np.isfinite(vector).all():
         raise InvalidArgument(f"{where}: expected finite numbers of {vector.dtype}, got NaN or infinity")

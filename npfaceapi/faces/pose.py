@@ -1,10 +1,10 @@
-"""Which way a face looks, from its 68 points.
+"""Head pose, from the 68 points of a face.
 
-A mean face in three dimensions is turned, scaled, shifted and seen from far away (scaled orthographic projection), so that its
-points fall on those of the face as well as can be, by least squares.  The jaw, the brows and most of the mouth take no part: the
-jaw is an outline, which moves over the head as it turns, and the others move with the expression.
+A three-dimensional mean face is rotated, scaled, shifted and projected (scaled orthographic projection) so that its points
+fit those of the face by least squares.  The jaw, the brows and most of the mouth are not used: the jaw is an outline, which
+moves over the head as it turns, and the others move with the expression.
 
-The mean face was derived by `.ci/mean_face.py` from photos of LFW (View 1); the derivation stands there.
+`.ci/mean_face.py` derives the mean face from photos of LFW (View 1) and explains how.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["MEAN_FACE_3D", "MIRRORED", "HeadPose", "head_pose"]
 
 Vector = NDArray[np.float64]
 
-#: For each of the 68 points the one at the same place of the other side of the face.
+#: For each of the 68 points, its mirror image on the other side of the face.
 MIRRORED = np.array(
     [
         *(*range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1)),  # jaw, brows, nose
@@ -30,9 +30,9 @@ MIRRORED = np.array(
         *(*range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), *range(67, 64, -1)),  # mouth
     ]
 )
-#: Those that the pose is found by: nose, eyes, corners of the mouth.
+#: The points that the pose is fitted to: nose, eyes, corners of the mouth.
 POSE_POINTS = [*range(27, 48), 48, 54]
-#: x to the right, y down, z away from the viewer; in units of the distance of the outer corners of the eyes; [68,3].
+#: The mean face [68,3]: x to the right, y down, z away from the viewer; the outer corners of the eyes are 1 apart.
 MEAN_FACE_3D = np.array(
     [
         [-0.868, -0.452, 0.789], [-0.854, -0.228, 0.741], [-0.817, -0.021, 0.715], [-0.774, 0.167, 0.707],
@@ -57,16 +57,16 @@ MEAN_FACE_3D = np.array(
 
 
 class HeadPose(NamedTuple):
-    """Which way a face looks, in degrees; all are 0 where it looks straight at the camera.
+    """Head pose in degrees; all angles are 0 if the face looks straight at the camera.
 
     Attributes
     ----------
     yaw : float
-        Above 0 where the nose points to the right of the photo.
+        Positive if the nose points to the right of the photo.
     pitch : float
-        Above 0 where the face looks up.  0 is the mean of LFW.
+        Positive if the face looks up; 0 is the mean of LFW.
     roll : float
-        Above 0 where the head leans clockwise in the photo; in -180..180.
+        Positive if the head leans clockwise in the photo; in -180..180.
 
     Examples
     --------
@@ -80,9 +80,9 @@ class HeadPose(NamedTuple):
 
 
 def head_pose(landmarks: FaceLandmarks68) -> HeadPose:
-    """Which way a face looks, from its 68 points.
+    """Estimate the head pose from the 68 points of a face.
 
-    The head turns by the yaw first, then by the pitch, then by the roll.
+    The head is rotated by the yaw first, then by the pitch, then by the roll.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def head_pose(landmarks: FaceLandmarks68) -> HeadPose:
     Raises
     ------
     InvalidType, InvalidArgument
-        On other landmarks, and on points that all lie at one place.
+        If the landmarks are not `FaceLandmarks68`, or if all points are equal.
 
     Examples
     --------
@@ -107,13 +107,13 @@ def head_pose(landmarks: FaceLandmarks68) -> HeadPose:
     size = float(np.abs(seen).max())
     if not size > 0:
         raise InvalidArgument("head_pose: expected the points of a face, got 68 at one place")
-    seen = seen / size  # or the squares of large numbers would overflow
+    seen = seen / size  # so that the squares of large numbers do not overflow
 
     def misses(quaternion: Vector) -> Vector:
         missed: Vector = face @ _turn(quaternion)[:2].T - seen
         return missed.ravel()
 
-    front = complex(np.vdot(face[:, :2] @ (1, 1j), seen @ (1, 1j)))  # as if seen from the front: a turn in the photo
+    front = complex(np.vdot(face[:, :2] @ (1, 1j), seen @ (1, 1j)))  # start from a frontal face, rotated in the image plane
     half = np.sqrt(front / np.square(face[:, :2]).sum())
     turn = _turn(_least_squares(misses, np.array([half.real, 0, 0, half.imag])))
     turn /= np.cbrt(np.linalg.det(turn))
@@ -123,7 +123,7 @@ def head_pose(landmarks: FaceLandmarks68) -> HeadPose:
 
 
 def _least_squares(misses: Callable[[Vector], Vector], q: Vector) -> Vector:
-    """Where the squares of `misses`, numbers quadratic in q, have their least sum near q: the method of Levenberg (1944)."""
+    """The minimum near q of the sum of squares of `misses`, quadratic functions of q; Levenberg's method (1944)."""
     missed, damping = misses(q), 1e-3
     for _ in range(100):
         slopes = np.array([(misses(q + e) - misses(q - e)) / 2 for e in np.eye(len(q))])  # exact: misses is quadratic
@@ -139,7 +139,7 @@ def _least_squares(misses: Callable[[Vector], Vector], q: Vector) -> Vector:
 
 
 def _turn(quaternion: Vector) -> NDArray[np.float64]:
-    """The matrix [3,3] of a quaternion: a turn, and a scale that is the square of the quaternion's length."""
+    """The matrix [3,3] of a quaternion: a rotation, scaled by the quaternion's squared norm."""
     w, x, y, z = quaternion
     return np.array(
         [

@@ -1,4 +1,4 @@
-"""What the expression network and the age and gender network tell about a face.
+"""The predictions of the expression network and of the age and gender network.
 
 Source: face-api.js 0.22.2, `faceExpressionNet/FaceExpressions`, `ageGenderNet/types`.
 """
@@ -86,7 +86,7 @@ class FaceExpressions(Mapping[str, float]):
             object.__setattr__(self, label, as_number(value, f"FaceExpressions.{label}"))
 
     def as_sorted_array(self) -> list[ExpressionProbability]:
-        """Pairs (expression, probability), most probable first, equal ones in the order of the labels."""
+        """Pairs (expression, probability), most probable first; equal ones keep the order of the labels."""
         return sorted((ExpressionProbability(*item) for item in self.items()), key=lambda pair: -pair.probability)
 
     def to_dict(self) -> dict[str, float]:
@@ -116,7 +116,7 @@ class FaceExpressions(Mapping[str, float]):
 
 @dataclass(frozen=True, slots=True)
 class AgeAndGenderPrediction:
-    """Age in years, gender, and how probable that gender is (0.5 to 1).
+    """Age in years, gender, and the probability of that gender (0.5 to 1).
 
     Examples
     --------
@@ -140,7 +140,7 @@ class AgeAndGenderPrediction:
 
 
 def as_gender(value: object, where: str) -> Gender:
-    """A `Gender` of "male" or "female"; `where` begins the message of the error."""
+    """A `Gender` from "male" or "female"; `where` begins the message of the error."""
     try:
         return Gender(value if isinstance(value, str) else "")
     except ValueError:

@@ -1,4 +1,4 @@
-"""What the networks find: detections, expressions, age and gender, and the result that gathers them for one face.
+"""The results of the networks for one face, gathered in `FaceResult`, and the functions that extend and resize them.
 
 Source: face-api.js 0.22.2, `classes/`, `factories/`, `resizeResults`.  The many `With…` types of face-api.js are one
 frozen `FaceResult` here.
@@ -60,7 +60,7 @@ AnyResult = TypeVar(
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class FaceResult:
-    """Everything found about one face; None where it was not computed.
+    """Everything found about one face; a field that was not computed is None.
 
     Attributes
     ----------
@@ -70,7 +70,7 @@ class FaceResult:
     unshifted_landmarks : FaceLandmarks
         In pixels of the crop of the detection.
     aligned_rect : FaceDetection
-        The box around the landmarks, which expressions, age and gender are computed from.
+        The box around the landmarks, from which expressions, age and gender are computed.
     descriptor : float32 array [128], read-only
     expressions : FaceExpressions
     age : float
@@ -155,14 +155,14 @@ class FaceResult:
 
 
 class Faces(list[Face]):
-    """The faces of one photo, as `detect_all_faces(photo).run()` gives them: a list; a notebook shows it as their photo.
+    """The faces of one photo, as `detect_all_faces(photo).run()` returns them: a list that a notebook shows on their photo.
 
     Attributes
     ----------
     source : PhotoSource or None
-        Where the photo is found again.
+        Where to find the photo again.
     rotation : 0, 90, 180 or 270
-        By how many degrees counterclockwise, as `PIL.Image.rotate` counts, the photo was turned for the networks.
+        The angle in degrees, counterclockwise as for `PIL.Image.rotate`, by which the photo was rotated for the networks.
     """
 
     def __init__(self, faces: Iterable[Face] = (), source: Source | None = None, rotation: int = 0) -> None:
@@ -216,7 +216,7 @@ def _result(source_obj: object, where: str) -> FaceResult:
 def extend_with_face_detection(
     source_obj: FaceResult | FaceDetection | Mapping[str, object] | None, detection: FaceDetection
 ) -> FaceResult:
-    """A new result with this detection; None and an empty mapping start one.
+    """A new result with this detection, from a result, None or an empty mapping.
 
     Examples
     --------
@@ -239,8 +239,8 @@ def extend_with_face_landmarks(source_obj: FaceResult | FaceDetection, unshifted
 
     Notes
     -----
-    Quirk: the landmarks are shifted by the corner of the detection's box as it is, though the crop began at whole
-    pixels inside of the photo; so they are off by less than a pixel, or by what the box sticks out at left or top.
+    Quirk: the landmarks are shifted by the exact corner of the detection's box, although the crop starts at whole
+    pixels inside the photo.  So they are off by less than a pixel, or by how far the box extends beyond the left or top.
 
     Examples
     --------
@@ -310,7 +310,7 @@ def extend_with_gender(source_obj: FaceResult | FaceDetection, gender: Gender | 
 
 
 def is_with_face_detection(obj: object) -> TypeGuard[FaceResult]:
-    """Whether an object is a result; each has a detection.
+    """Whether an object is a result; every result has a detection.
 
     Examples
     --------
@@ -378,22 +378,22 @@ def resize_results(results: Sequence[AnyResult], dimensions: DimensionsLike) -> 
 @overload
 def resize_results(results: Sequence[Sequence[AnyResult]], dimensions: DimensionsLike) -> list[list[AnyResult]]: ...
 def resize_results(results: object, dimensions: DimensionsLike) -> object:
-    """Results as they are in the photo at another size.
+    """Scale results to another size of the photo.
 
     Parameters
     ----------
     results : FaceResult, FaceDetection, FaceLandmarks, None, or a list of these (also nested)
-    dimensions : Dimensions, (width, height), or anything with width and height, as a PIL image
+    dimensions : Dimensions, (width, height), or an object with width and height, such as a PIL image
         The new size of the photo in pixels, > 0.
 
     Raises
     ------
     InvalidArgument, InvalidType
-        On sizes not above 0, and on other results.
+        If a size is not above 0, or the results are of another type.
 
     Notes
     -----
-    Quirk: landmarks are stretched from the crop, which has whole pixels, to the exact box; so they move by up to a
+    Quirk: landmarks are stretched from the crop, which has whole pixels, to the exact box.  So they move by up to a
     pixel even if the size stays the same.  Bare landmarks lose their shift.
 
     Examples
@@ -431,4 +431,4 @@ def _resized(result: object, width: float, height: float) -> object:
         return result.for_size(width, height)
     if result is None or isinstance(result, (FaceExpressions, AgeAndGenderPrediction)):
         return result
-    raise InvalidType(f"resize_results: expected results of a task, got {type(result).__name__}")
+    raise InvalidType(f"resize_results: expected the results of a task, got {type(result).__name__}")

@@ -1,4 +1,4 @@
-"""Results of a photo that was turned by quarter turns, as they lie in the photo as it is."""
+"""Results of a rotated photo (by quarter turns), converted to the original photo."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ AnyLandmarks = TypeVar("AnyLandmarks", bound=FaceLandmarks)
 
 
 def turned_back(face: AnyFace, turns: int, source: Source | None = None) -> AnyFace:
-    """A face found in `numpy.rot90(photo, turns)`, as it lies in the photo.
+    """A face found in `numpy.rot90(photo, turns)`, converted to the coordinates of `photo`.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def turned_back(face: AnyFace, turns: int, source: Source | None = None) -> AnyF
     turns : int
         Quarter turns, counterclockwise.
     source : PhotoSource or None
-        Of the photo as it is.
+        Of the original photo.
     """
     if turns % 4 == 0:
         return face
@@ -46,7 +46,7 @@ def turned_back(face: AnyFace, turns: int, source: Source | None = None) -> AnyF
 
 
 def _points(points: NDArray[np.float64], turns: int, width: float, height: float) -> NDArray[np.float64]:
-    """Points [n,2] of an image of that size, turned clockwise with it."""
+    """Points [n,2] of an image of that size, rotated clockwise with it."""
     x, y = points.T
     for _ in range(turns % 4):
         x, y, width, height = height - y, x, height, width
@@ -58,7 +58,7 @@ def _size(dims: Dimensions, turns: int) -> Dimensions:
 
 
 def _corner(x: float, y: float, size: Dimensions, turns: int, photo: Dimensions) -> NDArray[np.float64]:
-    """The upper left corner of a rectangle, turned with the photo that it lies in."""
+    """The upper left corner of a rectangle, rotated with its photo."""
     corners = np.array([[x, y], [x + size.width, y + size.height]])
     corner: NDArray[np.float64] = _points(corners, turns, photo.width, photo.height).min(axis=0)
     return corner

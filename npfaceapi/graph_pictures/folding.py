@@ -1,9 +1,9 @@
-"""Few boxes of many nodes: the blocks of a network, and one box for blocks that repeat.
+"""Grouping the nodes of a graph into boxes: one per block of a network, and one for blocks that repeat.
 
-1. The nodes of an outermost block (`dense0`) are a unit, and so is each node outside of all blocks.  What only gives the
-   numbers before it another form (reshape, softmax, a mean subtracted and a scale divided by) joins the unit before it.
-2. Units that follow each other as a chain and do the same (the same operations with the same windows, whatever their sizes)
-   are one box: `conv32_1 … conv32_3`; also pairs and triples of them, as SSD's depthwise and pointwise layers.
+1. The nodes of an outermost block (`dense0`) are a unit, as is each node outside of blocks.  A node that only changes the form
+   of its input (reshape, softmax, subtracting a mean, dividing by a scale) joins the unit before it.
+2. Consecutive units without branches that have the same operations and windows, whatever their sizes, are one box:
+   `conv32_1 … conv32_3`.  So are repeated pairs and triples, such as SSD's depthwise and pointwise layers.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ CONSTANT = {"add", "subtract", "multiply", "divide"}
 
 @dataclass(frozen=True)
 class Member:
-    """One part of a box: its name, or those of its repetitions from first to last, and what it computes, line by line."""
+    """A part of a box: its name, or the names of its first and last repetition, and its operations, line by line."""
 
     name: str
     lines: tuple[str, ...]
@@ -35,15 +35,15 @@ class Box:
     Attributes
     ----------
     members : tuple of Member
-        What stands in it; several where a pair or triple of units repeats.
+        The parts of the box; several if a pair or triple of units repeats.
     times : int
         How often the members repeat; the sizes of the results are those of each repetition.
     shapes : tuple of str
-        The shapes of the results, one a repetition.
+        The shapes of the results, one per repetition.
     inputs : tuple of int
-        The boxes whose results it reads, by number.
+        The indices of the boxes whose results it reads.
     outputs : tuple of str
-        The network's raw outputs that it gives.
+        The network's raw outputs that it computes.
     """
 
     members: tuple[Member, ...]
@@ -72,7 +72,7 @@ class Box:
 
     @property
     def cost(self) -> str:
-        """Parameters and MACs in a line, empty where there are none."""
+        """Parameters and MACs in a line, empty if there are none."""
         if not self.parameters and not self.macs:
             return ""
         return f"{_short(self.parameters)} parameters, {_short(self.macs)} MACs"
@@ -137,7 +137,7 @@ def _units(graph: Graph) -> list[Layer]:
 
 
 def _does(unit: Layer) -> tuple[Any, ...]:
-    """What a unit computes, without names and sizes; equal for units that may be folded."""
+    """The operations of a unit, without names and sizes; equal for units that may be folded."""
     place = {node: i for i, node in enumerate(unit.nodes)}
     return tuple((_plain(node), tuple(place.get(x, -1) for x in node.inputs), tuple(node.params)) for node in unit.nodes)
 
@@ -147,7 +147,7 @@ def _plain(node: Node) -> str:
 
 
 def _chained(units: list[Layer], inputs: list[tuple[int, ...]], outputs: set[Node]) -> list[bool]:
-    """Whether each unit reads nothing but the unit before it, which nobody else reads."""
+    """For each unit, whether it reads only the unit before it and no other unit reads that one."""
     readers = [j for read in inputs for j in read]
     return [
         read == (i - 1,) and readers.count(i - 1) == 1 and outputs.isdisjoint(units[i - 1].nodes) for i, read in enumerate(inputs)
@@ -176,7 +176,7 @@ def _member(units: list[Layer]) -> Member:
 
 
 def _lines(units: list[Layer]) -> list[str]:
-    """What stands in a unit: a line for each inner block, and for the nodes between them; strides only if all have the same."""
+    """The text of units that repeat: a line for each inner block and for the nodes between them; strides only if equal."""
     groups: list[tuple[str, list[str]]] = []
     first = units[0]
     for node, *others in zip(*(unit.nodes for unit in units), strict=True):

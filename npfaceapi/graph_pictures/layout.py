@@ -1,10 +1,10 @@
-"""Where each box of a graph stands and which way its lines take: our own small layout, for graphs that are nearly chains.
+"""The positions of the boxes of a graph and the paths of the lines between them: a simple layout for nearly linear graphs.
 
-The longest path from the input stands in the first column, from top to bottom.  Every other box stands one row below the last
-box that it reads, in the first free column.  Lines run in the gaps between the rows, where no box is: from the bottom of a
-box sideways in the gap, down a lane at the right if the reader is further below, and into the reader's top.
+The longest path from the input is the first column, from top to bottom.  Every other box is one row below the last box that it
+reads, in the first free column.  Lines run in the gaps between the rows: from the bottom of a box sideways in the gap, down a
+lane at the right if the reader is further below, and into the reader's top.
 
-A long chain without side branches is broken into columns, so that it fits a page; its way then goes on at the top.
+A long graph without branches is broken into columns, so that it fits a page; the line continues at the top of the next column.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PADDING = 8
 GAP = 26  # between rows, and between columns
 LANE = 10
 WIDEST = (54, 30)  # characters in the first column, and in the others
-TALLEST = 900  # of a chain that is not broken into columns
+TALLEST = 900  # height of a linear graph that is not broken into columns
 
 Way = tuple[tuple[float, float], ...]
 
@@ -48,7 +48,7 @@ class Placed:
 
 @dataclass(frozen=True)
 class Layout:
-    """Boxes, and ways as lists of corners (x, y) from the one that gives to the one that reads."""
+    """Boxes, and lines as lists of corners (x, y) from the box that is read to the box that reads it."""
 
     boxes: tuple[Placed, ...]
     ways: tuple[Way, ...]
@@ -79,7 +79,7 @@ def lines_of(box: Box, widest: int) -> tuple[Line, ...]:
 
 
 def _main_path(boxes: list[Box]) -> list[int]:
-    """The longest path from the input, as numbers of boxes."""
+    """The longest path from the input, as indices of boxes."""
     longest: list[list[int]] = []
     for i, box in enumerate(boxes):
         longest.append([*max((longest[j] for j in box.inputs), key=len, default=[]), i])
@@ -125,7 +125,7 @@ def _size(text: tuple[Line, ...]) -> tuple[float, float]:
 
 
 def _in_columns(boxes: list[Box], left: float, top: float) -> Layout:
-    """A chain, broken into columns of about the same height."""
+    """The layout of a linear graph, broken into columns of about the same height."""
     texts = [lines_of(box, WIDEST[0]) for box in boxes]
     heights = [_size(text)[1] + GAP for text in texts]
     columns = -(-int(sum(heights)) // TALLEST)
@@ -148,7 +148,7 @@ def _in_columns(boxes: list[Box], left: float, top: float) -> Layout:
 
 
 def _on(giver: Placed, x: float, y: float, width: float) -> Way:
-    """From a box to the next one of a chain, below it or at the top of the next column."""
+    """The line from a box to the next one, below it or at the top of the next column."""
     start, end = (giver.x + giver.width / 2, giver.y + giver.height), (x + width / 2, y)
     if giver.x == x:
         return start, end
@@ -157,7 +157,7 @@ def _on(giver: Placed, x: float, y: float, width: float) -> Way:
 
 
 def _starts(indices: list[int], sizes: list[float], start: float) -> list[float]:
-    """Where each row or column starts, and at the end where the next one would."""
+    """The start of each row or column, and of the one after the last."""
     starts = [start]
     for i in range(max(indices) + 1):
         starts.append(starts[-1] + GAP + max((s for index, s in zip(indices, sizes, strict=True) if index == i), default=0))
@@ -167,7 +167,7 @@ def _starts(indices: list[int], sizes: list[float], start: float) -> list[float]
 def _ways(
     boxes: list[Box], grid: list[tuple[int, int]], placed: list[Placed], rows: list[float], right: float
 ) -> tuple[list[Way], int]:
-    """The ways of all lines, and how many lanes they need; all long lines to one box share a lane."""
+    """The corners of all lines, and the number of lanes; all long lines to one box share a lane."""
     lanes: dict[int, int] = {}
     ways: list[Way] = []
     for i, box in enumerate(boxes):
@@ -176,7 +176,7 @@ def _ways(
             giver, row = placed[j], grid[j][0]
             start = giver.x + giver.width / 2, giver.y + giver.height
             end = to.x + to.width / 2, to.y
-            below = rows[row + 1] - GAP  # where the gap below the giver's row begins
+            below = rows[row + 1] - GAP  # the top of the gap below the row that is read
             if grid[i][0] == row + 1:
                 if start[0] == end[0]:
                     ways.append((start, end))

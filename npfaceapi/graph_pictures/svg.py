@@ -29,7 +29,7 @@ text { font: 10.5px ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace
 
 
 def graphs_svg(graphs: Sequence[Graph]) -> Markup:
-    """The graphs side by side as an SVG file; blocks that repeat are one box, named as in the weights."""
+    """The graphs side by side as an SVG file; blocks that repeat are one box, with the names in the weights."""
     left = float(MARGIN)
     parts: list[Markup] = []
     bottom = 0.0

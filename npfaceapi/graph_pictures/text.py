@@ -26,7 +26,7 @@ def _title(graph: Graph) -> str:
 
 
 def graphs_dot(graphs: Sequence[Graph]) -> str:
-    """The folded boxes in the language of Graphviz: `npfaceapi show NET --format dot | dot -Tpdf > net.pdf`."""
+    """The folded boxes as a Graphviz file: `npfaceapi show NET --format dot | dot -Tpdf > net.pdf`."""
 
     def quoted(text: str) -> str:
         escaped = text.replace("\\", "\\\\").replace('"', '\\"')

@@ -4,10 +4,10 @@ A small Xception: an entry flow that shrinks the image, a middle flow of residua
 convolutions (a depthwise 3x3 and a pointwise 1x1 with bias); the mean over all pixels goes through two dense layers.
 
 Source: face-api.js 0.22.2, `ageGenderNet/` and `xception/TinyXception`, by Vincent Mühler, after Chollet, Xception
-    (arXiv:1610.02357), with 2 blocks in the middle for 8, a sixth of the channels, and no batch norm.
+    (arXiv:1610.02357), with 2 middle blocks instead of 8, a sixth of the channels, and no batch norm.
 Weights: age_gender_model (421,731 parameters).
 Input: [N,112,112,3] RGB in 0..255, the face crop centred in a black square, resized.
-Output: age [N] in years, gender_logits [N,2] (male, female); their softmax are the probabilities.
+Output: age [N] in years, gender_logits [N,2] (male, female); the probabilities are their softmax.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ def expansion_conv(x: Node, p: ParamTree) -> Node:
 
 @block
 def reduction_block(x: Node, p: ParamTree, *, activate: bool = True) -> Node:
-    """Two separable convolutions and a pool that halves, plus a 1x1 shortcut.
+    """Two separable convolutions and a stride-2 max pool, plus a 1x1 shortcut.
 
-    Quirk: the shortcut sees x before its relu.
+    Quirk: the shortcut takes x before the relu.
     """
     y = ops.relu(x) if activate else x
     y = separable_conv2d(y, p["separable_conv0"])  # [H,W,Ci] -> [H,W,Co]
@@ -88,7 +88,7 @@ def forward(x: Node, p: ParamTree) -> dict[str, Node]:
 
 
 def decode(age: float, male: float) -> AgeAndGenderPrediction:
-    """An age in years and the probability of male to a prediction; "male" iff that probability exceeds 0.5."""
+    """The prediction from an age in years and the probability of male; "male" if that probability exceeds 0.5."""
     if male > 0.5:
         return AgeAndGenderPrediction(age, Gender.MALE, male)
     return AgeAndGenderPrediction(age, Gender.FEMALE, 1 - male)
@@ -136,7 +136,7 @@ class AgeGenderNet(NeuralNetwork):
         Returns
         -------
         AgeAndGenderPrediction
-            `age` in years, `gender` "male" or "female", `gender_probability` in 0.5..1; a list if a list came in.
+            `age` in years, `gender` "male" or "female", `gender_probability` in 0.5..1; a list if a list was given.
         """
         return few_at_a_time(photos, self._predictions)
 

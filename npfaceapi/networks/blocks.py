@@ -19,7 +19,7 @@ YOLO_MEAN_RGB = (117.001, 114.697, 97.404)
 
 @block
 def separable_conv2d(x: Node, p: ParamTree, *, stride: int = 1) -> Node:
-    """Depthwise 3x3, then pointwise 1x1 with bias; nothing in between.
+    """Depthwise 3x3, then pointwise 1x1 with bias; no bias or activation in between.
 
     Quirk: 'same' padding puts the odd pixel after the image, so stride 2 on an even size pads right and bottom only.
     """
@@ -34,10 +34,10 @@ def _first_conv(x: Node, p: ParamTree) -> Node:
 
 @block
 def dense_block(x: Node, p: ParamTree, *, layers: int, is_first: bool = False) -> Node:
-    """`layers` convolutions, each fed by relu of the sum of all before it.
+    """`layers` convolutions, each applied to the relu of the sum of all before it.
 
     The first has stride 2; it is a plain convolution on the photo (`is_first`) and a separable one elsewhere.
-    Quirk: DenseNet concatenates what its layers give; here it is summed, so the channels stay as many as the first made.
+    Quirk: DenseNet concatenates the outputs of its layers; here they are summed, so the number of channels stays the same.
     Quirk: the sums associate from the right, o1 + (o2 + (o3 + o4)), and only o1 goes through a relu before it is summed.
     """
     first = _first_conv(x, p["conv0"]) if is_first else separable_conv2d(x, p["conv0"], stride=2)  # [H,W,Ci] -> [H/2,W/2,Co]
@@ -53,7 +53,7 @@ def dense_block(x: Node, p: ParamTree, *, layers: int, is_first: bool = False) -
 
 
 def face_features(x: Node, p: ParamTree) -> Node:
-    """The body that FaceLandmark68Net and FaceExpressionNet have in common: a face crop of 0..255 to 256 features.
+    """The body shared by FaceLandmark68Net and FaceExpressionNet: from a face crop of 0..255 to 256 features.
 
     Quirk: divides by 255, where recognition, age/gender and the YOLO detectors divide by 256.
     """

@@ -1,4 +1,4 @@
-"""What is no crop of a face, though the descriptor network was given it as one."""
+"""Detecting inputs of the descriptor network that are not crops of a face."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from npfaceapi.photos.net_input import NetInput, Pixels
 
 __all__ = ["tell_what_is_no_crop"]
 
-#: The side of a face in an image, in units of the image's: above 0.73 in crops, below 0.67 in photos of LFW that are not cropped.
+#: The side of a face relative to that of the image: above 0.73 in crops, below 0.67 in uncropped photos of LFW.
 SMALLEST_FACE = 0.7
 REMEDY = "detect_all_faces(photo).with_face_landmarks().with_face_descriptors() finds, aligns and crops faces"
 
@@ -25,9 +25,9 @@ def _detector() -> TinyFaceDetector:
 
 
 def tell_what_is_no_crop(crops: Sequence[Pixels], look_for_face: bool) -> None:
-    """Warn of images of one colour, and if asked to, of a first image in which the face is but a part.
+    """Warn of images of a single colour, and, if `look_for_face`, of a first image in which the face is only a part.
 
-    The texts have no figures, so that Python shows each once for a place in the caller's code.
+    The messages contain no numbers, so that Python shows each once per line of the caller.
     """
     remarks = []
     if any(crop.min() == crop.max() for crop in crops):

@@ -1,14 +1,14 @@
 """FaceExpressionNet: seven expressions of a face, from a crop of it.
 
-A face crop is halved four times by dense blocks, and the mean of what is left over all pixels goes through one dense layer.
-A dense block is 4 separable convolutions, each fed by the relu of the sum of all before it; a separable convolution is a
+Dense blocks halve the face crop four times; the mean of the features over all pixels goes through one dense layer.
+A dense block is 4 separable convolutions, each applied to the relu of the sum of all before it; a separable convolution is a
 depthwise 3x3 and a pointwise 1x1.  FaceLandmark68Net has the same body, with other weights.
 
 Source: face-api.js 0.22.2, `faceExpressionNet/` and `faceFeatureExtractor/`, by Vincent Mühler; the dense blocks follow Huang et
     al., DenseNet (arXiv:1608.06993), the separable convolutions Chollet, Xception (arXiv:1610.02357).
 Weights: face_expression_model (323,687 parameters).
 Input: [N,112,112,3] RGB in 0..255, the face crop centred in a black square, resized.
-Output: logits [N,7]: neutral, happy, sad, angry, fearful, disgusted, surprised; their softmax are the probabilities.
+Output: logits [N,7]: neutral, happy, sad, angry, fearful, disgusted, surprised; the probabilities are their softmax.
 """
 
 from __future__ import annotations
@@ -80,6 +80,6 @@ class FaceExpressionNet(NeuralNetwork):
         Returns
         -------
         FaceExpressions
-            Seven probabilities that add up to 1; a list if a list came in.
+            Seven probabilities that add up to 1; a list if a list was given.
         """
         return few_at_a_time(photos, lambda crops: [FaceExpressions(p) for p in self.forward_input(crops)])

@@ -1,14 +1,14 @@
 """FaceLandmark68Net and FaceLandmark68TinyNet: 68 points of a face, from a crop of it.
 
-A face crop is halved four times (the tiny network: three times) by dense blocks, and the mean of what is left over all pixels
-goes through one dense layer.  A dense block is 4 (3) separable convolutions, each fed by the relu of the sum of all before it;
-a separable convolution is a depthwise 3x3 and a pointwise 1x1.
+Dense blocks halve the face crop four times (in the tiny network: three times); the mean of the features over all pixels goes
+through one dense layer.  A dense block is 4 (3) separable convolutions, each applied to the relu of the sum of all before it; a
+separable convolution is a depthwise 3x3 and a pointwise 1x1.
 
 Source: face-api.js 0.22.2, `faceLandmarkNet/` and `faceFeatureExtractor/`, by Vincent Mühler; the dense blocks follow Huang et
     al., DenseNet (arXiv:1608.06993), the separable convolutions Chollet, Xception (arXiv:1610.02357).
 Weights: face_landmark_68_model (356,840 parameters), face_landmark_68_tiny_model (77,224).
 Input: [N,112,112,3] RGB in 0..255, the face crop centred in a black square, resized.
-Output: points [N,136] = x0, y0, x1, y1, ... as fractions of the padded 112 square; they can lie outside of 0..1.
+Output: points [N,136] = x0, y0, x1, y1, ... as fractions of the padded 112 square; they can be outside of 0..1.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def forward(x: Node, p: ParamTree) -> dict[str, Node]:
 def forward_tiny(x: Node, p: ParamTree) -> dict[str, Node]:
     """The tiny network on one image of 0..255: three dense blocks of three.
 
-    Quirk: divides by 255, as the large one, where recognition and age/gender divide by 256.
+    Quirk: divides by 255, like the large one; recognition and age/gender divide by 256.
     """
     x = ops.divide(ops.subtract(x, FEATURE_MEAN_RGB), 255.0)
     x = dense_block(x, p["dense0"], layers=3, is_first=True)  # [112,112,3] -> [56,56,32]
@@ -58,9 +58,9 @@ def forward_tiny(x: Node, p: ParamTree) -> dict[str, Node]:
 
 
 def unpad_points(points: Values, width: float, height: float) -> Values:
-    """Points [136] relative to the padded square to [68,2] relative to the crop of width x height; in their dtype throughout.
+    """Points [136] relative to the padded square to [68,2] relative to the crop of width x height; keeps the dtype.
 
-    Quirk: assumes that half of the padding lies before the image, though an odd padding puts its larger half after it.
+    Quirk: assumes half of the padding before the image, although an odd padding has its larger half after it.
     """
     scale = SIZE / max(width, height)
     size = np.array([width * scale, height * scale])
@@ -106,7 +106,7 @@ class FaceLandmark68Net(NeuralNetwork):
         return np.stack(relative) if relative else raw
 
     def forward_input(self, net_input: NetInput) -> Values:
-        """Landmarks [N,136] relative to each crop, as face-api.js's `forwardInput` gives them."""
+        """Landmarks [N,136] relative to each crop, as face-api.js's `forwardInput` returns them."""
         net_input = to_net_input(net_input)
         points = self.run_net(net_input.to_batch_tensor(SIZE, True))["points"]
         return self.post_process(points, sizes_of(net_input))
@@ -132,13 +132,13 @@ class FaceLandmark68Net(NeuralNetwork):
         Returns
         -------
         FaceLandmarks68
-            In pixels of the crop; a list if a list came in.
+            In pixels of the crop; a list if a list was given.
         """
         return few_at_a_time(photos, lambda crops: landmarks_of(self.forward_input(crops), sizes_of(crops)))
 
 
 def landmarks_of(relative: Values, sizes: list[tuple[int, int]]) -> list[FaceLandmarks68]:
-    """Relative points [N,136] as `FaceLandmarks68` of crops of the given (width, height)."""
+    """`FaceLandmarks68` of crops of the given (width, height), from relative points [N,136]."""
     return [FaceLandmarks68(p.reshape(68, 2).astype(np.float64), size) for p, size in zip(relative, sizes, strict=True)]
 
 

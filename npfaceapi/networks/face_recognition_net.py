@@ -1,13 +1,13 @@
-"""FaceRecognitionNet: 128 numbers that tell one face from another.
+"""FaceRecognitionNet: a descriptor of 128 numbers that tells faces apart.
 
 A ResNet: 14 residual blocks, y = relu(x + f(x)) where f is two 3x3 convolutions; four of them halve the image.  The mean over
 the last 2x2 pixels goes through one dense layer without bias.
 
 Source: `dlib_face_recognition_resnet_model_v1` by Davis King, a ResNet of 29 convolutions after He et al., Deep Residual Learning
-    (arXiv:1512.03385), with half of the filters of their ResNet-34; face-api.js 0.22.2, `faceRecognitionNet/`.
+    (arXiv:1512.03385), with half the filters of their ResNet-34; face-api.js 0.22.2, `faceRecognitionNet/`.
 Weights: face_recognition_model (5,614,592 parameters).
 Input: [N,150,150,3] RGB in 0..255, an aligned face crop centred in a black square, resized.
-Output: descriptor [N,128].  Two faces of one person lie less than about 0.6 apart (euclidean distance).
+Output: descriptor [N,128].  Two faces of the same person are less than about 0.6 apart (Euclidean distance).
 Quirk: the descriptor is not normalized to length 1.
 """
 
@@ -35,7 +35,7 @@ SIZE = 150
 
 @block
 def conv(x: Node, p: ParamTree, *, stride: int = 1, padding: str = "same", activate: bool = True) -> Node:
-    """Convolution with bias, then a scale and a shift for each channel (a batch norm made constant)."""
+    """Convolution with bias, then a scale and a shift per channel (a folded batch norm)."""
     x = ops.conv2d(x, p["conv"]["filters"], p["conv"]["bias"], stride=stride, padding=padding)  # [H,W,Ci] -> [Ho,Wo,Co]
     x = ops.add(ops.multiply(x, p["scale"]["weights"]), p["scale"]["biases"])
     return ops.relu(x) if activate else x
@@ -53,7 +53,7 @@ def residual_down(x: Node, p: ParamTree) -> Node:
     """A residual block that halves the image; its shortcut is an average pool.
 
     Quirk: the stride-2 convolution pads nothing, so it can end up one pixel smaller than the pool; then a row of zeros
-    is added at the bottom and a column at the right.  New channels of the shortcut are zeros, appended.
+    is added at the bottom and a column at the right.  Zeros are appended to the shortcut as its new channels.
     """
     y = conv(x, p["conv1"], stride=2, padding="valid")  # [H,W,Ci] -> [floor((H-1)/2),floor((W-1)/2),Co]
     y = conv(y, p["conv2"], activate=False)
@@ -148,12 +148,12 @@ class FaceRecognitionNet(NeuralNetwork):
         Returns
         -------
         ndarray
-            float32 [128]; a list of them if a list came in.
+            float32 [128]; a list of them if a list was given.
 
         Warns
         -----
         PhotoWarning
-            A crop is of one colour alone, or the first shows more than a face.
+            If a crop has a single colour, or the first one shows more than a face.
         """
         looked_at_first = False
 

@@ -1,4 +1,4 @@
-"""The weights of a network in memory, and the programs that backends made of them."""
+"""The weights of a network in memory, and the programs that backends made from them."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from npfaceapi.locks import ForkSafeLock
 __all__ = ["MAX_PROGRAMS", "Loaded", "Made", "Tensors"]
 
 Tensors = dict[str, NDArray[np.float32]]
-Made = tuple[Program, tuple[str, ...]]  # a program and the names of what it gives
+Made = tuple[Program, tuple[str, ...]]  # a program and the names of its outputs
 
-#: How many (input shape, outputs, backend) combinations a network keeps ready; the pyramid of MTCNN needs some ten.
+#: How many programs, one per input shape, outputs and backend, a network keeps; MTCNN's pyramid needs about ten.
 MAX_PROGRAMS = 24
-#: Tensors of more bytes are not kept beside the program made from them, which has them packed.
+#: Tensors of more bytes in total are not kept beside the program made from them, which holds packed copies.
 KEPT_BYTES = 8_000_000
 
 
 class Loaded:
     """The tensors of a network and the programs made from them; replaced as a whole when other weights are loaded.
 
-    Large tensors that can be read again are let go after the first program was made.  Who needs them after all, because he
-    asks for them or for another program, has them read again, and then they stay.
+    Large tensors that can be read again are released once the first program is made.  If they, or another program, are needed
+    later, they are read again and then kept.
 
     Parameters
     ----------
     tensors : dict of str to ndarray
     read_again : callable, optional
-        Gives the same tensors once more.
+        Returns the same tensors again.
     always : sequence of str
-        Names of tensors that decoding needs with every call.
+        Names of tensors that decoding needs at every call.
 
     Attributes
     ----------
     is_bundled : bool
-        Whether the tensors are those that come with the package, which can be read again.
+        Whether the tensors are the bundled ones, which can be read again.
     """
 
     def __init__(self, tensors: Tensors, read_again: Callable[[], Tensors] | None = None, always: Sequence[str] = ()) -> None:
@@ -53,7 +53,7 @@ class Loaded:
 
     @property
     def tensors(self) -> Tensors:
-        """All tensors by name; from now on they stay."""
+        """All tensors by name; once asked for, they are kept."""
         with self._lock:
             if self._tensors is None:
                 assert self._read_again is not None
@@ -66,7 +66,7 @@ class Loaded:
         return self._always[name] if name in self._always else self.tensors[name]
 
     def program(self, key: Hashable, make: Callable[[Tensors], Made]) -> Made:
-        """The program of that key, made of the tensors when it is first asked for."""
+        """The program for a key, made from the tensors on first use."""
         with self._lock:
             if key not in self.programs:
                 self.programs[key] = make(self._tensors or self.tensors)

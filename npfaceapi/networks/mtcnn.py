@@ -1,8 +1,8 @@
 """MTCNN: a face detector in three stages, each a small network, with 5 landmarks.
 
-P-Net (proposals) slides over the photo at many scales and marks windows that may be faces; R-Net (refinement) looks at each of
-them again, O-Net (output) at what R-Net left, with finer patches and five points.  Each stage corrects the boxes and suppresses
-those that overlap better ones; the arithmetic of that is in `mtcnn_stages.py`, the networks and their order are here.
+P-Net (proposals) slides over the photo at many scales and marks windows that may be faces.  R-Net (refinement) judges each of
+them again; O-Net (output) judges those that R-Net keeps, on larger patches, and adds five points.  Each stage corrects the boxes
+and suppresses those that overlap better ones: `mtcnn_stages.py` does this; the networks and their order are here.
 
 Source: Zhang et al., Joint Face Detection and Alignment Using Multi-task Cascaded Convolutional Networks (arXiv:1604.02878);
     face-api.js 0.22.2, `mtcnn/` (deprecated there).
@@ -44,11 +44,11 @@ __all__ = ["Mtcnn", "MtcnnAnswer", "MtcnnNet", "MtcnnStats"]
 
 Float64 = NDArray[np.float64]
 
-MAX_PATCHES = 512  # that R-Net or O-Net sees at once
+MAX_PATCHES = 512  # per batch of R-Net or O-Net
 
 
 class MtcnnStats(TypedDict):
-    """How a photo went through the three stages; times are in milliseconds since it came in, sizes (height, width)."""
+    """Statistics of the three stages for a photo; times are in milliseconds from the start, sizes are (height, width)."""
 
     scales: list[float]
     pyramid: list[tuple[int, int]]
@@ -62,7 +62,7 @@ class MtcnnStats(TypedDict):
 
 
 class MtcnnAnswer(TypedDict):
-    """What `Mtcnn.forward_with_stats` gives."""
+    """The result of `Mtcnn.forward_with_stats`."""
 
     results: list[FaceResult]
     stats: MtcnnStats
@@ -75,7 +75,7 @@ def conv(x: Node, p: ParamTree, alpha: Param) -> Node:
 
 @block
 def linear(x: Node, p: ParamTree) -> Node:
-    """A dense layer; on an image [W,H,C] the same for every pixel, which is a 1x1 convolution."""
+    """A dense layer; on an image [W,H,C] it applies to every pixel, as a 1x1 convolution."""
     if len(x.shape) == 3:
         return ops.conv2d(x, p["weights"], p["bias"], padding="valid")  # [W,H,Ci] -> [W,H,Co]
     return ops.dense(x, p["weights"], p["bias"])  # [Ci] -> [Co]
@@ -92,7 +92,7 @@ def normalize(x: Node) -> Node:
 
 
 def pnet(x: Node, p: ParamTree) -> dict[str, Node]:
-    """P-Net on an image of any size; each output cell looks at 12x12 pixels, 2 apart."""
+    """P-Net on an image of any size; each output cell covers 12x12 pixels; cells are 2 pixels apart."""
     x = normalize(x)
     x = conv(x, p["conv1"], p["prelu1_alpha"])  # [W,H,3] -> [W-2,H-2,10]
     x = ops.max_pool(x, 2, stride=2)  # -> [ceil(W/2)-1,ceil(H/2)-1,10]
@@ -131,7 +131,7 @@ def onet(x: Node, p: ParamTree) -> dict[str, Node]:
 
 
 class MtcnnNet(NeuralNetwork):
-    """One of MTCNN's three networks; its weights are those of the `Mtcnn` it belongs to."""
+    """One of MTCNN's three networks; its weights belong to its `Mtcnn`."""
 
     model_name = "mtcnn_model"
     is_center_inputs = False
@@ -167,7 +167,7 @@ class MtcnnNet(NeuralNetwork):
         return copied
 
     def to_batch(self, photos: Photos) -> NDArray[np.float32]:
-        """Whole photos as float32 [N,x,y,3] BGR in 0..255, squeezed to the input size (P-Net: photos of one size, unchanged)."""
+        """Whole photos as float32 [N,x,y,3] BGR in 0..255, resized to the input size (P-Net: unchanged, all of one size)."""
         images = [as_bytes(image) for image in to_net_input(photos).image_tensors]
         if self.root == "pnet":
             if len({image.shape for image in images}) > 1:
@@ -190,7 +190,7 @@ def as_bytes(image: Pixels) -> NDArray[np.uint8]:
 class Mtcnn(NetworkWeights):
     """The MTCNN face detector, with 5 landmarks (eyes, nose, corners of the mouth).
 
-    Its three networks are `pnet`, `rnet` and `onet`; here are the weights of all, and the way through them.
+    Its three networks are `pnet`, `rnet` and `onet`; this class holds the weights of all three and runs the stages.
 
     Examples
     --------
@@ -221,7 +221,7 @@ class Mtcnn(NetworkWeights):
                 )
             return self._parts[1][root]
 
-    if not TYPE_CHECKING:  # a type checker shall miss what is not there
+    if not TYPE_CHECKING:  # so that a type checker reports unknown attributes
 
         def __getattr__(self, name: str) -> NoReturn:
             hint = ": use mtcnn.pnet, mtcnn.rnet or mtcnn.onet" if hasattr(NeuralNetwork, name) else ""
@@ -232,7 +232,7 @@ class Mtcnn(NetworkWeights):
     ) -> tuple[Float64, Float64, Float64, Float64, MtcnnStats]:
         """The three stages on one photo uint8 [H,W,3]: (boxes, scores, landmarks, face-api.js's landmarks, stats).
 
-        `see("tile" | "scale" | "stage1" | "stage2" | "stage3", ...)` is shown what goes in and comes out on the way.
+        `see("tile" | "scale" | "stage1" | "stage2" | "stage3", ...)` is called with the inputs and outputs of each stage.
         """
         options = options_or_default(options, MtcnnOptions, "Mtcnn.detect_arrays", see)
         if (
@@ -322,11 +322,11 @@ class Mtcnn(NetworkWeights):
         Returns
         -------
         list of FaceResult
-            With `detection`, `landmarks`, `unshifted_landmarks` and `aligned_rect`; a list of such lists if a list came in.
+            With `detection`, `landmarks`, `unshifted_landmarks` and `aligned_rect`; a list of such lists if a list was given.
 
         Notes
         -----
-        Difference: the landmarks belong to the face.  face-api.js takes those of another candidate in some photos.
+        Difference: each face has its own landmarks.  In some photos, face-api.js takes those of another candidate.
         """
         return few_at_a_time(
             photos, lambda net_input: [self.forward_with_stats(image, options)["results"] for image in net_input.image_tensors], 1
@@ -353,7 +353,7 @@ class Mtcnn(NetworkWeights):
 
 
 def _judge(net: MtcnnNet, image: NDArray[np.uint8], boxes: Float64) -> tuple[Float64, dict[str, Values]]:
-    """What R-Net or O-Net gives for the boxes that have any pixel inside of the photo, and these boxes."""
+    """The outputs of R-Net or O-Net for the boxes that have a pixel inside the photo, and these boxes."""
     judged, outs = [], []
     for start in range(0, max(1, len(boxes)), MAX_PATCHES):
         some = boxes[start : start + MAX_PATCHES]
@@ -364,7 +364,7 @@ def _judge(net: MtcnnNet, image: NDArray[np.uint8], boxes: Float64) -> tuple[Flo
 
 
 def detections_of(boxes: Float64, scores: Float64, width: int, height: int) -> list[FaceDetection]:
-    """Boxes [n,4] and scores [n] in pixels of a photo of width x height."""
+    """The detections in a photo of width x height, from boxes [n,4] in pixels and scores [n]."""
     return [
         FaceDetection(score, Rect(x / width, y / height, w / width, h / height), (width, height))
         for (x, y, w, h), score in zip(boxes.tolist(), scores.tolist(), strict=True)
@@ -372,7 +372,7 @@ def detections_of(boxes: Float64, scores: Float64, width: int, height: int) -> l
 
 
 def results_of(boxes: Float64, scores: Float64, landmarks: Float64, width: int, height: int) -> list[FaceResult]:
-    """Boxes [n,4], scores [n] and landmarks [n,5,2] in pixels as the results of a photo of width x height."""
+    """The results for a photo of width x height, from boxes [n,4], scores [n] and landmarks [n,5,2] in pixels."""
     results = []
     for detection, (x, y, w, h), points in zip(
         detections_of(boxes, scores, width, height), boxes.tolist(), landmarks, strict=True

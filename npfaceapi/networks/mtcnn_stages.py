@@ -1,6 +1,6 @@
-"""The three stages of MTCNN around its networks: from scores and regions to boxes.
+"""The arithmetic of MTCNN's three stages, around its networks: from scores and regions to boxes.
 
-    photo -> pyramid -> P-Net at every scale -> stage 1: boxes where it sees a face
+    photo -> pyramid -> P-Net at every scale -> stage 1: boxes that may be faces
              (large levels in tiles)
           -> a patch of 24x24 of each -> R-Net -> stage 2: fewer boxes, corrected
           -> a patch of 48x48 of each -> O-Net -> stage 3: fewer still, with 5 points
@@ -44,11 +44,11 @@ __all__ = [
 Float64 = NDArray[np.float64]
 Cells: TypeAlias = tuple[NDArray[np.intp], Float64, Values]  # positions [n,2] of cells, their scores [n] and regions [n,4]
 
-CELL_SIZE = 12  # pixels that one cell of P-Net's output looks at
+CELL_SIZE = 12  # pixels that one cell of P-Net's output covers
 CELL_STRIDE = 2  # pixels from one cell to the next
 OVERLAP_OF_A_SCALE, OVERLAP = 0.5, 0.7  # above which boxes are suppressed
-SHARED = CELL_SIZE - CELL_STRIDE  # pixels of a tile that the next one has too
-TILE = 512  # pixels from one tile to the next, a multiple of the stride; P-Net takes 75 bytes for each of a tile
+SHARED = CELL_SIZE - CELL_STRIDE  # pixels of a tile that the next one shares
+TILE = 512  # pixels from one tile to the next, a multiple of the stride; P-Net needs 75 bytes per pixel of a tile
 
 
 def _round(x: Float64) -> Float64:
@@ -56,7 +56,7 @@ def _round(x: Float64) -> Float64:
 
 
 def pyramid_scales(width: int, height: int, min_face_size: float, scale_factor: float, most: float = math.inf) -> list[float]:
-    """The first `most` scales at which a 12-pixel window sees faces of `min_face_size` pixels and up, largest scale first."""
+    """The first `most` scales, largest first, at which a 12-pixel window fits faces of `min_face_size` pixels or more."""
     first = CELL_SIZE / min_face_size
     shorter = min(width, height) * first
     scales: list[float] = []
@@ -72,7 +72,7 @@ def usable_scales(scales: list[float], width: int, height: int, max_num_scales: 
 
 
 def pyramid_image(image: NDArray[np.uint8], scale: float) -> NDArray[np.float32]:
-    """The photo [H,W,3] at one scale, as P-Net takes it.
+    """The photo [H,W,3] at one scale, as the input of P-Net.
 
     Quirk: all three networks see BGR, and the image transposed, [x, y, 3].
     """
@@ -81,9 +81,9 @@ def pyramid_image(image: NDArray[np.uint8], scale: float) -> NDArray[np.float32]
 
 
 def pyramid_tiles(image: NDArray[np.uint8], scale: float) -> Iterator[tuple[tuple[int, int], NDArray[np.float32]]]:
-    """What `pyramid_image` gives, in tiles: for each the position of its first cell, and its pixels [x,y,3].
+    """The result of `pyramid_image` in tiles: for each, the position of its first cell and its pixels [x,y,3].
 
-    P-Net's memory grows with the image.  In tiles it is bounded, and each cell looks at the same pixels as in the whole image.
+    P-Net's memory grows with the image; tiles bound it, and each cell covers the same pixels as in the whole image.
     """
     size = height, width = _level_size(image, scale)
     for left, top in itertools.product(range(0, width - SHARED, TILE), range(0, height - SHARED, TILE)):
@@ -107,9 +107,9 @@ def stage1_scale(prob: Values, regions: Values, scale: float, threshold: float) 
 
 
 def cells_above(prob: Values, regions: Values, threshold: float, first: tuple[int, int] = (0, 0)) -> Cells:
-    """The cells that P-Net takes for a face, of a tile whose first cell is at `first`.
+    """The cells of a tile, whose first cell is at `first`, that P-Net takes for a face.
 
-    Quirk: a score equal to the threshold passes here, and does not in stages 2 and 3.
+    Quirk: a score equal to the threshold passes here, but not in stages 2 and 3.
     """
     scores = prob[..., 1].astype(np.float64)
     cells = np.argwhere(scores >= threshold)
@@ -118,9 +118,9 @@ def cells_above(prob: Values, regions: Values, threshold: float, first: tuple[in
 
 
 def stage1_candidates(tiles: Sequence[Cells], scale: float) -> tuple[Float64, Float64, Float64]:
-    """The cells of all tiles of one scale to candidates (boxes, scores, regions)."""
+    """Candidates (boxes, scores, regions) from the cells of all tiles of one scale."""
     cells, scores, regions = (np.concatenate(part) for part in zip(*tiles, strict=True))
-    order = np.lexsort((cells[:, 1], cells[:, 0]))  # as in one tile: of equal scores the later is kept
+    order = np.lexsort((cells[:, 1], cells[:, 0]))  # the order of one tile: among equal scores the later is kept
     cells, scores, regions = cells[order], scores[order], regions[order]
     edges = _round((np.concatenate([cells * CELL_STRIDE + 1, cells * CELL_STRIDE + CELL_SIZE], axis=1)) / scale)
     boxes = np.concatenate([edges[:, :2], edges[:, 2:] - edges[:, :2]], axis=1)
@@ -129,7 +129,7 @@ def stage1_candidates(tiles: Sequence[Cells], scale: float) -> tuple[Float64, Fl
 
 
 def stage1_all(candidates: list[tuple[Float64, Float64, Float64]]) -> tuple[Float64, Float64]:
-    """Candidates of all scales to (boxes, scores): suppressed once more, corrected and made square."""
+    """(boxes, scores) from the candidates of all scales: suppressed once more, corrected and made square."""
     if not candidates:
         return np.zeros((0, 4)), np.zeros(0)
     boxes, scores, regions = (np.concatenate(part) for part in zip(*candidates, strict=True))
@@ -138,7 +138,7 @@ def stage1_all(candidates: list[tuple[Float64, Float64, Float64]]) -> tuple[Floa
 
 
 def calibrate(boxes: Float64, regions: Values) -> Float64:
-    """Boxes with their edges moved by `regions`, grown to squares, rounded (x, y, width, height each)."""
+    """Boxes with their edges moved by `regions`, extended to squares; x, y, width and height are rounded."""
     regions = regions.astype(np.float64)
     start, size = boxes[:, :2], boxes[:, 2:]
     corner = start + regions[:, :2] * size
@@ -150,8 +150,8 @@ def calibrate(boxes: Float64, regions: Values) -> Float64:
 def patches(image: NDArray[np.uint8], boxes: Float64, size: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Cut the boxes out of a photo uint8 [H,W,3] and resize them for R-Net (24) or O-Net (48).
 
-    Returns the patches, float32 [n,size,size,3] BGR transposed, and which boxes had any pixel inside of the photo.
-    Quirk: a patch starts one pixel before its box, and is cut at the photo's border, not padded, so it gets stretched.
+    Returns the patches, float32 [n,size,size,3] BGR transposed, and which boxes have a pixel inside the photo.
+    Quirk: a patch starts one pixel before its box, and is clipped at the photo's border, not padded, so it gets stretched.
     """
     H, W = image.shape[:2]
     out, inside = [], np.zeros(len(boxes), bool)
@@ -166,7 +166,7 @@ def patches(image: NDArray[np.uint8], boxes: Float64, size: int) -> tuple[NDArra
 
 
 def stage2(boxes: Float64, prob: Values, regions: Values, threshold: float) -> tuple[Float64, Float64]:
-    """Boxes with R-Net's prob [n,2] and regions [n,4] to (boxes, scores)."""
+    """(boxes, scores) from boxes and R-Net's prob [n,2] and regions [n,4]."""
     scores = prob[:, 1].astype(np.float64)
     passed = np.flatnonzero(scores > threshold)
     kept = passed[non_max_suppression(boxes[passed], scores[passed], OVERLAP)]
@@ -176,11 +176,11 @@ def stage2(boxes: Float64, prob: Values, regions: Values, threshold: float) -> t
 def stage3(
     boxes: Float64, prob: Values, regions: Values, points: Values, threshold: float
 ) -> tuple[Float64, Float64, Float64, Float64]:
-    """Boxes with O-Net's prob [n,2], regions [n,4] and points [n,10] to (boxes, scores, landmarks, face-api.js's landmarks).
+    """(boxes, scores, landmarks, face-api.js's landmarks) from boxes and O-Net's prob [n,2], regions [n,4] and points [n,10].
 
     Landmarks are [n,5,2] in pixels of the photo.  Quirk: boxes are corrected before the suppression, which measures the
-    overlap by the smaller box.  face-api.js takes its points from the wrong candidate when an earlier one was filtered
-    out by its score; the last array holds those.
+    overlap by the smaller box.  If an earlier candidate was filtered out by its score, face-api.js takes the
+    points of the wrong candidate; the last array holds those.
     """
     scores = prob[:, 1].astype(np.float64)
     passed = np.flatnonzero(scores > threshold)

@@ -1,7 +1,6 @@
-"""The weights of a network: read from files, arrays or the package, checked, and given back.
+"""The weights of a network: loaded from files, arrays or the package, checked, and exported.
 
-Whatever they come from, they are taken over whole or not at all: every tensor is checked by name, shape and kind of number
-first.
+Weights are replaced completely or not at all: the name, shape and dtype of every tensor are checked first.
 """
 
 from __future__ import annotations
@@ -33,15 +32,15 @@ _MANIFEST, _FLAT = "-weights_manifest.json", ".weights"
 
 
 def as_array(values: ArrayLike) -> NDArray[Any]:
-    """An array; of objects where numpy makes none."""
+    """An array; an object array if NumPy makes none."""
     try:
         return np.asarray(values)
-    except ValueError:  # nested lists of several lengths
+    except ValueError:  # ragged lists
         return np.empty((), object)
 
 
 class NetworkWeights:
-    """Something with the weights of a model: a network, or several that one model holds."""
+    """An object with the weights of a model: a network, or several networks of one model."""
 
     model_name: str
     decode_params: ClassVar[tuple[str, ...]] = ()
@@ -50,7 +49,7 @@ class NetworkWeights:
         self._bundled = bundled
         self._loaded: Loaded | None = None
         self._lock = ForkSafeLock()
-        #: A function and its arguments that give this very network, of those that `npfaceapi.nets` has.
+        #: A function and its arguments that return this very network, if it is one of `npfaceapi.nets`.
         self._found_by: tuple[Callable[[str], Any], tuple[str]] | None = None
 
     @property
@@ -97,7 +96,7 @@ class NetworkWeights:
         return tensor.reshape(-1)
 
     def _used(self) -> set[str]:
-        """Those of the model's tensors that are read at all."""
+        """The names of the model's tensors that are used."""
         return set(self.shapes())
 
     def _where(self) -> str:
@@ -125,14 +124,14 @@ class NetworkWeights:
         return self._checked(bundled_weights(self.model_name, self._used()), self.model_name, ours=True)
 
     def _set(self, weights: Mapping[str, ArrayLike], where: str, *, ours: bool = False) -> None:
-        """Check every tensor by name and shape, then take them over; on an error nothing changes."""
+        """Check every tensor, then replace the weights; on an error nothing changes."""
         tensors = self._checked(weights, where, ours=ours)
         if ours:
             self._tell_if_unknown(tensors, where)
         self._loaded = Loaded(tensors, always=self.decode_params)
 
     def _tell_if_unknown(self, tensors: Tensors, where: str) -> None:
-        """Warn of other weights than the published ones, where these are known."""
+        """Warn of weights other than the published ones, if those are known."""
         known = unbundled.known_numbers(self.model_name)
         if not known:
             return
@@ -144,12 +143,12 @@ class NetworkWeights:
 
             warn(
                 f"npfaceapi {where}: expected the published weights of {self._where()}, whose float32 numbers have SHA-256 "
-                f"{' or '.join(known)}, got {digest.hexdigest()}: they are used, but no golden case speaks for them",
+                f"{' or '.join(known)}, got {digest.hexdigest()}: they are used, but no golden case covers them",
                 UserWarning,
             )
 
     def _checked(self, weights: Mapping[str, ArrayLike], where: str, *, ours: bool) -> Tensors:
-        """Copies, unless the arrays are `ours`, just read from files: a caller's array can change later."""
+        """The checked tensors, copied unless they are `ours` (just read from files): a caller's array can change later."""
         take = np.asarray if ours else np.array
         used, shapes = self._used(), self.shapes()
         tensors: Tensors = {}
@@ -163,7 +162,7 @@ class NetworkWeights:
                 raise WeightsError(f"{where}: expected numbers in tensor {name}, got {given.dtype}")
             if given.shape != shapes[name]:
                 raise WeightsError(f"{where}: expected tensor {name} of shape {list(shapes[name])}, got {list(given.shape)}")
-            with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinity, which is refused
+            with np.errstate(over="ignore"):  # values too large for float32 become infinity, which is refused
                 tensor = take(given, np.float32, order="C")
             if not np.isfinite(tensor).all():
                 raise WeightsError(f"{where}: expected finite numbers in tensor {name}, got NaN or infinity")
@@ -182,13 +181,13 @@ class NetworkWeights:
         Parameters
         ----------
         weights : None, ndarray, str or path
-            None for the bundled weights; a 1-D float32 array of all tensors in flat order, or the path of a file of
-            such; any other string or path goes to `load_from_uri`.
+            None for the bundled weights; a 1-D float32 array of all tensors in flat order, or the path of a file
+            of these; any other string or path goes to `load_from_uri`.
 
         Raises
         ------
         WeightsError
-            Missing, damaged or wrong weights; the old ones stay in place.
+            If the weights are missing, damaged or wrong; the old ones stay in place.
         """
         if weights is None:
             self._load_bundled()
@@ -202,7 +201,7 @@ class NetworkWeights:
             self.extract_weights(weights)
 
     def load_from_disk(self, path: str | os.PathLike[str]) -> None:
-        """Load weights from a folder of model files (without a manifest there, from `<model>.weights`), or from a manifest."""
+        """Load weights from a folder of model files (from `<model>.weights` if it has no manifest), or from a manifest."""
         flat = None if _file_in(path, self.model_name + _MANIFEST) else _file_in(path, self.model_name + _FLAT)
         if flat is None:
             self._load_files(path, "load_from_disk")
@@ -249,7 +248,7 @@ class NetworkWeights:
         self._set(tensors, where, ours=ours)
 
     def serialize_params(self) -> NDArray[np.float32]:
-        """All tensors as one flat float32 array, which `load` takes back."""
+        """All tensors as one flat float32 array, which `load` accepts."""
         tensors = self.tensors
         return np.concatenate([self.to_flat(name, tensors[name]) for name in self.flat_order()])
 
@@ -269,16 +268,16 @@ class NetworkWeights:
         self._set({**self.tensors, path: tensor}, f"{self._where()}.reassign_param_from_path")
 
     def dispose(self) -> None:
-        """Forget the weights and everything made from them."""
-        with self._lock:  # not between the reading of the bundled weights and their use
+        """Release the weights and everything made from them."""
+        with self._lock:  # not while another thread loads the bundled weights
             self._loaded = None
 
     def _arguments(self) -> tuple[object, ...]:
-        """What its class was called with."""
+        """The arguments that its class was called with."""
         return ()
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickled as its name, if it is one of `npfaceapi.nets` with the bundled weights; else with its own weights."""
+        """Pickle by name if it is one of `npfaceapi.nets` with the bundled weights, otherwise with its weights."""
         loaded = self._loaded
         own = loaded is not None and not loaded.is_bundled
         if self._found_by is not None and not own:
@@ -287,7 +286,7 @@ class NetworkWeights:
         return _made_again, (type(self), self._arguments(), self._bundled, loaded is not None, weights)
 
     def __copy__(self) -> NetworkWeights:
-        """A network of its own, which has the same weights until others are loaded into one of the two."""
+        """An independent network that has the same weights until either of the two loads others."""
         copied = type(self)(*self._arguments(), bundled=self._bundled)
         copied._loaded = self._loaded
         return copied
@@ -305,7 +304,7 @@ def has_files(folder: str | os.PathLike[str], model_name: str) -> bool:
 
 
 def _file_in(folder: object, name: str) -> str | None:
-    """The path of a file, if it is there."""
+    """The path of a file, or None if it does not exist."""
     if not isinstance(folder, (str, os.PathLike)) or not isinstance(start := os.fspath(folder), str):
         return None
     path = os.path.join(start, name)
@@ -313,7 +312,7 @@ def _file_in(folder: object, name: str) -> str | None:
 
 
 def _owner(count: int) -> str:
-    """Which network has that many numbers, for an error: weights may be another's."""
+    """The network with that many weights, for an error message; "" if none."""
     if count in unbundled.OLDER_SIZES:
         return f", as many as {unbundled.OLDER_SIZES[count]} had"
     for net in registry.NETS.values():
@@ -325,7 +324,7 @@ def _owner(count: int) -> str:
 
 
 def _made_again(cls: Any, arguments: tuple[Any, ...], bundled: bool, is_loaded: bool, weights: Any) -> Any:
-    """A network as it was pickled."""
+    """Unpickle a network."""
     net = cls(*arguments, bundled=bundled)
     if is_loaded:
         net.load() if weights is None else net.load_from_weight_map(weights)

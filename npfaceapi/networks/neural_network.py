@@ -1,8 +1,8 @@
-"""What all networks share besides their weights: the recorded graph, and running it.
+"""The base class of networks: their recorded graph, and running it.
 
     photos --to_batch--> [N,S,S,3] in 0..255 --run_net--> raw outputs --forward, locate_faces, ...--> what face-api.js gives
 
-A network's own file states its definition, its input size, and what its raw outputs mean; backends run the definition's graph.
+A network's own module has its definition and its input size, and states its raw outputs; backends run the recorded graph.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ __all__ = [
 
 T = TypeVar("T")
 MAX_SIDE = 2**20  # of an input, in pixels
-#: Is shown what a detector sees and says on the way, `see(stage, name=value, ...)`; it must change nothing.
+#: A callback for the intermediate values of a detector, `see(stage, name=value, ...)`; it must not change them.
 See = Callable[..., None]
 
 
 def unseen(stage: str, **values: object) -> None:
-    """Look away."""
+    """The default callback, which ignores the values."""
 
 
 def sizes_of(net_input: NetInput) -> list[tuple[int, int]]:
@@ -55,13 +55,13 @@ def sizes_of(net_input: NetInput) -> list[tuple[int, int]]:
 
 
 def reshaped_sizes_of(net_input: NetInput, input_size: int) -> list[tuple[int, int]]:
-    """(width, height) of each photo inside of the padded and resized square, rounded as face-api.js rounds them."""
+    """(width, height) of each photo inside the padded and resized square, rounded as face-api.js rounds them."""
     reshaped = [compute_reshaped_dimensions(width, height, input_size) for width, height in sizes_of(net_input)]
     return [(int(size.width), int(size.height)) for size in reshaped]
 
 
 def options_or_default(options: object, cls: type[T], where: str, see: See = unseen) -> T:
-    """The options of a detector, by default fresh ones; those of another class are refused, as is what cannot `see`."""
+    """Options of the class `cls`, default ones for None; raises InvalidType for others, and if `see` is not callable."""
     if not callable(see):
         raise InvalidType(f"{where}: expected see to be a function, got {shown(see)}")
     if options is None:
@@ -72,9 +72,9 @@ def options_or_default(options: object, cls: type[T], where: str, see: See = uns
 
 
 class NeuralNetwork(NetworkWeights):
-    """A network: weights, a recorded graph, and the levels `to_batch`, `run_net` and `forward`.
+    """A network: its weights, its recorded graph, and the methods `to_batch`, `run_net` and `forward`.
 
-    Networks hold no state of a call: any number of threads may use one at the same time.
+    A call leaves no state in a network: any number of threads may use one at the same time.
 
     Examples
     --------
@@ -110,7 +110,7 @@ class NeuralNetwork(NetworkWeights):
         width = height if width is None else width
         given = f"{shown(height)} x {shown(width)}"
         if not all(isinstance(side, (int, np.integer)) and not isinstance(side, bool) and side > 0 for side in (height, width)):
-            raise InvalidArgument(f"{self._where()}.graph: expected whole numbers from 1 up, got {given}")
+            raise InvalidArgument(f"{self._where()}.graph: expected integers from 1 up, got {given}")
         if max(height, width) > MAX_SIDE:
             raise InvalidArgument(f"{self._where()}.graph: expected at most {MAX_SIDE} pixels a side, got {given}")
         key = height, width = int(height), int(width)
@@ -123,7 +123,7 @@ class NeuralNetwork(NetworkWeights):
             return self._graphs[key]
 
     def to_batch(self, photos: Photos) -> NDArray[np.float32]:
-        """Photos as the network takes them: float32 [N,S,S,3] in 0..255, padded and resized, before any mean or scale."""
+        """Photos as a batch for the network: float32 [N,S,S,3] in 0..255, padded and resized, before any mean or scale."""
         return to_net_input(photos).to_batch_tensor(self.input_size, self.is_center_inputs)
 
     def _run(self, images: ArrayLike, names: Sequence[str] | None, backend: str | None) -> dict[str, Values]:
@@ -145,7 +145,7 @@ class NeuralNetwork(NetworkWeights):
         return name or dispatch.current_backend()
 
     def _program(self, size: tuple[int, int], names: Sequence[str] | None, backend: str) -> Made:
-        """A small network takes less time than recording a graph would: whoever comes again only looks into a dict."""
+        """The program for an input size, looked up in a dict: recording a graph takes longer than running a small network."""
         loaded = self._ready()
 
         def make(tensors: Tensors) -> Made:
@@ -164,7 +164,7 @@ class NeuralNetwork(NetworkWeights):
         self, height: int | None = None, width: int | None = None, *, backend: str | None = None
     ) -> NumbaProgram | CudaProgram: ...
     def plan(self, height: int | None = None, width: int | None = None, *, backend: str | None = None) -> object:
-        """What a backend made of the recorded graph: the very program that `run_net` calls.
+        """The program that a backend made from the recorded graph; `run_net` calls the same one.
 
         Parameters
         ----------
@@ -176,12 +176,12 @@ class NeuralNetwork(NetworkWeights):
         Returns
         -------
         NumbaProgram or CudaProgram
-            `steps` says what is computed together; `describe()` is a table of them with shapes, cost and time.
+            `steps` are the fused nodes; `describe()` is a table of them with shapes, cost and time.
 
         Raises
         ------
         InvalidArgument
-            The backend runs the graph as it is, without a plan.
+            If the backend runs the graph as it is, without a plan.
 
         Examples
         --------
@@ -210,12 +210,12 @@ class NeuralNetwork(NetworkWeights):
         Returns
         -------
         dict of str to ndarray
-            float32 (float64 from `reference64`), by the names that the network's module states.
+            float32 (float64 from `reference64`), by the names given in the network's module docstring.
         """
         return self._run(batch, None, backend)
 
     def taps(self, batch: ArrayLike, names: Sequence[str] | None = None, *, backend: str | None = None) -> Taps:
-        """The values of nodes inside of the network.
+        """The values of nodes inside the network.
 
         Parameters
         ----------
@@ -227,7 +227,7 @@ class NeuralNetwork(NetworkWeights):
         Returns
         -------
         Taps
-            A dict of str to ndarray, by the given names, each [N, ...]; a notebook shows it as pictures.
+            A dict of arrays [N, ...] by the given names; a notebook shows it as pictures.
         """
         chosen = [names] if isinstance(names, str) else names
         if not isinstance(chosen, (Sequence, type(None))):

@@ -1,6 +1,6 @@
 """The options of the detectors, checked when they are made.
 
-Source: face-api.js 0.22.2, `*/…Options`, `tinyYolov2/config`.  Unlike there, 0 is a value and not "unset".
+Source: face-api.js 0.22.2, `*/…Options`, `tinyYolov2/config`.  Unlike there, 0 is a value and does not mean "unset".
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ __all__ = [
     "validate_config",
 ]
 
-MOST_INPUT = 8192  # TinyFaceDetector takes some 4 GB of memory then
-MOST_ENLARGED = 1 << 25  # pixels, for which P-Net takes some seconds
-WINDOW = 12  # pixels of P-Net's window, which the smallest faces fill
+MOST_INPUT = 8192  # TinyFaceDetector then needs about 4 GB of memory
+MOST_ENLARGED = 1 << 25  # pixels; P-Net takes a few seconds for them
+WINDOW = 12  # side of P-Net's window in pixels, the size of the smallest faces
 
 Yolo = TypeVar("Yolo", bound="TinyYolov2Options")
 
@@ -59,7 +59,7 @@ class SsdMobilenetv1Options:
     min_confidence : float
         Faces have a score above this; in [0, 1].
     max_results : int
-        The most faces to give; >= 0.
+        The most faces to return; >= 0.
 
     Raises
     ------
@@ -144,19 +144,19 @@ class MtcnnOptions:
         The smallest face to look for, in pixels; >= 1.  Below 12 the photo is enlarged, to at most 33 million pixels: for a photo
         of 12 million `min_face_size` is at least 7.2, for one of 1 million 2.1.
     scale_factor : float
-        From one size of the photo to the next smaller one; in (0, 1).
+        The ratio of one size of the photo to the next larger one; in (0, 1).
     max_num_scales : int
-        The most sizes to look at; >= 1.
+        The most sizes to search; >= 1.
     score_thresholds : sequence of 3 floats
-        Of the three stages; in [0, 1].
+        The thresholds of the three stages; in [0, 1].
     scale_steps : sequence of floats, optional
-        The sizes to look at, relative to the photo, > 0; replaces those computed from the other options.  Those above 1 enlarge
-        the photo, to at most 33 million pixels.
+        The sizes to search, relative to the photo, > 0, instead of those computed from the other options.  Sizes above 1
+        enlarge the photo, to at most 33 million pixels.
 
     Raises
     ------
     InvalidArgument, InvalidType
-        On values out of range, and on things that are no sequence; on a photo that would be enlarged too much, when it comes.
+        On values out of range or that are not sequences; during detection, on a photo that would be enlarged too much.
 
     Examples
     --------
@@ -170,7 +170,7 @@ class MtcnnOptions:
     score_thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7)
     scale_steps: tuple[float, ...] | None = None
 
-    if TYPE_CHECKING:  # what comes as a sequence is kept as a tuple
+    if TYPE_CHECKING:  # any sequence is accepted, and stored as a tuple
 
         def __init__(
             self,
@@ -205,8 +205,8 @@ class MtcnnOptions:
 
 
 def check_enlargement(options: MtcnnOptions, width: int, height: int) -> None:
-    """Refuse a photo of so many pixels if MTCNN would enlarge it too much."""
-    most = max(1.0, math.sqrt(MOST_ENLARGED / (width * height)))  # times its size
+    """Raise InvalidArgument if MTCNN would enlarge a photo of this size too much."""
+    most = max(1.0, math.sqrt(MOST_ENLARGED / (width * height)))  # largest enlargement, per side
     if options.scale_steps is None:
         name, value, is_too_much = "min_face_size", options.min_face_size, options.min_face_size * most < WINDOW
         expected = f"at least {math.ceil(100 * WINDOW / most) / 100:g}"
@@ -222,7 +222,7 @@ FaceDetectionOptions: TypeAlias = SsdMobilenetv1Options | TinyYolov2Options | Mt
 
 def _whole(value: object, smallest: int, where: str) -> int:
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < smallest:
-        raise InvalidArgument(f"{where}: expected a whole number >= {smallest}, got {shown(value)}")
+        raise InvalidArgument(f"{where}: expected an integer >= {smallest}, got {shown(value)}")
     return int(value)
 
 

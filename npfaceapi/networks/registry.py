@@ -1,8 +1,8 @@
-"""Which networks there are, said once: their names, classes and parts, and what they do.
+"""The list of all networks: their names, classes, parts and descriptions.
 
-A detector's class says which options are its own (`SsdMobilenetv1.options`), and `detector_of` finds the detector of some
-options.  A detector has a short name besides for the command line, and `full_name` reads both.  Reading this file imports no
-network; a class is imported when it is asked for.
+A detector's class names its class of options (`SsdMobilenetv1.options`); `detector_of` finds the detector for given options.
+A detector also has a short name for the command line; `full_name` accepts both.  Importing this module imports no network; a
+class is imported on first use.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ class Net(NamedTuple):
     Attributes
     ----------
     name : str
-        Its name there.
+        Its name in `npfaceapi.nets`.
     class_name : str
-        In the module `module` of this folder.
+        Its class, in the module `module` of this package.
     does : str
-        In words.
+        A short description.
     called : str
-        Of a detector: its short name on the command line, where the full name does as well.
+        For a detector: its short name on the command line, an alternative to the full name.
     parts : tuple of str
-        Attributes that are the networks proper, where it is none itself.
+        The attributes that hold the actual networks, if it consists of several.
     variants : tuple of str
-        What its name can end in besides, for a network of the same class.
+        Suffixes of its name for other networks of the same class.
     is_bundled : bool
         Whether its weights come with the package.
     """
@@ -69,7 +69,7 @@ class Net(NamedTuple):
 
     @property
     def options(self) -> type[FaceDetectionOptions]:
-        """Of a detector: the class of its options."""
+        """For a detector: the class of its options."""
         options: type[FaceDetectionOptions] = self.cls.options
         return options
 
@@ -92,7 +92,7 @@ DETECTORS = {
         Net("mtcnn", "Mtcnn", "MTCNN: a detector in three stages", "mtcnn", "mtcnn", parts=("pnet", "rnet", "onet")),
     )
 }
-#: Those that look at a face.
+#: The networks that take face crops.
 FACE_NETS = {
     net.name: net
     for net in (
@@ -107,12 +107,12 @@ NETS = {**DETECTORS, **FACE_NETS}
 
 
 def bundled_names() -> list[str]:
-    """Those that need nothing loaded."""
+    """The names of the networks with bundled weights."""
     return [net.name for net in NETS.values() if net.is_bundled]
 
 
 def all_names() -> tuple[str, ...]:
-    """The networks with each variant and each part by its own name: `tiny_yolov2_full`, `mtcnn_pnet`."""
+    """The names of all networks, including variants and parts: `tiny_yolov2_full`, `mtcnn_pnet`."""
     return tuple(
         name for net in NETS.values() for name in (net.name, *(f"{net.name}_{end}" for end in (*net.variants, *net.parts)))
     )
@@ -128,29 +128,29 @@ def split(name: str) -> tuple[Net, str] | None:
 
 
 def proper(name: str) -> list[str]:
-    """The name of a network that runs; of one that is made of parts, those of the parts."""
+    """The name of a network, or the names of its parts if it consists of several."""
     inside = NETS[name].parts if name in NETS else ()
     return [f"{name}_{part}" for part in inside] or [name]
 
 
 def listed(names: Iterable[str]) -> str:
-    """Full names in a list for people, each with the short one that does as well: `ssd_mobilenetv1|ssd, age_gender_net`."""
+    """Full names as a readable list, each with its short name if it has one: `ssd_mobilenetv1|ssd, age_gender_net`."""
     return ", ".join(
         f"{name}|{NETS[name].called}" if name in NETS and NETS[name].called not in ("", name) else name for name in names
     )
 
 
 def full_name(called: str, among: Iterable[str], kind: str = "network") -> str:
-    """The full name of what is called so on the command line, by its full name or by its short one.
+    """The full name of a network, given its full or short name on the command line.
 
     Parameters
     ----------
     called : str
         `ssd_mobilenetv1` or `ssd`, for example.
     among : iterable of str
-        Full names; InvalidArgument for others.
+        The full names allowed; InvalidArgument for others.
     kind : str
-        What they are, for the error.
+        What they are, for the error message.
     """
     among = tuple(among)
     name = next((net.name for net in DETECTORS.values() if net.called == called), called)
@@ -165,7 +165,7 @@ def detector_called(called: str) -> Net:
 
 
 def detector_of(options: object) -> Net | None:
-    """The detector that those options are for, or a class of options that theirs is made from; None for other things."""
+    """The detector for these options, found by their class or its base classes; None for other objects."""
     for cls in type(options).__mro__:
         for net in DETECTORS.values():
             if net.options is cls:

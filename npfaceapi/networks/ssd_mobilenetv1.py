@@ -1,8 +1,8 @@
 """SSD MobileNet v1: the accurate face detector, and the default one.
 
-MobileNet (depthwise 3x3 and pointwise 1x1 convolutions by turns) makes feature maps of 32, 16, 8, 4, 2 and 1 cells a side.  At
-every cell sit a few boxes of fixed size and shape, the anchors or priors, 5118 in all.  For each the network tells how to
-move and stretch it (4 numbers), and what is in it (3 logits); non-max suppression leaves one box a face.
+MobileNet (alternating depthwise 3x3 and pointwise 1x1 convolutions) makes feature maps of 32, 16, 8, 4, 2 and 1 cells a side.
+Every cell has a few boxes of fixed size and shape, the anchors or priors, 5118 in all.  For each, the network predicts how to
+move and stretch it (4 numbers) and its class (3 logits); non-max suppression leaves one box per face.
 
 Source: Liu et al., SSD (arXiv:1512.02325) on Howard et al., MobileNets (arXiv:1704.04861), trained on WIDER FACE
     (arXiv:1511.06523) by yeephycho; face-api.js 0.22.2, `ssdMobilenetv1/`.
@@ -46,12 +46,12 @@ SCALE = 0.007843137718737125  # 2 / 255 as float32
 EPSILON = 0.0010000000474974513  # 0.001 as float32
 IOU_THRESHOLD = 0.5
 CENTRE_DIVISOR, SIZE_DIVISOR = 10, 5  # of box encodings
-STRIDE_2 = (2, 4, 6, 12)  # the depthwise layers that halve the image
+STRIDE_2 = (2, 4, 6, 12)  # the depthwise layers with stride 2
 
 
 @block
 def depthwise(x: Node, p: ParamTree, *, stride: int) -> Node:
-    """Quirk: only the depthwise layers keep a real batch norm; elsewhere its scale is folded into the filters."""
+    """Quirk: only the depthwise layers have a separate batch norm; elsewhere its scale is folded into the filters."""
     bn = p["BatchNorm"]
     x = ops.depthwise_conv2d(x, p["depthwise_weights"], stride=stride)  # [H,W,C] -> [H/stride,W/stride,C]
     x = ops.batch_norm(
@@ -62,13 +62,13 @@ def depthwise(x: Node, p: ParamTree, *, stride: int) -> Node:
 
 @block
 def pointwise(x: Node, p: ParamTree, *, stride: int = 1) -> Node:
-    """A convolution (1x1, or 3x3 in spite of its name), a bias that batch norm left behind, relu6."""
+    """A convolution (1x1, or 3x3 despite the name), the bias of a folded batch norm, relu6."""
     return ops.relu6(ops.conv2d(x, p["weights"], p["convolution_bn_offset"], stride=stride))  # [H,W,Ci] -> [H/stride,W/stride,Co]
 
 
 @block
 def predictor(x: Node, p: ParamTree) -> Node:
-    return ops.conv2d(x, p["weights"], p["biases"])  # [H,W,Ci] -> [H,W,Co], Co = anchors a cell x 4 or 3 numbers
+    return ops.conv2d(x, p["weights"], p["biases"])  # [H,W,Ci] -> [H,W,Co], Co = anchors per cell x 4 or 3
 
 
 def forward(x: Node, p: ParamTree) -> dict[str, Node]:
@@ -91,7 +91,7 @@ def forward(x: Node, p: ParamTree) -> dict[str, Node]:
         features.append(x)
 
     boxes, classes = [], []
-    for i, feature in enumerate(features):  # 3 anchors a cell on the first, 6 on the others
+    for i, feature in enumerate(features):  # 3 anchors per cell on the first, 6 on the others
         box, score = head[f"BoxPredictor_{i}"]["BoxEncodingPredictor"], head[f"BoxPredictor_{i}"]["ClassPredictor"]
         boxes.append(ops.reshape(predictor(feature, box), (-1, 4)))  # [32,32,512] -> [32*32*3,4] -> ... -> [6,4]
         classes.append(ops.reshape(predictor(feature, score), (-1, 3)))  # [32,32,512] -> [32*32*3,3] -> ... -> [6,3]
@@ -99,10 +99,10 @@ def forward(x: Node, p: ParamTree) -> dict[str, Node]:
 
 
 def decode_boxes(box_encodings: Values, priors: NDArray[np.float32]) -> Values:
-    """Box encodings [5118,4] to (ymin, xmin, ymax, xmax) [5118,4], relative to the padded square; in their dtype throughout.
+    """Box encodings [5118,4] to (ymin, xmin, ymax, xmax) [5118,4], relative to the padded square; keeps the dtype.
 
     The centre moves by ty / 10 and tx / 10 of the prior's height and width; these grow by exp(th / 5) and exp(tw / 5).  10
-    and 5 are the scale factors of the box coder that it was trained with.
+    and 5 are the scale factors of the box coder used in training.
     """
     ten, five, two = np.float32(CENTRE_DIVISOR), np.float32(SIZE_DIVISOR), np.float32(2)
     y0, x0, y1, x1 = priors.T
@@ -132,7 +132,7 @@ def decode(
     options: SsdMobilenetv1Options,
     see: See = unseen,
 ) -> list[FaceDetection]:
-    """Boxes [5118,4] and scores [5118] to the faces of one photo, best first.
+    """The faces of one photo, best first, from boxes [5118,4] and scores [5118].
 
     Parameters
     ----------
@@ -141,11 +141,11 @@ def decode(
     image_size, reshaped_size : (width, height)
         Of the photo, and of the photo resized into the 512 square (rounded).
     see : callable
-        Is shown "candidates": boxes, scores, the numbers of those kept, and the sizes.
+        Called with "candidates": boxes, scores, the indices of those kept, and the sizes.
 
     Notes
     -----
-    Quirk: boxes are clipped to the padded square, not to the photo, so that they can reach out of it.
+    Quirk: boxes are clipped to the padded square, not to the photo, so they can extend beyond the photo.
     """
     kept = ssd_non_max_suppression(
         boxes.astype(np.float64), scores.astype(np.float64), options.max_results, IOU_THRESHOLD, options.min_confidence
@@ -157,7 +157,7 @@ def decode(
         ymin, xmin, ymax, xmax = (float(v) for v in boxes[i])
         top, bottom = max(0.0, ymin) * pad_y, min(1.0, ymax) * pad_y
         left, right = max(0.0, xmin) * pad_x, min(1.0, xmax) * pad_x
-        if right < left or bottom < top:  # a box outside of the square, on which face-api.js throws
+        if right < left or bottom < top:  # a box outside of the square; face-api.js throws an error
             continue
         faces.append(FaceDetection(float(scores[i]), Rect(left, top, right - left, bottom - top), image_size))
     return faces
@@ -182,7 +182,7 @@ class SsdMobilenetv1(NeuralNetwork):
     options = SsdMobilenetv1Options
 
     def flat_order(self) -> list[str]:
-        """Quirk: the flat form has each batch norm as gamma, beta, mean, variance, and the priors last."""
+        """Quirk: the flat form orders each batch norm as gamma, beta, mean, variance, and has the priors last."""
         order: list[str] = []
         for name in self.graph().params:
             folder, _, leaf = name.rpartition("/")
@@ -198,7 +198,7 @@ class SsdMobilenetv1(NeuralNetwork):
         return np.asarray(self._ready().tensor("Output/extra_dim")[0])
 
     def forward_input(self, net_input: NetInput) -> dict[str, list[Values]]:
-        """What face-api.js's `forwardInput` gives: decoded `boxes` [5118,4] and `scores` [5118] of each photo."""
+        """As face-api.js's `forwardInput`: the decoded `boxes` [5118,4] and `scores` [5118] of each photo."""
         return self._decoded(to_net_input(net_input).to_batch_tensor(SIZE, False))
 
     def _decoded(self, batch: NDArray[np.float32]) -> dict[str, list[Values]]:
@@ -233,12 +233,12 @@ class SsdMobilenetv1(NeuralNetwork):
             See `npfaceapi.load_image` for what a photo can be.
         options : SsdMobilenetv1Options, optional
         see : callable
-            Is shown "input", the batch, and for each photo "candidates", see `decode`.
+            Called with "input", the batch, and for each photo with "candidates", see `decode`.
 
         Returns
         -------
         list of FaceDetection
-            Best first; a list of such lists if a list came in.
+            Best first; a list of such lists if a list was given.
         """
         chosen = options_or_default(options, SsdMobilenetv1Options, "SsdMobilenetv1.locate_faces", see)
         return few_at_a_time(photos, lambda net_input: self._faces(net_input, chosen, see), MAX_PHOTOS)

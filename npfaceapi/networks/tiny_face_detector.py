@@ -1,8 +1,8 @@
 """TinyFaceDetector: the small and fast face detector.
 
-Six convolutions and pools shrink the photo to a grid of S/32 x S/32 cells; a seventh says for every cell and each of 5 anchors
-(boxes of fixed shape) whether a face has its centre there, and where in the cell.  As in TinyYolov2, whose `decode` it uses: with
-C = S/32, at row r, column c, for an anchor of aw x ah cells
+Six convolutions and pools shrink the photo to a grid of S/32 x S/32 cells; a seventh predicts, for every cell and each of 5
+anchors (boxes of fixed shape), whether the centre of a face is in the cell, and the face's box.  `decode` is that of TinyYolov2:
+with C = S/32, at row r, column c, for an anchor of aw x ah cells
 
     score = sigmoid(objectness)
     centre = ((c + sigmoid(tx)) / C, (r + sigmoid(ty)) / C),  width = exp(tw) * aw / C,  height = exp(th) * ah / C
@@ -29,7 +29,7 @@ __all__ = ["TinyFaceDetector"]
 
 @block
 def first_layer(x: Node, p: ParamTree) -> Node:
-    """Quirk: pads nothing, where all other layers (and TinyYolov2's first) keep the size."""
+    """Quirk: no padding, whereas all other layers (and TinyYolov2's first) keep the size."""
     return ops.leaky_relu(ops.conv2d(x, p["filters"], p["bias"], padding="valid"), ALPHA)  # [S,S,3] -> [S-2,S-2,16]
 
 
@@ -42,7 +42,7 @@ def forward(x: Node, p: ParamTree) -> dict[str, Node]:
         x = separable_layer(x, p[f"conv{i}"])  # depthwise, pointwise, leaky relu: -> [S/2-1,S/2-1,32] -> ... -> [S/16,S/16,256]
         x = ops.max_pool(x, 2, stride=2)  # half of S/2-1 is rounded up: -> [S/4,S/4,32] -> [S/8,S/8,64] -> ... -> [S/32,S/32,256]
     x = separable_layer(x, p["conv5"])  # -> [S/32,S/32,512]
-    x = ops.max_pool(x, 2, stride=1)  # Quirk: stride 1, reaching out at the right and bottom
+    x = ops.max_pool(x, 2, stride=1)  # Quirk: stride 1, with padding at the right and bottom
     return {"grid": ops.conv2d(x, p["conv8"]["filters"], p["conv8"]["bias"])}  # 1x1: -> [S/32,S/32,25]
 
 

@@ -1,7 +1,7 @@
 """TinyYolov2: a face detector on a grid of cells, in a separable and a full variant.
 
-Eight convolutions and six pools shrink the photo to a grid of S/32 x S/32 cells; a ninth convolution says for every cell and
-each of 5 anchors (boxes of fixed shape) whether a face has its centre there, and where in the cell: see `decode`.
+Eight convolutions and six pools shrink the photo to a grid of S/32 x S/32 cells; a ninth convolution predicts, for every cell
+and each of 5 anchors (boxes of fixed shape), whether the centre of a face is in the cell, and the face's box: see `decode`.
 
 Source: the tiny variant of Redmon and Farhadi, YOLO9000 (arXiv:1612.08242); face-api.js 0.22.2, `tinyYolov2/`, by Vincent Mühler.
 Weights: tiny_yolov2_separable_conv_model (1,794,500 parameters) or tiny_yolov2_model (15,767,454).  Neither is bundled:
@@ -52,10 +52,10 @@ IOU_THRESHOLD = 0.4
 
 @dataclass(frozen=True)
 class YoloConfig:
-    """What sets one YOLO variant apart from another in decoding."""
+    """The settings of decoding that differ between YOLO variants."""
 
     anchors: tuple[tuple[float, float], ...]  # (width, height) in cells
-    box_encoding_size: int  # numbers an anchor: 5, or 6 with a class
+    box_encoding_size: int  # numbers per anchor: 5, or 6 with a class
     iou_threshold: float = IOU_THRESHOLD
 
 
@@ -85,7 +85,7 @@ def _body(x: Node, p: ParamTree, layer: Callable[[Node, ParamTree], Node]) -> di
         x = layer(x, p[f"conv{i}"])  # [S,S,3] -> [S,S,16] -> [S/2,S/2,32] -> ... -> [S/16,S/16,256]
         x = ops.max_pool(x, 2, stride=2)  # -> [S/2,S/2,16] -> ... -> [S/32,S/32,256]
     x = layer(x, p["conv5"])  # -> [S/32,S/32,512]
-    x = ops.max_pool(x, 2, stride=1)  # Quirk: stride 1, reaching out at the right and bottom
+    x = ops.max_pool(x, 2, stride=1)  # Quirk: stride 1, with padding at the right and bottom
     x = layer(x, p["conv6"])  # -> [S/32,S/32,1024]
     x = layer(x, p["conv7"])
     return {"grid": ops.conv2d(x, p["conv8"]["filters"], p["conv8"]["bias"])}  # 1x1: -> [S/32,S/32,A*K]
@@ -100,7 +100,7 @@ def forward(x: Node, p: ParamTree) -> dict[str, Node]:
 def forward_full(x: Node, p: ParamTree) -> dict[str, Node]:
     """The full variant on one image of 0..255.
 
-    Quirk: subtracts no mean.
+    Quirk: no mean is subtracted.
     """
     return _body(ops.divide(x, 256.0), p, batch_norm_layer)  # [S,S,3] -> [S/32,S/32,A*K]
 
@@ -135,7 +135,7 @@ def decode(
     score_threshold: float,
     see: See = unseen,
 ) -> list[FaceDetection]:
-    """A grid [C,C,A*K] to the faces of one photo, best first; float64 throughout.
+    """The faces of one photo, best first, from a grid [C,C,A*K]; computed in float64.
 
     At row r, column c, for an anchor of aw x ah cells: score = sigmoid(objectness), centre = ((c + sigmoid(tx)) / C,
     (r + sigmoid(ty)) / C), width = exp(tw) * aw / C, height = exp(th) * ah / C, as fractions of the square.
@@ -152,8 +152,8 @@ def decode(
     score_threshold : float
         Faces with a larger score are kept.
     see : callable
-        Is shown "candidates": the scores of the grid [C,C,A]; boxes [n,4] as x, y, width and height, fractions of the photo,
-        and scores [n] of those above the threshold; the numbers of those kept, and the sizes.
+        Called with "candidates": the scores of the grid [C,C,A]; boxes [n,4] as x, y, width and height, fractions of the
+        photo, and scores [n] of those above the threshold; the indices of those kept, and the sizes.
 
     Notes
     -----
@@ -162,7 +162,7 @@ def decode(
     cells = grid.shape[0]
     numbers = grid.astype(np.float64).reshape(cells, cells, len(config.anchors), config.box_encoding_size)
     scores = sigmoid(numbers[..., 4])
-    found = np.argwhere(scores > score_threshold)  # by row, column, anchor
+    found = np.argwhere(scores > score_threshold)  # ordered by row, column, anchor
     row, column, anchor = found.T
     tx, ty, tw, th = numbers[row, column, anchor, :4].T
     anchor_w, anchor_h = np.array(config.anchors).T
@@ -193,7 +193,7 @@ def decode(
 
 
 class YoloDetector(NeuralNetwork):
-    """A network that gives one grid, and what makes a detector of it."""
+    """The base class of detectors whose network has one grid as output."""
 
     config: YoloConfig
     is_center_inputs = False
@@ -211,7 +211,7 @@ class YoloDetector(NeuralNetwork):
 
     @property
     def box_encoding_size(self) -> int:
-        """Numbers an anchor."""
+        """Numbers per anchor."""
         return self.config.box_encoding_size
 
     def forward_input(self, net_input: NetInput, input_size: int | None = None) -> Values:
@@ -236,9 +236,9 @@ class YoloDetector(NeuralNetwork):
         self, photos: Photos, options: TinyYolov2Options | None = None, *, see: See = unseen
     ) -> list[FaceDetection] | list[list[FaceDetection]]: ...
     def locate_faces(self, photos: Photos, options: TinyYolov2Options | None = None, *, see: See = unseen) -> object:
-        """Detect the faces of a photo: a list of FaceDetection, best first; a list of such lists if a list of photos came in.
+        """Detect the faces of a photo: a list of FaceDetection, best first; a list of such lists for a list of photos.
 
-        `see` is shown "input", the batch, and for each photo "candidates", as `decode` tells.
+        `see` is called with "input", the batch, and for each photo with "candidates", see `decode`.
         """
         chosen = options_or_default(options, TinyYolov2Options, f"{self._where()}.locate_faces", see)
         return few_at_a_time(photos, lambda net_input: self._faces(net_input, chosen, see), MAX_PHOTOS)
@@ -278,8 +278,8 @@ class TinyYolov2(YoloDetector):
     Raises
     ------
     WeightsError
-        On first use, if no weights were loaded: none are bundled.  `npfaceapi.nets.tiny_yolov2` then looks for those of its
-        variant in the folder that the environment variable NPFACEAPI_TINY_YOLOV2 names, and so does `load()`.
+        On first use, if no weights were loaded: none are bundled.  `npfaceapi.nets.tiny_yolov2` and `load()` look for those
+        of their variant in the folder that the environment variable NPFACEAPI_TINY_YOLOV2 names.
 
     Examples
     --------
@@ -305,7 +305,7 @@ class TinyYolov2(YoloDetector):
         return separable_shapes() if self.with_separable_convs else full_shapes()
 
     def _load_bundled(self) -> None:
-        """None are, so those of the folder that the environment names."""
+        """No weights are bundled: load them from the folder that the environment variable names."""
         folder = folder_at_hand()
         if folder is None:
             self._refuse_without_weights()
@@ -324,7 +324,7 @@ class TinyYolov2(YoloDetector):
 
 
 def variant_in(folder: str | os.PathLike[str]) -> TinyYolov2:
-    """A TinyYolov2 with the weights of a folder: of the full variant if it has those alone, else of the separable one."""
+    """A TinyYolov2 with the weights of a folder: of the full variant if it has only those, otherwise of the separable one."""
     separable, full = TinyYolov2(), TinyYolov2(False)
     net = full if has_files(folder, full.model_name) and not has_files(folder, separable.model_name) else separable
     net.load_from_disk(folder)

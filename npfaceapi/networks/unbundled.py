@@ -1,7 +1,7 @@
-"""Weights that are published but do not come with the package: where they are, and what they are known by.
+"""Published weights that are not bundled: where to find them, and their hashes.
 
-They are those of Tiny YOLO v2, and the float32 weights that those of SSD and face recognition were rounded from.  The
-environment variable NPFACEAPI_TINY_YOLOV2 names a folder with some of them.
+These are the weights of Tiny YOLO v2, and the float32 weights from which those of SSD and face recognition were quantized.
+The environment variable NPFACEAPI_TINY_YOLOV2 names a folder with some of them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ PACKAGE = "the npm package face-api.js 0.10.0, folder weights_uncompressed"
 REPOSITORY = "github.com/justadudewhohacks/face-api.js at commit 5442a71d0bcd26581f485e8fb5933c4b7838fd38, folder weights"
 WHERE = f"*.weights are in {PACKAGE}, tiny_yolov2_separable_conv_model-* in {REPOSITORY}"
 
-#: The files.
+#: SHA-256 of the files.
 SHA256 = {
     "tiny_yolov2_separable_conv_model-shard1": "7be149fcea4c8a834c49ff77bab470f8f3bf4a5674c44162bcea966fbb561c10",
     "tiny_yolov2_separable_conv_model-weights_manifest.json": "2394ce39ab3270d1622a4218a14dfb9222b0b563df25019fa4483f147eaa2047",
@@ -24,22 +24,22 @@ SHA256 = {
     "face_recognition_model.weights": "58c8187ed18a12c127e88a5ade737163324f855c03932ecdd7f7a21f5b321bdf",
     "mtcnn_model.weights": "20f4d3ac278e42e9a079453441533ec4e79bb6bd2e7cf7bd33e34ee123d674cb",
 }
-#: By model: SHA-256 of the float32 numbers, in flat order, of weights that are published in bytes.
+#: SHA-256 of the dequantized float32 numbers, in flat order, of models whose published weights are quantized.
 _OF_BYTES = {
     "tiny_yolov2_separable_conv_model": "c43e822eab287f9a206b1a92f7ac94d6134dc25de82daf52b2f24860c8f101fb",
     "ssd_mobilenetv1_model": "11907f7d8ff8cb04b78df096d0d4b63101d5547655f417226a2f5edae04bb24e",
     "face_recognition_model": "2f8cae47a71b0641c5716fbfb7e7c1d3a18ab9c0169c858019eed5af5439e2f6",
 }
-#: What had so many numbers in earlier releases; nothing here can run it.
+#: Networks of earlier releases by their number of weights; they are not supported.
 OLDER_SIZES = {7_340_808: "FaceLandmark68Net before face-api.js 0.14"}
 
 
 def known_numbers(model: str) -> list[str]:
     """SHA-256 of the float32 numbers, in flat order, of every published version of a model that is among the files."""
-    known = _OF_BYTES.get(model), SHA256.get(f"{model}.weights")  # a flat file is its numbers
+    known = _OF_BYTES.get(model), SHA256.get(f"{model}.weights")  # a flat file holds only these numbers
     return [digest for digest in known if digest is not None]
 
 
 def folder_at_hand() -> str | None:
-    """The folder that the environment names, if it does."""
+    """The folder that the environment variable names, or None."""
     return os.environ.get(VARIABLE) or None

@@ -1,8 +1,8 @@
-"""Faces cut out of a photo upright and at one size, whatever their place, size and turn: resampling under a similarity.
+"""Face chips: upright crops of one size, resampled from the photo by a similarity transform.
 
 Each pixel of a chip is the mean of n x n samples of the photo, spread evenly over it, with n the number of pixels of the
-photo that one of the chip covers, rounded up: so nothing is skipped where a face is shrunk.  A sample lies between
-four pixels and is interpolated bilinearly; outside of the photo is black.
+photo that one of the chip covers, rounded up, so that no pixel is skipped when a face is shrunk.  Samples are
+interpolated bilinearly between four pixels; outside of the photo is black.
 
 The NumPy code here is the definition; a backend that has a kernel for it (numba) gives the same bits faster.
 """
@@ -23,13 +23,13 @@ from npfaceapi.photos.loading import Photo, load_image
 
 __all__ = ["extract_face_chip", "resample"]
 
-MOST_SAMPLES = 32  # a side, for one pixel of a chip: a face of 4,800 pixels
+MOST_SAMPLES = 32  # per side, for one pixel of a chip: a face of 4,800 pixels
 
 
 def extract_face_chip(
     photo: Photo, landmarks: FaceLandmarks68, size: int = CHIP_SIZE, padding: float = CHIP_PADDING
 ) -> NDArray[np.float32]:
-    """A face as dlib's recognition network was trained to see it: upright, the eyes and the nose where they are in all chips.
+    """Crop a face as in the training of dlib's recognition network: upright, with the eyes and the nose at fixed positions.
 
     Parameters
     ----------
@@ -50,12 +50,12 @@ def extract_face_chip(
     Raises
     ------
     ImageError, InvalidArgument, InvalidType
-        If the photo cannot be read, or an argument is something else.
+        If the photo cannot be read, or an argument is invalid.
 
     Notes
     -----
-    Source: dlib, `get_face_chip`; that halves a photo until the face is at most twice as large as the chip and then
-    interpolates, so that pixels differ by a few grey levels.
+    Source: dlib, `get_face_chip`, which halves a photo until the face is at most twice as large as the chip and then
+    interpolates.  So pixels differ by a few gray levels.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def extract_face_chip(
 
 
 def resample(images: Sequence[Pixels], similarities: Sequence[Similarity], size: int) -> NDArray[np.float32]:
-    """The square chips whose pixels lie in images `[H,W,3]` as similarities say, one of each: float32 `[N,size,size,3]`."""
+    """Resample one square chip from each image `[H,W,3]` by its similarity: float32 `[N,size,size,3]`."""
     samples = [min(MOST_SAMPLES, max(1, math.ceil(similarity.scale))) for similarity in similarities]
     chips = np.zeros((len(images), size, size, 3), np.float32)
     kernel = resampling_kernel()
@@ -83,7 +83,7 @@ def resample(images: Sequence[Pixels], similarities: Sequence[Similarity], size:
 
 
 def _resample(image: Pixels, similarity: Similarity, n: int, size: int) -> NDArray[np.float64]:
-    """The mean of n x n samples a pixel."""
+    """The mean of n x n samples per pixel."""
     offsets = (np.arange(n) + 0.5) / n - 0.5
     a, b = similarity.turn.real, similarity.turn.imag
     total = np.zeros((size, size, 3))
@@ -97,7 +97,7 @@ def _resample(image: Pixels, similarity: Similarity, n: int, size: int) -> NDArr
 
 
 def _bilinear(image: Pixels, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-    """[h,w,3] at the columns x and rows y [h,w] of an image."""
+    """The pixels [h,w,3] at the columns x and rows y [h,w] of an image."""
     left, top = np.floor(x), np.floor(y)
     right, down = (x - left)[..., np.newaxis], (y - top)[..., np.newaxis]
     height, width, _ = image.shape

@@ -1,7 +1,7 @@
-"""Image files as containers: the pixels, apart from what is said about them.
+"""Image files as containers: separating the pixels from the metadata.
 
-Pillow reads texts, EXIF, XMP, colour profiles and previews together with the pixels, and refuses a file where they are damaged
-or too large.  Here they are left out before Pillow sees the file; only the orientation is kept.
+Pillow reads text, EXIF, XMP, colour profiles and previews together with the pixels, and refuses a file in which they are damaged
+or too large.  Here they are removed before Pillow reads the file; only the orientation is kept.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from npfaceapi.photos.limits import check_size
 
 __all__ = ["pixels_alone"]
 
-_PIECE = 1 << 20  # what is said about the pixels is not read further than that
+_PIECE = 1 << 20  # longer metadata is not read
 
-_Parts: TypeAlias = "list[bytes | tuple[int, int]]"  # bytes, or from where to where in a file
+_Parts: TypeAlias = "list[bytes | tuple[int, int]]"  # bytes, or (start, end) in a file
 
 
 def pixels_alone(file: IO[bytes], name: str, remarks: list[str]) -> tuple[IO[bytes], int | None]:
-    """A file for Pillow that has the pixels and nothing else, and the orientation as EXIF counts, 1 to 8.
+    """A file for Pillow that has only the pixels, and the EXIF orientation, 1 to 8.
 
-    The orientation is None where Pillow has to be asked: the file is of another kind, or so damaged that it is not understood,
-    and comes back as it is.
+    If the file has another format, or is too damaged to parse, it is returned unchanged with the orientation None: Pillow has to
+    read it.
 
     Raises
     ------
     ImageError
-        The file asks for more room than `set_max_megapixels` allows, in a place that Pillow does not tell of in time.
+        If the file needs more memory than `set_max_megapixels` allows, and Pillow would report that too late.
     """
     file.seek(0)
     start = file.read(16)
@@ -61,7 +61,7 @@ def pixels_alone(file: IO[bytes], name: str, remarks: list[str]) -> tuple[IO[byt
 
 
 class _Joined(io.RawIOBase):
-    """Parts of a file as a file."""
+    """A file object that joins parts of a file."""
 
     def __init__(self, file: IO[bytes], parts: _Parts) -> None:
         self._file, self._parts, self._position = file, parts, 0
@@ -87,7 +87,7 @@ class _Joined(io.RawIOBase):
         return position
 
     def read(self, size: int | None = -1) -> bytes:
-        """So many bytes, fewer only at the end; unlike other raw files."""
+        """Exactly `size` bytes, fewer only at the end, unlike other raw files."""
         if size is None or size < 0:
             return self.readall()
         data = self._read(size)
@@ -101,7 +101,7 @@ class _Joined(io.RawIOBase):
         return whole.getvalue()
 
     def _read(self, size: int) -> bytes:
-        """From one part."""
+        """Up to `size` bytes from one part."""
         i = bisect_right(self._ends, self._position)
         if i == len(self._parts):
             return b""
@@ -116,7 +116,7 @@ class _Joined(io.RawIOBase):
 
 
 def _read(file: IO[bytes], position: int, size: int) -> bytes:
-    """Exactly so many bytes."""
+    """Exactly `size` bytes; EOFError if there are fewer."""
     file.seek(position)
     data = file.read(size)
     if len(data) < size:
@@ -128,9 +128,9 @@ def _read(file: IO[bytes], position: int, size: int) -> bytes:
 
 
 def _png(file: IO[bytes]) -> tuple[_Parts, int]:
-    """Critical chunks, and transparency if it is sound; all others are about the pixels, or further frames."""
+    """Keeps critical chunks, and transparency if it is valid; all others are metadata or further frames."""
     end, position = file.seek(0, io.SEEK_END), 8
-    # Bytes that transparency takes at least, by the kind of colour: gray, RGB, palette.
+    # The least number of bytes of transparency, by colour type: gray, RGB, palette.
     transparency = {0: 2, 2: 6, 3: 1}.get(_read(file, 25, 1)[0], _PIECE)
     parts: _Parts = []
     start = 0  # of a run of chunks that are kept
@@ -138,7 +138,7 @@ def _png(file: IO[bytes]) -> tuple[_Parts, int]:
     while position + 8 <= end and kind != b"IEND":
         size, kind = struct.unpack(">I4s", _read(file, position, 8))
         after = min(position + 12 + size, end)
-        if kind[0] & 0x20:  # an ancillary one
+        if kind[0] & 0x20:  # ancillary
             said = _said_by(file, size, kind) if kind in (b"tRNS", b"eXIf", b"tEXt", b"zTXt", b"iTXt") else b""
             if not (kind == b"tRNS" and transparency <= len(said) <= 256):
                 parts.append((start, position))
@@ -155,7 +155,7 @@ def _png(file: IO[bytes]) -> tuple[_Parts, int]:
 
 
 def _said_by(file: IO[bytes], size: int, kind: bytes) -> bytes:
-    """The data of the chunk at whose beginning a file is; none if it is long, or has not the checksum that it says."""
+    """The data of the chunk at the position of a file; none if it is too long or its checksum is wrong."""
     if size > _PIECE:
         return b""
     data, checksum = file.read(size), file.read(4)
@@ -163,12 +163,12 @@ def _said_by(file: IO[bytes], size: int, kind: bytes) -> bytes:
 
 
 def _png_text(kind: bytes, data: bytes) -> tuple[bytes, bytes]:
-    """Keyword and text of a chunk; no text where it is compressed and damaged."""
+    """Keyword and text of a chunk; no text if its compressed data is damaged."""
     key, _, text = data.partition(b"\0")
     is_packed = kind == b"zTXt" or (kind == b"iTXt" and text[:1] == b"\1")
     text = text[1:] if kind == b"zTXt" else text
     if kind == b"iTXt":
-        text = text[2:].partition(b"\0")[2].partition(b"\0")[2]  # past the language and the translated keyword
+        text = text[2:].partition(b"\0")[2].partition(b"\0")[2]  # skip the language and the translated keyword
     if is_packed:
         try:
             text = zlib.decompressobj().decompress(text, _PIECE)
@@ -178,7 +178,7 @@ def _png_text(kind: bytes, data: bytes) -> tuple[bytes, bytes]:
 
 
 def _from_hex(text: bytes) -> bytes:
-    """The data of a raw profile: three lines about it, then hexadecimal digits."""
+    """The data of a raw profile: three header lines, then hexadecimal digits."""
     try:
         return bytes.fromhex(b"".join(text.split(b"\n")[3:]).decode("ascii"))
     except ValueError:
@@ -189,13 +189,13 @@ def _from_hex(text: bytes) -> bytes:
 
 
 def _jpeg(file: IO[bytes]) -> tuple[_Parts, int]:
-    """What comes before the first scan without comments and application segments, save those that decide on colours."""
+    """Drops comments and application segments before the first scan, except those that determine the colours."""
     end, position = file.seek(0, io.SEEK_END), 2
     parts: _Parts = [b"\xff\xd8"]
     exif, xmp = b"", b""
     while (position := _next_marker(file, position, end)) + 4 <= end:
         marker, size = struct.unpack(">xBH", _read(file, position, 4))
-        if marker in (0xD8, 0xD9, 0xDA) or size < 2:  # the first scan begins, or this is no proper JPEG
+        if marker in (0xD8, 0xD9, 0xDA) or size < 2:  # the first scan begins, or the file is damaged
             break
         after = min(position + 2 + size, end)
         is_about = 0xE0 <= marker <= 0xEF or marker == 0xFE
@@ -212,14 +212,14 @@ def _jpeg(file: IO[bytes]) -> tuple[_Parts, int]:
 
 
 def _tells_of_colours(marker: int, data: bytes) -> bool:
-    """Whether a segment is one of the two that libjpeg asks whether the pixels are RGB or YCbCr."""
+    """Whether a segment is one of the two by which libjpeg tells RGB from YCbCr."""
     return (marker == 0xE0 and data[:5] == b"JFIF\0" and len(data) >= 14) or (
         marker == 0xEE and data[:5] == b"Adobe" and len(data) >= 12
     )
 
 
 def _next_marker(file: IO[bytes], position: int, end: int) -> int:
-    """Where the next marker stands: after junk, which decoders skip."""
+    """The position of the next marker; decoders skip any junk before it."""
     while position < end:
         file.seek(position)
         block = file.read(4096)
@@ -234,10 +234,10 @@ def _next_marker(file: IO[bytes], position: int, end: int) -> int:
 
 
 def _webp(file: IO[bytes], name: str) -> tuple[_Parts, int]:
-    """All chunks but colour profile, EXIF and XMP."""
+    """Keeps all chunks except colour profile, EXIF and XMP."""
     end = file.seek(0, io.SEEK_END)
     kind, size, data = struct.unpack("<4sI10s", _read(file, 12, 18))
-    if kind == b"VP8X":  # the decoder makes room for this canvas before Pillow tells of it
+    if kind == b"VP8X":  # the decoder allocates this canvas before Pillow reports its size
         check_size(name, (int.from_bytes(data[4:7], "little") + 1, int.from_bytes(data[7:10], "little") + 1))
     (whole,) = struct.unpack("<I", _read(file, 4, 4))
     parts: _Parts = []
@@ -261,15 +261,15 @@ def _webp(file: IO[bytes], name: str) -> tuple[_Parts, int]:
 
 def _tiff(file: IO[bytes], name: str, remarks: list[str]) -> tuple[_Parts, int]:
     page = tiff.photo_page(file)
-    if page.samples > 6:  # Pillow would tell the log of the process
-        raise ImageError(f"{name}: expected an image of 1 to 6 samples a pixel, got a TIFF file with {page.samples}")
+    if page.samples > 6:  # Pillow would write to the process's log
+        raise ImageError(f"{name}: expected an image of 1 to 6 samples per pixel, got a TIFF file with {page.samples}")
     if page.tile is not None:
         check_size(name, page.tile)
     if page.is_preview:
         width, height = page.size
         remarks.append(
-            f"{name}: expected a photo, got a file of which Pillow reads a preview of {width}x{height} alone, as of raw files;"
-            " took that; convert the file to JPEG or TIFF first"
+            f"{name}: expected a photo, got a file of which Pillow reads only a preview of {width}x{height}, as of raw files;"
+            " used the preview; convert the file to JPEG or TIFF first"
         )
     return page.parts, page.orientation
 
@@ -278,7 +278,7 @@ def _tiff(file: IO[bytes], name: str, remarks: list[str]) -> tuple[_Parts, int]:
 
 
 def _check_jpeg_xl(file: IO[bytes], name: str) -> None:
-    """The size that the codestream begins with; plugins of Pillow decode the whole before they tell of it."""
+    """Check the size at the start of the codestream; Pillow's plugins decode the whole image before they report it."""
     bits = int.from_bytes(_read(file, _codestream(file) + 2, 12), "little")
 
     def take(count: int) -> int:
@@ -296,7 +296,7 @@ def _check_jpeg_xl(file: IO[bytes], name: str) -> None:
 
 
 def _codestream(file: IO[bytes]) -> int:
-    """Where the first codestream begins: at once, or in a box."""
+    """The position of the first codestream: at the start of the file, or in a box."""
     position = 0
     while _read(file, position, 2) != b"\xff\x0a":
         size, kind = struct.unpack(">I4s", _read(file, position, 8))

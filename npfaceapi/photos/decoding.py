@@ -1,4 +1,4 @@
-"""Decoding: what is inside a photo file, a PIL image or an array, as pixels `[H,W,3]`.
+"""Decoding: from a photo file, a PIL image or an array to pixels `[H,W,3]`.
 
 Decoding happens in one fixed way: the first frame, EXIF orientation applied, ICC profiles ignored, alpha
 composited on black, gray copied to three channels, 16-bit samples as round(v/257).
@@ -41,18 +41,18 @@ __all__ = [
     "to_pil",
 ]
 
-#: The formats that are opened, by Pillow's names: formats of photos, decoded inside of this process and from their own bytes.
-#: Not those that Pillow gives to a program (EPS, WMF) or a handler (BUFR, GRIB, HDF5), or that hold other files (ICNS, IPTC).
+#: The formats that are opened, by Pillow's names: formats of photos that are decoded in this process.  Not those that
+#: Pillow passes to a program (EPS, WMF) or a handler (BUFR, GRIB, HDF5), or that contain other files (ICNS, IPTC).
 FORMATS = (
     "JPEG", "PNG", "GIF", "BMP", "PPM", "WEBP", "TIFF", "AVIF", "HEIF", "JXL", "JPEG2000", "MPO", "DIB", "PSD", "QOI", "SGI",
     "SUN", "PCX", "PCD", "TGA",
 )  # fmt: skip
 
-_OTHER_FILES = {".bw", ".icb", ".pcd", ".ras", ".rgb", ".rgba", ".vda", ".vst"}  # clouds of points, plugins, raw pixels, ...
+_OTHER_FILES = {".bw", ".icb", ".pcd", ".ras", ".rgb", ".rgba", ".vda", ".vst"}  # point clouds, plugins, raw pixels, ...
 _EXIF_ORIENTATION = 0x0112
-_NOT_THIS_FORMAT = (SyntaxError, IndexError, TypeError, struct.error)  # what Pillow takes to mean so
+_NOT_THIS_FORMAT = (SyntaxError, IndexError, TypeError, struct.error)  # Pillow takes these to mean "not this format"
 
-#: How files begin that need a plugin, or are no images.
+#: The first bytes of files that need a plugin or are not images.
 _FIRST_BYTES = (
     (b"\xff\x0a", "JPEG XL; pip install pillow-jxl-plugin, and import pillow_jxl"),
     (b"\0\0\0\x0cJXL ", "JPEG XL; pip install pillow-jxl-plugin, and import pillow_jxl"),
@@ -74,12 +74,12 @@ def buffer_to_image(buf: bytes | bytearray | memoryview) -> Image.Image:
     Returns
     -------
     PIL.Image.Image
-        Mode RGB; orientation, alpha, palette and 16 bits handled as everywhere in this package.
+        Mode RGB; orientation, alpha, palette and 16 bits are handled as in `load_image`.
 
     Raises
     ------
     ImageError
-        If the bytes are no image, or a damaged one.
+        If the bytes are not an image, or a damaged one.
 
     Examples
     --------
@@ -107,15 +107,15 @@ def to_pil(pixels: Pixels) -> Image.Image:
 
 
 def is_pil_image(photo: object) -> bool:
-    """Whether `photo` is a PIL image, without importing Pillow: who has one has imported it."""
+    """Whether `photo` is a PIL image, without importing Pillow: a caller that has one has imported it."""
     module = sys.modules.get("PIL.Image")
     return module is not None and isinstance(photo, module.Image)
 
 
 def photo_suffixes() -> frozenset[str]:
-    """The endings, as ".jpg", of the files that can be read: those of Pillow's formats, and of plugins that are registered.
+    """The file name suffixes, such as ".jpg", of readable photos, including those of registered Pillow plugins.
 
-    Without some that are more often those of other files; what has them is read where it is named.
+    Suffixes that are more common for other kinds of files are left out; such a file can still be read by its path.
     """
     from PIL import Image
 
@@ -126,7 +126,7 @@ def photo_suffixes() -> frozenset[str]:
 
 
 def decode_array(array: NDArray[np.generic], name: str) -> Pixels:
-    """An array that is an image, as C-contiguous `[H,W,3]`: uint8 for integers, float32 for floats; see `load_image`."""
+    """An image array as C-contiguous `[H,W,3]`: uint8 for integers, float32 for floats; see `load_image`."""
     remarks: list[str] = []
     pixels = array_pixels(array, name, remarks)
     tell(remarks)
@@ -134,13 +134,13 @@ def decode_array(array: NDArray[np.generic], name: str) -> Pixels:
 
 
 def decode_file(file: IO[bytes], name: str) -> Pixels:
-    """Pixels `[H,W,3]` (uint8, or float32 for a float image) of an open image file; `name` stands in the errors."""
+    """Pixels `[H,W,3]` (uint8, or float32 for a float image) of an open image file; `name` is used in error messages."""
     with telling(name) as remarks:
         return _decode_file(file, name, remarks)
 
 
 def decode_pil(image: Image.Image, name: str) -> Pixels:
-    """Pixels `[H,W,3]` (uint8, or float32 for mode F) of a PIL image, which is loaded if it was not, and not changed."""
+    """Pixels `[H,W,3]` (uint8, or float32 for mode F) of a PIL image, which is loaded if necessary and otherwise not changed."""
     file = getattr(image, "fp", None)
     with exclusive(image), exclusive(image if file is None else file), telling(name) as remarks:
         _check_pil(image, name)
@@ -152,7 +152,7 @@ def decode_pil(image: Image.Image, name: str) -> Pixels:
             except Exception as error:
                 if "closed" in str(error):
                     raise _closed(name) from None
-                again = _decode_again(image, name, remarks)  # perhaps only what is said about the pixels is damaged
+                again = _decode_again(image, name, remarks)  # perhaps only the metadata is damaged
                 if again is None:
                     raise
                 return again
@@ -160,7 +160,7 @@ def decode_pil(image: Image.Image, name: str) -> Pixels:
 
 
 def is_base64(text: str | bytes) -> bool:
-    """Whether a text is an image file in base64, by its beginning."""
+    """Whether a text looks like an image file in base64, by its first characters."""
     start = text[:64].encode("ascii", "replace") if isinstance(text, str) else bytes(text[:64])
     start = b"".join(start.split()).translate(bytes.maketrans(b"-_", b"+/"))[:16]
     try:
@@ -176,14 +176,14 @@ def _decode_file(file: IO[bytes], name: str, remarks: list[str]) -> Pixels:
         check_size(name, image.size)
         with _pillow_at_work(name):
             image.load()
-            check_size(name, image.size)  # some tell of it only now
+            check_size(name, image.size)  # some formats report the size only now
             if orientation is None:
                 orientation = _orientation(image, name, remarks)
             return pixels_of(image, name, orientation, remarks)
 
 
 def _open(file: IO[bytes], name: str) -> ImageFile.ImageFile:
-    """`Image.open`, for our formats and with a limit of our own: Pillow's warns at one size, and raises at another."""
+    """`Image.open` for our formats and with our own limit: Pillow warns at one size and raises at another."""
     from PIL import Image
 
     Image.preinit()
@@ -194,13 +194,13 @@ def _open(file: IO[bytes], name: str) -> ImageFile.ImageFile:
         if kind not in Image.OPEN:
             Image.init()
         factory, accept = Image.OPEN.get(kind, (None, None))
-        if factory is None or (accept is None and _other_kind(start) not in (None, "CUR")):  # TGA files can begin like cursors
+        if factory is None or (accept is None and _other_kind(start) not in (None, "CUR")):  # a TGA file can begin like a cursor
             continue
         accepted: bool | str = False
         try:
             with _pillow_at_work(name, *_NOT_THIS_FORMAT):
                 accepted = accept is None or accept(start[:16])
-                if accepted and not isinstance(accepted, str):  # a text says that the decoder is not installed
+                if accepted and not isinstance(accepted, str):  # a string: the decoder is not installed
                     file.seek(0)
                     return factory(file, "")
         except _NOT_THIS_FORMAT as error:
@@ -212,7 +212,7 @@ def _open(file: IO[bytes], name: str) -> ImageFile.ImageFile:
 
 
 def _other_kind(start: bytes) -> str | None:
-    """The format that Pillow takes a file to be of, if that is none of ours."""
+    """The format of a file according to Pillow, if it is not one of `FORMATS`."""
     from PIL import Image
 
     for kind, (_, accept) in Image.OPEN.items():
@@ -240,7 +240,7 @@ def _what_it_is(start: bytes) -> str:
 
 
 def _check_pil(image: Image.Image, name: str) -> None:
-    """Refuse what has no pixels, and an image that is not read yet where its file would be refused."""
+    """Refuse an image without pixels, and one that is not loaded yet if its file would be refused."""
     from PIL import ImageFile
 
     if 0 in image.size:
@@ -256,7 +256,7 @@ def _check_pil(image: Image.Image, name: str) -> None:
 
 
 def _decode_again(image: Image.Image, name: str, remarks: list[str]) -> Pixels | None:
-    """The pixels of a PIL image that could not be loaded, from its file alone; None if they are not to be had."""
+    """The pixels of a PIL image that could not be loaded, decoded from its file; None if that is impossible."""
     file = getattr(image, "fp", None)
     if image.format not in ("PNG", "TIFF") or file is None or image.tell() != 0:
         return None
@@ -266,7 +266,7 @@ def _decode_again(image: Image.Image, name: str, remarks: list[str]) -> Pixels |
 
 @contextmanager
 def _pillow_at_work(name: str, *passes: type[Exception]) -> Iterator[None]:
-    """Whatever Pillow raises (a damaged file makes it raise anything: struct.error, zlib.error, ...) is a refusal of ours."""
+    """Turn what Pillow raises on a damaged file (struct.error, zlib.error, ...) into an ImageError."""
     unchanged: tuple[type[Exception], ...] = (NpFaceApiError, MemoryError, *passes)
     try:
         yield
@@ -277,12 +277,12 @@ def _pillow_at_work(name: str, *passes: type[Exception]) -> Iterator[None]:
 
 
 def _orientation(image: Image.Image, name: str, remarks: list[str]) -> int:
-    """What EXIF says, save for an image that was turned since: Pillow keeps the tag then."""
+    """The EXIF orientation, except for an image that has been rotated: Pillow then keeps the tag."""
     from PIL import ImageFile
 
     try:
         orientation = int(image.getexif().get(_EXIF_ORIENTATION, 1))
-    except Exception:  # damaged EXIF data does not make the pixels wrong
+    except Exception:  # damaged EXIF data does not affect the pixels
         return 1
     if orientation not in (5, 6, 7, 8) or isinstance(image, ImageFile.ImageFile):
         return orientation
@@ -292,8 +292,8 @@ def _orientation(image: Image.Image, name: str, remarks: list[str]) -> int:
         return 1
     if taken is None and image.height > image.width:
         remarks.append(
-            f"{name}: EXIF says to turn this upright image of {image.width}x{image.height} pixels, and it was turned; if that was"
-            " done before, use ImageOps.exif_transpose for it: after rotate() and transpose() Pillow keeps what EXIF says"
+            f"{name}: EXIF says to turn this upright image of {image.width}x{image.height} pixels, and it was turned; if it had"
+            " been turned before, turn it by ImageOps.exif_transpose: after rotate() and transpose() Pillow keeps the EXIF tag"
         )
     return orientation
 

@@ -1,4 +1,4 @@
-"""Objects that one thread at a time may use: a file has one position, and a PIL image is read when it is first used."""
+"""Exclusive use of objects by one thread: a file has one position, and a PIL image is loaded on first use."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ class _Turns:
     __slots__ = ("lock", "threads")
 
     def __init__(self) -> None:
-        self.lock, self.threads = threading.RLock(), 0  # of greenlets, where they stand for threads: a file of theirs may wait
+        self.lock, self.threads = threading.RLock(), 0  # a greenlet lock under gevent, as reading a file may switch
 
 
-_in_use: dict[int, _Turns] = {}  # by the id of an object, which lives as long as a thread is here with it
+_in_use: dict[int, _Turns] = {}  # by the id of an object, which is alive while in use
 _guard = ForkSafeLock()
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_in_use.clear)  # the other threads are not there
+    os.register_at_fork(after_in_child=_in_use.clear)  # a child has no other threads
 
 
 @contextmanager
 def exclusive(thing: object) -> Iterator[None]:
-    """Wait until no other thread is in here with the same object."""
+    """Wait until no other thread uses the same object."""
     with _guard:
         turns = _in_use.setdefault(id(thing), _Turns())
         turns.threads += 1

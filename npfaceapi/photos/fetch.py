@@ -27,7 +27,7 @@ _TOKEN, _HEADER_VALUE = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"), re.compile(r
 
 
 class RequestInit(TypedDict, total=False):
-    """What an http request is made of besides its URL."""
+    """The parts of an HTTP request besides its URL."""
 
     method: str
     headers: Mapping[str, str]
@@ -42,27 +42,27 @@ def is_url(text: str) -> bool:
 def fetch_or_throw(
     url: str | os.PathLike[str], init: RequestInit | None = None, timeout: float = TIMEOUT, max_bytes: int = MAX_BYTES
 ) -> bytes:
-    """Fetch what stands at a URL or a path.
+    """Fetch the content of a URL or a path.
 
     Parameters
     ----------
     url : str or os.PathLike
         `http://`, `https://` or `file:` URL, or the path of a regular file.  Up to 10 redirects are followed, to http and
-        https only, and from a public address to public addresses only (of a proxy's, only those that stand in the URL).
+        https only, and from a public address to public addresses only (behind a proxy, names other than localhost pass).
     init : mapping, optional
-        What an http request is made of besides the URL: "method", "headers" (a mapping), "body" (bytes).  A redirect to
-        another host gets no Authorization and no Cookie.
+        The parts of an HTTP request besides the URL: "method", "headers" (a mapping), "body" (bytes).  Authorization and
+        Cookie are not sent after a redirect to another host.
     timeout : float
-        Seconds for the whole of an http request, from the look-up of the name to the last byte, redirects included.
+        Seconds for the whole HTTP request, from the DNS lookup to the last byte, redirects included.
     max_bytes : int
-        A longer answer is refused.
+        A longer response is refused.
 
     Raises
     ------
     FetchError
-        Nothing there, a status other than 200..299, no connection, too slow, too long, cut short.
+        Not found, a status other than 200..299, no connection, too slow, too long, or truncated.
     InvalidArgument, InvalidType
-        An `init`, `timeout` or `max_bytes` that makes no sense.
+        An invalid `init`, `timeout` or `max_bytes`.
 
     Examples
     --------
@@ -80,7 +80,7 @@ def fetch_or_throw(
     if not is_number(timeout) or timeout <= 0:
         raise InvalidArgument(f"fetch_or_throw: expected timeout to be seconds above 0, got {shown(timeout)}")
     if not isinstance(max_bytes, (int, np.integer)) or isinstance(max_bytes, bool) or max_bytes < 0:
-        raise InvalidArgument(f"fetch_or_throw: expected max_bytes to be a whole number from 0 up, got {shown(max_bytes)}")
+        raise InvalidArgument(f"fetch_or_throw: expected max_bytes to be an integer from 0 up, got {shown(max_bytes)}")
     request = _request(init)
     if not isinstance(url, str) or not is_url(url):
         return _read_file(name, name, max_bytes)
@@ -118,7 +118,7 @@ def _request(init: Any) -> tuple[str, dict[str, str], bytes | None]:
 
 
 def fetch_into(url: str, room: memoryview) -> int:
-    """Fetch an http URL into the start of a buffer, and give the number of bytes; a longer answer is refused."""
+    """Fetch an HTTP URL into the start of a buffer and return the number of bytes; a longer response is refused."""
     from npfaceapi.reading import http
 
     count = 0
@@ -143,14 +143,14 @@ def fetch_image(uri: str | os.PathLike[str]) -> Image.Image:
     Returns
     -------
     PIL.Image.Image
-        Mode RGB; orientation, alpha, palette and 16 bits handled as everywhere in this package.
+        Mode RGB; orientation, alpha, palette and 16 bits are handled as in `load_image`.
 
     Raises
     ------
     FetchError
         If it cannot be fetched.
     ImageError
-        If what was fetched is no image.
+        If the content is not an image.
 
     Examples
     --------
@@ -167,7 +167,7 @@ def fetch_image(uri: str | os.PathLike[str]) -> Image.Image:
 
 
 def fetch_json(uri: str | os.PathLike[str]) -> Any:
-    """Fetch JSON and return what it says: a dict, a list, ….
+    """Fetch JSON and return its value: a dict, a list, ….
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def fetch_json(uri: str | os.PathLike[str]) -> Any:
     Raises
     ------
     FetchError
-        If it cannot be fetched or is no JSON.
+        If it cannot be fetched or is not JSON.
 
     Examples
     --------

@@ -12,7 +12,7 @@ from npfaceapi.photos.decoding import photo_suffixes
 
 __all__ = ["FoundPhotos", "find_photos"]
 
-#: Folders of thumbnails and of deleted files, in lower case; those whose names begin with a dot are hidden anyway.
+#: Folders of thumbnails and of deleted files, in lower case; names that begin with a dot are hidden anyway.
 _THUMBNAILS_AND_TRASH = {
     "#recycle",
     "$recycle.bin",
@@ -29,23 +29,23 @@ _THUMBNAILS_AND_TRASH = {
     "thumbs",
 }
 _PREVIEWS = (".lrdata",)  # Lightroom's folders of previews
-#: Formats that Pillow reads with a plugin, and the package that has it.
+#: Formats for which Pillow needs a plugin, and the plugin's package.
 _PLUGINS = {".heic": "pillow-heif", ".heif": "pillow-heif", ".avif": "pillow-heif", ".jxl": "pillow-jxl-plugin"}
-_MOST_REASONS = 6  # told one by one
+_MOST_REASONS = 6  # listed individually
 
 
 @dataclass
 class FoundPhotos:
-    """What a search for photos found.
+    """The result of a search for photos.
 
     Attributes
     ----------
     files : list of str
         The photos, by name.
     problems : list of str
-        A line for each folder or link that could not be read, and why.
+        A line for each folder or link that could not be read, with the reason.
     left_out : Counter of str
-        How many other files and folders were left out, by the reason.
+        How many other files and folders were left out, by reason.
     """
 
     files: list[str] = field(default_factory=list)
@@ -53,7 +53,7 @@ class FoundPhotos:
     left_out: Counter[str] = field(default_factory=Counter)
 
     def left_out_line(self) -> str:
-        """What was left out, with the counts, in one line; "" if that is nothing."""
+        """What was left out, with counts, in one line; "" if nothing was."""
         reasons = sorted(self.left_out.items(), key=lambda reason: (-reason[1], reason[0]))
         parts = [f"{count:,} {reason}" for reason, count in reasons[:_MOST_REASONS]]
         if len(reasons) > _MOST_REASONS:
@@ -64,8 +64,8 @@ class FoundPhotos:
 def find_photos(folder: str | os.PathLike[str]) -> FoundPhotos:
     """The photos in a folder and below it.
 
-    A file is a photo by the ending of its name.  Symbolic links are followed, each folder is searched once.  Left out are hidden
-    files and folders, folders of thumbnails and of deleted files, and the drawings that `npfaceapi` wrote itself.
+    The suffix of its name decides whether a file is a photo.  Symbolic links are followed; each folder is searched once.  Hidden
+    files and folders, folders of thumbnails and of deleted files, and drawings written by `npfaceapi` are left out.
 
     Parameters
     ----------
@@ -75,10 +75,10 @@ def find_photos(folder: str | os.PathLike[str]) -> FoundPhotos:
     Returns
     -------
     FoundPhotos
-        A folder that cannot be read is one of its problems; nothing is raised.
+        A folder that cannot be read is listed in `problems`; nothing is raised.
     """
     found, suffixes = FoundPhotos(), photo_suffixes()
-    links: list[str] = []  # to folders; searched last, so that a folder within reach keeps its own name
+    links: list[str] = []  # to folders; searched last, so that a folder found directly keeps its own path
     seen: set[tuple[int, int]] = set()
     waiting = [os.fspath(folder)]
     while waiting or links:

@@ -1,4 +1,4 @@
-"""How large a photo may be: a small file can ask for any number of pixels."""
+"""The limit on the size of photos: a small file can decode to any number of pixels."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ _owns_pillow = False
 
 
 def set_max_megapixels(megapixels: float | None) -> None:
-    """How large a photo may be, in millions of pixels, for the whole process; a larger one is refused before it is decoded.
+    """Limit the size of photos, in millions of pixels, for the whole process; a larger photo is refused before it is decoded.
 
-    Arrays and PIL images whose pixels are in memory already are not looked at.
+    Arrays, and PIL images whose pixels are already in memory, are not checked.
 
     Parameters
     ----------
     megapixels : float or None
-        More than 0; `math.inf` for no limit.  None, as at the start: what the environment's `NPFACEAPI_MAX_MEGAPIXELS` says,
-        else `PIL.Image.MAX_IMAGE_PIXELS`, which is 89 million if the program has not changed it.
+        More than 0; `math.inf` for no limit.  None, the initial value: the environment variable `NPFACEAPI_MAX_MEGAPIXELS`,
+        or else `PIL.Image.MAX_IMAGE_PIXELS`, which is 89 million unless the program has changed it.
 
     Raises
     ------
     InvalidArgument
-        `megapixels` is no number above 0.
+        If `megapixels` is not a number above 0.
 
     Examples
     --------
@@ -42,20 +42,20 @@ def set_max_megapixels(megapixels: float | None) -> None:
     if megapixels is None:
         _of_the_process = None
         return
-    number: Any = megapixels  # whatever a caller gives
+    number: Any = megapixels  # a caller may pass anything
     if isinstance(number, bool) or not isinstance(number, numbers.Real) or not number > 0:  # type: ignore[operator]
         raise InvalidArgument(f"set_max_megapixels: expected a number above 0, or None, got {number!r}")
     _of_the_process = float(number)
 
 
 def own_pillow() -> None:
-    """The process is a command of ours: where a limit is chosen, Pillow's own is lifted; some formats it checks by itself."""
+    """Declare the process one of our commands: if a limit is set, Pillow's own, which some formats check, is disabled."""
     global _owns_pillow
     _owns_pillow = True
 
 
 def max_pixels() -> float:
-    """How many pixels a photo may have now."""
+    """The current limit on the pixels of a photo."""
     from PIL import Image
 
     megapixels = _of_the_process
@@ -74,7 +74,7 @@ def max_pixels() -> float:
 
 
 def check_size(name: str, size: tuple[int, int]) -> None:
-    """Refuse a photo of no pixels, or of too many; `size` is width and height."""
+    """Refuse a photo with no pixels or with too many; `size` is width and height."""
     width, height = size
     if width < 1 or height < 1:
         raise ImageError(f"{name}: expected an image of at least 1x1 pixels, got {width}x{height}")

@@ -1,4 +1,4 @@
-"""Reading a photo from whatever the caller has: a path, a URL, a data URI, bytes, a file object, a PIL image, an array."""
+"""Reading a photo from any supported source: a path, a URL, a data URI, bytes, a file object, a PIL image, an array."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Photo", "is_data_uri", "load_image"]
 
-#: What a photo may be; see `load_image`.
+#: The types accepted as a photo; see `load_image`.
 Photo: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Image.Image | NDArray[np.generic]"
 
 _DATA_URI = re.compile(r"\s*data(:|%3a)", re.IGNORECASE)
@@ -35,28 +35,28 @@ def load_image(photo: Photo, name: str = "photo") -> Pixels:
     Parameters
     ----------
     photo : str, os.PathLike, bytes, binary file object, PIL.Image.Image or ndarray
-        A path, a `http(s)://` or `file:` URL, a `data:` URI, an image file's content or an open one (read from its start), a
+        A path, a `http(s)://` or `file:` URL, a `data:` URI, the bytes of an image file, an open file (read from its start), a
         PIL image, or an array: `[H,W,3]`, `[H,W,4]` (composited on black), `[H,W]`, `[H,W,1]`, `[1,H,W,3]`; uint8, uint16
         (round(v/257)), bool, other integers and floats in 0..255.  RGB, upright by EXIF, first frame, colour profiles ignored.
     name : str
-        What errors call a photo that has no name of its own.
+        The name in error messages of a photo that has none.
 
     Returns
     -------
     ndarray
         `[H,W,3]`, C-contiguous, uint8, or float32 in 0..255 for floats.  Do not write to it: it can be the caller's array.
-        Beside it and what the decoder takes, reading needs some megabytes, whatever the size.
+        Besides it and the decoder's own memory, reading needs a few megabytes, whatever the size.
 
     Raises
     ------
     ImageError, InvalidType, FetchError
-        Not an image, damaged, larger than `set_max_megapixels` allows, empty, wrong shape or values; no type of photo; a URL
-        that cannot be fetched.  What an object of the caller's raises is not changed.
+        Not an image, damaged, larger than `set_max_megapixels` allows, empty, wrong shape or values; an unsupported type; a
+        URL that cannot be fetched.  Exceptions raised by the caller's own object are passed on unchanged.
 
     Warns
     -----
     PhotoWarning
-        The photo was read, though perhaps not as it was meant: floats in 0..1, a thumbnail, what Pillow warned of.
+        The photo was read, but perhaps not as intended: floats in 0..1, a thumbnail, a warning of Pillow.
 
     Examples
     --------
@@ -64,7 +64,7 @@ def load_image(photo: Photo, name: str = "photo") -> Pixels:
     (4, 6, 3)
     """
     if not isinstance(name, str):
-        raise InvalidType(f"load_image: expected name to be a text, got {shown(name)}")
+        raise InvalidType(f"load_image: expected name to be a string, got {shown(name)}")
     if isinstance(photo, np.ndarray):
         return decode_array(photo, name)
     if isinstance(photo, str):
@@ -92,7 +92,7 @@ def is_data_uri(text: str) -> bool:
 
 
 def _data_of(uri: str, name: str) -> bytes:
-    """What a `data:` URI holds, as `canvas.toDataURL()` makes it."""
+    """The content of a `data:` URI, such as one made by `canvas.toDataURL()`."""
     from urllib.parse import unquote, unquote_to_bytes
 
     if "," not in uri:
@@ -111,7 +111,7 @@ def _data_of(uri: str, name: str) -> bytes:
 def _load_bytes(data: bytes | bytearray | memoryview, name: str) -> Pixels:
     if isinstance(data, memoryview):
         try:
-            data = data.tobytes()  # its items can be apart, and larger than a byte
+            data = data.tobytes()  # it may have strides, and items larger than a byte
         except ValueError as error:
             raise ImageError(f"{name}: expected bytes, got: {error}") from None
     return decode_file(io.BytesIO(data), f"{name} ({len(data)} bytes)")
@@ -160,13 +160,13 @@ def _load_file(file: Any, name: str) -> Pixels:
 
 
 def _answer(file: Any, method: Any, name: str, *arguments: Any) -> Any:
-    """What a method of a file gives; that of an asynchronous file gives nothing yet."""
+    """The result of a method of a file; refuses an asynchronous file, whose methods return awaitables."""
     import inspect
 
     answer = None if inspect.iscoroutinefunction(method) else method(*arguments)
     if inspect.iscoroutinefunction(method) or inspect.isawaitable(answer):
         if inspect.iscoroutine(answer):
-            answer.close()  # or Python complains that nobody has awaited it
+            answer.close()  # otherwise Python warns that it was never awaited
         raise InvalidType(
             f"{name}: expected a binary file, got an asynchronous one ({type(file).__name__}); pass await file.read()"
         )

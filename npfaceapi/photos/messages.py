@@ -1,4 +1,4 @@
-"""What Pillow and its libraries have to say about a photo: told once, in one warning of ours that names the photo."""
+"""The warnings of Pillow and its libraries about a photo, gathered in one PhotoWarning that names the photo."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _owns_standard_error = False
 
 
 class _Listening(threading.local):
-    """Stands in a warnings filter where the pattern of the text would: the filter is the process's, `match` the thread's own.
+    """The pattern of a warnings filter: the filter belongs to the process, but `match` to each thread.
 
-    It is no Python code, so that no other thread changes the filters while one goes through them.
+    `match` runs no Python code, so no other thread can change the filters while one iterates over them.
     """
 
-    match: Callable[[str], object] = frozenset[str]().__contains__  # no text, in a thread that does not listen
+    match: Callable[[str], object] = frozenset[str]().__contains__  # matches nothing in a thread that does not listen
 
 
 _listening = _Listening()
@@ -37,52 +37,52 @@ _FILTER: Any = ("ignore", _listening, Warning, None, 0)
 
 @contextmanager
 def telling(name: str) -> Iterator[list[str]]:
-    """Keep what this thread warns of while Pillow reads a photo, even where warnings are errors; tell it at the end.
+    """Collect this thread's warnings while Pillow reads a photo, even if warnings are errors; issue them as one at the end.
 
-    The list that is handed out is for remarks of ours, each a warning of its own.  After an error nothing is told.
+    The list that is yielded is for remarks of ours, each a warning of its own.  After an error no warning is issued.
     """
     remarks: list[str] = []
     heard: defaultdict[str, object] = defaultdict(object)
-    before, _listening.match = _listening.match, heard.__getitem__  # keeps the text, and gives an object: it matches
+    before, _listening.match = _listening.match, heard.__getitem__  # stores the text and returns a truthy object: a match
     try:
         with _filter(), _standard_error(heard):
             yield remarks
     finally:
         _listening.match = before
-    # Of bombs Pillow's limit is told; limits.py decides on them.
+    # Warnings of decompression bombs are about Pillow's limit; limits.py has our own.
     texts = [" ".join(text.split()).rstrip(".") for text in heard if "decompression bomb" not in text]
     if texts:
         if len(texts) > 3:
             texts[2:] = [f"and {len(texts) - 2} more"]
-        with suppress(PhotoWarning):  # the photo has been read, so that `-W error` is no reason to refuse it
+        with suppress(PhotoWarning):  # the photo has been read, so `-W error` must not refuse it
             _warn(f"{name}: {'; '.join(texts)}")
     tell(remarks)
 
 
 def tell(remarks: list[str]) -> None:
-    """Give a warning of each."""
+    """Issue a warning for each remark."""
     for remark in remarks:
         _warn(remark)
 
 
 def own_standard_error() -> None:
-    """The process is a command of ours: what C libraries write to standard error while a photo is read is about that photo."""
+    """Declare the process one of our commands: what C libraries write to standard error belongs to the photo being read."""
     global _owns_standard_error
-    _owns_standard_error = os.name == "posix" and sys.__stderr__ is not None  # None: 2 is closed, or another file by now
+    _owns_standard_error = os.name == "posix" and sys.__stderr__ is not None  # None: descriptor 2 is closed, or another file
 
 
 @contextmanager
 def _filter() -> Iterator[None]:
-    """Have our filter among those that this thread's warnings go through."""
-    if getattr(sys.flags, "context_aware_warnings", False):  # a `catch_warnings` block is its thread's own, with its own filters
-        module: Any = warnings  # these names of it, from Python 3.14 on, are not public
+    """Install our filter for the warnings of this thread."""
+    if getattr(sys.flags, "context_aware_warnings", False):  # `catch_warnings` has filters per context
+        module: Any = warnings  # private names, from Python 3.14 on
         filters = module._get_filters()
         with module._lock:
             filters.insert(0, _FILTER)
         try:
             yield
         finally:
-            with module._lock, suppress(ValueError):  # somebody has reset the filters
+            with module._lock, suppress(ValueError):  # the filters may have been reset
                 filters.remove(_FILTER)
         return
     _listen(1)
@@ -98,7 +98,7 @@ def _listen(more: int) -> None:
         _listeners += more
         filters: list[Any] = warnings.filters  # type: ignore[assignment]
         if _listeners > 0:
-            if filters[:1] != [_FILTER]:  # a `catch_warnings` block of another thread may have put other filters there
+            if filters[:1] != [_FILTER]:  # a `catch_warnings` block of another thread may have replaced the filters
                 filters.insert(0, _FILTER)
             return
         while _FILTER in filters:
@@ -107,7 +107,7 @@ def _listen(more: int) -> None:
 
 @contextmanager
 def _standard_error(heard: defaultdict[str, object]) -> Iterator[None]:
-    """Take what is written to file descriptor 2 (libtiff's errors cannot be had otherwise), where it is ours alone."""
+    """Capture file descriptor 2 if it is ours alone; there is no other way to get libtiff's errors."""
     if not _owns_standard_error:
         yield
         return
@@ -118,11 +118,11 @@ def _standard_error(heard: defaultdict[str, object]) -> Iterator[None]:
             read_end, write_end = os.pipe()
             at_end.callback(os.close, read_end)
             at_end.callback(os.close, write_end)
-        except OSError:  # no descriptor is left
+        except OSError:  # no more file descriptors
             yield
             return
         os.set_blocking(read_end, False)
-        os.set_blocking(write_end, False)  # what does not fit is lost
+        os.set_blocking(write_end, False)  # text that does not fit is lost
         os.dup2(write_end, 2)
         try:
             yield
@@ -134,7 +134,7 @@ def _standard_error(heard: defaultdict[str, object]) -> Iterator[None]:
 
 
 def _warn(text: str) -> None:
-    """Warn, as if the first caller outside of this package had done so."""
+    """Issue a warning located at the first caller outside of this package."""
     depth, frame = 1, sys._getframe()
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in ("npfaceapi", "contextlib"):
         depth, frame = depth + 1, frame.f_back

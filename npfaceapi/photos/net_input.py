@@ -1,9 +1,9 @@
-"""Photos: from whatever the caller has to pixels, batches and crops.
+"""Photos: from any supported source to pixels, batches and crops.
 
     photo (path, URL, bytes, file, PIL image, array) ─▶ load_image ─▶ [H,W,3] ─▶ NetInput ─▶ batch [N,S,S,3]
 
-`loading.py` reads what a caller has, `decoding.py` decodes, `fetch.py` fetches, `resampling.py` pads and resizes; this module
-puts them together.
+`loading.py` reads the source, `decoding.py` decodes, `fetch.py` fetches, `resampling.py` pads and resizes; this module combines
+them.
 """
 
 from __future__ import annotations
@@ -58,14 +58,14 @@ __all__ = [
     "to_net_input",
 ]
 
-#: What functions take that work on one photo or on several; a sequence is a list or a tuple.
+#: The argument of functions that take one photo or several; a sequence is a list or a tuple.
 Photos: TypeAlias = "Photo | Sequence[Photo] | NetInput"
-#: What can be cut out of a photo: a detection or a result is scaled to the photo, anything with x, y, width, height is not.
+#: What can be cropped from a photo: a detection or a result is scaled to the photo, an object with x, y, width, height is not.
 Found: TypeAlias = "FaceResult | ObjectDetection | HasRect"
 
 
 class NetInput:
-    """One photo or a batch of photos, decoded, of any sizes: what networks take in.
+    """One decoded photo or a batch of them, of any sizes: the input of networks.
 
     Parameters
     ----------
@@ -97,14 +97,14 @@ class NetInput:
 
     @classmethod
     def of_pixels(cls, images: Sequence[Pixels], *, keep_batch: bool = False) -> NetInput:
-        """A batch of images that were decoded before, or of crops of them; nothing is copied.
+        """A batch of decoded images or of crops of them; nothing is copied.
 
         Parameters
         ----------
         images : sequence of ndarray
-            At least one, each [H,W,3], uint8 or float32, as `load_image` gives them; views will do.
+            At least one, each [H,W,3], uint8 or float32, as `load_image` returns them; views are accepted.
         keep_batch : bool
-            Whether `to_batch_tensor` keeps what it made, read-only, for the next network that asks for the same.
+            Whether `to_batch_tensor` keeps its result, read-only, for the next network that needs the same.
         """
         if not isinstance(images, (list, tuple)) or not all(_is_pixels(image) for image in images) or not images:
             raise InvalidType(f"NetInput.of_pixels: expected a list of arrays [H,W,3], uint8 or float32, got {shown(images)}")
@@ -123,7 +123,7 @@ class NetInput:
 
     @property
     def is_batch_input(self) -> bool:
-        """Whether a list came in, so that a list goes out."""
+        """Whether the input was a list, so that the result is one."""
         return self._treat_as_batch_input or self.batch_size > 1
 
     @property
@@ -133,7 +133,7 @@ class NetInput:
 
     @property
     def input_size(self) -> int | None:
-        """The side that was last asked of `to_batch_tensor`."""
+        """The input size of the last call of `to_batch_tensor`."""
         return self._input_size
 
     @property
@@ -143,14 +143,14 @@ class NetInput:
 
     @property
     def reshaped_input_dimensions(self) -> list[Dimensions]:
-        """Width and height of each photo inside of the square that `to_batch_tensor` made last."""
+        """Width and height of each photo inside the square of the last call of `to_batch_tensor`."""
         return [self.get_reshaped_input_dimensions(index) for index in range(self.batch_size)]
 
     def get_input(self, batch_idx: int) -> Pixels:
         """The pixels `[H,W,3]` of one photo."""
         count = len(self._images)
         if isinstance(batch_idx, bool) or not isinstance(batch_idx, (int, np.integer)) or not -count <= batch_idx < count:
-            raise InvalidArgument(f"NetInput: expected the number of one of {count} photos, got {shown(batch_idx)}")
+            raise InvalidArgument(f"NetInput: expected the index of one of {count} photos, got {shown(batch_idx)}")
         return self._images[batch_idx]
 
     def get_input_dimensions(self, batch_idx: int) -> tuple[int, int, int]:
@@ -167,7 +167,7 @@ class NetInput:
         return self.get_input_dimensions(batch_idx)[1]
 
     def get_reshaped_input_dimensions(self, batch_idx: int) -> Dimensions:
-        """Width and height of one photo inside of the square that `to_batch_tensor` made last."""
+        """Width and height of one photo inside the square of the last call of `to_batch_tensor`."""
         if self._input_size is None:
             raise InvalidArgument("get_reshaped_input_dimensions: expected a call of to_batch_tensor before, got none")
         height, width, _ = self.get_input_dimensions(batch_idx)
@@ -196,7 +196,7 @@ def to_net_input(inputs: Photos) -> NetInput:
     Parameters
     ----------
     inputs : photo, list or tuple of photos, or NetInput
-        A photo is what `load_image` takes; a list is a batch, even with one element; a NetInput is returned as it is.
+        A photo is what `load_image` takes; a list is a batch, even with one element; a NetInput is returned unchanged.
 
     Raises
     ------
@@ -221,14 +221,14 @@ def to_net_input(inputs: Photos) -> NetInput:
 
 
 def crop_rect(box: HasRect, image_width: int, image_height: int) -> tuple[int, int, int, int]:
-    """The pixels of a box that lie in the image, as whole numbers (x, y, width, height).
+    """The part of a box inside the image, as integers (x, y, width, height).
 
-    Quirk: x, y, width and height are floored one by one after clipping, so that the last row or column can be lost.
+    Quirk: x, y, width and height are each floored after clipping, so the last row or column can be lost.
 
     Raises
     ------
     InvalidArgument
-        If no pixel is left; face-api.js takes a size of -1 as "to the end" and hands empty crops to the networks.
+        If no pixel is left; face-api.js takes a size of -1 as "to the end" and passes empty crops to the networks.
 
     Examples
     --------
@@ -252,7 +252,7 @@ def crop_rect(box: HasRect, image_width: int, image_height: int) -> tuple[int, i
 
 
 def pixel_rect(box: Any, image_width: int, image_height: int, *, floor_detections: bool = False) -> tuple[int, int, int, int]:
-    """`crop_rect` of a box in pixels, or of a detection, which is scaled to the size of the image."""
+    """`crop_rect` for a box in pixels, or for a detection scaled to the size of the image."""
     if hasattr(box, "for_size") and hasattr(box, "box"):
         box = box.for_size(image_width, image_height).box
         box = box.floor() if floor_detections else box
@@ -260,7 +260,7 @@ def pixel_rect(box: Any, image_width: int, image_height: int, *, floor_detection
 
 
 def extract_face_tensors(image_tensor: Photo | NetInput, detections: Iterable[Found]) -> list[Pixels]:
-    """Cut faces out of a photo, as arrays.
+    """Crop faces from a photo, as arrays.
 
     Parameters
     ----------
@@ -289,9 +289,9 @@ def extract_face_tensors(image_tensor: Photo | NetInput, detections: Iterable[Fo
 
 
 def extract_faces(photo: Photo | NetInput, detections: Iterable[Found]) -> list[Image.Image]:
-    """Cut faces out of a photo, as PIL images.
+    """Crop faces from a photo, as PIL images.
 
-    Quirk: the box of a detection is floored before it is clipped, that of `extract_face_tensors` is not: the two can
+    Quirk: the box of a detection is floored before it is clipped; in `extract_face_tensors` it is not.  The two can
     differ by one pixel.
 
     Parameters

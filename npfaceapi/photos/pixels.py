@@ -1,8 +1,8 @@
 """Arrays and PIL images of any mode, as pixels `[H,W,3]`.
 
 ICC profiles are ignored, alpha is composited on black, gray copied to three channels, 16-bit samples become round(v/257).
-All of it happens in blocks, so that beside the photo and the answer there are some megabytes, whatever the mode: the answer
-takes 3 bytes a pixel, or 12 of a photo of floats.
+The work is done in blocks: besides the photo and the result it needs a few megabytes, whatever the mode.  The result takes
+3 bytes per pixel, or 12 for a photo of floats.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ _Block: TypeAlias = Callable[[slice, slice], NDArray[Any]]
 
 _SIXTEEN_BIT_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 _ALPHA_MODES = ("RGBA", "LA", "PA", "La", "RGBa")
-_BLOCK_SIDE = 512  # square blocks, so that turning a photo stays in cache
+_BLOCK_SIDE = 512  # square blocks, so that rotating a photo stays in cache
 _FIRST_BYTES = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"GIF8", b"II*\0", b"MM\0*")  # of image files
 
 
 def array_pixels(array: NDArray[np.generic], name: str, remarks: list[str]) -> Pixels:
-    """An array that is an image, as C-contiguous `[H,W,3]`: uint8 for integers, float32 for floats.
+    """An image array as C-contiguous `[H,W,3]`: uint8 for integers, float32 for floats.
 
     Accepts `[H,W,3]`, `[H,W,4]`, `[H,W,1]`, `[H,W]` and `[1,H,W,3]`; uint8; uint16 (round(v/257)); other integers and
-    floats with values in 0..255; bool (0 and 255).  A uint8 array that is already right is returned as it is.  What looks
-    like a mistake is appended to `remarks`.
+    floats with values in 0..255; bool (0 and 255).  A contiguous uint8 array `[H,W,3]` is returned unchanged.  Likely
+    mistakes are appended to `remarks`.
     """
     array = np.asarray(array)  # a np.matrix has no third axis
     if _is_a_file(array):
@@ -68,7 +68,7 @@ def array_pixels(array: NDArray[np.generic], name: str, remarks: list[str]) -> P
 
 
 def pixels_of(image: Image.Image, name: str, orientation: int, remarks: list[str]) -> Pixels:
-    """The pixels of a PIL image that is loaded, turned upright by an EXIF orientation of 1 to 8."""
+    """The pixels of a loaded PIL image, rotated upright by an EXIF orientation of 1 to 8."""
     mode, transparent = image.mode, "transparency" in image.info
 
     def block(rows: slice, columns: slice) -> NDArray[Any]:
@@ -96,7 +96,7 @@ def pixels_of(image: Image.Image, name: str, orientation: int, remarks: list[str
 
 
 def _is_a_file(array: NDArray[Any]) -> bool:
-    """Whether an array holds an encoded image, as `np.fromfile` `[n]` and OpenCV's `imencode` `[n]` or `[n,1]` give it."""
+    """Whether an array holds an encoded image, as from `np.fromfile` (`[n]`) or OpenCV's `imencode` (`[n]` or `[n,1]`)."""
     if array.dtype.kind not in "iu" or array.itemsize != 1 or array.size < 16:
         return False
     flat = array.ndim == 1 or (array.ndim == 2 and 1 in array.shape)
@@ -109,7 +109,7 @@ def _parts(image: Image.Image) -> Iterator[Image.Image]:
 
 
 def _blocks(height: int, width: int) -> Iterator[tuple[slice, slice]]:
-    """Rows and columns of blocks that cover an image: squares, or longer where the image is thin."""
+    """Rows and columns of blocks that cover an image: squares, or longer blocks if the image is narrow."""
     rows = min(height, _BLOCK_SIDE)
     columns = min(width, _BLOCK_SIDE**2 // rows)
     rows = min(height, _BLOCK_SIDE**2 // columns)
@@ -119,7 +119,7 @@ def _blocks(height: int, width: int) -> Iterator[tuple[slice, slice]]:
 
 
 def _in_blocks(size: tuple[int, int], dtype: type[np.uint8 | np.float32], orientation: int, block: _Block) -> Pixels:
-    """`[H,W,3]` filled block by block, in its upright place at once."""
+    """Fill `[H,W,3]` block by block, each directly in its upright position."""
     height, width = size
     turned = orientation in (5, 6, 7, 8)
     upright: Pixels = np.empty((width, height, 3) if turned else (height, width, 3), dtype)
@@ -148,7 +148,7 @@ def _check_range(dtype: np.dtype[Any], low: Any, high: Any, name: str) -> None:
 
 
 def _remark(dtype: np.dtype[Any], highest: Any, name: str, remarks: list[str]) -> None:
-    """Say what is so dark that another range must have been meant."""
+    """Add a remark if the values are so dark that another range must have been meant."""
     if not highest > 0:  # black
         return
     if dtype.kind == "f" and highest <= 1:
@@ -170,14 +170,14 @@ def _to_8_bit_range(array: NDArray[Any]) -> NDArray[Any]:
         black_or_white: NDArray[np.uint8] = np.where(array, np.uint8(255), np.uint8(0))
         return black_or_white
     if _is_16_bit(array.dtype):
-        # + 128 makes the division by 257 round half up, and 257 is odd, so that no value lies on a half.
+        # + 128 makes the division by 257 round to nearest; 257 is odd, so there are no ties.
         rounded: NDArray[np.uint32] = (array.astype(np.uint32) + 128) // 257
         return rounded.astype(np.uint8)
     return array.astype(np.float32 if array.dtype.kind == "f" else np.uint8)
 
 
 def _three_channels(array: NDArray[Any]) -> NDArray[Any]:
-    """`[H,W,3]` of `[H,W]`, `[H,W,1]`, `[H,W,3]` or `[H,W,4]`; one channel is left to NumPy to repeat."""
+    """`[H,W,3]` from `[H,W]`, `[H,W,1]`, `[H,W,3]` or `[H,W,4]`; a single channel is left to broadcasting."""
     if array.ndim == 2:
         return array[:, :, np.newaxis]
     return _on_black(array) if array.shape[2] == 4 else array
@@ -186,7 +186,7 @@ def _three_channels(array: NDArray[Any]) -> NDArray[Any]:
 def _on_black(rgba: NDArray[Any]) -> NDArray[Any]:
     color, alpha = rgba[:, :, :3], rgba[:, :, 3:]
     if rgba.dtype == np.uint8:
-        # round(color * alpha / 255); 255 is odd, so that no value lies on a half.
+        # round(color * alpha / 255); 255 is odd, so there are no ties.
         rounded: NDArray[np.uint32] = (color.astype(np.uint32) * alpha + 127) // 255
         return rounded.astype(np.uint8)
     exact: NDArray[np.float64] = color.astype(np.float64) * alpha / 255

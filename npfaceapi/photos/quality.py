@@ -1,11 +1,10 @@
-"""How far the face in a photo can be trusted: its size, sharpness and pose, and the detector's score.
+"""The quality of a face in a photo: its size, sharpness and pose, and the detector's score.
 
-Sharpness is measured where the face lies on the chip that dlib's recognition network was trained with (`extract_face_chip`),
-without its margin: 100 x 100 pixels, whatever the size of the face in the photo.  So a face that is small, and has to be blown
-up, is not sharp either.
+Sharpness is measured on the face chip of dlib's recognition network (`extract_face_chip`) without its margin: 100 x 100 pixels,
+whatever the size of the face in the photo.  So a small face, which has to be enlarged, is not sharp either.
 
-Each measure is here because descriptors of the faces that it doubts are worse: `.ci/measure quality`, on View 1 of LFW.
-Exposure, contrast, and the share of the box outside of the photo were tried, and told nothing there.
+Each measure is here because descriptors of the faces that it doubts are worse: see `.ci/measure quality`, on View 1 of LFW.
+Exposure, contrast, and the share of the box outside of the photo were tried, and had no effect there.
 """
 
 from __future__ import annotations
@@ -28,11 +27,11 @@ from npfaceapi.photos.loading import Photo, load_image
 
 __all__ = ["FaceQuality", "face_quality"]
 
-SIDE = 100  # pixels of the face on the chip of 150
+SIDE = 100  # pixels of the face on a chip of 150
 REMEDY = "call .with_face_landmarks()"
-LUMA = np.array([0.299, 0.587, 0.114]) / 255  # ITU-R BT.601, of values in 0..255
+LUMA = np.array([0.299, 0.587, 0.114]) / 255  # ITU-R BT.601, for values in 0..255
 
-# Where doubt begins: about where misses are twice those of all pairs, see docs/accuracy.md.
+# The limits: about where misses are twice those of all pairs, see docs/accuracy.md.
 SMALLEST_SIZE = 28.0
 LEAST_SHARPNESS = 0.1
 LARGEST_YAW, LARGEST_PITCH, LARGEST_ROLL = 40.0, 22.0, 12.0
@@ -46,11 +45,11 @@ class FaceQuality:
     Attributes
     ----------
     size : float
-        Pixels of the photo from one side of the face to the other: the root of the area of the box around its points.
+        The size of the face in pixels of the photo: the square root of the area of the box around its points.
     sharpness : float
-        The standard deviation of the Laplacian of the luminance over that of the luminance; 0 without detail, as in a blank crop.
+        The standard deviation of the Laplacian of the luminance divided by that of the luminance; 0 for a blank crop.
     yaw, pitch, roll : float
-        In degrees; above 0 where the face looks to the right of the photo, up, and leans clockwise: see `head_pose`.
+        In degrees; positive if the face looks to the right of the photo, looks up, and leans clockwise: see `head_pose`.
     detection : float
         The detector's score, 0 to 1.
 
@@ -69,12 +68,12 @@ class FaceQuality:
 
     @property
     def score(self) -> float:
-        """All measures in one number, 0 to 1: a product in which a measure where doubt begins is a factor of 1/2."""
+        """All measures in one number, 0 to 1: a product in which a measure at its limit is a factor of 1/2."""
         return float(np.prod([1 / (1 + rule.doubt(self) ** 2) for rule in RULES]))
 
     @property
     def doubts(self) -> tuple[str, ...]:
-        """What to distrust, a short text each; empty where there is no doubt."""
+        """The reasons to distrust the face, a short text each; empty if there are none."""
         return tuple(rule.text(self) for rule in RULES if rule.doubt(self) > 1)
 
     def to_dict(self) -> dict[str, float | list[str]]:
@@ -83,7 +82,7 @@ class FaceQuality:
 
 
 class Rule(NamedTuple):
-    """How far a measure is from where doubt begins, which is 1, and what is said beyond."""
+    """The ratio of a measure to its limit (above 1 there is doubt), and the text of the doubt."""
 
     measure: str
     doubt: Callable[[FaceQuality], float]
@@ -94,7 +93,7 @@ def _below(value: float, least: float) -> float:
     return least / value if value > 0 else np.inf
 
 
-#: A measure that does not help is dropped with its rule and its field.
+#: One rule for each measure.
 RULES = (
     Rule(
         "size",
@@ -139,19 +138,19 @@ RULES = (
 
 
 def face_quality(photo: Photo, face: FaceResult) -> FaceQuality:
-    """Measure how far a face can be trusted.
+    """Measure the quality of a face in a photo.
 
     Parameters
     ----------
     photo : photo
-        As `load_image` takes it: the one in which the face was found, of the same size.
+        As `load_image` takes it: the photo in which the face was found, at the same size.
     face : FaceResult
         With its 68 landmarks.
 
     Raises
     ------
     InvalidType, InvalidArgument
-        On other than a result with 68 landmarks, and on a photo of another size.
+        If the face is not a result with 68 landmarks, or the photo has another size.
     ImageError, FetchError
         As `load_image`.
 
@@ -181,7 +180,7 @@ def face_quality(photo: Photo, face: FaceResult) -> FaceQuality:
 
 
 def quality_of(image: NDArray[np.uint8 | np.float32], landmarks: FaceLandmarks68, score: float) -> FaceQuality:
-    """As `face_quality`, of a photo `[H,W,3]` that is decoded, the points and the detector's score."""
+    """As `face_quality`, from a decoded photo `[H,W,3]`, the points and the detector's score."""
     pose = head_pose(landmarks)
     luminance = resample([image], [chip_similarity(landmarks, SIDE, 0)], SIDE)[0] @ LUMA
     spread = float(luminance.std())
@@ -196,6 +195,6 @@ def quality_of(image: NDArray[np.uint8 | np.float32], landmarks: FaceLandmarks68
 
 
 def _laplacian(image: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The sum of the four neighbours less four times the pixel, of those that have all: `[H-2,W-2]`."""
+    """The sum of the four neighbours minus four times the pixel, for interior pixels: `[H-2,W-2]`."""
     neighbours: NDArray[np.float64] = image[:-2, 1:-1] + image[2:, 1:-1] + image[1:-1, :-2] + image[1:-1, 2:]
     return neighbours - 4 * image[1:-1, 1:-1]

@@ -1,7 +1,7 @@
-"""Pixels to a network's input: padding to a square, bilinear resizing, batches.
+"""From pixels to a network's input: padding to a square, bilinear resizing, batches.
 
 Quirk: resizing samples at `i * in / out`, without half-pixel centres and without smoothing, as tfjs 1.7 does; Pillow, OpenCV
-and PyTorch give other values.  Arithmetic is float64 with one rounding to float32, so that the bits are those of face-api.js.
+and PyTorch give other values.  Arithmetic is float64 with one rounding to float32, so the bits are those of face-api.js.
 Quirk: a photo is padded to a square at its own resolution, with zeros, before it is resized and before any mean is subtracted.
 
 The NumPy code here is the definition; a backend that has a kernel for resizing (numba) gives the same bits faster.
@@ -38,7 +38,7 @@ _ROWS_AT_ONCE = 32  # of the output: keeps the float64 temporaries in the cache
 
 
 class _Axis(NamedTuple):
-    """For every output position of one axis: the two input positions it lies between, and how far from the first (0..1)."""
+    """For every output position of one axis: the two input positions around it, and the distance from the first (0..1)."""
 
     low: NDArray[np.intp]
     high: NDArray[np.intp]
@@ -59,7 +59,7 @@ def pad_to_square(img_tensor: NDArray[Scalar], is_center_image: bool = False) ->
     img_tensor : ndarray
         `[H,W,C]` or `[N,H,W,C]`.
     is_center_image : bool
-        False: zeros to the right or below.  True: on both sides; of an odd number the larger half comes after.
+        False: zeros to the right or below.  True: on both sides; the larger half of an odd number comes after.
 
     Returns
     -------
@@ -115,7 +115,7 @@ def resize_bilinear(image: NDArray[np.uint8 | np.float32], size: tuple[int, int]
 def resize_window(
     image: NDArray[np.uint8 | np.float32], size: tuple[int, int], start: tuple[int, int], stop: tuple[int, int]
 ) -> NDArray[np.float32]:
-    """`resize_bilinear(image, size)[start[0] : stop[0], start[1] : stop[1]]`, of which the rest is never made."""
+    """`resize_bilinear(image, size)[start[0] : stop[0], start[1] : stop[1]]`, without computing the rest."""
     (top, left), (bottom, right) = start, stop
     out = np.zeros((bottom - top, right - left, image.shape[2]), np.float32)
     kernel = _kernel_for(image)
@@ -128,7 +128,7 @@ def resize_window(
 
 
 def resize_half_pixel(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Resize with half-pixel centres and clamped edges, rounded half up to bytes: what MTCNN's patches go through.
+    """Resize with half-pixel centres and clamped edges, rounded half up to uint8, as for MTCNN's patches.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ def normalize(x: NDArray[np.number], mean_rgb: ArrayLike) -> NDArray[np.float32]
 
 
 def compute_reshaped_dimensions(width: int, height: int, input_size: int) -> Dimensions:
-    """The size of a photo after it was scaled to fit into a square of `input_size`: rounded half up, at least 1.
+    """The size of a photo scaled to fit into a square of `input_size`: rounded half up, at least 1.
 
     face-api.js gives 0 for a photo more than twice `input_size` times longer than wide, and then divides by it.
     """
@@ -204,7 +204,7 @@ def compute_reshaped_dimensions(width: int, height: int, input_size: int) -> Dim
 def to_batch_tensor(
     images: Sequence[NDArray[np.uint8 | np.float32]], size: int, is_center_inputs: bool = True
 ) -> NDArray[np.float32]:
-    """Pad each image to a square, resize it, stack them: the input of a network before any mean or scale.
+    """Pad each image to a square, resize and stack them: the input of a network before any mean or scale.
 
     The bits are those of `resize_bilinear(pad_to_square(image), (size, size))`, but the padded image, which can be
     large, is never made.
@@ -254,7 +254,7 @@ def to_batch_tensor(
 
 
 def _kernel_for(image: NDArray[Any]) -> Callable[..., None] | None:
-    """What resizes such an image on the backend in use; None: the code below."""
+    """The kernel of the current backend that resizes such an image; None: use the code below."""
     if image.shape[2] != 3 or image.dtype not in (np.uint8, np.float32):
         return None
     return resizing_kernel()
@@ -283,7 +283,7 @@ def _half_pixel_axis(length: int, out_length: int) -> _Axis:
 def _interpolate(image: NDArray[Any], rows: _Axis, columns: _Axis, out: NDArray[np.floating[Any]]) -> None:
     """Fill `out` (zeros) from `image`; positions of `rows` and `columns` outside of the image are padding and count as 0."""
     height, width, channels = image.shape
-    # Outputs that lie between two paddings stay 0 and are not computed.
+    # Outputs whose inputs are all padding stay 0 and are not computed.
     seen_rows, seen_columns = _seen(rows, height), _seen(columns, width)
     columns = columns.part(seen_columns)
     index = [_flat(columns.low, width, channels), _flat(columns.high, width, channels)]
@@ -312,13 +312,13 @@ def _interpolate(image: NDArray[Any], rows: _Axis, columns: _Axis, out: NDArray[
 
 
 def _seen(axis: _Axis, length: int) -> slice:
-    """The outputs with at least one input position inside of 0..length-1: a run without gaps."""
+    """The outputs with at least one input position in 0..length-1, which are contiguous."""
     inside = np.flatnonzero((axis.high >= 0) & (axis.low < length))
     return slice(int(inside[0]), int(inside[-1]) + 1) if inside.size else slice(0, 0)
 
 
 def _flat(positions: NDArray[np.intp], width: int, channels: int) -> NDArray[np.intp]:
-    """Indices into a row of `width` pixels laid out flat: taking single values is twice as fast as taking pixels of 3 bytes."""
+    """Indices into a flat row of `width` pixels: taking single values is twice as fast as taking pixels of 3 bytes."""
     clipped = np.clip(positions, 0, width - 1)
     return (clipped[:, np.newaxis] * channels + np.arange(channels)).ravel()
 
@@ -338,6 +338,6 @@ def _check_size(where: str, size: tuple[int, int]) -> tuple[int, int]:
         whole = False
     if not whole or height < 1 or width < 1 or height * width > _MAX_PIXELS:
         raise InvalidArgument(
-            f"{where}: expected a size of at least 1 pixel a side, in whole pixels, {_MAX_PIXELS} in all, got {shown(size)}"
+            f"{where}: expected a size of at least 1 whole pixel a side, at most {_MAX_PIXELS} in all, got {shown(size)}"
         )
     return height, width

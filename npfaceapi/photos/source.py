@@ -1,7 +1,7 @@
-"""Where the photo of a result can be found again.
+"""Finding the photo of a result again.
 
-Results do not keep their photo: a list of thousands of them would hold gigabytes.  A `PhotoSource` keeps what costs nothing:
-the path of a file, or a weak reference to the caller's array or image, which is of use as long as the caller has it.
+Results do not keep their photo: a list of thousands of them would hold gigabytes.  A `PhotoSource` keeps only the path of a
+file, or a weak reference to the caller's array or image, which is valid as long as the caller keeps it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["PhotoSource"]
 
 
 class PhotoSource:
-    """A way back to a photo; `read()` gives its pixels, or None.
+    """A reference to a photo; `read()` returns its pixels, or None.
 
     Examples
     --------
@@ -44,7 +44,7 @@ class PhotoSource:
             self._path = os.path.abspath(os.fsdecode(photo))
 
     def read(self) -> Pixels | None:
-        """The pixels [H,W,3], or None if the photo is gone, was not kept, or is another one now."""
+        """The pixels [H,W,3], or None if the photo is gone, was never known, or has another size now."""
         photo = self._path if self._object is None else self._object()
         if photo is None:
             return None

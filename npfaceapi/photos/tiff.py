@@ -1,4 +1,4 @@
-"""The directories of TIFF files, and of EXIF data, which is built like one: which page is the photo, and how it lies."""
+"""The directories of TIFF files and of EXIF data, which has the same structure: which page is the photo, and its orientation."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import IO, Any, NamedTuple, TypeAlias
 
 __all__ = ["DAMAGE", "Page", "exif_size", "orientation_of", "photo_page"]
 
-#: What the reading of a damaged file raises here.
+#: The exceptions that a damaged file causes here.
 DAMAGE = (struct.error, ValueError, IndexError, EOFError)
 
 _ORIENTATION, _SUB_DIRECTORIES, _XMP, _EXIF, _EXIF_WIDTH, _EXIF_HEIGHT = 274, 330, 700, 34665, 40962, 40963
 _SUBFILE, _OLD_SUBFILE, _WIDTH, _HEIGHT, _COMPRESSION, _PHOTOMETRIC, _SAMPLES = 254, 255, 256, 257, 259, 262, 277
 _STRIPS, _STRIP_SIZES, _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_SIZES, _OLD_JPEG = 273, 279, 322, 323, 324, 325, 513
 
-#: The pixels of a page depend on these tags alone: what it is, how it is coded, and where its data lies.
+#: The tags that determine the pixels of a page: its kind, its encoding, and the position of its data.
 _OF_ONE_VALUE = frozenset(
     {_SUBFILE, _OLD_SUBFILE, _WIDTH, _HEIGHT, _COMPRESSION, _PHOTOMETRIC, 266, _SAMPLES, 278, 284, 317, _TILE_WIDTH, _TILE_HEIGHT}
 )
@@ -25,29 +25,29 @@ _OF_PIXELS = _OF_ONE_VALUE | {
     258, 292, 293, 320, 332, 338, 339, 347, 512, _OLD_JPEG, 514, 515, 517, 518, 519, 520, 521, 529, 530, 531, 532, 50674,
     _STRIPS, _STRIP_SIZES, _TILES, _TILE_SIZES,
 }  # fmt: skip
-_READABLE = (0, 1, 2, 3, 5, 6, 8)  # kinds of colour that Pillow knows; not the mosaic of a sensor, as in raw files
+_READABLE = (0, 1, 2, 3, 5, 6, 8)  # colour spaces that Pillow reads; not the sensor mosaic of raw files
 _MOST_PAGES = 1000
 _MOST_STRIPS = 1 << 20
 _INTEGERS = {1: "B", 3: "H", 4: "L", 13: "L", 16: "Q", 18: "Q"}
-_BYTES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}  # of a value of that type; else 1
+_BYTES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}  # per value of that type; otherwise 1
 _XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([0-9])')
 
-_Tags: TypeAlias = "dict[int, tuple[int, int, bytes]]"  # type, count, and the value or its place
+_Tags: TypeAlias = "dict[int, tuple[int, int, bytes]]"  # type, count, and the value or its offset
 
 
 class Page(NamedTuple):
     """A page of a TIFF file."""
 
-    parts: list[bytes | tuple[int, int]]  # of a file that holds nothing but its pixels: bytes, or from where to where
+    parts: list[bytes | tuple[int, int]]  # of a file with only its pixels: bytes, or (start, end)
     orientation: int
     size: tuple[int, int]  # width, height
     tile: tuple[int, int] | None  # width, height of each tile
-    samples: int  # a pixel
-    is_preview: bool  # of a page that Pillow cannot read
+    samples: int  # per pixel
+    is_preview: bool  # Pillow cannot read the full page
 
 
 def photo_page(file: IO[bytes]) -> Page:
-    """The first page that is no smaller copy of another one and that Pillow can read, else the first."""
+    """The first page that Pillow can read and that is not a reduced copy of another one, or else the first page."""
     tiff = _Tiff(file)
     pages = tiff.pages()
     position, first = next(pages)
@@ -74,7 +74,7 @@ def photo_page(file: IO[bytes]) -> Page:
 
 
 def orientation_of(exif: bytes, xmp: bytes) -> int:
-    """What EXIF says, else XMP; 1 where neither says anything, or is damaged."""
+    """The orientation of EXIF, or else of XMP; 1 if both are missing or damaged."""
     orientation = _exif_integer(exif, _ORIENTATION)
     if orientation is None and (found := _XMP_ORIENTATION.search(xmp)):
         orientation = int(found[1])
@@ -82,7 +82,7 @@ def orientation_of(exif: bytes, xmp: bytes) -> int:
 
 
 def exif_size(exif: bytes) -> tuple[int, int] | None:
-    """Width and height of the photo as it was taken, if EXIF has them."""
+    """Width and height of the photo as taken, if EXIF has them."""
     for width, height, below in ((_EXIF_WIDTH, _EXIF_HEIGHT, _EXIF), (_WIDTH, _HEIGHT, None)):
         size = _exif_integer(exif, width, below), _exif_integer(exif, height, below)
         if size[0] and size[1]:
@@ -91,7 +91,7 @@ def exif_size(exif: bytes) -> tuple[int, int] | None:
 
 
 def _exif_integer(exif: bytes, tag: int, below: int | None = None) -> int | None:
-    """A number in the directory of EXIF data, or in one that it points to; None where it is missing or damaged."""
+    """An integer in the directory of EXIF data, or in one that it points to; None if missing or damaged."""
     try:
         tiff = _Tiff(io.BytesIO(re.sub(rb"^(Exif\0\0){1,2}", b"", exif)))
         tags, _ = tiff.directory(tiff.first, cut=True)
@@ -103,7 +103,7 @@ def _exif_integer(exif: bytes, tag: int, below: int | None = None) -> int | None
 
 
 class _Tiff:
-    """A TIFF file, of which nothing is read but what is asked for."""
+    """A TIFF file, read on demand."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.file, self.end = file, file.seek(0, io.SEEK_END)
@@ -133,7 +133,7 @@ class _Tiff:
         return struct.pack(self.order + layout, *values)
 
     def directory(self, position: int, *, cut: bool = False) -> tuple[_Tags, int]:
-        """The tags of a directory, and where the next one is, or 0; of one that is cut by the end of the file, if `cut`."""
+        """The tags of a directory, and the offset of the next one or 0; if `cut`, a truncated directory is accepted."""
         (count,) = self.unpack(self.number, self.read(position, self.size(self.number)))
         if count > 65535:
             raise ValueError
@@ -147,7 +147,7 @@ class _Tiff:
         return tags, self.unpack(self.word, after)[0] if len(after) == self.size(self.word) else 0
 
     def pages(self) -> Iterator[tuple[int, _Tags]]:
-        """Place and tags of each page, then of those below the first, where cameras keep the photo if the first is a preview."""
+        """Offset and tags of each page, then of those in the first page's subdirectories, where cameras may store the photo."""
         tags, after = self.directory(self.first)
         yield self.first, tags
         below, seen = self.integers(tags, _SUB_DIRECTORIES, 16), {0, self.first}
@@ -166,11 +166,11 @@ class _Tiff:
             yield position, tags
 
     def is_reduced(self, tags: _Tags) -> bool:
-        """Whether a page is a smaller copy of another one, or a mask for it."""
+        """Whether a page is a reduced copy of another one, or a mask for it."""
         return bool((self.integer(tags, _SUBFILE) or 0) & 5) or self.integer(tags, _OLD_SUBFILE) == 2
 
     def data(self, tags: _Tags, tag: int, most: int) -> bytes:
-        """The first bytes of a tag's value; none where it lies outside of the file."""
+        """The first bytes of a tag's value; none if it is outside of the file."""
         if tag not in tags:
             return b""
         kind, count, value = tags[tag]
@@ -181,7 +181,7 @@ class _Tiff:
         return value[: min(size, most)]
 
     def integers(self, tags: _Tags, tag: int, most: int) -> list[int]:
-        """The first values of a tag; none if there is no such tag, or one of another type."""
+        """The first values of a tag; none if it is missing or not of an integer type."""
         code = _INTEGERS.get(tags[tag][0]) if tag in tags else None
         if code is None:
             return []
@@ -193,11 +193,11 @@ class _Tiff:
         return next(iter(self.integers(tags, tag, 1)), None)
 
     def parts(self, position: int, tags: _Tags) -> list[bytes | tuple[int, int]]:
-        """A file with this page alone, and of its tags those that its pixels depend on: the directory becomes a shorter one."""
+        """A file with this page alone and only the tags that determine its pixels, so the directory is shorter."""
         entries = []
         for tag, (kind, count, value) in tags.items():
             if tag in _OF_ONE_VALUE and 1 < count * _BYTES.get(kind, 1) <= len(value):
-                count = 1  # of more Pillow would take the first, and warn
+                count = 1  # Pillow would take the first of several, and warn
             if tag in _OF_PIXELS:
                 entries.append(self.pack(self.entry, tag, kind, count, value))
         head = self.head[: -self.size(self.word)] + self.pack(self.word, position)
@@ -208,7 +208,7 @@ class _Tiff:
         return [head, (len(head), position), directory, (after, max(after, self._end_of(tags)))]
 
     def _end_of(self, tags: _Tags) -> int:
-        """Where the data of a page ends at the latest: libtiff is given all that is before."""
+        """An upper bound on the end of a page's data: libtiff gets everything before it."""
         strips, sizes = (_TILES, _TILE_SIZES) if _TILES in tags else (_STRIPS, _STRIP_SIZES)
         starts, lengths = self.integers(tags, strips, _MOST_STRIPS), self.integers(tags, sizes, _MOST_STRIPS)
         known = 0 < len(starts) == len(lengths) == tags[strips][1] and all(lengths) and _OLD_JPEG not in tags

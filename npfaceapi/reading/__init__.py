@@ -1,1 +1,1 @@
-"""Reading what others wrote or sent: files, URLs and JSON, with a bound on all of it."""
+"""Reading files, URLs and JSON that are not trusted, with limits on their size."""

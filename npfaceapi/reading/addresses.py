@@ -1,4 +1,4 @@
-"""What a URL asks, whom, and by which proxy; and whether that is a place of the Internet or of a private network."""
+"""Parsing URLs and proxies; and whether an address is public or in a private network."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _UNICAST, _NAT64 = ipaddress.IPv6Network("2000::/3"), ipaddress.IPv6Network("64:
 
 
 class Refused(Exception):
-    """Why a URL is not read, without its name."""
+    """The reason why a URL is refused, without the URL itself."""
 
 
 class Place(NamedTuple):
-    """Whom a URL asks, and for what."""
+    """The parts of a URL: scheme, host, port and path."""
 
     scheme: str
     host: str  # a name in ASCII, or an address without brackets
     port: int
-    path: str  # with the query
+    path: str  # including the query
 
     @property
     def netloc(self) -> str:
@@ -43,7 +43,7 @@ _PROXY = re.compile(r"(?:([a-z][a-z0-9+.-]*)://)?(?:(.*)@)?([^/]*).*", re.IGNORE
 
 
 def place_of(url: str) -> Place:
-    """What a URL of http or https asks, and whom."""
+    """Parse an http or https URL; raises Refused."""
     parts = _URL.match(url)
     if parts is None:
         raise Refused(f"expected a URL of http or https, got one of {shown(url.partition(':')[0])}")
@@ -55,7 +55,7 @@ def place_of(url: str) -> Place:
 
 
 def without_password(url: str) -> str:
-    """The URL for a message: what stands before the host is left out, also where a stray / ? or # seems to end it."""
+    """The URL for a message, without user and password, even if a stray / ? or # seems to end the host."""
     parts = _URL.match(url)
     try:
         _host_and_port(parts[2] if parts else "")
@@ -67,26 +67,26 @@ def without_password(url: str) -> str:
 def _host_and_port(authority: str) -> tuple[str, int | None]:
     parts = _AUTHORITY.fullmatch(authority)
     if parts is None or len(parts[2] or "") > 5 or int(parts[2] or 0) > 65535:
-        raise Refused("expected a host, or a host and the number of a port, got something else")  # it can be a password
+        raise Refused("expected a host, or a host and a port number, got something else")  # not shown: it can be a password
     host = unquote(parts[1].strip("[]"))
     if not host.isascii():
         host = host.encode("idna").decode("ascii")
     if not re.fullmatch(r"[!-~]{1,255}", host) or set("/?#@\\") & set(host):
-        raise Refused(f"expected the name of a host, got {shown(host)}")
+        raise Refused(f"expected a host name, got {shown(host)}")
     return host, int(parts[2]) if parts[2] else None
 
 
 class Proxy(NamedTuple):
-    """Who stands between, and the headers that it wants."""
+    """A proxy, and the headers for it."""
 
-    is_secure: bool  # spoken to over TLS
+    is_secure: bool  # the connection to it uses TLS
     host: str
     port: int
     headers: dict[str, str]
 
 
 def proxy_of(named: str, scheme: str) -> Proxy:
-    """The proxy that the environment names for URLs of a scheme."""
+    """Parse the proxy that the environment names for URLs of a scheme."""
     parts = _PROXY.fullmatch(named)
     assert parts is not None
     spoken = (parts[1] or "http").lower()
@@ -94,7 +94,7 @@ def proxy_of(named: str, scheme: str) -> Proxy:
         raise Refused(f"expected a proxy of http or https, got one of {shown(spoken)}")
     host, port = _host_and_port(parts[3])
     user = base64.b64encode(unquote(parts[2] or "").encode()).decode("ascii")
-    # what goes to https goes through a tunnel, which is asked for in plain text, whatever the scheme of the proxy
+    # https goes through a tunnel, which is requested in plain text whatever the scheme of the proxy
     return Proxy(
         spoken == "https" and scheme == "http",
         host,
@@ -104,7 +104,7 @@ def proxy_of(named: str, scheme: str) -> Proxy:
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is one of the Internet: not private, loopback, link-local, reserved or multicast."""
+    """Whether an IP address is public: not private, loopback, link-local, reserved or multicast."""
     ip = ipaddress.ip_address(address)
     if isinstance(ip, ipaddress.IPv4Address):
         return ip.is_global and not ip.is_multicast
@@ -113,9 +113,9 @@ def is_public(address: str) -> bool:
 
 
 def seems_public(host: str) -> bool:
-    """The same for a host that a proxy looks up: of names only localhost is known."""
+    """As `is_public`, for a host that a proxy resolves: a name counts as public unless it is localhost."""
     with contextlib.suppress(OSError):
-        host = socket.inet_ntoa(socket.inet_aton(host))  # of forms like 127.1 and 0x7f000001
+        host = socket.inet_ntoa(socket.inet_aton(host))  # also accepts forms like 127.1 and 0x7f000001
     try:
         return is_public(host)
     except ValueError:

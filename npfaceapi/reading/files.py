@@ -1,4 +1,4 @@
-"""Opening files that somebody else named."""
+"""Opening files whose names are not trusted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["file_inside", "fill", "open_at_once", "open_inside", "open_regular",
 
 
 def open_regular(path: str | os.PathLike[str]) -> io.BufferedIOBase:
-    """Open a file to read its bytes, and refuse what is none: a pipe would wait for a writer, a device can have no end.
+    """Open a regular file to read its bytes; refuses pipes, which could block, and devices, which may never end.
 
     Raises
     ------
@@ -29,15 +29,15 @@ def open_regular(path: str | os.PathLike[str]) -> io.BufferedIOBase:
 
 
 def open_at_once(name: str, flags: int) -> int:
-    """An opener for `open` that does not wait for whoever is at the other end of a pipe."""
+    """An opener for `open` that does not wait for the other end of a pipe."""
     return os.open(name, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
 
 
 def file_inside(folder: Path, path: str) -> Path:
-    """The file of that path, which must lie in the folder, links followed; ValueError if it does not."""
+    """The path of a file, with links resolved; ValueError if it is not inside the folder."""
     try:
         file, root = (folder / path).resolve(), folder.resolve()
-    except RuntimeError as error:  # a circle of links
+    except RuntimeError as error:  # a loop of links
         raise ValueError(one_line(str(error))) from None
     if file == root or not file.is_relative_to(root):
         raise ValueError("a path that leads out of the folder")
@@ -45,25 +45,25 @@ def file_inside(folder: Path, path: str) -> Path:
 
 
 def plain_name(name: str) -> str:
-    """The name, if it leads from a folder to a file in it, or in a folder of it: "shard1", "shards/1"; else ValueError."""
-    if {"", ".", ".."} & set(name.split("/")) or any(c in name for c in "\\:\0"):  # a colon: a drive or a stream of Windows
-        raise ValueError(f"{shown(name)}, no plain name of a file in its folder")
+    """The name, if it is a relative path to a file inside a folder: "shard1", "shards/1"; otherwise ValueError."""
+    if {"", ".", ".."} & set(name.split("/")) or any(c in name for c in "\\:\0"):  # a colon: a drive or a stream on Windows
+        raise ValueError(f"{shown(name)}, not a plain name of a file in its folder")
     return name
 
 
 def open_inside(folder: Path, name: str) -> io.BufferedIOBase:
-    """Open a file that another file of the folder names.
+    """Open a file that is named by another file of the folder.
 
     Raises
     ------
     OSError, ValueError
-        As `open_regular`; also for a name that leads out of the folder, by itself or by a link.
+        As `open_regular`; also for a name that leads out of the folder, directly or by a link.
     """
     return open_regular(file_inside(folder, plain_name(name)))
 
 
 def read_up_to(file: io.BufferedIOBase, count: int) -> bytes:
-    """At most that many bytes of a file, taking no more memory than it has."""
+    """At most that many bytes of a file, without allocating more memory than it has bytes."""
     data = io.BytesIO()
     while piece := file.read(min(2**20, count - data.tell())):
         data.write(piece)
@@ -71,7 +71,7 @@ def read_up_to(file: io.BufferedIOBase, count: int) -> bytes:
 
 
 def fill(file: io.BufferedIOBase, room: memoryview) -> int:
-    """Read the rest of a file into the start of `room`; gives its length, or one more than there is room for."""
+    """Read the rest of a file into the start of `room`; returns its length, or `len(room) + 1` if it is longer."""
     count = 0
     while count < len(room) and (read := file.readinto(room[count:])):
         count += read
@@ -79,5 +79,5 @@ def fill(file: io.BufferedIOBase, room: memoryview) -> int:
 
 
 def reason_of(error: OSError | ValueError) -> str:
-    """Why a file cannot be read, without its name."""
+    """The reason why a file cannot be read, without its name."""
     return getattr(error, "strerror", None) or str(error)

@@ -1,8 +1,8 @@
-"""Reading a URL over HTTP, with a bound on all that the other side can draw out or swell.
+"""Reading a URL over HTTP, with limits on time and size.
 
-One deadline ends every wait: for the address of a name, the connection, TLS, each line of a head, each redirect, the last byte.
-Heads are limited, and the bodies of redirects are not read.  A redirect leads to http and https only, and from a public address
-to public addresses only; what counts is the address that is connected to, whatever a name means by then.
+One deadline covers everything: DNS, the connection, TLS, each header line, each redirect, the last byte.  Headers are limited in
+size, and the bodies of redirects are not read.  Redirects are followed to http and https only, and from a public address to
+public addresses only; the check uses the address that is actually connected to, so a changed DNS entry cannot evade it.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ __all__ = ["Request", "read_url"]
 T = TypeVar("T")
 
 MAX_REDIRECTS = 10
-MAX_HEAD_BYTES = 2**18  # status line and header lines of one answer
+MAX_HEAD_BYTES = 2**18  # status line and headers of one response
 _CHUNK = 2**16
-_OVERHEAD = 8  # how many times as long as itself a body may be that comes in chunks; in chunks of one byte it is 6 times as long
+_OVERHEAD = 8  # limit of a chunked body's size on the wire, as a multiple of the body; chunks of one byte make it 6 times
 _NOT_FOR_OTHERS = {"authorization", "content-length", "content-type", "cookie", "host", "proxy-authorization"}
 
 
 class Request(NamedTuple):
-    """What an http request is made of; header names are in lower case."""
+    """An HTTP request; header names are in lower case."""
 
     url: str
     method: str
@@ -56,19 +56,19 @@ class Request(NamedTuple):
 
 
 def read_url(request: Request, timeout: float, max_bytes: int, write: Callable[[bytes], object]) -> None:
-    """Hand the body of the answer to `write`, piece by piece; redirects are followed.
+    """Pass the body of the response to `write`, piece by piece; redirects are followed.
 
     Parameters
     ----------
     timeout : float
-        Seconds for all of it.
+        Seconds for the whole request.
     max_bytes : int
         A longer body is refused.
 
     Raises
     ------
     FetchError
-        Whatever goes wrong; the message names the URL, without a password.
+        On any failure; the message names the URL, without a password.
     """
     fetch, url = _Fetch(time.monotonic() + timeout, max_bytes), without_password(request.url)
     try:
@@ -93,14 +93,14 @@ def read_url(request: Request, timeout: float, max_bytes: int, write: Callable[[
 
 
 class _TooLong(Exception):
-    """The body is longer than it may be."""
+    """The body is longer than allowed."""
 
 
 # ------------------------------------------------------------------ redirects
 
 
 def _redirected(request: Request, answer: http.client.HTTPResponse) -> Request:
-    """The request that an answer asks for, as browsers make it."""
+    """The request that follows a redirect, as browsers make it."""
     if request.method not in ("GET", "HEAD", "POST") or (request.method == "POST" and answer.status in (307, 308)):
         raise Refused(f"({answer.status}) {answer.reason}")
     try:
@@ -121,17 +121,17 @@ class _Fetch:
 
     def __init__(self, deadline: float, max_bytes: int) -> None:
         self._deadline, self.max_bytes = deadline, max_bytes
-        self._public_only: bool | None = None  # not known before the first connection
+        self._public_only: bool | None = None  # unknown before the first connection
 
     def left(self) -> float:
         """Seconds until the deadline."""
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError
-        return min(left, 1e6)  # more is more than a socket takes
+        return min(left, 1e6)  # sockets reject larger timeouts
 
     def answer(self, request: Request) -> http.client.HTTPResponse:
-        """The answer that is no redirect, its head read."""
+        """The final response, after redirects, with its headers read."""
         for _ in range(MAX_REDIRECTS + 1):
             answer = self._ask(request)
             if 200 <= answer.status < 300:
@@ -160,7 +160,7 @@ class _Fetch:
             connection.let_go()
 
     def connect(self, place: Place, proxy: Proxy | None) -> socket.socket:
-        """A connection to a proxy, or to that place itself."""
+        """A connection to the proxy, or to the host itself."""
         if proxy is not None:
             self._check(seems_public(place.host))
         server = proxy or place
@@ -180,7 +180,7 @@ class _Fetch:
         raise failure
 
     def _check(self, is_public: bool) -> None:
-        """Refuse a place of a private network, if the fetch began at a public one."""
+        """Refuse a private address if the fetch began at a public one."""
         if self._public_only and not is_public:
             raise Refused("expected a redirect to a public address, got one into a private network")
 
@@ -195,13 +195,13 @@ class _Fetch:
         return sock
 
     def _in_time(self, function: Callable[..., T], *arguments: Any) -> T:
-        """What a function gives that can look up a name: the system does that without a limit, so in a thread of its own."""
+        """Call a function that may do a DNS lookup, in a thread of its own because the system's lookup has no timeout."""
         given: queue.SimpleQueue[tuple[T | None, Exception | None]] = queue.SimpleQueue()
 
         def work() -> None:
             try:
                 given.put((function(*arguments), None))
-            except (OSError, ValueError) as error:  # ValueError: what is no name at all
+            except (OSError, ValueError) as error:  # ValueError: an invalid name
                 given.put((None, error))
 
         try:
@@ -209,7 +209,7 @@ class _Fetch:
             value, error = given.get(timeout=self.left())
         except queue.Empty:
             raise TimeoutError from None
-        except RuntimeError as failure:  # no thread to be had
+        except RuntimeError as failure:  # no more threads
             raise Refused(str(failure)) from None
         if error is not None:
             raise error
@@ -232,7 +232,7 @@ class _Connection(http.client.HTTPConnection):
             if proxy is not None and place.scheme == "https":
                 self._open_tunnel(_Wire(sock, self._fetch), proxy)
             if place.scheme == "https" or (proxy is not None and proxy.is_secure):
-                context = ssl._create_default_https_context()  # what urllib takes
+                context = ssl._create_default_https_context()  # as urllib does
                 sock.settimeout(self._fetch.left())
                 sock = context.wrap_socket(
                     sock, server_hostname=proxy.host if proxy is not None and proxy.is_secure else place.host
@@ -243,7 +243,7 @@ class _Connection(http.client.HTTPConnection):
         self.sock = _Wire(sock, self._fetch)
 
     def _open_tunnel(self, wire: _Wire, proxy: Proxy) -> None:
-        target = self._place._replace(scheme="").netloc  # with the port, whatever it is
+        target = self._place._replace(scheme="").netloc  # always with the port
         headers = {"host": target, **proxy.headers}
         lines = [f"CONNECT {target} HTTP/1.1", *(f"{name.title()}: {value}" for name, value in headers.items()), "", ""]
         wire.sendall("\r\n".join(lines).encode("ascii"))
@@ -253,14 +253,14 @@ class _Connection(http.client.HTTPConnection):
                 raise Refused(f"expected a tunnel through the proxy, got ({answer.status}) {answer.reason}")
 
     def let_go(self) -> None:
-        """Leave the socket to the answer that was given, or close it."""
+        """Leave the socket to the response that was returned, or close it."""
         if self.sock is not None:
             self.sock.close()
             self.sock = None
 
 
 class _Wire:
-    """What `http.client` needs of a socket; every wait ends at the deadline."""
+    """The socket interface that `http.client` needs; every wait ends at the deadline."""
 
     def __init__(self, sock: socket.socket, fetch: _Fetch) -> None:
         self.sock, self.fetch = sock, fetch
@@ -275,11 +275,11 @@ class _Wire:
         return io.BufferedReader(_Reader(self))
 
     def close(self) -> None:
-        self.sock.close()  # when the last reader is closed, too
+        self.sock.close()  # takes effect when the last reader is closed
 
 
 class _Reader(io.RawIOBase):
-    """The bytes that come through a wire, up to a limit."""
+    """The bytes received through a `_Wire`, up to a limit."""
 
     def __init__(self, wire: _Wire) -> None:
         self._wire, self._raw = wire, wire.sock.makefile("rb", buffering=0)

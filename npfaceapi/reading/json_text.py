@@ -1,4 +1,4 @@
-"""JSON text, read more strictly than `json` does."""
+"""Parsing JSON more strictly than `json` does."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ __all__ = ["read_json"]
 
 
 def read_json(text: str | bytes | bytearray, *, check_floats: bool = True) -> Any:
-    """What a JSON text says, as `JSON.parse` reads it, with less left to chance.
+    """Parse JSON text like `JSON.parse`, but more strictly.
 
-    Refused besides what is no JSON: a key that an object has twice, a number that float64 cannot hold, bytes that are no
-    Unicode text, and deeper nesting than Python's recursion limit.
+    Besides invalid JSON, this refuses a duplicate key in an object, a number that is not finite in float64, bytes that are not
+    Unicode text, and nesting deeper than Python's recursion limit.
 
     Parameters
     ----------
     check_floats : bool
-        False for a caller who refuses infinity himself: floats beyond float64 become it then, in half of the time.
+        False for callers that refuse infinity themselves: floats beyond float64 then become infinity; takes half the time.
 
     Raises
     ------
     ValueError
-        Its text is what was found, to end a message of the caller's.
+        The message says what was found; callers append it to their own.
 
     Examples
     --------
@@ -64,4 +64,4 @@ def _int(digits: str) -> int:
 
 
 def _refuse(number: str) -> None:
-    raise ValueError(f"{shown(number)}, which is no number of float64")
+    raise ValueError(f"{shown(number)}, which is not a finite float64 number")

@@ -638,5 +638,5 @@ def test_drawing_never_overwrites_the_photo(tmp_path, capsys):
     photo = tmp_path / "face.png"
     photo.write_bytes(ASTRONAUT.read_bytes())
     assert cli.main(["analyze", str(photo), "--draw", str(tmp_path), "--only", "detection"]) == 1
-    assert "face.png: expected a file that is no input, got " in capsys.readouterr().err
+    assert "face.png: expected a file that is not an input, got " in capsys.readouterr().err
     assert photo.read_bytes() == ASTRONAUT.read_bytes()

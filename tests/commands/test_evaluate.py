@@ -322,7 +322,7 @@ def test_match_by_the_rate_of_false_matches(run, matching, tmp_path):
     status, _, err = run(*matching, "--false-match-rate", "1e-9")
     assert status == 2
     assert "threshold: expected a rate that" in err
-    assert "got 2.5e-10 a comparison" in err
+    assert "got 2.5e-10 per comparison" in err
 
 
 def test_match_with_a_calibration_of_ones_own(run, matching, people, tmp_path):

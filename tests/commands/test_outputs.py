@@ -79,7 +79,7 @@ def test_no_input_is_replaced(run, place, name, link):
     for more in ((), ("--overwrite",)):
         status, out, err = run(*command, option, target, *more)
         assert (status, out) == (2, "")
-        assert f"{option} {target}: expected a file that is no input, got face.png: no input is ever overwritten\n" in err
+        assert f"{option} {target}: expected a file that is not an input, got face.png: no input is ever overwritten\n" in err
     assert (place / "face.png").read_bytes() == before
 
 
@@ -88,7 +88,7 @@ def test_what_lies_in_a_folder_of_inputs_is_an_input(run, place):
         for target in ("known/Eileen.png",):
             status, _, err = run(*argv, "--json", target, "--overwrite")
             assert status == 2
-            assert "expected a file that is no input" in err
+            assert "expected a file that is not an input" in err
     shutil.copy("known/Eileen.png", "face.png")  # still a photo
 
 
@@ -99,11 +99,11 @@ def test_weights_and_golden_cases_are_inputs(run, place, tmp_path):
         argv = ("export", "face_landmark_68_tiny_net", "--weights", "weights", "--format", "npz", "--out", file, "--overwrite")
         status, _, err = run(*argv)
         assert status == 2
-        assert "expected a file that is no input" in err
+        assert "expected a file that is not an input" in err
     Path("xfail").write_text("raw/* because\n")
     status, _, err = run(*PORT, "--xfail", "xfail", "--json", "xfail", "--overwrite")
     assert status == 2
-    assert "expected a file that is no input" in err
+    assert "expected a file that is not an input" in err
 
 
 def test_drawings_replace_no_photo_and_no_picture_of_others(run, place):
@@ -113,7 +113,7 @@ def test_drawings_replace_no_photo_and_no_picture_of_others(run, place):
     others = {path: path.read_bytes() for path in Path().glob("p?/*")}
     status, out, err = run("analyze", *TINY, "p1/IMG.jpg", "p2/IMG.png", "--draw", "p2", "--overwrite")
     assert status == 1
-    assert "p2/IMG.png: expected a file that is no input, got p2/IMG.png" in err
+    assert "p2/IMG.png: expected a file that is not an input, got p2/IMG.png" in err
     assert out.count("60x40, 0 faces") == 2
     status, _, err = run("analyze", *TINY, "p1/IMG.jpg", "--draw", "p3")
     assert status == 1

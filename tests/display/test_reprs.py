@@ -279,7 +279,7 @@ def assert_is_framed(result):
     page = Page(result._repr_html_())
     assert page.all("img") == []
     assert page.all("svg")[0]["aria-label"] == "1 face on an empty frame"
-    assert "The photo is not at hand any more" in page.text
+    assert "The photo is no longer available" in page.text
 
 
 def test_results_do_not_keep_the_photo(photo):

@@ -92,7 +92,7 @@ def test_distances_that_do_not_overlap_give_an_answer():
     calibration = calibrate(x, names, "drawn")
     assert calibration.probability_same(0.02).value > 0.9
     assert calibration.probability_same(1.2).value < 0.01
-    with pytest.raises(InvalidArgument, match="expected a distance of which the photos tell"):
+    with pytest.raises(InvalidArgument, match="expected a distance that the photos give an estimate for"):
         calibration.miss_rate(0.5)
 
 

@@ -59,22 +59,28 @@ def test_probabilities_by_hand():
 @pytest.mark.parametrize(
     ("ask", "message"),
     [
-        (lambda c: c.false_match_rate(0.2), r"the photos tell \(from 0.4 to 0.8\), got 0.2"),  # 5 of 100,000 pairs
-        (lambda c: c.false_match_rate(0.9), r"the photos tell \(from 0.4 to 0.8\), got 0.9"),
-        (lambda c: c.miss_rate(0.8), r"the photos tell \(from 0.2 to 0.6\), got 0.8"),
-        (lambda c: c.threshold(1e-6), r"100,000 pairs of different people tell of \(from 1.0e-04 to 5.0e-01\), got 1.0e-06 a"),
-        (lambda c: c.threshold(1e-3, 1000), "got 1.0e-06 a comparison"),
-        (lambda c: c.threshold(0), "got 0.0e\\+00 a comparison"),
-        (lambda c: c.threshold(0.9), "got 9.0e-01 a comparison"),
+        (
+            lambda c: c.false_match_rate(0.2),
+            r"the photos give an estimate for \(from 0.4 to 0.8\), got 0.2",
+        ),  # 5 of 100,000 pairs
+        (lambda c: c.false_match_rate(0.9), r"the photos give an estimate for \(from 0.4 to 0.8\), got 0.9"),
+        (lambda c: c.miss_rate(0.8), r"the photos give an estimate for \(from 0.2 to 0.6\), got 0.8"),
+        (
+            lambda c: c.threshold(1e-6),
+            r"100,000 pairs of different people \(from 1.0e-04 to 5.0e-01\), got 1.0e-06 p",
+        ),
+        (lambda c: c.threshold(1e-3, 1000), "got 1.0e-06 per comparison"),
+        (lambda c: c.threshold(0), "got 0.0e\\+00 per comparison"),
+        (lambda c: c.threshold(0.9), "got 9.0e-01 per comparison"),
         (lambda c: c.threshold(1e-3, 0), "a gallery of at least one person, got 0"),
         (lambda c: c.threshold(1e-3, 1.5), "a gallery of at least one person, got 1.5"),
-        (lambda c: c.threshold(2), "a rate of 0 to 1, got 2"),
+        (lambda c: c.threshold(2), "a rate from 0 to 1, got 2"),
         (lambda c: c.probability_same(0.5, 0), "a prior between 0 and 1, got 0"),
         (lambda c: c.probability_same(0.5, 1), "a prior between 0 and 1, got 1"),
-        (lambda c: c.probability_same(math.inf), "a distance of 0 to 1000, got inf"),
-        (lambda c: c.false_match_rate(math.nan), "a distance of 0 to 1000, got nan"),
-        (lambda c: c.miss_rate("0.5"), "a distance of 0 to 1000, got '0.5'"),
-        (lambda c: c.miss_rate(-1), "a distance of 0 to 1000, got -1"),
+        (lambda c: c.probability_same(math.inf), "a distance from 0 to 1000, got inf"),
+        (lambda c: c.false_match_rate(math.nan), "a distance from 0 to 1000, got nan"),
+        (lambda c: c.miss_rate("0.5"), "a distance from 0 to 1000, got '0.5'"),
+        (lambda c: c.miss_rate(-1), "a distance from 0 to 1000, got -1"),
     ],
 )
 def test_what_it_does_not_say(ask, message):
@@ -85,9 +91,9 @@ def test_what_it_does_not_say(ask, message):
 def test_too_few_pairs_for_anything():
     poor = dataclasses.replace(SMALL, same_within=(1000,) * 4, different_within=(0, 0, 0, 9))
     for ask in (poor.false_match_rate, poor.miss_rate):
-        with pytest.raises(InvalidArgument, match=r"the photos tell \(none\)"):
+        with pytest.raises(InvalidArgument, match=r"the photos give an estimate for \(none\)"):
             ask(0.5)
-    with pytest.raises(InvalidArgument, match=r"tell of \(none\)"):
+    with pytest.raises(InvalidArgument, match=r"people \(none\)"):
         poor.threshold(0.1)
 
 
@@ -113,8 +119,8 @@ def changed(**fields):
         (changed(more=1), "and nothing else"),
         (changed(distances=[0.2, 0.4, 0.6]), "lists of unequal lengths"),
         (changed(distances=[0.2, 0.4, 0.4, 0.8]), "distances that do not rise"),
-        (changed(distances=[0.2, "0.4", 0.6, 0.8]), "something else than numbers"),
-        (changed(distances=0.2), "something else than numbers"),
+        (changed(distances=[0.2, "0.4", 0.6, 0.8]), "values that are not finite numbers"),
+        (changed(distances=0.2), "values that are not finite numbers"),
         (changed(same_within=[400, 900, 990, 1001]), "counts that do not rise to the number of pairs"),
         (changed(different_within=[5, 4, 1000, 50_000]), "counts that do not rise to the number of pairs"),
         (changed(same_error=[0.1, 0.1, -0.2, 0.3]), "errors below 0"),
@@ -122,7 +128,7 @@ def changed(**fields):
         (changed(alignment="other"), "an unknown kind of descriptors"),
         (changed(average_mirror=0), "an unknown kind of descriptors"),
         (changed(source=[1]), "an unknown kind of descriptors"),
-        (changed(people=True), "something else than numbers"),
+        (changed(people=True), "values that are not finite numbers"),
         (SMALL.to_json().replace("0.0", "NaN", 1), "got "),
     ],
 )

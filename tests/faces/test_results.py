@@ -155,7 +155,7 @@ def test_resizing_refuses() -> None:
         resize_results(DETECTION, (0, 10))
     with pytest.raises(InvalidArgument, match=r"^resize_results: "):
         resize_results(DETECTION, {"width": float("nan"), "height": 3})
-    with pytest.raises(InvalidType, match=r"^resize_results: expected results of a task, got str$"):
+    with pytest.raises(InvalidType, match=r"^resize_results: expected the results of a task, got str$"):
         resize_results("face", (5, 5))
 
 

@@ -201,7 +201,7 @@ def test_inputs_of_one_pixel(photo):
         (np.zeros((1, 150, 150, 4)), InvalidArgument, "expected a batch [N,H,W,3], got an array [1, 150, 150, 4]"),
         (np.zeros((1, 3, 150, 150)), InvalidArgument, "expected a batch [N,H,W,3], got an array [1, 3, 150, 150]"),
         (np.zeros((1, 5, 5, 3)), InvalidArgument, "expected an input of at least 7x7 pixels, got 5x5"),
-        (np.zeros((1, 0, 0, 3)), InvalidArgument, "expected whole numbers from 1 up, got 0 x 0"),
+        (np.zeros((1, 0, 0, 3)), InvalidArgument, "expected integers from 1 up, got 0 x 0"),
         (np.zeros((1, 150, 150, 3), bool), InvalidType, "expected a batch of numbers, got bool"),
         (np.zeros((1, 150, 150, 3), complex), InvalidType, "expected a batch of numbers, got complex128"),
         ([[1], [1, 2]], InvalidArgument, "expected a batch [N,H,W,3], got an array []"),
@@ -271,7 +271,7 @@ def test_graph():
     assert nets.tiny_face_detector.graph(64, 96).outputs["grid"].shape == (2, 3, 25)
     assert faceapi.TinyYolov2(False).graph(64).parameters == 15_767_454  # known without weights
     for side in (0, -1, 2.5, "64"):
-        with pytest.raises(InvalidArgument, match="expected whole numbers from 1 up"):
+        with pytest.raises(InvalidArgument, match="expected integers from 1 up"):
             nets.tiny_face_detector.graph(side)
 
 

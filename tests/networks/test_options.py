@@ -60,7 +60,7 @@ def test_thresholds_refused(value: Any) -> None:
 
 @pytest.mark.parametrize("value", [-1, 1.5, NAN, "x", None, True])
 def test_max_results_refused(value: Any) -> None:
-    with pytest.raises(InvalidArgument, match=r"^SsdMobilenetv1Options.max_results: expected a whole number >= 0, got "):
+    with pytest.raises(InvalidArgument, match=r"^SsdMobilenetv1Options.max_results: expected an integer >= 0, got "):
         SsdMobilenetv1Options(max_results=value)
 
 

@@ -149,7 +149,7 @@ def test_the_whole_page_is_read(case: str) -> None:
 @pytest.mark.parametrize("below", [(), (1,)])
 def test_a_preview_of_what_cannot_be_read_is_said(below: tuple[int, ...]) -> None:
     data = tiff(preview(), full(_262=32803), below=below)
-    with pytest.warns(PhotoWarning, match=r"^raw \(\d+ bytes\): .* a preview of 8x8 alone.*convert the file to JPEG or TIFF"):
+    with pytest.warns(PhotoWarning, match=r"^raw \(\d+ bytes\): .* only a preview of 8x8.*convert the file to JPEG or TIFF"):
         assert load_image(data, "raw").shape == (8, 8, 3)
 
 

@@ -452,7 +452,7 @@ def test_timeout_of_the_wrong_kind(timeout: Any) -> None:
 
 @pytest.mark.parametrize("max_bytes", [-1, 1.5, None, "3", True, float("nan")])
 def test_max_bytes_of_the_wrong_kind(max_bytes: Any) -> None:
-    with pytest.raises(InvalidArgument, match="expected max_bytes to be a whole number from 0 up, got "):
+    with pytest.raises(InvalidArgument, match="expected max_bytes to be an integer from 0 up, got "):
         fetch_or_throw("http://127.0.0.1:9/", max_bytes=max_bytes)
 
 
