@@ -35,8 +35,8 @@ def receptive_fields(graph: Graph) -> dict[Node, tuple[Array, Array]]:
     >>> from npfaceapi.inspection.receptive_field import receptive_fields
     >>> graph = nets.tiny_face_detector.graph()
     >>> rows, columns = receptive_fields(graph)[graph.outputs["grid"]]
-    >>> rows.shape, rows[6].tolist()
-    ((13, 2), [113, 303])
+    >>> rows.shape, rows[5].tolist()
+    ((13, 2), [98, 288])
     """
     fields = {graph.input: tuple(np.arange(n)[:, None] + [0, 1] for n in graph.input.shape[:2])}
     for node in graph:
