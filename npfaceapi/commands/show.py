@@ -10,7 +10,7 @@ from typing import Any
 from npfaceapi.commands.networks import parts
 from npfaceapi.commands.options import add_net, add_shared, size
 from npfaceapi.display.plain_table import format_table
-from npfaceapi.graph import shape_text
+from npfaceapi.graph import Graph, shape_text
 
 __all__ = ["add_arguments", "run"]
 
@@ -35,8 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.format == "json":
             print(json.dumps(stated, indent=1))
         else:
-            for graph in stated["graphs"]:
-                _print_table(graph)
+            for part, graph in zip(parts(arguments.net), stated["graphs"], strict=True):
+                _print_table(graph, part.graph(*arguments.size))
         return 0
     from npfaceapi.graph_pictures import svg, text
 
@@ -45,15 +45,22 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _print_table(graph: Mapping[str, Any]) -> None:
+def _print_table(graph: Mapping[str, Any], recorded: Graph) -> None:
+    from npfaceapi.inspection.receptive_field import seen
+
+    sees = {node.name: text for node, text in seen(recorded).items()}
     rows: list[tuple[object, ...]] = [
-        (node["name"], node["op"], shape_text(node["shape"]), f"{node['parameters']:,}", f"{node['macs']:,}")
+        (
+            node["name"], node["op"], shape_text(node["shape"]), sees.get(node["name"], ""), f"{node['parameters']:,}",
+            f"{node['macs']:,}",
+        )
         for node in graph["nodes"]
-    ]
-    rows.append(("total", "", "", f"{graph['parameters']:,}", f"{graph['macs']:,}"))
+    ]  # fmt: skip
+    rows.append(("total", "", "", "", f"{graph['parameters']:,}", f"{graph['macs']:,}"))
     macs = f"{graph['macs'] / 1e6:,.1f} million MACs (multiply-accumulates) an image"
     print(f"{graph['network']}: {macs}, {graph['parameters']:,} parameters")
     means = [f"{mean:.6g}" for mean in graph["normalization"]["mean"]]
     mean = means[0] if len({*means}) == 1 else f"({', '.join(means)})"
     print(f"  input: {graph['input']['channels']} in 0..255; (x - {mean}) / {graph['normalization']['divisor']:.6g}")
-    print(format_table(("name", "operation", "output", "parameters", "MACs"), rows, right=(3, 4), indent="  "))
+    print("  sees: how many pixels of the input one number depends on, rows x columns, where that is most")
+    print(format_table(("name", "operation", "output", "sees", "parameters", "MACs"), rows, right=(4, 5), indent="  "))

@@ -46,3 +46,16 @@ def test_a_nan_reaches_what_sees_it(name):
 def test_rows_of_a_table_have_none():
     graph = faceapi.nets.ssd_mobilenetv1.graph()
     assert graph.outputs["box_encodings"] not in receptive_fields(graph)
+
+
+def test_show_has_a_column_of_them(run):
+    status, out, _ = run("show", "tiny_face_detector")
+    assert status == 0
+    assert [row.split()[3] for row in out.splitlines() if "max_pool" in row] == [
+        "4x4",
+        "10x10",
+        "22x22",
+        "46x46",
+        "94x94",
+        "190x190",
+    ]
