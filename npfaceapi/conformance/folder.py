@@ -127,7 +127,7 @@ class FolderPort:
         stated = self._stated[key]
         return self._outputs / str(stated.get("file")) if isinstance(stated, dict) else key
 
-    def strangers(self) -> list[str]:
+    def unexpected_files(self) -> list[str]:
         """What lies in the folder, or stands in its manifest, and answers no question."""
         names = {key for key in self._stated if not any(key.startswith(f"{case}/") for case in self._asked)}
         stated = {self._file_of(key) for key in self._stated}

@@ -330,7 +330,7 @@ def test_match_with_a_calibration_of_ones_own(run, matching, people, tmp_path):
     run("calibrate", people, "--out", file)
     status, out, err = run(*matching, "--calibration", file, "--alignment", "face-api")
     assert (status, out) == (2, "")
-    assert "expected one of descriptors that are made as here (alignment face-api, average_mirror False), got dlib, False" in err
+    assert "expected one for descriptors made as here (alignment face-api, average_mirror False), got dlib, False" in err
     status, _, err = run(*matching, "--calibration", tmp_path / "nowhere.json")
     assert status == 2
     assert "nowhere.json: expected a calibration, got: No such file" in err
