@@ -152,7 +152,7 @@ def test_wrong_usage(run, known, tmp_path):
         (("lfw", known / "Zoe" / "0.png"), "expected the folder of a data set, got a file"),
         (("lfw", known), "expected the photos of LFW in a folder images_deepfunneled"),
         (("wider", known), "expected the labels wider_face_val.mat below it, got none"),
-        (("utkface", known), "expected photos that are named AGE_GENDER_RACE_TIME.jpg, got 5 photos with other names"),
+        (("utkface", known), "expected photos named AGE_GENDER_RACE_TIME.jpg, got 5 photos with other names"),
         (("expressions", known), "expected a subfolder of photos for each of neutral"),
         (("folders", known / "Zoe"), "expected two people or more, one of them with two photos, got 0 subfolders with photos"),
         (

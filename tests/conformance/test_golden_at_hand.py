@@ -33,7 +33,7 @@ def test_an_installed_kit_says_what_it_lacks(installed, tmp_path, monkeypatch, c
     monkeypatch.chdir(tmp_path)
     _, told = conform(capsys)
     count = len(golden_module.GoldenCases(installed).all_cases)
-    assert f" of {count} golden cases are at hand, in {installed}: a clone of the repository has all" in told
+    assert f" of {count} golden cases are present, in {installed}: a clone of the repository has all" in told
     assert "--golden" in told
 
 

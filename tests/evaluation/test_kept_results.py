@@ -183,7 +183,7 @@ def test_processes_are_like_the_one_that_starts_them(items, monkeypatch):
 def test_the_end_of_a_process_is_told(items, monkeypatch):
     monkeypatch.setattr(module, "usable_cpus", lambda: 2)
     monkeypatch.setattr(module, "AT_ONCE", 1)
-    with pytest.raises(NpFaceApiError, match="expected 2 processes to share the photos, got the end of one: too little memory"):
+    with pytest.raises(NpFaceApiError, match="expected 2 processes to finish their photos, got one that died: too little memory"):
         kept_results(items, end, "", None, silent)
 
 

@@ -100,9 +100,9 @@ def test_view_1_is_two_folds(lfw, on_a_line):
         ("1 2\nA 1 2\n", "expected 4 pairs, as its first line says, got 1"),
         ("1 1\nA 1 2\nA 1 2\n", "line 3: expected NAME N NAME N, got 'A 1 2'"),
         ("1 1\nA 1 B 1\nA 1 B 1\n", "line 2: expected NAME N N, got 'A 1 B 1'"),
-        ("1 1\nA 1 9\nA 1 B 1\n", r"line 2: expected a photo that is there, got .*A_0009\.jpg"),
-        ("1 1\nA 1 x\nA 1 B 1\n", r"line 2: expected a photo that is there, got .*A_000x\.jpg"),
-        ("1 1\nA 1 2\nA 1 D 1\n", r"line 3: expected a photo that is there, got .*D_0001\.jpg"),
+        ("1 1\nA 1 9\nA 1 B 1\n", r"line 2: expected an existing photo, got .*A_0009\.jpg"),
+        ("1 1\nA 1 x\nA 1 B 1\n", r"line 2: expected an existing photo, got .*A_000x\.jpg"),
+        ("1 1\nA 1 2\nA 1 D 1\n", r"line 3: expected an existing photo, got .*D_0001\.jpg"),
     ],
 )
 def test_bad_pairs(lfw, text, message):
