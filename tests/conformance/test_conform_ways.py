@@ -1,4 +1,4 @@
-"""The three ways into the conformance kit, expected failures, reports, and what is refused; never a traceback, never a pass."""
+"""The three kinds of ports, expected failures, reports, and invalid input: never a traceback, never a false pass."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ RELUS = ["operations/relu/*", "operations/relu6/*", "operations/sigmoid/*"]
 
 
 def run(arguments, capsys):
-    """Exit status, standard output, standard error of a command."""
+    """Exit status, standard output and standard error of a command."""
     status = main(["conform", *map(str, arguments)])
     told = capsys.readouterr()
     assert "Traceback" not in told.out + told.err
@@ -356,7 +356,7 @@ def test_the_time_limit_holds_whatever_a_program_does(tmp_path, spoil, message):
         seconds, (_, peak) = time.monotonic() - start, tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert seconds < 7  # one second for the case, three for an end in good order, and a busy machine
+    assert seconds < 7  # one second for the case, three for an orderly end, the rest for a busy machine
     assert peak < 80_000_000
     assert [result.status for result in report.results] == ["failed", "passed", "passed"]
     assert any(part in report.results[0].problem for part in message.split("|")), report.results[0].problem

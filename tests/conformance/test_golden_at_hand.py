@@ -1,4 +1,4 @@
-"""Which golden cases are at hand, and what is said of it."""
+"""Which golden cases are present, and the message about it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from npfaceapi.conformance import golden as golden_module
 
 @pytest.fixture
 def installed(tmp_path, monkeypatch):
-    """As if the package were installed: its own golden cases are the core cases."""
+    """Like an installed package, which has only the core cases."""
     own = tmp_path / "data" / "golden"
     own.mkdir(parents=True)
     shutil.copy(ROOT / "golden" / "cases.json", own)

@@ -44,7 +44,7 @@ def two_faces(astronaut):
 
 @pytest.fixture(scope="module")
 def whole():
-    """Everything about the photo, with the time that it took this process and the page; one process inspects it for all."""
+    """The whole inspection of the photo, with the time that it and the page took; one process does it for all tests."""
     started = time.process_time()
     report = faceapi.inspect(ASTRONAUT)
     html = report.to_html()
@@ -244,7 +244,7 @@ def test_the_walk_of_the_reference_gives_every_node_and_forgets_it():
 def test_the_page_is_small_and_quick(whole):
     _, html, seconds = whole
     assert 1e6 < len(html.encode()) < 8e6
-    assert seconds < 60  # of computing, on a machine that others use too; alone it takes some 5
+    assert seconds < 60  # seconds of computing on a shared machine; alone it takes about 5
 
 
 @pytest.mark.slow
@@ -282,7 +282,7 @@ def test_the_page_says_what_the_results_say(whole, page):
         assert f"{network.name}: {network.title}" in text
         assert f"Table of the {len(network.layers)} layers" in text
     shares = [float(share) for share in re.findall(r">(\d+\.\d) %<", whole[1])]
-    assert sum(shares) == pytest.approx(2 * 100 * len(whole[0].networks), abs=0.05 * len(shares))  # of layers, and of steps
+    assert sum(shares) == pytest.approx(2 * 100 * len(whole[0].networks), abs=0.05 * len(shares))  # for layers and for steps
     sheets = [image for image in page.all("img") if image["alt"].startswith(("Feature maps of", "Values of"))]
     assert len(sheets) == sum(len(network.layers) for network in whole[0].networks)
 
@@ -294,7 +294,7 @@ def test_the_bar_code_is_the_descriptor(whole, page):
     assert len(bars) == 128
     order = np.argsort(whole[0].faces[0].result.descriptor)
     luma = bars @ (0.2126, 0.7152, 0.0722)
-    assert (np.diff(luma[order]) >= -1).all()  # the larger the number the lighter the bar
+    assert (np.diff(luma[order]) >= -1).all()  # larger numbers are lighter
 
 
 def test_distances_between_faces(two_faces):
