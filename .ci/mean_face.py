@@ -74,7 +74,7 @@ def derived(points: np.ndarray) -> tuple[np.ndarray, float]:
     part = other[:, INNER] - np.outer(other[:, INNER] @ upright, upright) / (upright @ upright)
     amount = part @ np.linalg.svd(part, full_matrices=False)[2][0]  # sin t, times a factor
     mean = symmetric.mean(axis=0)
-    width = symmetric[:, UPPER] @ mean[UPPER] / (mean[UPPER] @ mean[UPPER])  # cos t, likewise
+    width = symmetric[:, UPPER] @ mean[UPPER] / (mean[UPPER] @ mean[UPPER])  # cos t, times a factor
     terms = np.stack([np.ones(len(face)), amount**2], axis=1)
     (widest, slope), residual = np.linalg.lstsq(terms, width**2, rcond=None)[:2]
     variance = residual[0] / (len(face) - 2) * np.linalg.inv(terms.T @ terms)[1, 1]

@@ -357,7 +357,7 @@ def print_report(report: Any, each: bool = False) -> None:
     if report.reason and not counts["failed"]:
         print(f"exit status 1: {report.reason}")
     if report.missing:
-        print(f"{report.missing} more golden cases are not at hand; --golden names another folder")
+        print(f"{report.missing} more golden cases are not present; --golden names another folder")
 
 
 def _write(file: str, text: str) -> None:

@@ -30,11 +30,11 @@ __all__ = ["add_arguments", "add_descriptor_arguments", "progress_line", "run"]
 ALIGNMENTS = ("face-api", "dlib")
 #: What each evaluation measures; see `evaluation/evaluating.py`.
 PROTOCOLS = {
-    "lfw": "pairs of Labeled Faces in the Wild, are they of one person?",
-    "folders": "a subfolder of photos for each person, who is who?",
-    "wider": "WIDER FACE's validation part, how many faces are found, by boxes from a score of 0.02 up?",
-    "utkface": "photos named AGE_GENDER_RACE_TIME.jpg, errors of age and gender",
-    "expressions": "a subfolder for each expression, how many are told?",
+    "lfw": "verification on the pairs of Labeled Faces in the Wild",
+    "folders": "verification and identification, with a subfolder of photos for each person",
+    "wider": "average precision on the validation set of WIDER FACE, with boxes scored 0.02 or more",
+    "utkface": "errors of age and gender, on photos named AGE_GENDER_RACE_TIME.jpg",
+    "expressions": "accuracy of expressions, with a subfolder of photos for each expression",
 }
 Progress = Callable[[int, int], None]
 

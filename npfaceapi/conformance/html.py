@@ -90,7 +90,7 @@ def _summary(report: Report) -> str:
         "in",
     ]
     rows = [[escape(str(cell)) for cell in row] for row in summary_rows(report)]
-    missing = f'<p class="soft">{report.missing} more golden cases were not available.</p>' if report.missing else ""
+    missing = f'<p class="soft">{report.missing} more golden cases were not present.</p>' if report.missing else ""
     reason = f"<p>Not passed: {escape(report.reason)}.</p>" if report.reason else ""
     return f"<h2>What was run</h2>{_table(header, rows, set(range(1, 8)))}{reason}{missing}"
 

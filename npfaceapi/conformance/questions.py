@@ -83,7 +83,7 @@ def question_of(golden: GoldenCases, case: Case) -> Question:
     except GoldenError:
         raise
     except (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError) as error:
-        raise GoldenError(f"{case.name}: expected a golden case that makes sense, got {error!r}: damaged?") from None
+        raise GoldenError(f"{case.name}: expected a valid golden case, got {error!r}: damaged?") from None
 
 
 def _question_of(golden: GoldenCases, case: Case) -> Question:

@@ -190,7 +190,7 @@ def _damaged(result: CaseResult, error: Exception) -> CaseResult:
     """The golden case itself is at fault."""
     if isinstance(error, NpFaceApiError):
         return _failed(result, str(error).removeprefix(f"{result.name}: "))
-    return _failed(result, f"expected a golden case that makes sense, got {one_line(repr(error))}: damaged?")
+    return _failed(result, f"expected a valid golden case, got {one_line(repr(error))}: damaged?")
 
 
 def _failed(result: CaseResult, problem: str) -> CaseResult:

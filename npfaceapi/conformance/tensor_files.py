@@ -62,7 +62,7 @@ def read_answer(folder: Path, stated: Any) -> Any:
     if not isinstance(name, str) or name not in DTYPES:
         raise BadAnswer(f"{file.name}: expected a dtype out of {', '.join(DTYPES)}, got {shown(name)}")
     if not is_shape(shape):
-        raise BadAnswer(f"{file.name}: expected a shape, a list of whole numbers, got {shown(shape)}")
+        raise BadAnswer(f"{file.name}: expected a shape, a list of integers, got {shown(shape)}")
     return _open(file, lambda opened: _numbers(file, opened, DTYPES[name], tuple(shape)))
 
 

@@ -42,7 +42,7 @@ def test_inside_of_a_clone_its_cases_are_found(installed, inside, monkeypatch, c
     monkeypatch.chdir(ROOT / inside)
     out, told = conform(capsys)
     assert told == f"golden cases: {ROOT / 'golden'}, found from the current folder upwards\n"
-    assert "not at hand" not in out
+    assert "not present" not in out
 
 
 def test_a_folder_of_that_name_with_other_things_is_none(installed, tmp_path, monkeypatch, capsys):
