@@ -1,17 +1,17 @@
-"""Peers on the same photos: dlib's detector, points and descriptor on the pairs of LFW, and what exchanging one part changes.
+"""Comparison with dlib on the pairs of LFW: its detector, points and descriptor, and combinations with ours.
 
     python .ci/accuracy_peers.py LFW_FOLDER OUT_FOLDER [--cache DIR] [--cnn PHOTOS]
 
-Needs dlib-bin and face_recognition_models.  Descriptors of each kind go through the same protocol, View 2 of ten folds, in which
+Needs dlib-bin and face_recognition_models.  Descriptors of each kind are evaluated by the same protocol, View 2 with ten folds;
 a photo without a face has distance infinity to all:
 
     dlib                 dlib's HOG detector, its five points, its chips, its float32 network
-    dlib, our network    the same chips, through the network of this package, whose weights are rounded to bytes
-    our chips, dlib's    the detector that docs/accuracy.md advises, our points and chips (alignment "dlib"), dlib's network
-    our                  the same chips through ours
+    dlib, our network    the same chips, the network of this package with its quantized weights
+    our chips, dlib's    the detector that docs/accuracy.md recommends, our points and chips (alignment "dlib"), dlib's network
+    our                  the same chips, our network
 
-Besides: how far our 68 points lie from those of dlib's predictor on the same boxes, in parts of the distance of the eyes, and how
-many of the first `--cnn` photos dlib's CNN detector (some 16 s a photo) finds a face on, beside HOG and ours.
+Also: the distance of our 68 points from those of dlib's predictor on the same boxes, relative to the distance of the eyes; and
+the number of the first `--cnn` photos in which dlib's CNN detector (about 16 s per photo), HOG and ours find a face.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ from npfaceapi.photos.chips import extract_face_chip
 from npfaceapi.photos.loading import load_image
 from npfaceapi.tasks import detect_all_faces
 
-DETECTOR = TinyFaceDetectorOptions(input_size=320, score_threshold=0.1)  # the one advised for photos of one person
+DETECTOR = TinyFaceDetectorOptions(input_size=320, score_threshold=0.1)  # recommended for photos of one person
 WAYS = ("dlib", "dlib, our network", "our chips, dlib's network", "our")
-EYES = (slice(36, 42), slice(42, 48))  # of the 68 points
+EYES = (slice(36, 42), slice(42, 48))  # among the 68 points
 
 
 @functools.cache
 def dlib_models() -> dict[str, Any]:
-    """Read once in each process."""
+    """dlib's models, loaded once per process."""
     import dlib
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # face_recognition_models imports what setuptools deprecates
+        warnings.simplefilter("ignore")  # face_recognition_models imports a deprecated part of setuptools
         import face_recognition_models as files
     return {
         "detect": dlib.get_frontal_face_detector(),
@@ -59,7 +59,7 @@ def dlib_models() -> dict[str, Any]:
 
 
 def nearest(boxes: Any, width: int, height: int) -> Any:
-    """Of dlib's boxes the one nearest to the middle, None without one."""
+    """The one of dlib's boxes nearest to the centre; None if there are none."""
     return min(boxes, key=lambda b: np.hypot(b.center().x - width / 2, b.center().y - height / 2), default=None)
 
 
@@ -69,7 +69,7 @@ def described_by_dlib(chip: np.ndarray) -> np.ndarray:
 
 
 def each_way(path: str) -> dict[str, Any]:
-    """The descriptors of a photo in each way, and the distance of the points."""
+    """The descriptors of a photo by each method, and the distance of the points."""
     import dlib
 
     models, image = dlib_models(), np.ascontiguousarray(load_image(path))
@@ -107,7 +107,7 @@ def found_by_cnn(path: str) -> dict[str, Any]:
 
 
 def figures_of_points(results: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Distances of our points from dlib's on photos where both found a face within reach of each other."""
+    """Distances of our points from dlib's on photos where both found about the same face."""
     each = np.array([unpacked(result["points"]) for result in results.values() if "points" in result])
     same_face = each[np.median(each, axis=1) < 0.5]
     means = same_face.mean(axis=1)

@@ -1,4 +1,4 @@
-"""Launches every kernel of the cuda backend at least once, on small work, for compute-sanitizer; fails if one was left out.
+"""Launches every kernel of the cuda backend on small inputs, for compute-sanitizer; fails if one was not launched.
 
 compute-sanitizer --tool memcheck python3 .ci/every_cuda_kernel.py
 """
@@ -45,7 +45,7 @@ for name, size, batches in (
 ):
     for N in batches:
         getattr(faceapi.nets, name).run_net(rng.uniform(0, 255, (N, size, size, 3)).astype(np.float32), backend="cuda")
-graph = record("rest", rest, {"filters": (1, 3, 5, 1)}, (9, 7, 5))  # what no network and no golden case asks for
+graph = record("rest", rest, {"filters": (1, 3, 5, 1)}, (9, 7, 5))  # operations that no network and no golden case uses
 weights = {"filters": rng.standard_normal((1, 3, 5, 1)).astype(np.float32)}
 plan(graph, weights, list(graph.outputs.values()))(rng.standard_normal((3, 9, 7, 5)).astype(np.float32))
 resize_bilinear(rng.integers(0, 256, (31, 47, 3), np.uint8), (40, 33))

@@ -1,10 +1,10 @@
-"""Compare two installations of npfaceapi: the speed of every network, and every bit of what it gives.
+"""Compare two installations of npfaceapi: the speed of every network, and every bit of its outputs.
 
     python .ci/guard.py OLD_PYTHON [NEW_PYTHON]     (default: this Python)
 
-`.ci/measure guard` runs it with OLD=PYTHON.  Each is timed five times, old and new by turns (`bench --json`), with one thread and
-with two; the minimum of each network counts.  Fails where the geometric mean of old / new is under 0.97, that of a network
-under 0.93, or a bit differs.
+`.ci/measure guard` runs it with OLD=PYTHON.  Each is timed five times, alternating old and new (`bench --json`), with one and
+with two threads; the minimum of each network counts.  Fails if the geometric mean of old / new is below 0.97, that of a network
+below 0.93, or a bit differs.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ print(json.dumps(found))
 
 
 def output(python: str, *arguments: str) -> str:
-    """What a Python prints."""
+    """The output of a Python process."""
     variables = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "NPFACEAPI_TINY_YOLOV2")}
     done = subprocess.run(
         [python, *arguments], cwd=os.path.expanduser("~"), env=variables, stdout=subprocess.PIPE, check=True, text=True
@@ -44,7 +44,7 @@ def output(python: str, *arguments: str) -> str:
 
 
 def least_times(pythons: tuple[str, str], threads: int) -> list[dict[str, float]]:
-    """The minimum of each network in milliseconds, for each Python."""
+    """The minimum time of each network in milliseconds, for each Python."""
     least: list[dict[str, float]] = [{}, {}]
     for _ in range(RUNS):
         for times, python in zip(least, pythons, strict=True):
@@ -69,7 +69,7 @@ def main(old: str, new: str) -> int:
         for name, ratio in ratios.items():
             print(f"  {name:45} {slow[name]:9.3f} ms {fast[name]:9.3f} ms {ratio:6.3f}")
         failed |= mean < LEAST_MEAN or min(ratios.values()) < LEAST
-    print("\nFAILED" if failed else "\nas fast, and the same bits")
+    print("\nFAILED" if failed else "\nequally fast, same bits")
     return failed
 
 

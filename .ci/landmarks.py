@@ -1,9 +1,9 @@
-"""How far the 68 points lie from those that people set by hand: python .ci/landmarks.py FOLDER [--json FILE]
+"""Errors of the 68 points against manual annotations: python .ci/landmarks.py FOLDER [--json FILE]
 
-FOLDER holds NAME.pts, 68 points of iBUG's scheme counted from 1, beside a photo NAME.jpg, .png or .ppm.  The error of a face is
-the mean distance of its points in parts of the distance between the outer corners of its eyes (the protocol of 300-W).  Boxes are
-those of each detector; a photo's face is the one whose box holds most of the points.  With dlib-bin and face_recognition_models
-installed, dlib's detector and predictor are asked too.
+FOLDER contains NAME.pts, 68 points of iBUG's scheme counted from 1, and photos NAME.jpg, .png or .ppm.  The error of a face is
+the mean distance of its points divided by the distance between the outer corners of its eyes (the protocol of 300-W).  Boxes are
+those of each detector; a photo's face is the one whose box contains most of the points.  With dlib-bin and
+face_recognition_models installed, dlib's detector and predictor are measured too.
 """
 
 from __future__ import annotations

@@ -1,24 +1,24 @@
-"""Derives the mean face in three dimensions of npfaceapi/faces/pose.py from photos: python .ci/mean_face.py LFW [--cache DIR].
+"""Derives the 3-D mean face of npfaceapi/faces/pose.py from photos: python .ci/mean_face.py LFW [--cache DIR].
 
-Depth comes from factorization (Tomasi and Kanade, 1992), made to last against faces that are no rigid body by their symmetry.
-Take the 68 points of many faces, turn each so that its mirrored pairs lie level on average, and divide by the height from eyes to
-the corners of the mouth.  With yaw t, pitch p and R = Rx(p) Ry(t), a point (X, Y, Z) is seen at
+Depth comes from factorization (Tomasi and Kanade, 1992); symmetry makes it robust to faces that are not rigid.  Take the 68
+points of many faces, rotate each so that its mirrored pairs are level on average, and divide by the height from the eyes to the
+corners of the mouth.  With yaw t, pitch p and R = Rx(p) Ry(t), a point (X, Y, Z) is projected to
 
-    x = X cos t + Z sin t        whatever the pitch
+    x = X cos t + Z sin t        for any pitch
 
-Its mirror image has -X.  So half of the difference of a pair is X cos t, half of its sum is Z sin t: the part of x that is not
-symmetric holds depth and yaw alone.  Expressions and the proportions of a face are symmetric and leave it as it is.
+Its mirror image has -X.  So half of the difference of a pair is X cos t, half of its sum is Z sin t: the asymmetric part of x
+depends only on depth and yaw.  Expressions and the proportions of a face are symmetric and do not affect it.
 
-1. How much a face has of the first singular vector of all parts Z sin t is its sin t, up to a factor.  Mirrored pairs lie level
-   but for sin p sin t, which adds a part that goes with y; it is left out here.  Regression on sin t then gives the whole depth,
-   for sin p sin t does not go with sin t where the mean of p is 0.
-2. The factor: cos^2 + sin^2 = 1, so faces get narrow as the part Z sin t grows.  The slope of width^2 over (Z sin t)^2 gives it,
-   and its standard error.  Noise in the widths does no harm as it does not depend on the yaw; that in the height by which a face
-   was divided makes the depth some 3 % too large (tests/test_measuring.py has heads of known depth).
+1. A face's coefficient of the first singular vector of all parts Z sin t is its sin t, up to a factor.  Mirrored pairs are level
+   except for sin p sin t, which adds a part proportional to y; it is removed here.  Regression on sin t then gives the whole
+   depth, since sin p sin t is uncorrelated with sin t if the mean of p is 0.
+2. The factor: cos^2 + sin^2 = 1, so faces get narrower as the part Z sin t grows.  The slope of width^2 over (Z sin t)^2 gives
+   it, and its standard error.  Noise in the widths has no effect, as it does not depend on the yaw; noise in the height by which
+   a face was divided makes the depth about 3 % too large (tests/test_measuring.py has heads of known depth).
 3. X and Y are means, so a pitch of 0 is the mean pitch of the photos.
 
 The jaw is left out of 1 and 2: its points are an outline, which moves over the head as it turns.  Its depth follows from the
-yaws that the other points give.
+yaws of the other points.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ UPPER = slice(17, 48)  # brows, nose, eyes: the width comes from these
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="The mean face of npfaceapi/faces/pose.py, from View 1 of LFW.")
-    parser.add_argument("lfw", type=Path, help="its folder, as docs/accuracy.md describes it")
-    parser.add_argument("--cache", type=Path, metavar="DIR", help="where npfaceapi evaluate keeps what it computes")
-    parser.add_argument("--photos", type=int, metavar="N", help="the first so many alone")
+    parser.add_argument("lfw", type=Path, help="folder of LFW, laid out as in docs/accuracy.md")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="cache of npfaceapi evaluate")
+    parser.add_argument("--photos", type=int, metavar="N", help="use only the first N")
     arguments = parser.parse_args()
     files = (arguments.lfw / name for name in ("pairsDevTrain.txt", "pairsDevTest.txt"))
     photos = photos_folder(arguments.lfw)
@@ -60,7 +60,7 @@ def main() -> None:
 def derived(points: np.ndarray) -> tuple[np.ndarray, float]:
     """The mean face [68,3] of faces [n,68,2], and the relative standard error of its depth.
 
-    The distance of the outer corners of the eyes is 1, the middle of the points 27 to 67 the origin.
+    The distance of the outer corners of the eyes is 1, the mean of the points 27 to 67 the origin.
     """
     face = points @ (1, 1j)
     pairs = np.arange(68) < MIRRORED
@@ -74,7 +74,7 @@ def derived(points: np.ndarray) -> tuple[np.ndarray, float]:
     part = other[:, INNER] - np.outer(other[:, INNER] @ upright, upright) / (upright @ upright)
     amount = part @ np.linalg.svd(part, full_matrices=False)[2][0]  # sin t, times a factor
     mean = symmetric.mean(axis=0)
-    width = symmetric[:, UPPER] @ mean[UPPER] / (mean[UPPER] @ mean[UPPER])  # cos t, likewise
+    width = symmetric[:, UPPER] @ mean[UPPER] / (mean[UPPER] @ mean[UPPER])  # cos t, times a factor
     terms = np.stack([np.ones(len(face)), amount**2], axis=1)
     (widest, slope), residual = np.linalg.lstsq(terms, width**2, rcond=None)[:2]
     variance = residual[0] / (len(face) - 2) * np.linalg.inv(terms.T @ terms)[1, 1]

@@ -1,8 +1,8 @@
 """Peak memory of the chain of landmarks and descriptors on photo files of 12 megapixels.
 
-python .ci/memory.py DETECTOR PHOTOS    a JSON line: the growth, which is the peak of the resident memory less what was
-                                        resident before the first photo, after a small one; Linux only
-python .ci/memory.py                    a table of all detectors with 1 and 40 photos, each in a process of its own
+python .ci/memory.py DETECTOR PHOTOS    a JSON line: the peak of the resident memory minus the resident memory after a
+                                        small photo, before the large ones; Linux only
+python .ci/memory.py                    a table of all detectors with 1 and 40 photos, each in a separate process
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ OPTIONS = {
 
 
 def resident(what: str) -> float:
-    """VmRSS, what is resident now, or VmHWM, the peak, in megabytes."""
+    """Resident memory in megabytes: VmRSS (now) or VmHWM (the peak)."""
     (kilobytes,) = re.findall(rf"^{what}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
     return int(kilobytes) * 1024 / 1e6
 
@@ -43,7 +43,7 @@ def measure(detector: str, photos: int) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory() as folder:
         file = f"{folder}/photo.jpg"
-        subprocess.run([sys.executable, "-c", PHOTO, file], check=True)  # elsewhere: making it takes memory too
+        subprocess.run([sys.executable, "-c", PHOTO, file], check=True)  # in another process: making it takes memory too
         run(astronaut())
         before = resident("VmRSS")
         faces = run(file for _ in range(photos))

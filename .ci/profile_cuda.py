@@ -1,4 +1,4 @@
-"""Launches a network's kernels once between the profiler's marks, after one call that compiles and loads them.
+"""Launches a network's kernels once with the profiler on, after a first call that compiles and loads them.
 
 M=gpu__time_duration.sum,smsp__issue_active.avg.pct_of_peak_sustained_active
 M=$M,sm__inst_executed_pipe_fma.avg.pct_of_peak_sustained_active,dram__throughput.avg.pct_of_peak_sustained_elapsed

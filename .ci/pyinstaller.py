@@ -1,6 +1,7 @@
-"""Build a program with PyInstaller, as a folder and as one file, and have it answer like Python itself, from an empty home.
+"""Build a program with PyInstaller, as a folder and as one file, and compare its output with that of Python.
 
-`.ci/measure pyinstaller` runs it.  This Python needs PyInstaller, and npfaceapi installed, for its entry point.
+`.ci/measure pyinstaller` runs it.  Programs run with an empty home folder.  This Python needs PyInstaller, and npfaceapi
+installed, for its entry point.
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ sys.exit(cli.main(["verify", "--case", "operations/*"]) or cli.main(["backends"]
 
 
 def timed(*command: str, home: Path) -> tuple[list[str], float]:
-    """The lines that a command prints, less its times and folders, and how many seconds it took; it must succeed in silence."""
+    """The output lines of a command without times and folders, and its seconds; it must succeed without errors or warnings."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "NUMBA_", "XDG_"))}
     start = time.perf_counter()
     done = subprocess.run(command, cwd=home, env={**environment, "HOME": str(home)}, capture_output=True, text=True, check=False)
     seconds = time.perf_counter() - start
     if done.returncode or done.stderr:
-        sys.exit(f"expected {command[0]} to succeed in silence, got status {done.returncode}: {done.stderr[-2000:]}")
+        sys.exit(f"expected {command[0]} to succeed without messages, got status {done.returncode}: {done.stderr[-2000:]}")
     lines = [line.partition(" cases passed in ")[0] for line in done.stdout.splitlines() if " more cases are not in " not in line]
     return lines, round(seconds, 2)
 

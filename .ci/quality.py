@@ -1,12 +1,12 @@
-"""Does each measure of a face's quality earn its place?  python .ci/quality.py LFW --out FILE [--cache DIR]
+"""Is each measure of a face's quality useful?  python .ci/quality.py LFW --out FILE [--cache DIR]
 
-On View 1 of LFW, of which the thresholds of npfaceapi/photos/quality.py are chosen:
+On View 1 of LFW, from which the thresholds of npfaceapi/photos/quality.py are chosen:
 
-discard   Error against discard (ISO/IEC 29794-1): leave out the share of faces that a measure doubts most, and count the misses
-          of the same pairs that are left, at the threshold that all pairs of different people give.  A measure that does not
-          lower them helps nobody.  The interval of 95 % is of the change, over pairs drawn anew.
-size      Misses when one photo of each same pair is shrunk until its face has so many pixels, and found points are kept.
-rotation  How many photos are given the right orientation out of four, by the sum of the detector's scores.
+discard   Error versus discard (ISO/IEC 29794-1): discard the share of faces with the worst quality, and count the misses among
+          the remaining same pairs, at the threshold given by all pairs of different people.  A useful measure lowers them.
+          The 95 % interval is a bootstrap of the change over pairs.
+size      Misses when one photo of each same pair is shrunk until its face has the given size, with the original points.
+rotation  The number of photos whose orientation, out of four, is found by the sum of the detector's scores.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from npfaceapi.photos.net_input import NetInput, extract_face_tensors
 from npfaceapi.photos.quality import RULES, FaceQuality, quality_of
 from npfaceapi.tasks import detect_all_faces
 
-DETECTOR = TinyFaceDetectorOptions(input_size=320, score_threshold=0.1)  # the one advised for photos of one person
+DETECTOR = TinyFaceDetectorOptions(input_size=320, score_threshold=0.1)  # recommended for photos of one person
 FALSE_MATCH_RATE = 1e-3
 DISCARDED = (0.01, 0.02, 0.05, 0.1, 0.2)
 SIZES = (16, 20, 24, 32, 40, 48, 64, 80)
@@ -42,12 +42,12 @@ RESAMPLES = 1000
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Measure the measures of quality on View 1 of LFW.")
-    parser.add_argument("lfw", type=Path, help="its folder, as docs/accuracy.md describes it")
+    parser = argparse.ArgumentParser(description="Evaluate the quality measures on View 1 of LFW.")
+    parser.add_argument("lfw", type=Path, help="folder of LFW, laid out as in docs/accuracy.md")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="JSON to write")
-    parser.add_argument("--cache", type=Path, metavar="DIR", help="where npfaceapi evaluate keeps what it computes")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="cache of npfaceapi evaluate")
     parser.add_argument("--alignment", choices=ALIGNMENTS, default=ALIGNMENTS[0])
-    parser.add_argument("--photos", type=int, metavar="N", help="the first so many alone, to try it")
+    parser.add_argument("--photos", type=int, metavar="N", help="use only the first N, as a trial")
     arguments = parser.parse_args()
     folder = photos_folder(arguments.lfw)
     both = [read_pairs(arguments.lfw / name, folder) for name in ("pairsDevTrain.txt", "pairsDevTest.txt")]
@@ -84,7 +84,7 @@ def landmarks_of(described: DescribedPhotos, path: str) -> FaceLandmarks68:
 
 
 def threshold_of_strangers(descriptors: Mapping[str, np.ndarray]) -> float:
-    """The largest distance at which no more than the false match rate of all pairs of different people match."""
+    """The largest threshold at which the share of matching pairs of different people is at most the false match rate."""
     people = np.array([Path(path).parent.name for path in descriptors])
     matrix = np.array(list(descriptors.values()), np.float64)
     distances = []
@@ -96,23 +96,23 @@ def threshold_of_strangers(descriptors: Mapping[str, np.ndarray]) -> float:
 
 
 def discards(qualities: Mapping[str, FaceQuality], pairs: list[tuple[str, str]], missed: np.ndarray) -> dict[str, Any]:
-    """By measure, and for the score of all: the FNMR after each share of faces was left out, with the interval of the change."""
+    """The FNMR after discarding each share of faces, with the interval of the change; by measure, and for their combination."""
     doubts = {rule.measure: {path: rule.doubt(quality) for path, quality in qualities.items()} for rule in RULES}
     doubts["all"] = {path: -quality.score for path, quality in qualities.items()}
     return {name: discard_curve(doubt, pairs, missed) for name, doubt in doubts.items()}
 
 
 def discard_curve(doubt: Mapping[str, float], pairs: list[tuple[str, str]], missed: np.ndarray) -> list[dict[str, Any]]:
-    """The FNMR of the pairs that are left when the faces with the most doubt are left out, of equal ones the last named.
+    """The FNMR of the remaining pairs when the most doubtful faces are discarded, of equal ones the last first.
 
     Parameters
     ----------
     doubt : dict of str to float
-        Of each photo.
+        The doubt of each photo.
     pairs : list of pairs of photos
-        Of one person each.
+        Pairs of the same person.
     missed : bool array [len(pairs)]
-        Whether the pair lies beyond the threshold.
+        Whether the pair's distance exceeds the threshold.
     """
     worst_last = sorted(doubt, key=doubt.__getitem__)
     curve = []
@@ -162,7 +162,7 @@ def shrink(path: str, described: DescribedPhotos, scale: float) -> tuple[np.ndar
 
 
 def right_orientations(names: list[str]) -> dict[str, Any]:
-    """Of the photos in which a detector finds a face upright: how many `any_rotation` leaves upright; so it is for each turn."""
+    """Counts photos with a face found upright, and those that `any_rotation` leaves upright; other turns are equivalent."""
     detectors = {
         "ssd_mobilenetv1": SsdMobilenetv1Options(),
         "tiny_face_detector": TinyFaceDetectorOptions(),

@@ -1,4 +1,4 @@
-"""Fixtures that several folders of tests share, and what holds for all tests under `pytest -n`."""
+"""Fixtures shared by several folders of tests, and rules for `pytest -n`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 try:
     import fcntl
-except ImportError:  # no locks of files on Windows
+except ImportError:  # no file locks on Windows
     fcntl = None
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # processes share the cores, where OpenBLAS's threads would wait for each other
@@ -24,7 +24,7 @@ import helpers  # noqa: E402  # takes the folder of weights out of the environme
 def pytest_xdist_make_scheduler(config, log):
     """Under `pytest -n`, the tests of such a file run in one process.
 
-    xdist has a mark for it, xdist_group, which pytest-xdist 3.8 does not see under pytest 9.2.
+    xdist's own mark for this, xdist_group, is ignored by pytest-xdist 3.8 under pytest 9.2.
     """
     from xdist.scheduler import LoadScopeScheduling
 
@@ -36,9 +36,9 @@ def pytest_xdist_make_scheduler(config, log):
     return Scheduling(config, log) if config.getvalue("dist") == "load" else None
 
 
-@pytest.hookimpl(tryfirst=True)  # before those that -m leaves out are taken away
+@pytest.hookimpl(tryfirst=True)  # before -m deselects tests
 def pytest_collection_modifyitems(items):
-    """Of a test marked `slow_after(n)`, all but the first n sets of its parameters are slow."""
+    """Mark all but the first n parameter sets of a test marked `slow_after(n)` as slow."""
     seen = collections.Counter()
     for item in items:
         mark = item.get_closest_marker("slow_after")
@@ -51,22 +51,22 @@ def pytest_collection_modifyitems(items):
 
 @contextlib.contextmanager
 def turn(folder, alone):
-    """Have the processes that share the folder run a test beside others, or with no other meanwhile."""
+    """Let the processes that share the folder run a test concurrently with others, or exclusively."""
     with open(folder / "gate", "w") as gate, open(folder / "turn", "w") as turns:
-        fcntl.flock(gate, fcntl.LOCK_EX)  # who waits to be alone holds the gate, so that nobody else begins
+        fcntl.flock(gate, fcntl.LOCK_EX)  # a process waiting for exclusive access holds the gate, so that no other starts a test
         fcntl.flock(turns, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         fcntl.flock(gate, fcntl.LOCK_UN)
         try:
             yield
         finally:
-            fcntl.flock(turns, fcntl.LOCK_UN)  # to close it would not do while a forked child has it open
+            fcntl.flock(turns, fcntl.LOCK_UN)  # closing is not enough while a forked child has it open
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item):
-    if fcntl is None or not hasattr(item.config, "workerinput"):  # one process, or one that a test has started
+    if fcntl is None or not hasattr(item.config, "workerinput"):  # not under xdist, or a process started by a test
         return (yield)
-    folder = item.config._tmp_path_factory.getbasetemp().parent  # of this run; each process has a folder in it
+    folder = item.config._tmp_path_factory.getbasetemp().parent  # the folder of this run, with a subfolder per process
     with turn(folder, item.get_closest_marker("alone") is not None):
         return (yield)
 
@@ -90,7 +90,7 @@ def run(capsys):
 
 @pytest.fixture(autouse=True)
 def settings_of_the_process():
-    """What a test sets for the whole process ends with it, so that tests run in any order."""
+    """Undo a test's process-wide settings, so that tests run in any order."""
     from npfaceapi.engines import dispatch, thread_count
     from npfaceapi.photos import limits
 

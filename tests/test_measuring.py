@@ -1,4 +1,4 @@
-"""The scripts of `.ci/measure` that derive and judge what the package has, on made data of which the answers are known."""
+"""The scripts of `.ci/measure` on synthetic data with known answers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def script(name: str) -> ModuleType:
 @pytest.mark.slow
 @pytest.mark.parametrize("depth", [0.5, 1.0, 1.5])
 def test_the_mean_face_of_turned_heads_is_found(depth: float) -> None:
-    """Heads of a known depth that differ in shape and expression, are turned, tilted, scaled and seen with noise."""
+    """Heads of known depth with varying shape and expression, turned, tilted and scaled, with noise."""
     random = np.random.default_rng(0)
     true = MEAN_FACE_3D * (1, 1, depth)
     faces = []
@@ -49,7 +49,7 @@ def test_the_mean_face_of_turned_heads_is_found(depth: float) -> None:
 
 
 def test_the_discard_curve_by_hand() -> None:
-    """20 faces, ten pairs; the two pairs that are missed hold the worst faces, or the best."""
+    """20 faces, ten pairs; the two missed pairs contain the worst faces, or the best."""
     pairs = [(f"{i}a", f"{i}b") for i in range(10)]
     missed = np.array([False] * 8 + [True] * 2)
     doubt = {name: float(i) for i, pair in enumerate(pairs) for name in pair}
@@ -82,7 +82,7 @@ def test_the_threshold_against_all_pairs_one_by_one() -> None:
 
 
 def test_the_error_of_points_by_hand(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Points that were moved to the right by a tenth of the distance of the eyes are off by that."""
+    """Points moved to the right by a tenth of the distance of the eyes have that error."""
     face = detect_single_face(ASTRONAUT, TinyFaceDetectorOptions(320, 0.1)).with_face_landmarks().run()
     points = face.landmarks.positions.astype(float)
     eyes = np.linalg.norm(points[36] - points[45])

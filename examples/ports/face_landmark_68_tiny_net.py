@@ -1,4 +1,4 @@
-"""FaceLandmark68TinyNet in plain NumPy, written from docs/porting.md: its weights, the network, the decoding of its points.
+"""FaceLandmark68TinyNet in plain NumPy, written from docs/porting.md: weights, network, and decoding of the points.
 
 npfaceapi conform run --python examples/ports/face_landmark_68_tiny_net.py:Port --case "*/face_landmark_68_tiny_net*"
 """
@@ -13,7 +13,7 @@ NET, SIZE, MEAN, DIVISOR = "face_landmark_68_tiny_net", 112, (122.782, 117.001, 
 
 
 def load(model):
-    """The tensors of a model: bytes q that stand for q * scale + min, computed in float64, rounded to float32."""
+    """The tensors of a model: bytes q decoded as q * scale + min in float64, rounded to float32."""
     tensors = {}
     for group in json.loads((WEIGHTS / f"{model}-weights_manifest.json").read_text()):
         data, at = b"".join((WEIGHTS / path).read_bytes() for path in group["paths"]), 0
@@ -25,7 +25,7 @@ def load(model):
 
 
 def windows(x, size, stride):
-    """The pixels under each place of a window, padded as TensorFlow's "same": the odd pixel comes after the image."""
+    """The pixels under each position of a window, with TensorFlow's "same" padding: the odd pixel comes after the image."""
     _, H, W, _ = x.shape
     rows, columns = -(-H // stride), -(-W // stride)
     down, right = (max((n - 1) * stride + size - m, 0) for n, m in ((rows, H), (columns, W)))
@@ -60,7 +60,7 @@ class Port:
         return conv(x, self.w[f"{path}/pointwise_filter"], self.w[f"{path}/bias"])
 
     def block(self, x, path):
-        """Each convolution sees the relu of the sum of all before it; the first one's relu is in the sum."""
+        """The input of each convolution is the relu of the sum of all earlier outputs; the first output enters after its relu."""
         if path == "dense0":
             first = relu(conv(x, self.w["dense0/conv0/filters"], self.w["dense0/conv0/bias"], 2))
         else:
@@ -88,7 +88,7 @@ class Port:
         return {name: values[name] for name in names}
 
     def decode(self, network, inputs, attributes, names):
-        """Points of the padded square to points of the crop, half of the padding before it."""
+        """From points in the padded square to points in the crop; half of the padding is before the crop."""
         points = []
         for raw, (height, width) in zip(inputs["points"], attributes["image_dims"], strict=True):
             size = np.array([width, height]) * (SIZE / max(height, width))

@@ -1,4 +1,4 @@
-// Any network in plain JavaScript, from what `npfaceapi show NET --format json` says and the model files; no package needed.
+// Any network in plain JavaScript, from the output of `npfaceapi show NET --format json` and the model files; no packages.
 //
 //     npfaceapi show mtcnn_rnet --format json > graphs/mtcnn_rnet.json      (and others, into one folder)
 //     npfaceapi conform run --level weights --level operations --level taps --level raw -- node examples/ports/graph.js graphs weights
@@ -29,7 +29,7 @@ function windows(x, [KH, KW], stride, pads, visit) {
 }
 
 function padding(x, window, { stride, padding, pads }) {
-  if (pads) return pads; // in pixels; where they vary with the size, there is the rule alone
+  if (pads) return pads; // in pixels; if they vary with the size, only the rule is given
   return window.map((k, axis) => {
     if (padding !== "same") return padding === "valid" ? [0, 0] : [padding, padding];
     const n = x.shape[axis + 1], total = Math.max((Math.ceil(n / stride) - 1) * stride + k - n, 0);
@@ -151,7 +151,7 @@ function network(name) {
   return kept[name];
 }
 
-function load(model) { // numbers follow each other in the files; bytes q stand for q * scale + min
+function load(model) { // tensors are contiguous in the files; bytes q stand for q * scale + min
   const tensors = {};
   for (const group of JSON.parse(fs.readFileSync(path.join(weights, `${model}-weights_manifest.json`)))) {
     const bytes = Buffer.concat(group.paths.map((file) => fs.readFileSync(path.join(weights, file))));
@@ -175,7 +175,7 @@ function run({ graph, tensors }, batch) {
   return values;
 }
 
-// ------------------------------------------------------------------ questions and answers, a line each
+// ------------------------------------------------------------------ questions and answers, one per line
 
 function answer({ level, net, attributes, inputs, answers }) {
   const floats = Object.entries(inputs).filter(([, { dtype }]) => dtype === "float32");

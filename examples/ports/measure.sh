@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# The rows of docs/ports.md: installs the packages into FOLDER (some 10 GB with all), asks each of them, and leaves what the kit says there.
+# The rows of docs/ports.md: installs the packages into FOLDER (about 10 GB in all), asks each of them, and writes the reports there.
 #
 #   examples/ports/measure.sh FOLDER [ROW...]      rows: tfjs modern onnxruntime openvino dlib mtcnn facenet; without one, all
 #
-# PYTHON (default: python3) is the Python that the environments are made of. What cannot be installed is named and left out.
+# PYTHON (default: python3) is the Python of the environments. Packages that cannot be installed are reported and skipped.
 # FACENET_TORCH is what pip installs as torch, for example a wheel without CUDA.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
@@ -22,7 +22,7 @@ export PYTHONPATH=$PWD NODE_PATH=$out/npm/node_modules CUDA_VISIBLE_DEVICES= TF_
 here=examples/ports
 python=${PYTHON:-python3}
 
-# An environment of its own: NAME PACKAGE...
+# A separate environment: NAME PACKAGE...
 environment() {
     local name=$1
     shift
@@ -36,7 +36,7 @@ node_packages() {
     npm install --prefix "$out/npm" --no-audit --no-fund --silent "$@"
 }
 
-# One row: NAME, then what `npfaceapi conform run` is told.
+# One row: NAME, then the arguments of `npfaceapi conform run`.
 row() {
     local name=$1
     shift
@@ -51,7 +51,7 @@ tfjs() {
     row vladmandic-wasm-operations --level operations --level prepare "${port[@]}" wasm weights
     row vladmandic-wasm --level raw --level chain "${port[@]}" wasm weights
     row vladmandic-wasm-float16 --level raw --level chain --grade mixed:float16 "${port[@]}" wasm weights
-    # the proof of the cause: a copy whose three 255 (recognition, age and gender, tiny detector) are 256
+    # proves the cause: a copy with 256 in place of three 255 (recognition, age and gender, tiny detector)
     local copy=$out/npm/node_modules/@vladmandic/face-api-256
     rm -rf "$copy" && cp -r "$out/npm/node_modules/@vladmandic/face-api" "$copy"
     sed -i.bak -E 's/(toBatchTensor\(150,[^;]{0,80}\.div\()255/\1256/; s/\.div\(255\)(,a=N\.relu\()/.div(256)\1/; s/n=n\.div\(255\)/n=n.div(256)/' \

@@ -1,4 +1,4 @@
-"""dlib's own network of descriptors, with the float weights that face-api.js's bytes were made of; and how the two compare.
+"""dlib's own descriptor network, with the float weights that face-api.js quantized; and a comparison of the two.
 
 pip install dlib-bin face_recognition_models "setuptools<81"
 npfaceapi conform run --case "raw/face_recognition_net/*" --grade mixed:bfloat16 --python examples/ports/with_dlib.py:Port
@@ -17,7 +17,7 @@ NETWORK = dlib.face_recognition_model_v1(models.face_recognition_model_location(
 
 
 def descriptor(pixels):
-    """Of a crop, uint8 [150,150,3] RGB."""
+    """The descriptor of a crop, uint8 [150,150,3] RGB."""
     return np.array(NETWORK.compute_face_descriptor(np.ascontiguousarray(pixels)))
 
 
@@ -25,12 +25,12 @@ class Port:
     networks = ("face_recognition_net",)
 
     def run(self, network, batch):
-        pixels = np.floor(batch + np.float32(0.5)).astype(np.uint8)  # dlib takes bytes, a resized crop is no whole numbers
+        pixels = np.floor(batch + np.float32(0.5)).astype(np.uint8)  # dlib takes bytes; a resized crop is not integers
         return {"descriptor": np.array([descriptor(image) for image in pixels], np.float32)}
 
 
 def square(pixels):
-    """A crop as face-api.js gives it to the network, padded and resized, in whole bytes: what both networks can take."""
+    """A crop padded and resized as in face-api.js, rounded to bytes so that both networks can take it."""
     batch = faceapi.to_net_input(pixels).to_batch_tensor(150, True)
     return np.floor(batch[0] + 0.5).astype(np.uint8)
 

@@ -26,7 +26,7 @@ FOLDER = tempfile.TemporaryDirectory()
 
 
 def exported(network, taps=()):
-    """The file of a network's model, which takes any height and width where the network does."""
+    """The file of a network's model, of dynamic height and width if the network is."""
     file = Path(FOLDER.name) / f"{network}_{len(taps)}.onnx"
     export_net(nets.network_named(network), file, taps=taps, dynamic=network in ANY_SIZE)
     return file
@@ -50,7 +50,7 @@ class Float32:
 
 
 class Pictures(CalibrationDataReader):
-    """What the ranges of the activations are measured on: pieces of the photo, noise and black, at the size of the input."""
+    """Calibration data for the ranges of the activations: pieces of the photo, noise and black, at the size of the input."""
 
     def __init__(self, shape, transposed):
         photo = Image.open(ROOT / "golden" / "images" / "astronaut.png").convert("RGB")
@@ -65,7 +65,7 @@ class Pictures(CalibrationDataReader):
 
 
 class Int8(Float32):
-    """Weights and activations of 8 bits, ranges measured beforehand (static, QDQ).
+    """Weights and activations in 8 bits, with ranges measured beforehand (static, QDQ).
 
     Processors without VNNI add products of two bytes in 16 bits, which overflow; weights of 7 bits (`reduce_range`) do not.
     """
@@ -100,6 +100,6 @@ class Int8FullRange(Int8):
 
 
 class Int8WithoutZeros(Int8):
-    """The filters of this block are zero: the quantization gives zeros the scale 1, and so rounds the biases to whole numbers."""
+    """The filters of this block are zero: quantization gives zeros the scale 1, and so rounds the biases to integers."""
 
     in_float32 = ("dense0/conv2/",)

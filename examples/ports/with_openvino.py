@@ -36,7 +36,7 @@ class Float32:
         if self.float16:
             openvino.save_model(model, file.with_suffix(".xml"), compress_to_fp16=True)
             model = self.core.read_model(file.with_suffix(".xml"))
-        # without the hint a processor with bfloat16 or float16 units computes in these
+        # without the hint, processors with bfloat16 or float16 units compute in these formats
         return self.core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
     def values(self, network, batch, taps=()):

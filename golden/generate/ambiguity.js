@@ -1,14 +1,14 @@
 'use strict';
-// Which faces may legitimately come out otherwise in a faithful port, from golden values alone: a crop's edge within
-// 1e-3 px of a whole pixel, a score within 1e-4 of its threshold, two scores whose gap decides an order within 1e-4.
+// Finds faces that may legitimately differ in a right port, from golden values alone: an edge of a crop within 1e-3 px
+// of a whole pixel, a score within 1e-4 of its threshold, two scores within 1e-4 whose order matters.
 const { internal, watching } = require('./library');
 
 const EDGE = 1e-3;
 const SCORE = 1e-4;
-const GIVEN = 1e-6; // where the raw outputs are given, only rounding is left
+const GIVEN = 1e-6; // with given raw outputs, only rounding remains
 const nearWhole = (v) => Math.abs(v - Math.round(v)) < EDGE;
 
-// Runs work() and remembers the scores of all candidates that the non-max suppressions were given.
+// Runs work() and records the scores of all candidates that enter non-max suppression.
 async function withCandidates(work) {
   const candidates = { ssd: null, yolo: null, generic: [] };
   const see = {
@@ -24,7 +24,7 @@ async function withCandidates(work) {
   return { result, candidates };
 }
 
-// The numbers that a clipped crop floors, as Box.clipAtImageBorders computes them; borders themselves are exact.
+// The numbers that are floored for a clipped crop, as in Box.clipAtImageBorders; the borders themselves are exact.
 function cropEdges({ unclipped: { x, y, width, height }, imageWidth, imageHeight }) {
   const left = Math.max(x, 0);
   const top = Math.max(y, 0);
@@ -52,8 +52,7 @@ function dlibEdges(landmarks) {
   return [size, ...(x > 0 ? [x] : []), ...(y > 0 ? [y] : [])];
 }
 
-// Equal scores are no accident but a case of ties, whose order is defined; nor is, of given raw outputs, a score that equals
-// its threshold.
+// Equal scores are intended ties, whose order is defined; so is a score that equals its threshold with given raw outputs.
 function ofScores(scores, candidates, threshold, margin = SCORE) {
   const found = [];
   candidates.forEach((score) => {

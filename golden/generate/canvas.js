@@ -1,6 +1,6 @@
 'use strict';
-// The least canvas that face-api.js needs for MTCNN. Deterministic: drawImage resizes bilinearly with half-pixel
-// centres, edges clamped, float64 arithmetic, and stores floor(v + 0.5).
+// A minimal canvas for face-api.js's MTCNN. Deterministic: drawImage resizes bilinearly with half-pixel centres and
+// clamped edges in float64, and stores floor(v + 0.5).
 
 class ImageData {
   constructor(data, width, height) {
@@ -34,7 +34,7 @@ class Context2d {
   }
 
   putImageData(image, x, y) {
-    if (x !== 0 || y !== 0 || image.width !== this.canvas.width || image.height !== this.canvas.height) throw new Error('canvas: only whole images are put');
+    if (x !== 0 || y !== 0 || image.width !== this.canvas.width || image.height !== this.canvas.height) throw new Error('canvas: expected a whole image');
     this.canvas.bytes = Uint8ClampedArray.from(image.data);
   }
 
@@ -53,7 +53,7 @@ class Context2d {
   }
 
   drawImage(source, x, y, width, height) {
-    if (x !== 0 || y !== 0 || width !== this.canvas.width || height !== this.canvas.height) throw new Error('canvas: only whole canvases are drawn');
+    if (x !== 0 || y !== 0 || width !== this.canvas.width || height !== this.canvas.height) throw new Error('canvas: expected a whole canvas');
     this.canvas.bytes = resizeBytes(source.bytes, source.width, source.height, 4, width, height);
   }
 }

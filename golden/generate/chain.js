@@ -18,7 +18,7 @@ const OPTIONS = {
 
 const rows = (name, kind, faces, width, values, dtype) => ({ name, kind, dtype, shape: [faces.length, ...width], data: faces.flatMap(values) });
 
-// The crops that face-api.js takes, by watching extractFaceTensors: {unclipped, x, y, width, height} for each face.
+// The crops of face-api.js, captured from extractFaceTensors: {unclipped, x, y, width, height} for each face.
 function cropWatch(seen) {
   const see = ([picture, boxes]) => {
     const [height, width] = picture.shape;
@@ -33,7 +33,7 @@ function cropWatch(seen) {
 
 async function detect(task, picture, detector, options) {
   if (detector !== 'mtcnn') return task.run();
-  // MTCNN reads canvases only; all that follows it takes the tensor path like the rest
+  // MTCNN reads canvases only; everything after it uses tensors
   return (await faceapi.detectAllFaces(Canvas.fromImage(picture), options).run());
 }
 

@@ -1,6 +1,6 @@
 'use strict';
-// node check-determinism.js [unbundled]: makes everything (or unbundled/) anew in a temporary folder and compares it, byte for byte,
-// with what is here.
+// node check-determinism.js [unbundled]: regenerates everything (or unbundled/) in a temporary folder and compares it
+// with the stored files, byte for byte.
 const { execFileSync } = require('child_process');
 const crypto = require('crypto');
 const fs = require('fs');

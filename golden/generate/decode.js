@@ -1,5 +1,5 @@
 'use strict';
-// Decoding alone: given raw outputs (of a real run, or synthetic) in, boxes, points and probabilities out.
+// Decoding alone: from given raw outputs (of a real run, or synthetic) to boxes, points and probabilities.
 const { tf, faceapi, internal, copy, NETS, rawOutputs } = require('./library');
 const { synthetic } = require('./hash');
 const { GIVEN, ofScores, withCandidates } = require('./ambiguity');
@@ -51,7 +51,7 @@ async function decodeYolo(net, { grid }, dims, { input_size, score_threshold }) 
 
 const store = (writer, set, name, raw) => Object.entries(raw).map(([label, value]) => writer.tensor(set, `${name}/input/${label}`, value));
 
-// A made-up raw output: the reader makes it again from the hash, or it is stored when it is rounded to force ties.
+// A synthetic raw output: recomputed from the hash by the reader, or stored if it is rounded to force ties.
 const madeUp = (rules) => Object.fromEntries(Object.entries(rules).map(([name, rule]) => [name, { shape: rule.shape, data: synthetic(rule) }]));
 const rounded = (raw, step) => Object.fromEntries(Object.entries(raw).map(([name, { shape, data }]) => [name, { shape, data: data.map((v) => Math.round(v / step) * step) }]));
 
@@ -65,7 +65,7 @@ const adder = (writer, say) => async (set, label, net, raw, dims, options, input
 const SSD_RULES = { box_encodings: { seed: 31, shape: [1, 5118, 4], low: -2, high: 2 }, class_logits: { seed: 32, shape: [1, 5118, 3], low: -12, high: 0.3 } };
 const synthetics = (rules) => Object.values(rules).map((rule) => ({ synthetic: rule }));
 
-// Scores that equal the threshold, 0.5 = sigmoid(0): they do not pass.
+// Scores equal to the threshold, 0.5 = sigmoid(0), do not pass.
 async function scoreThresholdCases(writer, say) {
   const add = adder(writer, say);
   const none = { ...SSD_RULES, class_logits: { ...SSD_RULES.class_logits, low: 0, high: 0 } };

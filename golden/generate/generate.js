@@ -1,6 +1,6 @@
 'use strict';
 // node generate.js [--level LEVEL,...] [--out DIR]: writes cases.json, core/ and full/ (see ../README.md);
-// --level unbundled: writes unbundled/, the cases of weights that are not bundled.
+// --level unbundled: writes unbundled/, the cases for weights that are not bundled.
 const path = require('path');
 const { loadNets } = require('./library');
 const { makeInputs } = require('./inputs');
@@ -34,7 +34,7 @@ function parse(args) {
   return options;
 }
 
-// The cases of weights that are not bundled have a file of their own; their pictures are stored with the other cases.
+// The cases for weights that are not bundled have a separate file; their pictures are stored with the other cases.
 const UNBUNDLED = 'unbundled';
 
 function unbundledWriter(pictures) {
@@ -54,7 +54,7 @@ async function main() {
   const pictures = makeInputs(path.join(__dirname, '..', 'images'));
   const writer = level === UNBUNDLED ? unbundledWriter(pictures) : new Writer();
   for (const name of levels) {
-    if (!makers[name]) throw new Error(`no level ${name}; levels: ${Object.keys(LEVELS).join(', ')}; or ${UNBUNDLED} alone`);
+    if (!makers[name]) throw new Error(`no level ${name}; levels: ${Object.keys(LEVELS).join(', ')}; or only ${UNBUNDLED}`);
     await makers[name]()(writer, pictures, say);
     say(`${name} done`);
   }

@@ -1,5 +1,5 @@
 'use strict';
-// The small hash of golden/README.md: synthetic tensors and sample indices that any language can make again.
+// The small hash of golden/README.md, for synthetic tensors and sample indices that any language can recompute.
 
 function hash(i, seed) {
   let x = (Math.imul(i, 0x9e3779b1) + Math.imul(seed, 0x85ebca6b)) >>> 0;

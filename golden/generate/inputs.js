@@ -1,5 +1,5 @@
 'use strict';
-// The pictures of the golden cases: RGB bytes {name, width, height, data}, all made from one photograph or from nothing.
+// The pictures of the golden cases: RGB bytes {name, width, height, data}, all derived from one photograph or computed.
 const fs = require('fs');
 const path = require('path');
 const { PNG } = require('pngjs');

@@ -1,5 +1,5 @@
 'use strict';
-// Plain objects: what JSON.stringify makes of results, matchers and descriptors, and the arithmetic of boxes and landmarks.
+// JSON: the output of JSON.stringify for results, matchers and descriptors, and the arithmetic of boxes and landmarks.
 const { faceapi, internal, NETS, image } = require('./library');
 const { synthetic } = require('./hash');
 const { inputTensor } = require('./raw');
@@ -41,7 +41,7 @@ async function matcherCases(writer, pictures) {
   addCase(writer, 'euclidean_distance', { op: 'euclidean_distance' }, [...inputs, ...rules], { distances: asked.map((a) => asked.map((b) => faceapi.euclideanDistance(a, b))) });
 }
 
-// Distances that equal the threshold, exactly: who is as far away is unknown.
+// Distances exactly equal to the threshold, which count as unknown.
 function distanceThresholdCase(writer) {
   const along = (x) => Float32Array.from({ length: 128 }, (_, i) => (i ? 0 : x));
   const at = { 0: 0, quarter: 0.25, half: 0.5, three_quarters: 0.75, ten: 10, eleven: 11 };

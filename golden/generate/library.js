@@ -1,11 +1,11 @@
 'use strict';
-// face-api.js and tfjs-core as published, the networks loaded from the project's weights/ folder, and ways to see what
-// happens inside them: module functions are wrapped at run time, no file of the packages is changed.
+// face-api.js and tfjs-core as published, the networks loaded from the project's weights/ folder, and hooks into both:
+// module functions are wrapped at run time, no file of the packages is changed.
 const path = require('path');
 const tf = require('@tensorflow/tfjs-core');
 
 const quiet = console.warn;
-console.warn = () => {}; // tfjs advises its native binding, face-api.js calls MTCNN deprecated
+console.warn = () => {}; // silences tfjs's advice to use its native binding and face-api.js's deprecation of MTCNN
 const faceapi = require('face-api.js');
 const { Canvas, ImageData } = require('./canvas');
 const internal = (name) => require(`face-api.js/build/commonjs/${name}`);
@@ -15,7 +15,7 @@ faceapi.env.monkeyPatch({ Canvas, ImageData, Image: class Image {}, createCanvas
 const copy = (tensor) => ({ shape: tensor.shape.slice(), data: Float32Array.from(tensor.dataSync()) });
 const image = ({ width, height, data }) => tf.tensor3d(Int32Array.from(data), [height, width, 3], 'int32');
 
-// Calls work() while `module[name]` also reports its arguments and its result to see(args, result).
+// Runs work() while every call of `module[name]` also calls see(args, result).
 async function watching(watches, work) {
   const originals = watches.map(({ module, name }) => module[name]);
   watches.forEach(({ module, name, see }, i) => {

@@ -1,5 +1,5 @@
 'use strict';
-// MTCNN, which face-api.js runs on a canvas only: one run is watched, and every network and stage becomes a case.
+// MTCNN, which face-api.js runs on a canvas only: one run is traced, and every network and stage becomes a case.
 const { tf, internal, copy, image, watching, NETS } = require('./library');
 const { Canvas } = require('./canvas');
 const { rect, points } = require('./geometry');
@@ -47,7 +47,7 @@ async function watchRun(picture, { min_face_size, scale_factor, score_thresholds
   return { ...seen, results, scales: stats.scales, pyramid: stats.pyramid };
 }
 
-// face-api.js takes the points of a wrong candidate once an earlier one was filtered out; these are the right ones.
+// After filtering out a candidate, face-api.js takes the points of wrong candidates; these are the right ones.
 function meantPoints({ onet, stages, suppressions, attributes }) {
   const threshold = attributes.score_thresholds[2];
   const passed = onet.map((out, i) => [out.prob.data[1], i]).filter(([score]) => score > threshold).map(([, i]) => i);
@@ -77,7 +77,7 @@ function addNetworks(writer, set, picture, label, run, patches) {
   }
 }
 
-// `only`: the number of the one stage that is added; without it all three and the pyramid are.
+// `only`: the number of the single stage to add; default: all three and the pyramid.
 function addStages(writer, set, picture, label, run, only) {
   const { scales, pyramid, pnet, rnet, onet, stages } = run;
   const put = (name, value, dtype) => writer.tensor(set, `decode/mtcnn/${label}/input/${name}`, value, dtype);
@@ -150,7 +150,7 @@ const patchInput = (bytes, size) => tf.tidy(() => prepared(tf.tensor4d(Float32Ar
 const NETWORKS = { mtcnn_pnet: 'PNet', mtcnn_rnet: 'RNet', mtcnn_onet: 'ONet' };
 const runNetwork = (name, input) => internal(`mtcnn/${NETWORKS[name]}`)[NETWORKS[name]](input, params()[name.slice(6)]);
 
-// Each stage with a threshold that equals a score of its own, the lowest that a box came through with: now it does not.
+// Each stage with a threshold equal to the lowest score of a box that passed it; that box no longer passes.
 async function stageThresholdCases(writer, pictures, say) {
   const attributes = { max_num_scales: 10, score_thresholds: [0.6, 0.7, 0.7], min_face_size: 60, scale_factor: 0.6 };
   const { stages } = await watchRun(pictures.astronaut, attributes);

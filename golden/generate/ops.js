@@ -1,5 +1,5 @@
 'use strict';
-// Single operations, called directly on tfjs-core, on synthetic inputs that are not stored.
+// Single operations of tfjs-core on synthetic inputs that are not stored.
 const { tf, copy, internal } = require('./library');
 const { synthetic } = require('./hash');
 

@@ -1,6 +1,6 @@
 'use strict';
-// face-api.js 0.22.2 itself as a port, for `npfaceapi conform run -- node golden/generate/port.js`: questions come as JSON lines,
-// answers go as JSON lines (see docs/conformance.md).  It claims what can be asked of the library from outside.
+// face-api.js 0.22.2 itself as a port, for `npfaceapi conform run -- node golden/generate/port.js`: it reads questions and
+// writes answers as JSON lines (see docs/conformance.md).  It claims what the library's interface offers.
 const fs = require('fs');
 const path = require('path');
 const readline = require('readline');
@@ -39,7 +39,7 @@ const pictures = (inputs) => Object.keys(inputs).filter((key) => key.startsWith(
 const madeNet = (net) => (net.startsWith('tiny_yolov2') ? yoloNets()[net] : undefined);
 const statedNet = async (net, a) => (a.weights ? { net: await unbundledNet(net, a.weights_folder) } : madeNet(net));
 
-// ------------------------------------------------------------------ one function a level: {name: {shape, data, dtype?}}
+// ------------------------------------------------------------------ one function per level: {name: {shape, data, dtype?}}
 
 async function weights({ net, attributes, answers }) {
   if (attributes.weights) {
@@ -64,7 +64,7 @@ async function raw({ net, attributes, inputs }) {
     const made = await statedNet(net, attributes);
     return rawOutputs(net, pictures(inputs), attributes.size, made && made.net);
   }
-  const found = {}; // R- and O-Net give one column of their softmax only
+  const found = {}; // R-Net and O-Net return only one column of their softmax
   const watch = { module: tf, name: 'softmax', see: (args, out) => { found.prob = copy(out); } };
   const { regions, points } = await watching([watch], () => runNetwork(net, mtcnnBatch(net, { attributes, inputs })));
   return { ...found, regions: copy(regions), ...(points ? { points: copy(points) } : {}) };
@@ -132,7 +132,7 @@ async function prepare({ attributes: a, inputs }) {
 }
 
 async function chain({ net, attributes, inputs }) {
-  if (attributes.only) throw new Skip('one part of the chain alone');
+  if (attributes.only) throw new Skip('only one part of the chain');
   const run = () => runChain(picture(inputs.picture_0), net, attributes);
   return rows(expectedOf(await using(Object.keys(attributes.weights || {}), run, attributes.weights_folder), net));
 }

@@ -7,7 +7,7 @@ const { inputTensor } = require('./raw');
 
 const WHOLE = 8192; // tensors up to this many values are stored whole
 
-// A tensor of any size: whole, or values at the indices of the hash with its norms.
+// A tensor of any size: whole, or samples at the indices of the hash, with norms.
 function entry(name, kind, { shape, data }, whole = WHOLE) {
   if (data.length <= whole) return { name, kind, shape, data };
   const values = sample(data);

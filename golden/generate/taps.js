@@ -1,5 +1,5 @@
 'use strict';
-// Layer by layer: what every block of every network gives, under the name that its weights have in the manifest.
+// Taps: the output of every block of every network, under the name of its weights in the manifest.
 const { tf, internal, copy, watching, NETS, weightMaps, rawOutputs } = require('./library');
 const { syntheticBytes } = require('./hash');
 const { pnetInput, patchInput, runNetwork } = require('./mtcnn');
@@ -11,7 +11,7 @@ const parent = (name) => name.slice(0, name.lastIndexOf('/'));
 
 // Wraps the library's block functions; tap(name, tensor) is called with each block's output.
 function tapWatches(nameOf, tap) {
-  const pending = new Map(); // output of a block's last step but one -> the block
+  const pending = new Map(); // output of a block's second-to-last operation -> the block
   const mark = (tensor, name) => pending.set(tensor.id, name);
   const tapMarked = (args, out) => {
     const found = args.find((t) => t && pending.has(t.id));
@@ -76,7 +76,7 @@ function weightNames(net, made) {
   return (tensor) => (tensor && tensor.id !== undefined ? names.get(tensor.id) : undefined);
 }
 
-// Every tap of a run, whole, by name.
+// Every tap of a run, unsampled, by name.
 async function wholeTaps(net, made, work) {
   const taps = new Map();
   await watching(tapWatches(weightNames(net, made), (name, tensor) => {

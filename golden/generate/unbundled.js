@@ -1,6 +1,6 @@
 'use strict';
-// Cases of weights that are published but not bundled: both variants of Tiny YOLO v2, and float32 weights of the networks whose
-// bundled ones are rounded to bytes. Each case names its weights: {network: {file: SHA-256}}.
+// Cases for weights that are published but not bundled: both variants of Tiny YOLO v2, and float32 weights of networks whose
+// bundled weights are quantized. Each case names its weights: {network: {file: SHA-256}}.
 const crypto = require('crypto');
 const fs = require('fs');
 const path = require('path');
@@ -14,7 +14,7 @@ const { tensorHashes } = require('./weights');
 
 const SET = 'unbundled';
 const SIZES = [224, 416, 608];
-// The flat files are also looked for here.
+// A second folder for the flat files.
 const PACKAGE = path.join(__dirname, 'node_modules', 'face-api.js-0.10.0', 'weights_uncompressed');
 
 const FILES = {
@@ -36,7 +36,7 @@ const MAKE = {
   mtcnn: () => new faceapi.Mtcnn(),
 };
 
-// Where face-api.js keeps the network that its tasks use.
+// The network instances that face-api.js's tasks use.
 const PLACE = {
   tiny_yolov2: 'tinyYolov2',
   tiny_yolov2_full: 'tinyYolov2',
@@ -68,7 +68,7 @@ async function unbundledNet(name, folder = process.env.NPFACEAPI_TINY_YOLOV2) {
   return net;
 }
 
-// Runs work() while face-api.js's tasks use these networks with the weights of FILES.
+// Runs work() with the weights of FILES in these networks of face-api.js's tasks.
 async function using(names, work, folder) {
   const before = { ...faceapi.nets };
   try {

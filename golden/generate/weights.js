@@ -3,9 +3,9 @@
 const crypto = require('crypto');
 const { NETS, weightMaps } = require('./library');
 
-const isUsed = (tensor) => !tensor.isDisposed; // face-api.js disposes of what a network has no place for
+const isUsed = (tensor) => !tensor.isDisposed; // face-api.js disposes of tensors that a network does not use
 
-// What a case expects of [name, tensor] pairs.
+// The expected entries of a case for [name, tensor] pairs.
 function tensorHashes(pairs) {
   return pairs.map(([name, tensor]) => {
     const data = Float32Array.from(tensor.dataSync());

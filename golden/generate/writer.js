@@ -1,6 +1,6 @@
 'use strict';
-// Collects cases and their tensors; equal bytes are stored once. Writes a file of cases and, for each set, a
-// manifest with raw little-endian shards: the format of the weights.
+// Collects cases and their tensors; equal bytes are stored once. Writes a file of cases and, per set, a manifest with
+// raw little-endian shards, in the format of the weights.
 const crypto = require('crypto');
 const fs = require('fs');
 const path = require('path');
@@ -29,7 +29,7 @@ const TOLERANCES = {
 };
 
 class Writer {
-  // the sets that are written, and the file of the cases; tensors of other sets are stored elsewhere already
+  // the sets to write, and the file of the cases; tensors of other sets are already stored elsewhere
   constructor(sets = ['core', 'full'], file = 'cases.json') {
     this.sets = sets;
     this.file = file;
@@ -58,7 +58,7 @@ class Writer {
     return entry.name;
   }
 
-  // expected: [{name, kind, shape, data, dtype?, ...more}] or, without data, entries that are stored as they are
+  // expected: [{name, kind, shape, data, dtype?, ...more}]; entries without data are stored unchanged
   add({ name, level, set, expected, ...rest }) {
     if (this.cases.some((c) => c.name === name)) throw new Error(`two cases are named ${name}`);
     const stored = expected.map(({ data, shape, dtype, kind, name: label, ...more }) => {

@@ -1,5 +1,5 @@
 'use strict';
-// TinyYolov2's weights are no longer published: both variants are judged on synthetic weights made by a rule.
+// Both variants of TinyYolov2 with synthetic weights made by a rule, since no weights are bundled.
 const { faceapi } = require('./library');
 const { synthetic } = require('./hash');
 

@@ -1,4 +1,4 @@
 """The commands of `npfaceapi`, one file each: `add_arguments(parser)` and `run(arguments) -> exit status`.
 
-What they share is in `options`, `networks` and `photos`.
+Shared parts are in `options`, `networks` and `photos`.
 """

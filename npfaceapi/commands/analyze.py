@@ -56,18 +56,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_parts,
         default=set(PARTS),
         metavar="PARTS",
-        help=f"compute these steps only ({', '.join(PARTS)}, separated by commas; default: all)",
+        help=f"compute only these ({', '.join(PARTS)}, separated by commas; default: all)",
     )
     parser.add_argument(
         "--any-rotation",
         action="store_true",
-        help="look at each photo turned by 90, 180 and 270 degrees too, and keep the orientation with the best faces (detecting "
+        help="also look at each photo turned by 90, 180 and 270 degrees, and keep the orientation with the best faces (detection "
         "takes four times as long)",
     )
     parser.add_argument(
-        "--draw", type=Path, metavar="DIR", help="write each photo with its faces drawn in, as a PNG, into this folder"
+        "--draw", type=Path, metavar="DIR", help="write each photo with its faces marked into this folder, as a PNG"
     )
-    add_shared(parser, "--json", "a line a photo")
+    add_shared(parser, "--json", "one line per photo")
     add_overwrite(parser)
 
 
@@ -91,7 +91,7 @@ def _analyze(photo: str, arguments: argparse.Namespace, lines: IO[str] | None, d
         image = read_photo(photo)
         faces = _faces(image, arguments)
         qualities = [face_quality(image, face) if face.landmarks is not None else None for face in faces]
-    except (FetchError, InvalidArgument, InvalidType) as error:  # of this photo; others stop the command
+    except (FetchError, InvalidArgument, InvalidType) as error:  # concerns this photo only; other errors stop the command
         complain(error)
         if lines is not None:
             print(json.dumps({"photo": photo, "error": str(error)}), file=lines, flush=True)
@@ -119,7 +119,7 @@ def _analyze(photo: str, arguments: argparse.Namespace, lines: IO[str] | None, d
             if isinstance(drawing, InvalidArgument):
                 raise drawing
             _draw(image, faces, drawing)
-        except InvalidArgument as error:  # the answers are out already, so a full disk costs the picture alone
+        except InvalidArgument as error:  # the results are already written, so a full disk loses only the drawing
             complain(error)
             return False
     return True
@@ -163,9 +163,9 @@ def _table(faces: list[FaceResult]) -> str:
 
 
 def _check_outputs(arguments: argparse.Namespace, photos: Sequence[str]) -> list[Path | InvalidArgument | None]:
-    """Where the drawing of each photo goes, or why it cannot go there; what is wrong with --json is an error.
+    """The path of each photo's drawing, or why it cannot be written there; a wrong --json is an error.
 
-    All are looked at before the first is written: a drawing must not be what a later photo is read from.
+    All are checked before the first is written: a drawing must not replace a photo that is read later.
     """
     paths = _drawings(photos, arguments.draw) if arguments.draw is not None else []
     outputs = [Output("--draw", path, is_drawing) for path in paths]
@@ -191,7 +191,7 @@ def _beside(photo: str, folder: Path, own: Path) -> InvalidArgument | None:
 
 
 def _drawings(photos: Sequence[str], folder: Path) -> list[Path]:
-    """The paths of the drawings, one a photo; the folder is made."""
+    """The paths of the drawings, one per photo; creates the folder."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -201,7 +201,7 @@ def _drawings(photos: Sequence[str], folder: Path) -> list[Path]:
 
 
 def _stem(photo: str) -> str:
-    """What a photo is called without its folders and its ending."""
+    """A photo's name without folders and suffix."""
     from npfaceapi.photos.fetch import is_url
 
     if photo == "-":
@@ -214,7 +214,7 @@ def _stem(photo: str) -> str:
 
 
 def _free_name(stem: str, taken: set[str]) -> str:
-    """`stem.png`, or with a number if that is taken, also by a name in other letters; as long as file systems allow."""
+    """`stem.png`, with a number if that name is taken (whatever its case), and no longer than file systems allow."""
     endings = itertools.chain([".png"], (f"-{count}.png" for count in itertools.count(2)))
     names = (os.fsencode(stem)[: LONGEST_NAME - len(ending)].decode(errors="ignore") + ending for ending in endings)
     free = next(name for name in names if name.casefold() not in taken)

@@ -1,4 +1,4 @@
-"""`npfaceapi backends`: what can run the networks here, and why not."""
+"""`npfaceapi backends`: which backends can run here, and what the others lack."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    del parser  # takes none
+    del parser  # no arguments
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -20,7 +20,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     try:
         current, error = current_backend(), None
-    except BackendUnavailable as missing:  # the one that NPFACEAPI_BACKEND names: the table says what it lacks
+    except BackendUnavailable as missing:  # named by NPFACEAPI_BACKEND; the table says what it lacks
         current, error = "", missing
     rows = [
         (name + (" (in use)" if name == current else ""), "yes" if status else "no", status.detail)

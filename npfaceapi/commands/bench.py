@@ -1,4 +1,4 @@
-"""`npfaceapi bench`: how fast, how exact, how large, measured here, against other engines."""
+"""`npfaceapi bench`: time, accuracy and memory on this machine, compared with other engines."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _seconds(text: str) -> float:
 
 
 def _net(text: str) -> str:
-    """A network, for one release with `@SIZE` after it as before --size."""
+    """A network name; for one more release also NET@SIZE, the spelling before --size."""
     name, at, sides = text.partition("@")
     return f"{name_among(all_names())(name)}{at}{sides}"
 
@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_shared(parser, "--net", own, type=_net, action="append", default=[])
     add_shared(parser, "--size", "with --net; default: its own", type=size)
     parser.add_argument(
-        "--threads", type=_from_one_up, metavar="N", help="threads of each engine (default: as many as may be used)"
+        "--threads", type=_from_one_up, metavar="N", help="threads of each engine (default: all processors that may be used)"
     )
     parser.add_argument(
         "--against",
@@ -59,23 +59,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the other engine (default: onnxruntime where it is installed, else none)",
     )
     add_shared(parser, "--backend", IN_USE)
-    parser.add_argument("--batch", type=_from_one_up, metavar="N", help="N faces at once through the networks that take faces")
-    parser.add_argument("--chain", action="store_true", help="the whole chain on a photo of 3 faces, against its networks alone")
+    parser.add_argument("--batch", type=_from_one_up, metavar="N", help="run the networks that take faces on batches of N")
+    parser.add_argument("--chain", action="store_true", help="time the whole chain on a photo of 3 faces, and its networks alone")
     parser.add_argument(
-        "--cold-start", action="store_true", help="fresh processes: seconds to the first answer, and of compiling"
+        "--cold-start", action="store_true", help="in fresh processes: seconds to the first result, and seconds of compiling"
     )
-    parser.add_argument("--memory", action="store_true", help="peak memory of the chain in a fresh process")
-    parser.add_argument("--accuracy", action="store_true", help="errors from the float64 reference")
+    parser.add_argument("--memory", action="store_true", help="measure the chain's peak memory in a fresh process")
+    parser.add_argument("--accuracy", action="store_true", help="measure errors against the float64 reference")
     parser.add_argument(
         "--all", action="store_true", help=f"measure all of these, with {' and '.join(map(str, ALL_THREADS))} threads"
     )
     parser.add_argument(
         "--seconds", type=_seconds, default=1.5, metavar="S", help="seconds for each network and engine (default: 1.5)"
     )
-    parser.add_argument("--runs", type=_from_one_up, default=1, metavar="N", help="time networks so often, and give the medians")
+    parser.add_argument("--runs", type=_from_one_up, default=1, metavar="N", help="repeat the timing N times and report medians")
     add_shared(parser, "--json", "a list of figures")
     add_overwrite(parser)
-    parser.add_argument("--markdown", metavar="FILE", help="write the tables with machine and versions as a Markdown page")
+    parser.add_argument("--markdown", metavar="FILE", help="write the tables, with machine and versions, as a Markdown page")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -101,7 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _nets_with_sizes(arguments: argparse.Namespace) -> list[str]:
-    """The networks as `chosen_entries` takes them; one that comes with a size, as was usual before --size, keeps it."""
+    """The networks as `chosen_entries` takes them; a network given as NET@SIZE keeps its size."""
     if arguments.size and not arguments.net:
         raise InvalidArgument("expected --net with --size, got --size alone")
     for net in arguments.net:
@@ -114,7 +114,7 @@ def _nets_with_sizes(arguments: argparse.Namespace) -> list[str]:
 
 
 def _sections(arguments: argparse.Namespace) -> Iterator[Section]:
-    """Measures one question after the other, as the arguments ask."""
+    """Run the measurements that the arguments ask for, one after the other."""
     from npfaceapi.benchmark.peers import available_peers
     from npfaceapi.engines.dispatch import current_backend
     from npfaceapi.engines.thread_count import get_num_threads
@@ -150,9 +150,9 @@ def _on_gpu(arguments: argparse.Namespace, installed: list[str]) -> Iterator[Sec
     others = ("cold_start", "memory", "accuracy", "all")
     if arguments.against == "onnxruntime" or any(getattr(arguments, name) for name in others):
         expected = "--net, --size, --batch, --chain, --seconds and --against torch or none"
-        raise InvalidArgument(f"expected {expected} with the cuda backend, got others")
+        raise InvalidArgument(f"expected {expected} with the cuda backend, got other options")
     if is_simulated():
-        raise BackendUnavailable("expected a GPU, got the CUDA simulator, whose times say nothing")
+        raise BackendUnavailable("expected a GPU, got the CUDA simulator, whose times are meaningless")
     if arguments.chain:
         threads = arguments.threads or get_num_threads()
         yield _named(chain_section("cuda", threads, arguments.seconds), "--backend cuda --chain")
@@ -203,7 +203,7 @@ def _everything(timed: _Networks, backend: str, peers: list[str | None]) -> Iter
 
 
 class _Networks:
-    """Times the chosen networks, showing on a terminal which one is at work."""
+    """Times the chosen networks; on a terminal, shows which one is being timed."""
 
     def __init__(self, arguments: argparse.Namespace, backend: str, against: str | None) -> None:
         self._names, self._seconds, self._runs = arguments.net, arguments.seconds, arguments.runs

@@ -1,4 +1,4 @@
-"""`npfaceapi calibrate`: what the distances of descriptors mean, measured on people of one's own."""
+"""`npfaceapi calibrate`: what descriptor distances mean, measured on the user's own photos."""
 
 from __future__ import annotations
 
@@ -34,11 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("known", type=Path, metavar="KNOWN_DIR", help="folder of known people (a subfolder of photos each)")
     add_detector_choice(parser, DEFAULT_DETECTOR)
     add_descriptor_arguments(parser)
-    add_shared(parser, "--out", "a file of JSON", type=Path, required=True)
-    parser.add_argument(
-        "--source", metavar="TEXT", help="what the photos are, for whoever reads the file (default: the folder's name)"
-    )
-    parser.add_argument("--cache", type=Path, metavar="DIR", help="keep what is computed there, and go on from it")
+    add_shared(parser, "--out", "a JSON file", type=Path, required=True)
+    parser.add_argument("--source", metavar="TEXT", help="what the photos are; recorded in the file (default: the folder's name)")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="keep computed results there, and reuse them")
     add_overwrite(parser)
 
 

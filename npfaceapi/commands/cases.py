@@ -1,4 +1,4 @@
-"""The golden cases of the commands that judge, and what is said of those that cannot be judged here."""
+"""Golden cases for the commands that judge, and messages about cases that cannot be judged here."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def golden_cases(arguments: argparse.Namespace) -> GoldenCases:
 
 
 def lacking_weights(golden: GoldenCases, arguments: argparse.Namespace) -> str:
-    """A line about the cases that were asked for and lack their weights; empty if there are none."""
+    """A line about requested cases whose weights are missing; empty if there are none."""
     from npfaceapi.conformance.golden import WEIGHTS_WANTED
     from npfaceapi.conformance.ports import patterns_match
 
@@ -38,7 +38,7 @@ def lacking_weights(golden: GoldenCases, arguments: argparse.Namespace) -> str:
 
 
 def no_case(golden: GoldenCases, arguments: argparse.Namespace) -> Exception:
-    """Why no case is left to be judged."""
+    """The error for a selection without any case that can be judged."""
     from npfaceapi.conformance.ports import patterns_match
 
     if line := lacking_weights(golden, arguments):

@@ -29,16 +29,16 @@ RAW_OR_NPY = "raw: little-endian numbers, the default; or npy"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="conform_command", metavar="inputs|check|run|fuzz|compare", required=True)
-    inputs = commands.add_parser("inputs", help="write the inputs of the cases into a folder, for a port to read")
+    inputs = commands.add_parser("inputs", help="write the inputs of the cases into a folder for a port to read")
     inputs.add_argument("folder", metavar="DIR")
     add_shared(inputs, "--format", RAW_OR_NPY, choices=("raw", "npy"), default="raw")
     check = commands.add_parser("check", help="judge the outputs that a port wrote into the folder of inputs")
     check.add_argument("folder", metavar="DIR")
     ask = commands.add_parser("run", help="ask a program, a Python class or a backend of npfaceapi, and judge its answers")
-    fuzz = commands.add_parser("fuzz", help="ask a port new questions, drawn from a seed, and make what fails small")
+    fuzz = commands.add_parser("fuzz", help="test a port on random new inputs, and shrink what fails")
     _add_fuzz_arguments(fuzz)
     conform_compare.add_arguments(
-        commands.add_parser("compare", help="set two reports side by side: what got worse, better, new, and what is gone")
+        commands.add_parser("compare", help="compare two reports: what got worse, what got better, what is new and what is gone")
     )
     for command in (ask, fuzz):
         command.add_argument(
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
         add_shared(command, "--backend", "as the port that is judged; npfaceapi backends lists them")
         command.add_argument(
-            "--time-limit", metavar="S", type=float, default=60.0, help="seconds a case, for a program or a class (default: 60)"
+            "--time-limit", metavar="S", type=float, default=60.0, help="seconds per case, for a program or a class (default: 60)"
         )
         add_shared(command, "--format", f"of a program's inputs; {RAW_OR_NPY}", choices=("raw", "npy"), default="raw")
         command.add_argument("program", metavar="-- PROGRAM ARGS…", nargs=argparse.REMAINDER, help="reads and writes JSON lines")
@@ -62,17 +62,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for command in (inputs, check, ask, fuzz):
         add_overwrite(command)
     for command in (check, ask):
-        command.add_argument("--xfail", metavar="FILE", help="expected failures: a pattern and a reason a line")
+        command.add_argument("--xfail", metavar="FILE", help="expected failures: one pattern and reason per line")
         command.add_argument("--no-diagnosis", action="store_true", help="do not look for the fault")
         command.add_argument(
-            "--layers", action="store_true", help="of taps, tell the error of each layer by itself (always where it fails)"
+            "--layers", action="store_true", help="for taps, report the error that each layer adds (for failing cases always)"
         )
     for command in (check, ask, fuzz):
         command.add_argument(
             "--grade",
             metavar="GRADE",
             default="float32",
-            help="how exact (exact, float32 or mixed[:float16|…]; default: float32)",
+            help="required accuracy (exact, float32 or mixed[:float16|…]; default: float32)",
         )
         add_verbose(command)
         add_shared(command, "--json", "a report")
@@ -81,8 +81,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_fuzz_arguments(fuzz: argparse.ArgumentParser) -> None:
-    fuzz.add_argument("--seed", metavar="N", type=int, help="what is drawn from (default: a new one, which is told)")
-    fuzz.add_argument("--examples", metavar="M", type=int, default=200, help="how many (default: 200)")
+    fuzz.add_argument("--seed", metavar="N", type=int, help="seed of the random inputs (default: a new one, which is printed)")
+    fuzz.add_argument("--examples", metavar="M", type=int, default=200, help="number of inputs (default: 200)")
     add_shared(fuzz, "--case", "examples: operations/*, or one by its name, operations/relu6/17", action="append", default=[])
     fuzz.add_argument(
         "--level",
@@ -92,8 +92,8 @@ def _add_fuzz_arguments(fuzz: argparse.ArgumentParser) -> None:
         help="only golden cases of this level (operations, raw, decode, prepare, json; may be repeated; default: all)",
     )
     add_shared(fuzz, "--golden", "default: those of the checkout or the package")
-    fuzz.add_argument("--write", metavar="DIR", help="only write the questions into a folder, for a port to read")
-    fuzz.add_argument("--answers", metavar="DIR", help="judge the answers in such a folder")
+    fuzz.add_argument("--write", metavar="DIR", help="only write the questions into a folder for a port to read")
+    fuzz.add_argument("--answers", metavar="DIR", help="judge the answers in a folder that --write made")
     fuzz.set_defaults(weights=None, xfail=None, no_diagnosis=True)
 
 
@@ -114,7 +114,7 @@ def run(arguments: argparse.Namespace) -> int:
     if found is not None:
         arguments.golden = str(found)
     golden = golden_cases(arguments)
-    told = told_of_cases(golden, found is not None)  # said once nothing is wrong with the arguments
+    told = told_of_cases(golden, found is not None)  # printed once the arguments are known to be right
     cases = chosen_cases(golden, arguments.case, arguments.level)
     if not cases:
         raise no_case(golden, arguments)
@@ -138,7 +138,7 @@ def _write_inputs(arguments: argparse.Namespace, golden: Any, cases: list[Any], 
 
 
 def _check_folder(folder: Path, golden: Any, overwrite: bool) -> None:
-    """Refuse a folder of other things."""
+    """Refuse a folder with files of other origin."""
     if folder.exists() and folder.samefile(golden):
         raise InvalidArgument(f"{folder}: expected another folder than that of the golden cases: no input is ever overwritten")
     if overwrite or not folder.is_dir() or not any(folder.iterdir()):
@@ -183,8 +183,8 @@ def _judge(arguments: argparse.Namespace, golden: Any, cases: list[Any], told: s
     report.missing = not_at_hand(golden)
     if isinstance(port, FolderPort) and not arguments.case and not arguments.level:
         report.results += [
-            CaseResult(name, "strangers", "", "failed", "expected only answers to questions.json, got this as well")
-            for name in port.strangers()
+            CaseResult(name, "unexpected files", "", "failed", "expected only answers to questions.json, got this as well")
+            for name in port.unexpected_files()
         ]
     if arguments.json != "-":
         print_report(report, arguments.verbose)
@@ -216,7 +216,9 @@ def _fuzz(arguments: argparse.Namespace) -> int:
 
     grade = grade_of(arguments.grade)
     if grade.exact:
-        raise InvalidArgument("fuzz --grade: expected float32 or mixed, got exact: face-api.js was not asked what is drawn here")
+        raise InvalidArgument(
+            "fuzz --grade: expected float32 or mixed, got exact: there are no results of face-api.js for random inputs"
+        )
     levels = list(dict.fromkeys(kind.partition("/")[0] for kind in KINDS))
     for level in arguments.level:
         if level not in levels:
@@ -321,7 +323,7 @@ def _port(arguments: argparse.Namespace, golden: Any) -> Any:
             "expected one of --python MODULE:CLASS, --backend NAME and -- PROGRAM ARGS…, got " + str(sum(given))
         )
     if arguments.backend:
-        with use_backend(arguments.backend):  # says at once what is missing
+        with use_backend(arguments.backend):  # raises at once if something is missing
             return BackendPort(golden, arguments.backend)
     if not arguments.time_limit > 0:
         raise InvalidArgument(f"--time-limit: expected seconds above 0, got {arguments.time_limit}")
@@ -355,7 +357,7 @@ def print_report(report: Any, each: bool = False) -> None:
     if report.reason and not counts["failed"]:
         print(f"exit status 1: {report.reason}")
     if report.missing:
-        print(f"{report.missing} more golden cases are not at hand; --golden names another folder")
+        print(f"{report.missing} more golden cases are not present; --golden names another folder")
 
 
 def _write(file: str, text: str) -> None:

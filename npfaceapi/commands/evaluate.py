@@ -1,4 +1,4 @@
-"""`npfaceapi evaluate`: how good the answers are, on public data sets and on folders of one's own."""
+"""`npfaceapi evaluate`: accuracy on public data sets and on the user's own folders of photos."""
 
 from __future__ import annotations
 
@@ -26,44 +26,46 @@ from npfaceapi.output_files import Output, check_outputs, is_drawing, is_json, i
 
 __all__ = ["add_arguments", "add_descriptor_arguments", "progress_line", "run"]
 
-#: As in `faces/alignment.py`, which would import NumPy for `--help` of any command.
+#: A copy of that in `faces/alignment.py`, which imports NumPy: `--help` needs none.
 ALIGNMENTS = ("face-api", "dlib")
-#: What each measures; `evaluation/evaluating.py` knows how.
+#: What each evaluation measures; see `evaluation/evaluating.py`.
 PROTOCOLS = {
-    "lfw": "pairs of Labeled Faces in the Wild, are they of one person?",
-    "folders": "a subfolder of photos for each person, who is who?",
-    "wider": "WIDER FACE's validation part, how many faces are found, by boxes from a score of 0.02 up?",
-    "utkface": "photos named AGE_GENDER_RACE_TIME.jpg, errors of age and gender",
-    "expressions": "a subfolder for each expression, how many are told?",
+    "lfw": "verification on the pairs of Labeled Faces in the Wild",
+    "folders": "verification and identification, with a subfolder of photos for each person",
+    "wider": "average precision on the validation set of WIDER FACE, with boxes scored 0.02 or more",
+    "utkface": "errors of age and gender, on photos named AGE_GENDER_RACE_TIME.jpg",
+    "expressions": "accuracy of expressions, with a subfolder of photos for each expression",
 }
 Progress = Callable[[int, int], None]
 
 
 def add_descriptor_arguments(parser: argparse.ArgumentParser) -> None:
-    """Let a command take how descriptors are made."""
+    """Add the options for how descriptors are made."""
     parser.add_argument(
         "--alignment",
         choices=ALIGNMENTS,
         default="dlib",
-        help="cut faces out turned and scaled as the network was trained, or as face-api.js does (default: %(default)s)",
+        help="cut out faces as the network was trained (turned and scaled), or as face-api.js does (default: %(default)s)",
     )
-    parser.add_argument("--average-mirror", action="store_true", help="descriptors are means with those of the mirror image")
+    parser.add_argument("--average-mirror", action="store_true", help="average each descriptor with that of the mirror image")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("protocol", choices=PROTOCOLS, help="; ".join(f"{name}: {what}" for name, what in PROTOCOLS.items()))
-    parser.add_argument(
-        "folder", type=Path, metavar="DATA_DIR", help="the data set; docs/accuracy.md says where each is to be had"
-    )
+    parser.add_argument("folder", type=Path, metavar="DATA_DIR", help="the data set; docs/accuracy.md says where to get each one")
     add_detector_choice(parser, DEFAULT_DETECTOR)
     add_descriptor_arguments(parser)
-    parser.add_argument("--view", type=int, choices=(1, 2), default=2, help="of lfw: 1 to choose by, 2 to report (default: 2)")
     parser.add_argument(
-        "--detect", action="store_true", help="of utkface, expressions: find the face first; else the picture is taken for one"
+        "--view", type=int, choices=(1, 2), default=2, help="lfw only: 1 for development, 2 for reporting (default: 2)"
+    )
+    parser.add_argument(
+        "--detect",
+        action="store_true",
+        help="utkface and expressions only: find the face first; else the whole picture is taken as the face",
     )
     add_shared(parser, "--json", "the figures")
-    parser.add_argument("--plots", type=Path, metavar="DIR", help="draw them into a folder, as SVG; needs npfaceapi[evaluate]")
-    parser.add_argument("--cache", type=Path, metavar="DIR", help="keep what is computed there, and go on from it")
+    parser.add_argument("--plots", type=Path, metavar="DIR", help="write plots into a folder, as SVG; needs npfaceapi[evaluate]")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="keep computed results there, and reuse them")
     add_overwrite(parser)
 
 
@@ -113,7 +115,7 @@ def _check_outputs(arguments: argparse.Namespace) -> None:
 
 
 def progress_line() -> Progress:
-    """Tells how many photos are done and how long the others take: on a terminal, in a line that replaces itself."""
+    """Show on a terminal how many photos are done and how long the rest will take, in a line that is overwritten."""
     started: list[tuple[float, int]] = []
 
     def tell(done: int, of: int) -> None:
@@ -139,7 +141,7 @@ def _options(arguments: argparse.Namespace) -> Any:
 
 
 def _as_text(figures: dict[str, Any]) -> str:
-    """Single figures in one table, lists and groups of them in a table each."""
+    """Single figures in one table; each list or group of figures in a table of its own."""
     blocks, rows = [], []
     for name, value in figures.items():
         if name == "confusion":

@@ -17,16 +17,16 @@ FORMATS = ("onnx", "npz", "safetensors")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_net(parser)
-    add_shared(parser, "--format", f"{', '.join(FORMATS)}; default: what FILE ends in, else onnx", choices=FORMATS)
+    add_shared(parser, "--format", f"{', '.join(FORMATS)}; default: by the suffix of FILE, else onnx", choices=FORMATS)
     add_shared(parser, "--out", "default: NET.FORMAT in this folder", type=Path)
     add_overwrite(parser)
     add_shared(parser, "--weights", "default: the bundled weights")
     add_shared(parser, "--size", "onnx only", type=size)
     parser.add_argument(
-        "--dynamic", action="store_true", help="let the model take any height and width, where the network does (onnx only)"
+        "--dynamic", action="store_true", help="let the model take any height and width, if the network does (onnx only)"
     )
     parser.add_argument(
-        "--taps", default="", metavar="NAMES", help="nodes or blocks to give as well, separated by commas (onnx only)"
+        "--taps", default="", metavar="NAMES", help="nodes or blocks to add to the outputs, separated by commas (onnx only)"
     )
     parser.add_argument(
         "--layout", choices=("NHWC", "NCHW"), default="NHWC", help="order of the input's axes (onnx only; default: NHWC)"

@@ -1,4 +1,4 @@
-"""Results as JSON lines, one a photo, each written when the photo is done."""
+"""Results as JSON lines, one per photo, each written as soon as its photo is done."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def json_lines(target: str | None) -> Iterator[IO[str] | None]:
         yield sys.stdout if target else None
         return
     try:
-        file = open(target, "w", encoding="utf-8")  # noqa: SIM115 - closed below, after errors of its own
+        file = open(target, "w", encoding="utf-8")  # noqa: SIM115 - closed below; opening has its own error
     except OSError as error:
         raise InvalidArgument(f"--json {target}: expected a file to write to, got: {error.strerror}") from None
     with file:

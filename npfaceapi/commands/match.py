@@ -1,4 +1,4 @@
-"""`npfaceapi match`: who is on the photos, out of a folder of known people."""
+"""`npfaceapi match`: which people of a folder of known people are in the photos."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "known",
         type=Path,
         metavar="KNOWN_DIR",
-        help="folder of known people (a photo each, named by file; or a subfolder of photos each)",
+        help="folder of known people (per person one photo named after them, or a subfolder of photos)",
     )
     add_detector_arguments(parser)
     add_descriptor_arguments(parser)
@@ -63,21 +63,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tolerance",
         type=_distance,
         metavar="D",
-        help="largest distance of a known person's descriptors (default: 0.6)",
+        help="largest distance at which a face counts as a known person (default: 0.6)",
     )
     limit.add_argument(
         "--false-match-rate",
         type=probability,
         metavar="R",
-        help="instead of --tolerance: the share of strangers that may be taken for somebody known",
+        help="instead of --tolerance: the share of unknown people that may be taken for a known one",
     )
     parser.add_argument(
         "--calibration",
         type=Path,
         metavar="FILE",
-        help="what distances mean, as npfaceapi calibrate wrote it (default: measured on LFW)",
+        help="what distances mean, a file that npfaceapi calibrate wrote (default: measured on LFW)",
     )
-    add_shared(parser, "--json", "a line a photo")
+    add_shared(parser, "--json", "one line per photo")
     add_overwrite(parser)
 
 
@@ -132,7 +132,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _calibration(arguments: argparse.Namespace) -> Calibration:
-    """What distances mean: the file's, or the bundled one, for descriptors as they are made here."""
+    """The calibration of the file, or the bundled one; it must be for descriptors made the way they are here."""
     from npfaceapi.faces.calibration import Calibration
 
     made = arguments.alignment, arguments.average_mirror
@@ -141,14 +141,14 @@ def _calibration(arguments: argparse.Namespace) -> Calibration:
     calibration = Calibration.load(arguments.calibration)
     if (calibration.alignment, calibration.average_mirror) != made:
         raise InvalidArgument(
-            f"--calibration {arguments.calibration}: expected one of descriptors that are made as here "
+            f"--calibration {arguments.calibration}: expected one for descriptors made as here "
             f"(alignment {made[0]}, average_mirror {made[1]}), got {calibration.alignment}, {calibration.average_mirror}"
         )
     return calibration
 
 
 def _probability(best: FaceMatch, calibration: Calibration) -> float:
-    """That the face is that of the nearest known person, if it is as likely as not before one looks at it."""
+    """The probability that the face is the nearest known person, with a prior of 1/2."""
     return calibration.probability_same(best.distance).value
 
 
@@ -177,7 +177,7 @@ def _faces(photo: str, options: Any, alignment: str, average_mirror: bool) -> li
 
 
 def _known_people(folder: Path, describe: Callable[[str], list[Any]]) -> tuple[dict[str, list[Any]], int]:
-    """Descriptors by name, and how many photos gave none: of each photo the face with the highest score counts."""
+    """Descriptors by name, from the best-scored face of each photo, and the number of photos that gave none."""
     if not folder.is_dir():
         raise InvalidArgument(
             f"{folder}: expected a folder of known people, got {'a file' if folder.exists() else 'no such folder'}"

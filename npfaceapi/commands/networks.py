@@ -1,4 +1,4 @@
-"""The networks by the names that commands take, each variant and each part of MTCNN by its own."""
+"""Networks by their command-line names; each variant and each part of MTCNN has its own name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NETS = registry.all_names()
 
 
 def network(name: str) -> NetworkWeights:
-    """The ready network of that name, or MTCNN with its three."""
+    """The loaded network of that name, or MTCNN with its three networks."""
     from npfaceapi import nets
 
     net: NetworkWeights = nets.network_named(name)
@@ -24,7 +24,7 @@ def network(name: str) -> NetworkWeights:
 
 
 def parts(name: str) -> list[NeuralNetwork]:
-    """The networks of that name: MTCNN has three."""
+    """The networks of that name: three for MTCNN, else one."""
     from npfaceapi import nets
 
     return [nets.network_named(part) for part in registry.proper(name)]

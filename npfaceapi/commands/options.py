@@ -1,6 +1,6 @@
-"""The vocabulary of the commands: what several of them take means one thing in all, and is said here; and old spellings.
+"""Options that several commands share, each with one meaning; and old spellings.
 
-A help text says what an option means, the same in all commands, and then in brackets what is the command's own.
+A help text gives the shared meaning first, and then in brackets what is specific to the command.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ def size(text: str) -> tuple[int, int]:
     return int(sides[0]), int(sides[-1])
 
 
-#: By option: what its value is called, and what it means.
+#: By option: the name of its value, and its meaning.
 SHARED: dict[str, tuple[str | None, str]] = {
     "--backend": ("NAME", "what runs the networks"),
     "--case": ("GLOB", "only golden cases whose name matches"),
     "--format": ("FORMAT", "format to write"),
     "--golden": ("DIR", "folder of golden cases"),
-    "--json": ("FILE", "write the results as JSON, with - to standard output instead of the tables"),
+    "--json": ("FILE", "write the results as JSON; - means standard output, without the tables"),
     "--net": ("NET", "this network only"),
     "--out": ("FILE", "file to write"),
-    "--overwrite": (None, "let outputs replace files that are not earlier outputs of this command; inputs are never replaced"),
-    "--size": ("S|HxW", "size of the input in pixels, where the network takes any"),
+    "--overwrite": (None, "let outputs replace files that this command did not write earlier; inputs are never replaced"),
+    "--size": ("S|HxW", "size of the input in pixels, for networks that take any"),
     "--verbose": (None, "print a line for each case, not only for each level"),
     "--weights": ("DIR", "folder of model files"),
 }
@@ -55,7 +55,7 @@ IN_USE = "default: the one in use; npfaceapi backends lists them"
 
 
 def add_shared(parser: argparse.ArgumentParser, option: str, own: str = "", **more: Any) -> argparse.Action:
-    """Let a command take an option that others take too; `own` is what it adds to the help."""
+    """Add a shared option to a command; `own` is the part of the help that is specific to it."""
     metavar, meaning = SHARED[option]
     if metavar is not None:
         more["metavar"] = metavar
@@ -63,37 +63,37 @@ def add_shared(parser: argparse.ArgumentParser, option: str, own: str = "", **mo
 
 
 def add_net(parser: argparse.ArgumentParser) -> None:
-    """Let a command take the network that it is about, each variant and each part by its own name."""
+    """Add the positional argument NET; each variant and each part has its own name."""
     names = all_names()
     parser.add_argument("net", type=name_among(names), metavar="NET", help=f"the network (one of {listed(names)})")
 
 
 def add_case_arguments(parser: argparse.ArgumentParser) -> None:
-    """Let a command take the golden cases that it asks, and their folder."""
+    """Add the options that choose golden cases and their folders."""
     own = 'with wildcards, for example "raw/*"; may be repeated; default: all'
     add_old_spelling(parser, "--only", add_shared(parser, "--case", own, action="append", default=[]))
     add_shared(parser, "--golden", "default: those of the checkout or the package")
-    add_shared(parser, "--weights", f"those that are not bundled; default: the one that {VARIABLE} names")
+    add_shared(parser, "--weights", f"for weights that are not bundled; default: the folder named by {VARIABLE}")
 
 
 def weights_read(arguments: argparse.Namespace) -> list[str]:
-    """The folder of weights that a command may read, none of which an output may replace."""
+    """The folder of weights that a command may read; an output must not replace them."""
     folder = getattr(arguments, "weights", None) or folder_at_hand()
     return [] if folder is None else [folder]
 
 
 def add_overwrite(parser: argparse.ArgumentParser) -> None:
-    """Let a command that writes files be told to replace what stands there."""
+    """Add the option that lets a command replace existing files."""
     add_shared(parser, "--overwrite", action="store_true")
 
 
 def add_verbose(parser: argparse.ArgumentParser) -> None:
-    """Let a command that judges golden cases tell of each."""
+    """Add the option that prints every golden case."""
     add_old_spelling(parser, "--all", add_shared(parser, "--verbose", action="store_true"))
 
 
 def name_among(names: Iterable[str], kind: str = "network") -> Callable[[str], str]:
-    """For argparse: the full name of one of these networks or detectors, called by that or by its short name."""
+    """For argparse: the full name of one of these networks or detectors, given by its full or short name."""
 
     def name(text: str) -> str:
         try:
@@ -105,7 +105,7 @@ def name_among(names: Iterable[str], kind: str = "network") -> Callable[[str], s
 
 
 def add_old_spelling(parser: argparse.ArgumentParser, old: str, option: argparse.Action) -> None:
-    """Let an option go by its name in the release before: --help is silent about it, and a line names the new one."""
+    """Accept an option's name in the previous release: hidden from --help, with a line that gives the new name."""
     parser.add_argument(old, action=_OldSpelling, option=option)
 
 
@@ -115,7 +115,7 @@ def tell_old_spelling(command: str, old: str, new: str) -> None:
 
 
 class _OldSpelling(argparse.Action):
-    """Does what the option does, and says so the first time."""
+    """Acts as the new option does; the first use prints the new name."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, option: argparse.Action) -> None:
         del dest

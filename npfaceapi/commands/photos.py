@@ -1,4 +1,4 @@
-"""What the commands that read photos share: finding the files, progress, the choice of the detector."""
+"""Shared by the commands that read photos: finding files, progress, the choice of the detector."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def add_detector_choice(parser: argparse.ArgumentParser, default: str | None = N
         type=name_among(DETECTORS, "detector"),
         default=default,
         metavar="NAME",
-        help=f"what finds the faces (one of {listed(DETECTORS)}; default: {DEFAULT_DETECTOR})",
+        help=f"detector that finds the faces (one of {listed(DETECTORS)}; default: {DEFAULT_DETECTOR})",
     )
     parser.add_argument(
         "--min-confidence", type=probability, metavar="X", help="smallest score of a face (0 to 1; default: 0.5, with mtcnn 0.7)"
@@ -73,21 +73,21 @@ def add_detector_choice(parser: argparse.ArgumentParser, default: str | None = N
         "--input-size",
         type=int,
         metavar="N",
-        help="side of the detector's input in pixels, of tiny_face_detector and tiny_yolov2 (a multiple of 32; default: 416)",
+        help="side of the input of tiny_face_detector or tiny_yolov2, in pixels (a multiple of 32; default: 416)",
     )
     parser.add_argument(
         "--max-megapixels",
         type=megapixels,
         metavar="N",
-        help="take photos of so many million pixels, if you trust them (default: NPFACEAPI_MAX_MEGAPIXELS, else 89)",
+        help="largest photo in million pixels; raise it for trusted photos only (default: NPFACEAPI_MAX_MEGAPIXELS, else 89)",
     )
-    own = f"of the detector tiny_yolov2, which has none of its own; default: the one that {VARIABLE} names"
+    own = f"for the detector tiny_yolov2, whose weights are not bundled; default: the folder named by {VARIABLE}"
     add_shared(parser, "--weights", own)
     add_shared(parser, "--backend", IN_USE)
 
 
 def load_detector(arguments: argparse.Namespace) -> None:
-    """Load the weights that the arguments or the environment name, into the variant of Tiny YOLO v2 that they are of.
+    """Load the weights that the arguments or the environment name, into the variant of Tiny YOLO v2 that they belong to.
 
     Raises
     ------
@@ -118,7 +118,7 @@ def megapixels(text: str) -> float:
 
 @contextmanager
 def photo_limit(most: float | None) -> Iterator[None]:
-    """Take photos of so many megapixels; what is wrong with the environment's limit shows before the first photo."""
+    """Read photos of up to `most` megapixels; a wrong limit in the environment raises before the first photo."""
     from npfaceapi.photos.limits import max_pixels, set_max_megapixels
 
     if most is not None:
@@ -133,7 +133,7 @@ def photo_limit(most: float | None) -> Iterator[None]:
 
 @contextmanager
 def chosen_backend(name: str | None) -> Iterator[None]:
-    """Run on that backend, or on the current one; what is wrong with it or the threads shows before the first photo."""
+    """Run on that backend, or on the current one; a missing backend or wrong threads raise before the first photo."""
     from npfaceapi.engines.dispatch import current_backend, use_backend
     from npfaceapi.engines.thread_count import get_num_threads
 
@@ -155,7 +155,7 @@ def detector_options(arguments: argparse.Namespace) -> Any:
 
 
 def photos_in(folder: str | os.PathLike[str]) -> tuple[list[str], int]:
-    """The photos in a folder and below it, by name; and how many places failed.  What is wrong or left out is told."""
+    """The photos in a folder and its subfolders, by name, and the number of failures; prints what fails or is left out."""
     from npfaceapi.photos.folders import find_photos
 
     found = find_photos(folder)
@@ -167,7 +167,7 @@ def photos_in(folder: str | os.PathLike[str]) -> tuple[list[str], int]:
 
 
 def expand_photos(photos: Sequence[str]) -> tuple[list[str], int]:
-    """Folders replaced by the photos in them; and how many folders failed, or hold none."""
+    """Replace folders by the photos in them; also gives the number of folders that failed or hold none."""
     files: list[str] = []
     failed = 0
     for photo in photos:
@@ -195,12 +195,12 @@ def read_photo(photo: str) -> Pixels:
 
 
 def with_progress(items: Sequence[str]) -> Iterator[str]:
-    """The items, with "[3/10] name" on standard error while one is worked on: only for several, only on a terminal."""
+    """Yield the items, with "[3/10] name" on standard error meanwhile: only for several, only on a terminal."""
     shown = len(items) > 1 and is_terminal()
     for i, item in enumerate(items, 1):
         if shown:
             line = f"[{i}/{len(items)}] {printable(item)}"
-            line = line[: shutil.get_terminal_size().columns - 1]  # a longer one could not be wiped out
+            line = line[: shutil.get_terminal_size().columns - 1]  # a longer line could not be erased
             say(f"\r\x1b[K{line}", end="")
         yield item
         if shown:
@@ -208,6 +208,6 @@ def with_progress(items: Sequence[str]) -> Iterator[str]:
 
 
 def complain(error: object, where: str = "npfaceapi") -> None:
-    """One line on standard error; a progress line under it is wiped out."""
+    """Print one line on standard error, in place of a progress line."""
     start = "\r\x1b[K" if is_terminal() else ""
     say(f"{start}{where}: {one_line(str(error))}")

@@ -1,4 +1,4 @@
-"""`npfaceapi plan NET`: what a backend makes of a network, step by step."""
+"""`npfaceapi plan NET`: the steps in which a backend computes a network."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_net(parser)
     add_shared(parser, "--size", type=size, default=())
     own = (
-        "table, the default, and json list every operation, json with all that a port needs (docs/porting.md); dot (Graphviz), "
+        "table (the default) and json list every operation, json with all that a port needs (docs/porting.md); dot (Graphviz), "
         "mermaid and svg are pictures of the blocks, repeated ones drawn once"
     )
     add_shared(parser, "--format", own, choices=FORMATS, default="table")
@@ -57,7 +57,7 @@ def _print_table(graph: Mapping[str, Any], recorded: Graph) -> None:
         for node in graph["nodes"]
     ]  # fmt: skip
     rows.append(("total", "", "", "", f"{graph['parameters']:,}", f"{graph['macs']:,}"))
-    macs = f"{graph['macs'] / 1e6:,.1f} million MACs (multiply-accumulates) an image"
+    macs = f"{graph['macs'] / 1e6:,.1f} million MACs (multiply-accumulates) per image"
     print(f"{graph['network']}: {macs}, {graph['parameters']:,} parameters")
     means = [f"{mean:.6g}" for mean in graph["normalization"]["mean"]]
     mean = means[0] if len({*means}) == 1 else f"({', '.join(means)})"

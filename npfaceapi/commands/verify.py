@@ -1,4 +1,4 @@
-"""`npfaceapi verify`: the golden cases of face-api.js on an installed backend."""
+"""`npfaceapi verify`: check an installed backend against the golden cases of face-api.js."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
         if result.status == "failed":
             print(f"FAILED {result.name}: {result.problem}")
     print(f"{backend}: {report.counts['passed']} of {len(cases)} cases passed in {report.seconds:.1f} s", end="")
-    print(f"; {report.ambiguous} of {report.faces} faces let off as ambiguous" if report.faces else "")
+    print(f"; {report.ambiguous} of {report.faces} ambiguous faces excused" if report.faces else "")
     if golden.missing:
         print(f"{golden.missing} more cases are not in {golden.folder}; --golden names another folder")
     if lacking := lacking_weights(golden, arguments):

@@ -19,10 +19,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--bundle",
         type=Path,
         metavar="FOLDER",
-        help="write the compiled kernels there, for machines without Numba: docs/containers.md",
+        help="write the compiled kernels there, for machines without Numba (see docs/containers.md)",
     )
     parser.add_argument(
-        "--processor", metavar="FAMILY", help="of --bundle: such as x86-64-v3 (default: the newest of this processor)"
+        "--processor",
+        metavar="FAMILY",
+        help="with --bundle: for example x86-64-v3 (default: the newest that this processor supports)",
     )
 
 
@@ -36,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.processor is not None and arguments.bundle is None:
         raise InvalidArgument(f"--processor: expected --bundle FOLDER with it, got {arguments.processor} alone")
     if arguments.bundle is not None:
-        with use_backend("numba"):  # or it says what is missing
+        with use_backend("numba"):  # raises if something is missing
             from npfaceapi.engines.numba.bundling import write_bundle
 
             processor = write_bundle(arguments.bundle, arguments.processor)

@@ -1,4 +1,4 @@
-"""What failed already at lower levels, of what a case consists of: the networks and operations that it uses."""
+"""Failures at lower levels of the networks and operations that a failed case uses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from npfaceapi.conformance.report import CaseResult
 
 __all__ = ["failed_below"]
 
-#: Which levels count for a composite one.
+#: The lower levels of each composite level.
 _BELOW = {
     "taps": ("weights", "operations"),
     "raw": ("weights", "operations", "taps"),
@@ -24,7 +24,7 @@ _SUPPRESSIONS = ("non_max_suppression", "ssd_non_max_suppression")
 
 
 def failed_below(case: Case, question: Question, failed: Iterable[tuple[Case, CaseResult]]) -> list[str]:
-    """A line for each network or operation that failed before: at which levels, how many cases, and the fault if it is known."""
+    """One line for each network or operation that failed before: the levels, the number of cases, and the fault if known."""
     levels = _BELOW.get(case.level, ())
     groups: dict[str, list[CaseResult]] = {}
     operations: set[str] = set()

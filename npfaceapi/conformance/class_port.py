@@ -1,7 +1,7 @@
-"""A Python class as a program that answers questions: what `npfaceapi conform run --python` starts, see `ClassPort`.
+"""Runs a Python class as a program that answers questions: `npfaceapi conform run --python` starts it, see `ClassPort`.
 
-The class may print, read, exit and crash as it likes: the pipes of the questions and answers are this module's alone, standard
-output goes to standard error, and what the interpreter knows of a crash is written there.
+The class may print, read, exit and crash: only this module uses the pipes of questions and answers.  Standard output goes to
+standard error, and so does the interpreter's report of a crash.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["main"]
 
 
 def main(where: str) -> None:
-    """Make the class, say in a JSON line what is wrong with it (null: nothing), then answer questions to the end of the input."""
+    """Create the port, write its error (or null) as a JSON line, then answer questions until the input ends."""
     questions = os.fdopen(os.dup(0), encoding="utf-8")
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
     nothing = os.open(os.devnull, os.O_RDONLY)
@@ -57,13 +57,13 @@ def _reply(port: PythonPort, stated: dict[str, Any]) -> dict[str, Any]:
         return {"answers": _written(answers, Path(stated["folder"]))}
     except NotClaimed as skipped:
         return {"skip": str(skipped)}
-    except (Exception, SystemExit) as error:  # whatever happens in the user's class
+    except (Exception, SystemExit) as error:  # the user's class may raise anything
         failure = error if isinstance(error, PortFailed) else failure_of(error)
         return {"error": str(failure), "details": failure.details}
 
 
 def _written(answers: Answers, folder: Path) -> dict[str, Any]:
-    """What is stated of each answer: an array as a file, anything else as JSON."""
+    """The description of each answer: an array is written to a file, anything else is given as JSON."""
     written = {}
     for i, (name, value) in enumerate(answers.items()):
         if isinstance(value, np.ndarray):

@@ -1,4 +1,4 @@
-"""Two reports side by side: of yesterday and today, of two machines, of two ports."""
+"""Comparison of two reports: of yesterday and today, of two machines, or of two ports."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from npfaceapi.errors import InvalidArgument, one_line
 
 __all__ = ["CHANGES", "Change", "Comparison", "compare", "read_report"]
 
-#: What can become of an answer, the most serious first.
+#: The ways in which an answer can change, the most serious first.
 CHANGES = {
     "broken": "passed before, fails now",
     "gone": "judged before, not now",
@@ -30,7 +30,7 @@ _GROWTH, _LEAST = 1.1, 0.01
 
 @dataclass(frozen=True)
 class Change:
-    """One answer of one case in both reports; an error is in units of its bound, None where there is none."""
+    """One answer of one case in both reports; errors are in units of their bounds, or None."""
 
     what: str
     case: str
@@ -72,12 +72,12 @@ class Comparison:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many answers changed in which way."""
+        """The number of answers per kind of change."""
         return {what: sum(change.what == what for change in self.changes) for what in CHANGES}
 
     @property
     def broken(self) -> bool:
-        """Whether something that passed fails now."""
+        """Whether something that passed before fails now."""
         return any(change.what == "broken" for change in self.changes)
 
     def to_dict(self) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def read_report(file: Path) -> dict[str, Any]:
     Raises
     ------
     InvalidArgument
-        It is none, or one of another format.
+        The file is not such a report, or has another format.
     """
     try:
         report = read_json(file)
@@ -114,7 +114,7 @@ def read_report(file: Path) -> dict[str, Any]:
 
 
 def compare(before: dict[str, Any], after: dict[str, Any]) -> Comparison:
-    """Set two reports side by side; InvalidArgument if they are on different golden cases."""
+    """Compare two reports; raises InvalidArgument if they are on different golden cases."""
     if before["golden"] != after["golden"]:
         raise InvalidArgument(
             f"expected two reports on the same golden cases, got {before['golden']} and {after['golden']}: "
@@ -131,7 +131,7 @@ def _title(report: dict[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class _Case:
-    """What a report says of a case: its status, and that and the error in bounds of each answer."""
+    """A case in a report: its status, and each answer's status and error in units of its bound."""
 
     status: str
     answers: dict[str, tuple[str, float | None]]
@@ -154,7 +154,7 @@ def _cases(report: dict[str, Any]) -> dict[str, _Case]:
 
 
 def _changes(name: str, old: _Case | None, new: _Case | None) -> Iterator[Change]:
-    """The changes of a case: of each answer, or of the whole where it is not judged twice by the same answers."""
+    """The changes of a case: of each answer, or of the whole case if the two reports judge different answers."""
     if old is not None and new is not None and old.answers and old.answers.keys() == new.answers.keys():
         for answer in old.answers:
             (status, before), (status_now, after) = old.answers[answer], new.answers[answer]

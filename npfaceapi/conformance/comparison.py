@@ -1,4 +1,4 @@
-"""What the judge compares with: JSON values, and the overlap of boxes."""
+"""Comparisons that the judge uses: of JSON values, and of boxes by their overlap."""
 
 from __future__ import annotations
 

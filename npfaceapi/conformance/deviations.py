@@ -1,8 +1,8 @@
-"""How far float32 evaluations of whole networks lie from float64, measured for each golden case and kept in a file.
+"""Deviations of float32 evaluations of whole networks from float64, measured per golden case and stored in a file.
 
 Measuring takes minutes for all cases (a plain loop over SSD's three billion products, in NumPy), so the numbers for the
-golden cases are kept in `deviations.json`; `python -m npfaceapi.conformance.deviations` makes that file again.  A case that is
-not in it, or was changed since, is measured when it is judged.
+golden cases are stored in `deviations.json`; `python -m npfaceapi.conformance.deviations` writes that file.  A case that is
+missing there, or has changed since, is measured when it is judged.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Deviations = dict[str, dict[str, float]]
 
 
 def truth_of(case: Case, question: Question) -> dict[str, Array]:
-    """The answers of a case of the level `raw` or `taps`, by the float64 reference."""
+    """The float64 reference's answers to a case of the level `raw` or `taps`."""
     network, batch = network_of(case), question.inputs["batch"]
     values: dict[str, Array] = network.taps(batch, question.answers, backend="reference64")
     return values
@@ -52,7 +52,7 @@ def measure(case: Case, question: Question, evaluations: Sequence[str] = tuple(E
 
 
 def deviations_of(case: Case, question: Question, evaluations: Sequence[str] = tuple(EVALUATIONS)) -> Deviations:
-    """The stored measurements of a golden case, or fresh ones, of these evaluations, if it is not among them."""
+    """The stored measurements of a golden case, or new ones for these evaluations if none are stored."""
     kept = _stored().get(case.name)
     if kept is not None and kept["digest"] == digest(case) and set(kept["answers"]) == set(question.answers):
         return {name: dict(zip(("largest", *EVALUATIONS), numbers, strict=True)) for name, numbers in kept["answers"].items()}

@@ -1,9 +1,9 @@
-"""Finding the fault: run the reference with each well-known single fault, and see which reproduces the port's numbers.
+"""Diagnosis: run the reference with each well-known single fault, and see which one reproduces the port's numbers.
 
-A fault matches where the port's answers, compared with those of the reference WITH the fault, are within their bounds (four
-times, as the faulty network's own rounding errors are not those the bounds were made from), or a thousand times nearer than
-they were; where shapes differ, within a thousandth of the largest value.  Whole numbers must be equal.  That is evidence as
-strong as a conformance test passed: hundreds of numbers agree to six digits.
+A fault matches if the port's answers agree with those of the reference WITH the fault: within four times their bounds (the
+faulty network has rounding errors of its own), or a thousand times more closely than with the right answers.  If the shape of
+the right answer differs, the agreement must be within a thousandth of the largest value.  Integers must be equal.  This is as
+strong as a passed conformance test: hundreds of numbers agree to six digits.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ __all__ = ["NOTHING_MATCHES", "NOT_LOOKED_INTO", "Diagnosis", "Diagnostician", "
 Array = np.ndarray[Any, Any]
 _T = TypeVar("_T")
 
-#: How many failing cases of one level and network are diagnosed: one fault shows in all of them.
+#: Failing cases per level and network that are diagnosed: one fault shows in all of them.
 MOST = 3
-#: How many seconds of a run are spent on diagnoses.
+#: Seconds per run for diagnoses.
 LIMIT = 80.0
 #: Why no fault is named.
 NOTHING_MATCHES = "nothing known matches"
 NOT_LOOKED_INTO = "not looked into"
-#: How many seconds of a case are spent on what has to be searched for, when no fault of the table matches.
+#: Seconds per case for the search for unlisted faults, when no fault of the table matches.
 SEARCH = 15.0
 _NEAR = 4.0  # bounds
 _NEARER = 1000.0
-_CLEARLY = 20.0  # times nearer: of two faults with small effects the better one is wanted
-_LEAST, _MOST_LEFT = 16, 0.7  # of narrow numbers: how many there must be, and which part of their error may be left
-_ROUNDING = 2.0**-25  # errors below are those of storing the right answer as float32
+_CLEARLY = 20.0  # times closer: of two faults with small effects, the better match wins
+_LEAST, _MOST_LEFT = 16, 0.7  # for narrow numbers: the least number of values, and the part of their error that may remain
+_ROUNDING = 2.0**-25  # smaller errors come from storing the right answer as float32
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Match:
 
     @property
     def is_clear(self) -> bool:
-        """Whether hardly any error is left, so that no other fault need be tried."""
+        """Whether so little error is left that no other fault need be tried."""
         return self.after * _CLEARLY <= min(self.before, 1.0)
 
     @property
@@ -75,26 +75,26 @@ class Match:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """The faults that match, best first; or why none is named."""
+    """The matching faults, best first; or the reason why there are none."""
 
     matches: list[Match]
     undiagnosed: str = ""
 
 
 class Diagnostician:
-    """Tries the faults on failing cases, first those that matched before.
+    """Tries the faults on failing cases, starting with those that matched before.
 
     Parameters
     ----------
     most : int
-        How many cases of one level and network are looked into.
+        Cases per level and network to diagnose.
     limit : float
-        Seconds after which no further case is looked into.
+        Seconds after which no further case is diagnosed.
 
     Attributes
     ----------
     seconds : float
-        How long it has taken so far.
+        Time spent so far.
     """
 
     def __init__(self, golden: GoldenCases, grade: Grade, most: int = MOST, limit: float = LIMIT) -> None:
@@ -113,9 +113,9 @@ class Diagnostician:
         answers: Mapping[str, Any],
         passes_at: str = "mixed",
     ) -> Diagnosis:
-        """The faults that match, until one does to within its bounds.
+        """The matching faults, up to the first that matches within the bounds.
 
-        `passes_at` is the strictest grade at which the answers pass; where there is none, no narrower numbers explain them.
+        `passes_at` is the strictest grade at which the answers pass; if empty, narrower numbers do not explain them.
         """
         key = (case.level, case.net or case.attributes.get("op", ""))
         if self._done.get(key, 0) >= self._most:
@@ -139,7 +139,7 @@ class Diagnostician:
         return Diagnosis(found, "" if found else NOTHING_MATCHES)
 
     def diagnose(self, case: Case, question: Question, expected: list[Expected], answers: Mapping[str, Any]) -> list[Match]:
-        """All faults that match, best first; what they give is kept, as several ports may be diagnosed on one case."""
+        """All matching faults, best first; their answers are cached, since several ports may be diagnosed on one case."""
         if self._case != case.name:
             with np.errstate(all="ignore"):
                 self._case, self._kept = case.name, list(_tried(FAULTS, case, question))
@@ -164,7 +164,7 @@ class Diagnostician:
                 yield one
 
         if case.level != "taps":
-            # where networks run, a search to the end is dear; elsewhere faults that look alike are all named
+            # a full search is slow where networks run; elsewhere all faults that look alike are named
             stop = case.level in ("raw", "chain")
             found = self._matches(expected, answers, _tried(in_time(faults), case, question), stop)
             return found or self._matches(expected, answers, in_time(_briefly(self._searched(case, question))), stop=True)
@@ -181,7 +181,7 @@ class Diagnostician:
         return matches or self._matches(until, answers, in_time(_briefly(self._searched(case, first, until[-1].name))), stop=True)
 
     def _searched(self, case: Case, question: Question, block: str = "") -> Iterator[tuple[Fault, Answers]]:
-        """What takes long: the answers of other cases, layers that were exchanged, faults in one layer (of a block) alone."""
+        """The slow searches: answers of other cases, exchanged layers, faults in a single layer (of a block)."""
         yield from answers_of_others(self._golden, case)
         if case.level in ("raw", "taps"):
             yield from exchanged_layers(case, question, block)
@@ -195,7 +195,7 @@ class Diagnostician:
         stop: bool = False,
         where: str = "",
     ) -> list[Match]:
-        """The faults that match among those tried, best first; with `stop` no more are tried once one is within its bounds."""
+        """The matching faults among those tried, best first; `stop` ends at the first match within the bounds."""
         matches, bounds = [], _NEAR if not self._grade.mixed else 1.0
         before = _error_of(expected, answers)
         for fault, faulty in tried if before > _ROUNDING else ():
@@ -209,7 +209,7 @@ class Diagnostician:
                 continue
             ratio, after = agreement
             near = ratio <= bounds or after * _NEARER <= min(before, 1.0)
-            # the fault alone makes as large an error
+            # the fault by itself makes such a large error
             effect = _error_of(expected, faulty)
             if near and (effect * 2 > before > after * 2 if np.isfinite(before) else np.isinf(effect)):
                 matches.append((ratio, Match(fault.name, fault.title + where, before, after)))
@@ -224,7 +224,7 @@ class Diagnostician:
     def _in_one_layer(
         self, case: Case, question: Question, until: list[Expected], answers: Mapping[str, Any], faults: Iterable[Fault]
     ) -> list[Match]:
-        """The faults, each in the first diverging layer alone; judged by that layer and those before it."""
+        """Faults in the first diverging layer only, judged by that layer and those before it."""
         last = until[-1].name
 
         def tried() -> Iterator[tuple[Fault, Answers]]:
@@ -239,17 +239,17 @@ class Diagnostician:
 
 
 def _briefly(tried: Iterator[_T]) -> Iterator[_T]:
-    """What comes within the seconds that a search may take."""
+    """The items that are found within the time of a search."""
     start = time.perf_counter()
     return itertools.takewhile(lambda one: time.perf_counter() - start < SEARCH, tried)
 
 
 class _TookTooLong(Exception):
-    """The time for all diagnoses is over."""
+    """The time for all diagnoses is used up."""
 
 
 def _tried(faults: Iterable[Fault], case: Case, question: Question) -> Iterator[tuple[Fault, Answers]]:
-    """The faults that make a difference to a case, with what a port gives that has them."""
+    """The faults that affect a case, with the answers of a port that has them."""
     for fault in faults:
         if case.level in fault.levels:
             answers = _answers_with(fault.run, case, question)
@@ -258,7 +258,7 @@ def _tried(faults: Iterable[Fault], case: Case, question: Question) -> Iterator[
 
 
 def _answers_with(run: Callable[..., Answers | None], *given: Any) -> Answers | None:
-    """What a port with a fault gives; None where it cannot go on, for instance with a crop outside of the picture."""
+    """The answers of a port with a fault; None if it cannot continue, for example with a crop outside the picture."""
     try:
         return run(*given[:2], np.float32, *given[2:])
     except (NpFaceApiError, ArithmeticError, LookupError, ValueError):
@@ -266,7 +266,7 @@ def _answers_with(run: Callable[..., Answers | None], *given: Any) -> Answers | 
 
 
 def _until_first(expected: list[Expected], answers: Mapping[str, Any]) -> list[Expected]:
-    """The right answers up to the first that the port's diverge from."""
+    """The right answers up to the first one that the port misses."""
     until: list[Expected] = []
     for one in expected:
         until.append(one)
@@ -279,14 +279,14 @@ def _until_first(expected: list[Expected], answers: Mapping[str, Any]) -> list[E
 def _agreement(
     expected: list[Expected], answers: Mapping[str, Any], faulty: Mapping[str, Any], near: float
 ) -> tuple[float, float] | None:
-    """How far a port's answers are from the faulty ones, in bounds and relative to the largest value; None if too far.
+    """The port's error against the faulty answers, in bounds and relative to the largest value; None if too large.
 
-    Where all that both give is empty they do not agree in anything.
+    If all answers of both are empty, that is no agreement.
     """
     ratio, after, compared = 0.0, 0.0, 0
     for one in expected:
         if one.name not in faulty and one.name not in answers:
-            continue  # both give nothing: no faces
+            continue  # both are empty: no faces
         if one.name not in faulty or one.name not in answers:
             return None
         theirs, ours = answers[one.name], faulty[one.name]
@@ -313,9 +313,9 @@ def _agreement(
 def _narrow_match(
     expected: list[Expected], answers: Mapping[str, Any], faulty: Mapping[str, Any], narrow: Callable[[Array], Array]
 ) -> tuple[float, float] | None:
-    """The errors (root mean square, relative) before and after, if a port's numbers are those of the narrow format.
+    """The relative RMS errors before and after, if a port's numbers are in the narrow format.
 
-    Either all are numbers of that format and right to within its roundings, or most errors are those of the reference in it.
+    Either all are numbers of that format and right to within its rounding, or most errors equal those of the reference in it.
     """
     before, after, effect, size, are_narrow = 0.0, 0.0, 0.0, 0, True
     for one in expected:
@@ -383,7 +383,7 @@ def _sampled(one: Expected, theirs: Array) -> Array:
 
 
 def _bound(one: Expected, theirs: Array) -> dict[str, Any]:
-    """The bound of an answer; one that was made for each number serves another shape by its largest."""
+    """The bound of an answer; for another shape, the largest of its elementwise bounds."""
     absolute = one.bound.get("absolute")
     if absolute is not None and np.ndim(absolute) and np.shape(absolute) != theirs.shape:
         return {"absolute": float(np.max(absolute, initial=0))}

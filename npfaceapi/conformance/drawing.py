@@ -1,9 +1,9 @@
-"""Drawing new questions: what an operation, a network, a decoder or a preparation takes, in new shapes and with new values.
+"""Random questions: inputs of operations, networks, decoders and preprocessing, with new shapes and values.
 
-Values come from a few kinds that faults show in: small whole numbers (equal ones meet), uniform ones of several sizes, one
-value throughout, with zeros of both signs, denormal numbers and infinities among them where the operation is defined for
-them.  What is compared with a threshold lies exactly on it or far from it, in numbers that float32 holds exactly (logit 0,
-overlaps of whole boxes, sides of whole pixels), so that a right port has one answer in any arithmetic.
+Values come from a few kinds that reveal faults: small integers (with ties), uniform numbers of several magnitudes, and
+constants; zeros of both signs, denormal numbers and infinities are mixed in where the operation is defined for them.  What is
+compared with a threshold lies exactly on it or far from it, in numbers that float32 holds exactly (logit 0, overlaps of boxes
+with integer coordinates, whole pixels), so that a right port has one answer in any arithmetic.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from npfaceapi.networks import mtcnn_stages as stages, ssd_mobilenetv1, tiny_yol
 __all__ = ["KINDS", "Example", "draw"]
 
 Array = np.ndarray[Any, Any]
-NO_FACE = -8.0  # the logit of a cell or prior where no face is
+NO_FACE = -8.0  # the logit of a cell or prior without a face
 
 
 @dataclass(frozen=True)
 class Example:
-    """One drawn question.
+    """One random question.
 
     Attributes
     ----------
     axes : tuple of str
-        For each input a letter for each of its axes.  Axes with the same letter have one length, and are cut together when
-        a failure is made smaller; a dot is an axis that keeps its length.
+        One letter per axis of each input.  Axes with the same letter have the same length, and are cut together when a
+        failure is shrunk; a dot is an axis that keeps its length.
     lists : dict of str to str
-        Attributes that are lists with an element for each place of an axis, by its letter.
+        Attributes that are lists along an axis, with the letter of that axis.
     calm : float
-        What stands for a value that makes no difference.
+        The neutral value that shrinking puts in place of others.
     kind : str
         One of `KINDS`.
     """
@@ -56,7 +56,7 @@ class Example:
 
 
 class Chance:
-    """Random numbers out of a seed, the same with every version of NumPy."""
+    """Random numbers from a seed, the same with every version of NumPy."""
 
     def __init__(self, *seeds: int, narrow: bool = False) -> None:
         self.narrow = narrow
@@ -66,7 +66,7 @@ class Chance:
         return values[self.state.randint(len(values))]
 
     def whole(self, low: int, high: int, shape: Sequence[int] = ()) -> Any:
-        """Whole numbers in low..high, both included."""
+        """Integers in low..high, both included."""
         drawn = self.state.randint(low, high + 1, shape or None)
         return drawn if shape else int(drawn)
 
@@ -78,7 +78,7 @@ class Chance:
         return np.asarray(self.whole(low, high, shape) * step, np.float32)
 
     def values(self, shape: Sequence[int], special: Sequence[float] = (0.0, -0.0, 1e-40, -1e-40)) -> Array:
-        """float32 numbers, `special` ones among them; for narrow numbers only such as float16 holds."""
+        """float32 numbers, some of them from `special`; for ports with narrow numbers only values that float16 holds."""
         if self.narrow:
             return self.grid(-256, 256, shape, 1 / 64)
         way, size = self.pick(("uniform", "uniform", "whole", "one")), self.pick((0.01, 1.0, 8.0, 300.0))
@@ -111,7 +111,7 @@ class Chance:
         return np.ascontiguousarray(drawn, np.uint8)
 
     def boxes(self, count: int, most: int = 12) -> Array:
-        """Boxes [count,4] of whole x, y, width and height on a small field, where many overlap, some to the same degree."""
+        """Boxes [count,4] of integer x, y, width and height in a small field, so that many overlap, some equally."""
         smallest, largest = self.pick(((3, 3), (4, 4), (2, 4), (1, 12)))
         parts = self.whole(0, most, (count, 2)), self.whole(smallest, largest, (count, 2))
         return np.asarray(np.concatenate(parts, axis=1), np.float32)
@@ -147,7 +147,7 @@ def _max_pool(c: Chance) -> Example:
     size, padding = c.pick((2, 2, 3)), c.pick(("same", "valid"))
     x = c.values(
         _maps(c, 1 if padding == "same" else size), (0.0, -0.0, 1e-40, np.inf)
-    )  # of -inf alone engines give other lowest numbers
+    )  # engines differ in the maximum of nothing but -inf
     return Example({"size": size, "stride": c.pick((1, 2)), "padding": padding}, (x,), ("NHWC",))
 
 
@@ -190,7 +190,7 @@ def _of_one(*special: float) -> Callable[[Chance], Example]:
 def _softmax(c: Chance) -> Example:
     shape, letters = c.pick((((c.whole(1, 4), c.whole(1, 9)), "NC"), (_maps(c), "NHWC")))
     x = c.values(shape, (0.0, -0.0, -np.inf, 88.0))
-    x[..., 0] = np.where(np.isinf(x[..., 0]), 1.0, x[..., 0])  # of -inf alone there is no softmax
+    x[..., 0] = np.where(np.isinf(x[..., 0]), 1.0, x[..., 0])  # the softmax of nothing but -inf is undefined
     return Example({}, (x,), (letters,))
 
 
@@ -244,7 +244,7 @@ def _patch_network(name: str, size: int) -> Callable[[Chance], Example]:
 
 
 def _overlaps(boxes: Array, by_smaller: bool = False) -> Array:
-    """How much each two boxes [n,4] of x, y, width, height overlap: by their union, or by the smaller."""
+    """Pairwise overlaps [n,n] of boxes [n,4] (x, y, width, height), relative to the union or to the smaller box."""
     i, j = np.triu_indices(len(boxes), 1)
     overlaps = overlap(boxes[i].astype(np.float64), boxes[j].astype(np.float64))
     if by_smaller:
@@ -254,12 +254,12 @@ def _overlaps(boxes: Array, by_smaller: bool = False) -> Array:
 
 
 def _clear(overlaps: Array, threshold: float) -> bool:
-    """Whether no overlap is a hair more or less than a threshold."""
+    """Whether no overlap is within rounding of a threshold without being equal to it."""
     return not (np.abs(overlaps - threshold) < 1e-4).any()
 
 
 def _threshold(c: Chance, overlaps: Array) -> float:
-    """A threshold that float32 holds; mostly one that is met exactly."""
+    """A threshold that float32 holds exactly; mostly equal to one of the overlaps."""
     met = [one for one in np.unique(overlaps).tolist() if 0 < one < 1 and one * 64 == int(one * 64)]
     return float(c.pick(met)) if met and c.happens(0.75) else float(c.pick((0.25, 0.5, 0.75)))
 
@@ -281,7 +281,7 @@ def _ssd_suppression(c: Chance) -> Example:
 
 
 def _sides(c: Chance, most: int, size: int) -> tuple[int, int]:
-    """Height and width of a picture that, resized to fit `size`, has no side of half a pixel by a hair."""
+    """Height and width of a picture whose sides, resized to fit `size`, do not round differently by rounding error."""
     while True:
         H, W = c.whole(most // 10, most), c.whole(most // 10, most)
         scale = size / max(H, W)
@@ -374,7 +374,7 @@ def _later_stage(number: int) -> Callable[[Chance], Example]:
         while True:
             count = c.whole(1, 10)
             boxes, regions = c.boxes(count) * 4, c.grid(-8, 8, (count, 4), 1 / 64)
-            # they are compared as they come in stage 2, and corrected, by the smaller box, in stage 3
+            # compared uncorrected in stage 2; corrected, relative to the smaller box, in stage 3
             compared = stages.calibrate(boxes.astype(np.float64), regions) if number == 3 else boxes
             if _clear(_overlaps(compared, number == 3), 0.7):
                 break
@@ -410,7 +410,7 @@ def _resize(c: Chance) -> Example:
 def _crop(c: Chance) -> Example:
     H, W = c.whole(2, 40), c.whole(2, 40)
     corner = np.array([c.whole(-16, 8 * (side - 2)) / 8 for side in (W, H) for _ in range(3)]).reshape(2, 3).T
-    size = np.maximum(c.whole(16, 320, (3, 2)) / 8, 2 - corner)  # at least a pixel of it lies inside
+    size = np.maximum(c.whole(16, 320, (3, 2)) / 8, 2 - corner)  # at least one pixel lies inside
     boxes = np.concatenate([corner, size], axis=1)
     relative = c.happens(0.3)
     if relative:
@@ -420,7 +420,7 @@ def _crop(c: Chance) -> Example:
 
 
 def _patches(size: int) -> Callable[[Chance], Example]:
-    """The parts that are resized are a power of two smaller or larger, so that every sum is exact, and so is its rounding."""
+    """MTCNN's patches; resized by powers of two, so that every sum and its rounding are exact."""
 
     def drawn(c: Chance) -> Example:
         H, W = 48, 48
@@ -443,7 +443,7 @@ def _patches(size: int) -> Callable[[Chance], Example]:
 
 
 def _matcher(c: Chance) -> Example:
-    """Vectors of which some are exactly the threshold apart."""
+    """Vectors, some of them exactly the threshold apart."""
     length, threshold = c.pick((2, 8, 128)), c.pick((0.25, 0.5, 1.0))
     vectors = [c.grid(-4, 4, (length,), 1 / 16) for _ in range(c.whole(1, 3))]
     known = len(vectors)
@@ -456,7 +456,7 @@ def _matcher(c: Chance) -> Example:
     return Example(attributes, tuple(vectors), ("C",) * len(vectors), "", {"queries": "Q"})
 
 
-#: How each kind is drawn, by its name: LEVEL/WHAT.
+#: The functions that draw each kind, by name: LEVEL/WHAT.
 KINDS: dict[str, Callable[[Chance], Example]] = {
     "operations/conv2d": _conv2d,
     "operations/depthwise_conv2d": _depthwise_conv2d,
@@ -511,7 +511,7 @@ KINDS: dict[str, Callable[[Chance], Example]] = {
 
 
 def draw(kind: str, seed: int, number: int, narrow: bool = False) -> Example:
-    """The example of a kind that a seed and its number give, always the same; for ports with narrow numbers a tame one."""
+    """The example of a kind for a seed and a number, always the same; `narrow` avoids values that narrow formats lose."""
     example = KINDS[kind](Chance(seed, zlib.crc32(kind.encode()), number, narrow=narrow))
     more = {"op": kind.partition("/")[2]} if kind.startswith("operations/") else {}
     return replace(example, kind=kind, attributes={**more, **example.attributes})

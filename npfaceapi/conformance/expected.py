@@ -1,8 +1,8 @@
-"""What the right answers of a case are, and how far each number of them may be off.
+"""The right answers of a case, and the error bound of each of their numbers.
 
-Operations, taps and raw outputs are compared with the float64 reference, whole, and their bounds come from it; what
-face-api.js gave (stored, for big tensors at some places only) must agree with it too, else the golden cases are damaged.
-All else is compared with what face-api.js gave.  So is everything at the grade `exact`, and by `STORED`.
+Operations, taps and raw outputs are compared in full with the float64 reference, and their bounds come from it; the stored
+results of face-api.js (samples only, for big tensors) must agree with it too, else the golden cases are damaged.  All other
+answers are compared with those of face-api.js, and at the grades `exact` and `STORED` so is everything.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ Array = np.ndarray[Any, Any]
 
 #: The levels whose right answers are computed by the float64 reference.
 COMPUTED = ("operations", "taps", "raw")
-#: The smallest normal float32: what is smaller may come out as 0.
+#: The smallest normal float32; smaller numbers may be flushed to 0.
 LEAST = 2.0**-126
 _SELECTS = ("max_pool", "relu", "relu6", "concat", "pad")
 _LINEAR = ("conv2d", "depthwise_conv2d", "dense", "avg_pool", "mean", "resize_bilinear")
-_ROUNDED = ("multiply", "divide", "leaky_relu", "prelu")  # once, or twice
+_ROUNDED = ("multiply", "divide", "leaky_relu", "prelu")  # rounded once or twice
 
 
 @dataclass(frozen=True)
@@ -45,16 +45,16 @@ class Expected:
     ----------
     value : ndarray or JSON value
     bound : dict
-        `absolute` (a number, or one for each value), `relative` (to the largest value), `euclidean` (of a row), `iou`; for
-        JSON `relative` of each number.
+        `absolute` (one number, or one per value), `relative` (to the largest value), `euclidean` (per row), `iou`; for JSON
+        `relative` to each number.
     shape : tuple of int
-        Of the answer; that of `value` unless `samples` is set.
+        Shape of the answer; that of `value` unless `samples` is set.
     samples, norms
-        Where big stored tensors are looked at, and the three norms of the whole.
+        For big stored tensors: the flat indices of the stored samples, and the three norms of the whole tensor.
     whole : bool
-        Whether whole numbers are asked for.
+        Whether the answer must be integers.
     rooms : list of float
-        How far each of the norms may be off beyond rounding.
+        Tolerance of each norm beyond rounding.
     """
 
     name: str
@@ -77,12 +77,12 @@ def expected_of(
 ) -> list[Expected]:
     """The right answers of a case, in the order of the question.
 
-    `truth` saves the float64 reference another run: what `truth_for` gave.
+    `truth`, if given, is the result of `truth_for`, which saves a second run of the float64 reference.
 
     Raises
     ------
     GoldenError
-        What is stored is damaged: it lies further from the float64 reference than any float32 evaluation.
+        The stored results are damaged: they are further from the float64 reference than any float32 evaluation.
     """
     entries = {entry["name"]: entry for entry in case.expected}
     if case.level == "weights":
@@ -113,7 +113,7 @@ def expected_of(
 
 
 def truth_for(golden: GoldenCases, case: Case, question: Question) -> dict[str, Array]:
-    """What the float64 reference gives for a case of the levels `COMPUTED`; nothing for others."""
+    """The float64 reference's answers to a case of the levels `COMPUTED`; empty for others."""
     if case.level == "operations":
         with use_backend("reference64"):
             return run_case(case, golden.inputs(case))
@@ -121,9 +121,9 @@ def truth_for(golden: GoldenCases, case: Case, question: Question) -> dict[str, 
 
 
 def expected_of_resized(case: Case, question: Question, expected: list[Expected]) -> Iterator[list[Expected]]:
-    """The right answers of a port that takes the pictures, and resizes them with source coordinates in float32.
+    """The right answers for a port that takes the pictures and resizes them with float32 source coordinates.
 
-    The bounds are those of the batch: they need not be wider for a port that takes it.
+    The bounds are those for a port that takes the batch.
     """
     for batch in float32_batches(question):
         moved = replace(question, inputs={**question.inputs, "batch": batch})
@@ -158,7 +158,7 @@ def _operation_bound(golden: GoldenCases, case: Case, question: Question, grade:
         # exp turns the absolute error of its argument, u · |x|, into a relative one
         x = question.inputs["x"].astype(np.float64)
         distance = x.max(axis=-1, keepdims=True) - x if op == "softmax" else np.abs(x)
-        distance = np.minimum(distance, 128)  # beyond, float32 gives 0 or 1
+        distance = np.minimum(distance, 128)  # beyond this, float32 gives 0 or 1
         n, scale = float(x.shape[-1] if op == "softmax" else 1), size * (1 + distance)
     elif op in _ROUNDED:
         n, scale = 1.0, size
@@ -167,14 +167,14 @@ def _operation_bound(golden: GoldenCases, case: Case, question: Question, grade:
     rounding = 2 * grade.unit * np.maximum(scale, size) if grade.mixed else 0.0
     if grade.name == "mixed:quantized":
         rounding = rounding + 2 * grade.unit * max(float(scale.max(initial=0)), *(float(x.max(initial=0)) for x in inputs))
-    # what only moves numbers is exact, and may flush denormal ones
+    # operations that only move numbers are exact, but may flush denormal numbers
     least = LEAST if n else np.where((size > 0) & (size < LEAST), LEAST, 0.0)
     coordinates = coordinate_bound(question) if op == "resize_bilinear" else 0.0
     return np.asarray(FACTOR * np.sqrt(n) * grade.unit * scale + rounding + least + coordinates)
 
 
 def _check_stored(golden: GoldenCases, case: Case, entry: dict[str, Any], truth: Array, allowed: Any) -> None:
-    """What face-api.js gave lies within the float32 bound of the truth."""
+    """Check that the stored result of face-api.js is within the float32 bound of the truth."""
     if "tensor" not in entry or not golden.has(entry["tensor"]):
         return
     stored, bound = golden.tensor(entry["tensor"]).astype(np.float64), np.broadcast_to(np.asarray(allowed), truth.shape)

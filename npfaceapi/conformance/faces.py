@@ -1,9 +1,9 @@
-"""Which face of a port answers which golden one, and which faces are ambiguous: within the margin band of a threshold.
+"""Pairs a port's faces with golden ones, and finds ambiguous faces: those within the error band of a threshold.
 
-A score that lies within its error of the detector's threshold may fall on either side of it; scores closer to each other than
-their error may come in either order; an edge within its error of a whole pixel may be floored to either, and the crop that is
-cut there, and what a network says to it, differ visibly.  None of that is a fault.  Such faces are reported as ambiguous.
-All else is: a face too many, too few or in another place.
+A score within its error of the detector's threshold may fall on either side.  Scores closer to each other than their error may
+come in either order.  An edge within its error of a whole pixel may be floored to either side, which visibly changes the crop
+and the network's result.  None of these is a fault; such faces are reported as ambiguous.  An additional, missing or displaced
+face is a fault.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["PER_FACE", "Pairing", "pair_faces"]
 
 Array = np.ndarray[Any, Any]
 
-#: What is computed from each crop.
+#: The answers computed from each crop.
 _FROM_CROP = {
     "detection_crops": ("landmarks", "unshifted_landmarks", "aligned_boxes", "aligned_crops", "dlib_crops", "expressions", "ages",
                         "gender_probability_male", "descriptors"),
@@ -35,22 +35,22 @@ _FROM_CROP = {
 }  # fmt: skip
 #: Tensors with one row for each face.
 PER_FACE = frozenset(("boxes", "scores", "landmarks_of_face_api", *_FROM_CROP, *_FROM_CROP["detection_crops"]))
-#: How much the error of a landmark grows in the edges of dlib's square: twice over a distance, divided by 0.45.
+#: Error of an edge of dlib's square per error of a landmark: twice, for a distance, divided by 0.45.
 _DLIB_GROWTH = 5.0
 _LEAST_BAND = 1e-3  # pixels
 
 
 @dataclass
 class Pairing:
-    """Rows of golden and of the port's tensors that belong together, and faces that are let off.
+    """Matching rows of the golden tensors and the port's, and faces that are excused.
 
     Attributes
     ----------
     golden, actual : list of int, or None
-        Row `actual[k]` answers row `golden[k]`; None where rows are compared as they come.
+        Row `actual[k]` answers row `golden[k]`; None if rows are compared in order.
     excused : dict of tensor to dict of golden row to reason
     moved : dict of golden row to reason
-        Faces that are missing, additional (negative numbers) or in another place, and may be.
+        Faces that are missing, additional (negative numbers) or in another position, and excused.
     problem : str
         Why the faces cannot be the right ones; empty if they can.
     """
@@ -67,7 +67,7 @@ class Pairing:
 
     @property
     def ambiguous(self) -> dict[int, str]:
-        """Every face that was or may be let off, with its reason."""
+        """Every excused face, with its reason."""
         found = {face: reason for faces in self.excused.values() for face, reason in faces.items()}
         return {**found, **self.moved}
 
@@ -92,7 +92,7 @@ def pair_faces(case: Case, question: Question, expected: Mapping[str, Expected],
 
 
 def _rows(value: Any, width: int) -> Array | None:
-    """A port's rows, or None if they are no such array (which is judged elsewhere)."""
+    """A port's rows; None if the value is no such array, which is judged elsewhere."""
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiu" or not np.isfinite(value).all():
         return None
     return value if value.ndim == (2 if width else 1) and (not width or value.shape[1] == width) else None
@@ -123,10 +123,10 @@ def _match(case: Case, boxes: Expected, scores: Expected, found: Array, found_sc
             pairing.problem = f"{count}: none at number {i}, {np.round(golden[i], 1).tolist()}"
             return pairing
         pairing.moved[i] = f"its score {golden_scores[i]:.6g} is at the threshold {threshold:g}"
-    unstored = sum(a["face"] is None for a in near)  # candidates that were left out by a hair
+    unstored = sum(a["face"] is None for a in near)  # candidates just below the threshold
     for k, j in enumerate(free):
         gap = abs(found_scores[j] - threshold)
-        met = gap == 0 and case.level == "decode"  # from given raw outputs a score that equals its threshold is no accident
+        met = gap == 0 and case.level == "decode"  # with given raw outputs, a score equal to its threshold is intended
         if k >= unstored and (met or not gap <= band):
             pairing.problem = f"{count}: number {j}, {np.round(found[j], 1).tolist()}, is one too many"
             return pairing
@@ -143,7 +143,7 @@ def _match(case: Case, boxes: Expected, scores: Expected, found: Array, found_sc
 
 
 def _by_overlap(golden: Array, found: Array) -> tuple[list[tuple[int, int]], list[int]]:
-    """Each golden box with the free found one that covers it most; equal overlaps go to the first."""
+    """Match each golden box with the unmatched found box of largest overlap; ties go to the first."""
     pairs, free = [], list(range(len(found)))
     for i, box in enumerate(golden):
         measured = [(float(overlap(found[j : j + 1].astype(np.float64), box[None])[0]), -j) for j in free]
@@ -157,7 +157,7 @@ def _by_overlap(golden: Array, found: Array) -> tuple[list[tuple[int, int]], lis
 def _excuse_crops(
     picture: tuple[int, ...], expected: Mapping[str, Expected], answers: Mapping[str, Any], pairing: Pairing
 ) -> None:
-    """Let a crop off, and what follows from it, that is floored otherwise because an edge lies within its error of a pixel."""
+    """Excuse a crop, and all that depends on it, if an edge within its error of a whole pixel is floored differently."""
     assert pairing.golden is not None
     assert pairing.actual is not None
     for name, source in (("detection_crops", "boxes"), ("aligned_crops", "aligned_boxes"), ("dlib_crops", "landmarks")):
@@ -185,7 +185,7 @@ def _array(value: Any) -> Array | None:
 
 
 def _near(box: Array, rect: tuple[int, ...], right: tuple[int, ...], band: float, picture: tuple[int, ...]) -> bool:
-    """Whether each number of `rect` that differs from the right one is floored from within the band."""
+    """Whether each number of `rect` that differs from `right` can come from flooring within the band."""
     (x, y, w, h), (H, W, _) = box, picture
     left, top = max(x, 0.0), max(y, 0.0)
     edges = (left, top, min(x + w, W) - left, min(y + h, H) - top)
@@ -197,7 +197,7 @@ def _floors(value: float, band: float) -> set[int]:
 
 
 def _near_dlib(points: Array, rect: tuple[int, ...], right: tuple[int, ...], band: float, picture: tuple[int, ...]) -> bool:
-    """Whether `rect` is a square that landmarks within the band give, cut at the borders of the picture."""
+    """Whether `rect` is a square given by landmarks within the band, clipped to the picture."""
     left_eye, right_eye, mouth = parts = [points[part].mean(axis=0) for part in EYES_AND_MOUTH]
     distance = float(np.linalg.norm(mouth - left_eye) + np.linalg.norm(mouth - right_eye)) / 2
     for side in _floors(distance / DLIB_EYE_TO_MOUTH, band):

@@ -1,8 +1,8 @@
-"""Which fault is caught at which level, and what it is diagnosed as: found out by planting each of them.
+"""The levels at which each fault is caught, and its diagnosis, found by planting each fault.
 
-A fault is planted by running the float64 reference with it, and diagnosed by running the float32 reference with all of them:
-the numbers that are compared come from different arithmetic.  `python -m npfaceapi.conformance.fault_table` prints the table
-that stands in docs/conformance.md.
+A fault is planted in the float64 reference, and diagnosed with all faults in the float32 reference, so that the numbers
+compared come from different arithmetic.  `python -m npfaceapi.conformance.fault_table` prints the table of
+docs/conformance.md.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from npfaceapi.conformance.tolerance import GRADES, Grade
 
 __all__ = ["CASES", "Trial", "small", "table_rows", "trials"]
 
-#: Cases on which the faults are tried: small ones, with pictures that are not square.
+#: Small cases on which the faults are tried, with pictures that are not square.
 CASES = (
     "weights/face_landmark_68_tiny_net", "weights/face_recognition_net",
     "operations/conv2d/2", "operations/depthwise_conv2d/2", "operations/max_pool/5",
@@ -50,7 +50,7 @@ CASES = (
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """One fault planted in one case: whether it was caught, where it showed first, and what it was diagnosed as."""
+    """One fault planted in one case: whether it was caught, the first failing answer, and the diagnosis."""
 
     fault: str
     title: str
@@ -63,7 +63,7 @@ class Trial:
 
 
 def small(golden: GoldenCases, name: str) -> Case:
-    """A golden case by name; `raw/…@64` is the case at another input size, without stored answers."""
+    """A golden case by name; `raw/…@64` is the case at input size 64, without stored answers."""
     full, _, size = name.partition("@")
     case = next(case for case in golden.all_cases if case.name == full)
     if not size:
@@ -73,7 +73,7 @@ def small(golden: GoldenCases, name: str) -> Case:
 
 
 def trials(golden: GoldenCases, cases: Iterable[Case], grade: Grade = GRADES["float32"]) -> Iterator[Trial]:
-    """Plant every fault that makes a difference in every case."""
+    """Plant every fault in every case that it affects."""
     diagnostician = Diagnostician(golden, grade, most=10**9)
     for case in cases:
         question = question_of(golden, case)
@@ -95,7 +95,7 @@ def trials(golden: GoldenCases, cases: Iterable[Case], grade: Grade = GRADES["fl
 
 
 def table_rows(found: Iterable[Trial]) -> list[tuple[str, str, str, str]]:
-    """One row a fault: its name, what is done, caught at which levels (caught / tried), diagnosed as."""
+    """One row per fault: its name, what is done, the levels where it is caught (caught / tried), the diagnosis."""
     by_fault: dict[str, list[Trial]] = {}
     for trial in found:
         by_fault.setdefault(trial.fault, []).append(trial)

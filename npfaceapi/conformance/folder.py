@@ -1,7 +1,7 @@
-"""A port that answers by a folder: `inputs` writes the questions there, the port writes its tensors beside, `check` reads them.
+"""A port that answers through a folder: `inputs` writes the questions, the port adds its tensors, `check` reads them.
 
 DIR/questions.json                            every case: name, level, net, attributes, inputs, answers
-DIR/inputs/CASE/NAME.bin (or .npy)            the inputs; dtype and shape stand in questions.json
+DIR/inputs/CASE/NAME.bin (or .npy)            the inputs; dtype and shape are in questions.json
 DIR/outputs/CASE/ANSWER.npy                   the port's tensors, under the names of the answers
 DIR/outputs/CASE/ANSWER.json                  its JSON values
 DIR/outputs/manifest.json                     {"tensors": {"CASE/ANSWER": {"file", "dtype", "shape"}}} for raw tensors;
@@ -26,7 +26,7 @@ _SUFFIXES = (".npy", ".json")
 
 
 def write_questions(folder: Path, questions: Iterable[Question], form: str = "raw") -> int:
-    """Write questions with their inputs into a folder; gives their number."""
+    """Write questions with their inputs into a folder; returns their number."""
     stated = []
     for question in questions:
         where = folder / "inputs" / question.name
@@ -63,7 +63,7 @@ def asked_cases(folder: Path) -> list[str]:
 
 
 class FolderPort:
-    """The answers that lie in a folder."""
+    """The answers in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self.title = one_line(f"folder {folder}")
@@ -109,7 +109,7 @@ class FolderPort:
         return answers
 
     def _found(self, case: str) -> Iterator[tuple[str, Any]]:
-        """Every answer to a case: its name, and how to read it."""
+        """Every answer to a case: its name, and what to read it from."""
         stated = {self._file_of(key): key for key in self._stated if key.startswith(f"{case}/")}
         for key in stated.values():
             yield key.removeprefix(f"{case}/"), lambda key=key: read_answer(self._outputs, self._stated[key])
@@ -127,8 +127,8 @@ class FolderPort:
         stated = self._stated[key]
         return self._outputs / str(stated.get("file")) if isinstance(stated, dict) else key
 
-    def strangers(self) -> list[str]:
-        """What lies in the folder, or stands in its manifest, and answers no question."""
+    def unexpected_files(self) -> list[str]:
+        """Files of the folder and entries of its manifest that answer no question."""
         names = {key for key in self._stated if not any(key.startswith(f"{case}/") for case in self._asked)}
         stated = {self._file_of(key) for key in self._stated}
         for file in self._outputs.rglob("*"):

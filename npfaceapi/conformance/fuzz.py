@@ -1,6 +1,6 @@
-"""New inputs for a port, drawn from a seed, with the truth from the float64 reference and the bounds of the golden cases.
+"""Random inputs for a port, with the float64 reference's answers and the bounds of the golden cases.
 
-An example becomes a golden case of its own (`Drawn`), so that it is asked and judged as those are.
+Each example becomes a golden case (`Drawn`), and is asked and judged like one.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ __all__ = ["Drawn", "Failure", "Fuzzed", "examples_of", "fuzz", "read_drawn", "w
 
 Array = np.ndarray[Any, Any]
 _RECORD = "fuzz.json"
-#: How many seconds are spent on making one failure small.
+#: Seconds for shrinking one failure.
 PATIENCE = 20.0
 
 
 class Drawn(GoldenCases):
-    """One example as a folder of golden cases with a single case."""
+    """One example as a set of golden cases with a single case."""
 
     def __init__(self, golden: GoldenCases, name: str, example: Example) -> None:
-        # not the constructor of GoldenCases: nothing is read
+        # GoldenCases.__init__ is not called: it would read files
         self.tolerances, self.sets, self.folder, self.weights_folder = golden.tolerances, {"drawn"}, golden.folder, ""
         self.example, self._inputs = example, list(example.inputs)
         case = Case(name, example.level, "drawn", [], example.net, [], example.attributes)
@@ -60,14 +60,14 @@ class Drawn(GoldenCases):
 
     @staticmethod
     def _truth_inputs(example: Example) -> list[Array]:
-        narrow = example.level == "decode"  # decoding computes in the numbers that it is given
+        narrow = example.level == "decode"  # decoding computes in the dtype of its inputs
         return [x.astype(np.float64) if narrow and x.dtype == np.float32 else x for x in example.inputs]
 
     @staticmethod
     def _stored(answer: str, kind: str, value: Any, level: str) -> dict[str, Any]:
         if kind == "json":
             return {"value": json.loads(json.dumps(value))}
-        return {} if level in ("operations", "raw") else {"tensor": answer}  # those are computed where they are judged
+        return {} if level in ("operations", "raw") else {"tensor": answer}  # these are computed when they are judged
 
     def inputs(self, case: Case) -> list[Array]:
         return self._inputs
@@ -80,7 +80,7 @@ class Drawn(GoldenCases):
 
 
 def _kinds_of(golden: GoldenCases, example: Example) -> dict[str, str]:
-    """The kind of tolerance of each answer, as golden cases of that sort have it."""
+    """The kind of tolerance of each answer, as in golden cases of the same kind."""
     wanted = _sort(example.level, example.net, example.attributes)
     return {
         entry["name"]: entry["kind"]
@@ -96,7 +96,7 @@ def _sort(level: str, net: str, attributes: dict[str, Any]) -> tuple[Any, ...]:
 
 @dataclass
 class Failure:
-    """A failure made small: the smallest example found that fails, how it does, and how many were asked for that."""
+    """A shrunk failure: the smallest failing example found, how it fails, and the number of examples asked for it."""
 
     name: str
     example: Example
@@ -104,12 +104,12 @@ class Failure:
     asked: int
 
     def to_dict(self) -> dict[str, Any]:
-        """What the example is and how it fails, as JSON values."""
+        """The example and its failure as JSON values."""
         return {"case": self.name, "example": self.lines, "problem": self.result.problem, "asked": self.asked}
 
     @property
     def lines(self) -> list[str]:
-        """What the example is, an input or attribute a line."""
+        """The example, one line per input or attribute."""
         attributes = {key: value for key, value in self.example.attributes.items() if key not in ("op", "labels")}
         told = [f"attributes {json.dumps(attributes)}"] if attributes else []
         return told + [f"input {_shown(x, self.example.calm)}" for x in self.example.inputs]
@@ -129,7 +129,7 @@ def _shown(x: Array, calm: float) -> str:
 
 @dataclass
 class Fuzzed:
-    """What came of a run: the report of all examples, and the failures made small, one a kind."""
+    """The result of a run: the report of all examples, and one shrunk failure per kind."""
 
     seed: int
     report: Report
@@ -137,9 +137,9 @@ class Fuzzed:
 
 
 def examples_of(count: int, patterns: Sequence[str] = (), levels: Sequence[str] = ()) -> list[str]:
-    """The names of examples, LEVEL/WHAT/NUMBER: `count` of those that match, of all kinds in turn.
+    """The names of examples, LEVEL/WHAT/NUMBER: `count` that match, taking all kinds in turn.
 
-    A pattern that is a whole name gives that example, whatever its number.
+    A pattern that is a full name gives that example, whatever its number.
     """
     named = [pattern for pattern in patterns if _number_of(pattern) is not None]
     names = (f"{kind}/{number}" for number in range(count) for kind in KINDS if not levels or kind.partition("/")[0] in levels)
@@ -149,13 +149,13 @@ def examples_of(count: int, patterns: Sequence[str] = (), levels: Sequence[str] 
 
 
 def _number_of(name: str) -> int | None:
-    """The number in the name of an example; None for what is no such name."""
+    """The number in the name of an example; None for other strings."""
     kind, _, number = name.rpartition("/")
     return int(number) if kind in KINDS and number.isascii() and number.isdecimal() and len(number) < 10 else None
 
 
 def drawn_examples(golden: GoldenCases, seed: int, names: Iterable[str], grade: Grade) -> Iterator[Drawn]:
-    """The examples of those names as cases, one after the other."""
+    """Yield the examples of those names as cases."""
     for name in names:
         kind, _, number = name.rpartition("/")
         yield Drawn(golden, name, draw(kind, seed, int(number), narrow=grade.mixed))
@@ -164,16 +164,16 @@ def drawn_examples(golden: GoldenCases, seed: int, names: Iterable[str], grade: 
 def fuzz(
     ask: Callable[[Drawn], Respondent], golden: GoldenCases, seed: int, names: Iterable[str], grade: Grade, again: bool = True
 ) -> Fuzzed:
-    """Ask and judge examples; make the first failure of each kind small, if the port can be asked again.
+    """Ask and judge examples; shrink the first failure of each kind, if the port can be asked again.
 
     Parameters
     ----------
     ask : callable
-        Gives the port that answers an example.
+        Returns the port that answers an example.
     names : iterable of str
         As `examples_of` gives them.
     again : bool
-        Whether the port answers questions that were not asked before.
+        Whether the port can answer further questions, which shrinking needs.
     """
     start = time.perf_counter()
     fuzzed = Fuzzed(seed, Report("", grade.name, grade.admits, golden=f"examples of seed {seed}, npfaceapi {__version__}"))
@@ -192,14 +192,14 @@ def fuzz(
 def _judged(port: Respondent, drawn: Drawn, grade: Grade) -> CaseResult:
     with np.errstate(all="ignore"):
         result = run_case_on(port, drawn, drawn.case, grade, hint=False)
-    if result.status == "passed" and result.ambiguous:  # what is drawn lies exactly on a threshold, or far from it
+    if result.status == "passed" and result.ambiguous:  # examples lie exactly on a threshold, or far from it
         face, reason = next(iter(result.ambiguous.items()))
         result.status, result.problem = "failed", f"expected faces above the threshold in their order; face {face}: {reason}"
     return result
 
 
 def _small(ask: Callable[[Drawn], Respondent], golden: GoldenCases, drawn: Drawn, result: CaseResult, grade: Grade) -> Failure:
-    """The smallest example that still fails, in the same answer, as far as time allows."""
+    """The smallest example found in time that still fails in the same answer."""
     where, asked, end = _where(result), 0, time.perf_counter() + PATIENCE
 
     def fails(example: Example) -> bool:
@@ -209,7 +209,7 @@ def _small(ask: Callable[[Drawn], Respondent], golden: GoldenCases, drawn: Drawn
         try:
             smaller = Drawn(golden, drawn.case.name, example)
         except (NpFaceApiError, ArithmeticError, LookupError, TypeError, ValueError):
-            return False  # it makes no sense any more
+            return False  # no longer a valid example
         asked += 1
         found = _judged(ask(smaller), smaller, grade)
         if found.status == "failed" and _where(found) == where:
@@ -222,7 +222,7 @@ def _small(ask: Callable[[Drawn], Respondent], golden: GoldenCases, drawn: Drawn
 
 
 def _where(result: CaseResult) -> str:
-    """The first answer that fails; empty where there is none, as of a crash."""
+    """The first answer that fails; empty if there is none, as after a crash."""
     return "" if result.first is None else result.first.name
 
 
@@ -230,7 +230,7 @@ def _where(result: CaseResult) -> str:
 
 
 def write_drawn(folder: Path, golden: GoldenCases, seed: int, names: Sequence[str], grade: Grade, form: str) -> int:
-    """Write the questions of examples into a folder, as `npfaceapi conform inputs` does, and what draws them again."""
+    """Write the questions of examples into a folder, as `npfaceapi conform inputs` does, with what is needed to redraw them."""
     drawn = drawn_examples(golden, seed, names, grade)
     count = write_questions(folder, (question_of(one, one.case) for one in drawn), form)
     record = {"npfaceapi": __version__, "seed": seed, "grade": grade.name, "names": list(names)}
@@ -244,7 +244,7 @@ def read_drawn(folder: Path, grade: Grade) -> tuple[int, list[str]]:
     Raises
     ------
     InvalidArgument
-        The folder was not written by `npfaceapi conform fuzz --write`, for this kind of grade, with this version.
+        The folder was not written by `npfaceapi conform fuzz --write` of this version for this kind of grade.
     """
     file = folder / _RECORD
     if not file.is_file():

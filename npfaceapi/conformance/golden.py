@@ -1,4 +1,4 @@
-"""Reading the golden cases: files of cases and the tensors beside them, which have the format of the weights."""
+"""Reads the golden cases: files of cases, and tensors in the format of the weights."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
 __all__ = ["WEIGHTS_WANTED", "Case", "GoldenCases", "folder_near", "synthetic_weights"]
 
 Array = np.ndarray[Any, Any]
-_MAX_BYTES, _LARGEST = 2**28, 2**24  # of cases.json and a manifest; of a synthetic tensor, in numbers
+_MAX_BYTES, _LARGEST = 2**28, 2**24  # bytes of cases.json or a manifest; numbers in a synthetic tensor
 
 
-#: What is said of cases without their weights.
+#: The message about cases whose weights are missing.
 WEIGHTS_WANTED = f"need weights that are not bundled: --weights DIR or {VARIABLE} names a folder with them; {WHERE}"
 
-#: The cases of bundled weights, and those of other published weights, which the package does not carry.
+#: The cases for bundled weights, and those for other published weights, which the package does not contain.
 _FILES = ("cases.json", "unbundled/cases.json")
-#: A file of all cases; the package carries only some.
+#: A file that lists all cases; the package contains only some.
 _WHOLE = "full/full-weights_manifest.json"
 
 
 @dataclass(frozen=True)
 class Case:
-    """One golden case, as `cases.json` has it; and the folder where weights that are not bundled are looked for."""
+    """One golden case, as in `cases.json`, with the folder for weights that are not bundled."""
 
     name: str
     level: str
@@ -55,12 +55,12 @@ class Case:
 
     @property
     def weights(self) -> dict[str, dict[str, str]]:
-        """The weights that are not bundled, by network: SHA-256 by file.  Decoding is given what a network said."""
+        """The weights that are not bundled, by network: SHA-256 by file.  Decoding needs none: it gets raw outputs."""
         return {} if self.level == "decode" else self.attributes.get("weights", {})
 
     @property
     def has_weights(self) -> bool:
-        """Whether all weights that it needs are there."""
+        """Whether all weights that it needs are present."""
         paths = [os.path.join(self.weights_folder, file) for files in self.weights.values() for file in files]
         return not paths or (self.weights_folder != "" and all(map(os.path.isfile, paths)))
 
@@ -69,14 +69,14 @@ _TEXTS, _LISTS = ("name", "level", "set", "net"), ("expected", "inputs", "ambigu
 
 
 def _case(stated: Any, weights_folder: str) -> Case:
-    """One case of `cases.json`; what its attributes mean is looked at when it is asked."""
+    """One case of `cases.json`; its attributes are checked when it is asked."""
     _check(isinstance(stated, dict) and isinstance(stated.get("name"), str), "a case without a name", stated)
     _check({"level", "set", "expected"} <= set(stated) <= {*_TEXTS, *_LISTS, "attributes"}, "a case with the fields", [*stated])
     for key, value in stated.items():
         kind = str if key in _TEXTS else list if key in _LISTS else dict
         _check(isinstance(value, kind), f"{stated['name']} with {key}", value)
     answers = [entry.get("name") if isinstance(entry, dict) else None for entry in stated["expected"]]
-    for name in (stated["name"], *answers):  # they become names of files
+    for name in (stated["name"], *answers):  # they become file names
         _check(isinstance(name, str) and plain_name(name).isprintable(), f"{stated['name']} with the name", name)
     for source in stated.get("inputs", ()):
         if not isinstance(source, str):
@@ -87,7 +87,7 @@ def _case(stated: Any, weights_folder: str) -> Case:
 
 
 def _check_weights(stated: Any) -> None:
-    """Complain of what is no `{network: {file: SHA-256}}`."""
+    """Raise GoldenError unless this is `{network: {file: SHA-256}}`."""
     _check(isinstance(stated, dict), "the weights", stated)
     for name, files in stated.items():
         whole = (found := split(name)) is not None and found[1] not in found[0].parts
@@ -97,7 +97,7 @@ def _check_weights(stated: Any) -> None:
 
 
 def _check_rule(rule: Any, *more: str) -> None:
-    """Complain of what is no rule for a synthetic tensor; `more` are its other fields."""
+    """Raise GoldenError unless this is a rule for a synthetic tensor; `more` are its other fields."""
     good = isinstance(rule, dict) and set(rule) == {"seed", "shape", "low", "high", *more}
     good = good and type(rule["seed"]) is int and is_shape(rule["shape"], _LARGEST)
     limit = float(np.finfo(np.float32).max) / 2
@@ -105,7 +105,7 @@ def _check_rule(rule: Any, *more: str) -> None:
 
 
 def synthetic_weights(rules: Any) -> dict[str, Array]:
-    """The weights that a case states by rules, for a network that has none published."""
+    """The weights that a case gives by rules, for a network without published weights."""
     try:
         _check(isinstance(rules, list), "the rules", rules)
         for rule in rules:
@@ -121,7 +121,7 @@ def _check(is_good: bool, what: str, value: object) -> None:
 
 
 def folder_near(start: Path) -> Path | None:
-    """The folder `golden` of a clone of the repository that contains `start`, or that `start` is; None if there is none."""
+    """The folder `golden` of the clone of the repository at or above `start`; None if there is none."""
     for folder in (start, *start.parents):
         if all((folder / "golden" / name).is_file() for name in ("cases.json", _WHOLE)):
             return folder / "golden"
@@ -134,18 +134,18 @@ class GoldenCases:
     Parameters
     ----------
     folder : path, optional
-        Default: `golden/` of the checkout, else the core cases that the package carries.
+        Default: `golden/` of the checkout, else the core cases in the package.
     weights : path, optional
-        Folder of weights that are not bundled; default: the one that the environment variable NPFACEAPI_TINY_YOLOV2 names.
+        Folder of weights that are not bundled; default: the environment variable NPFACEAPI_TINY_YOLOV2.
 
     Attributes
     ----------
     all_cases, cases : list of Case
-        All, and those whose tensors and weights are at hand.
+        All cases, and those whose tensors and weights are present.
     missing : int
-        How many lack their tensors.
+        Number of cases without their tensors.
     without_weights : list of Case
-        Those that have them and lack their weights.
+        Cases with tensors but without weights.
 
     Raises
     ------
@@ -213,12 +213,12 @@ class GoldenCases:
 
     @property
     def digest(self) -> str:
-        """A few digits that change when what is asked or expected changes, of the cases of bundled weights."""
+        """A short hash of the questions and expected answers of the cases for bundled weights."""
         cases = [(c.name, c.inputs, c.attributes, c.expected) for c in self.all_cases if c.set != "unbundled"]
         return hashlib.sha256(json.dumps(sorted(cases, key=lambda case: case[0]), sort_keys=True).encode()).hexdigest()[:12]
 
     def has(self, name: str) -> bool:
-        """Whether a tensor of that name is stored in the sets at hand."""
+        """Whether a tensor of that name is stored in the sets that are present."""
         return name in self._tensors
 
     def tensor(self, name: str) -> Array:
@@ -228,7 +228,7 @@ class GoldenCases:
         return self._tensors[name]
 
     def inputs(self, case: Case) -> list[Array]:
-        """The inputs of a case: stored ones (RGB bytes as uint8), and made ones."""
+        """The inputs of a case: stored ones (RGB bytes as uint8), and synthetic ones."""
         arrays = []
         for source in case.inputs:
             if isinstance(source, str):

@@ -1,4 +1,4 @@
-"""The report as one HTML page that needs nothing else: no network, no script, plots as inline SVG."""
+"""The report as one self-contained HTML page: no network, no script, plots as inline SVG."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def to_html(report: Report) -> str:
 
 
 def _table(header: list[str], rows: list[list[str]], numbers: set[int]) -> str:
-    """A table of ready-made cells; columns in `numbers` are aligned to the right."""
+    """A table of HTML cells; columns in `numbers` are aligned to the right."""
 
     def cells(tag: str, row: list[str]) -> str:
         made = (f"<{tag}{' class=number' if i in numbers else ''}>{cell}</{tag}>" for i, cell in enumerate(row))
@@ -90,7 +90,7 @@ def _summary(report: Report) -> str:
         "in",
     ]
     rows = [[escape(str(cell)) for cell in row] for row in summary_rows(report)]
-    missing = f'<p class="soft">{report.missing} more golden cases were not at hand.</p>' if report.missing else ""
+    missing = f'<p class="soft">{report.missing} more golden cases were not present.</p>' if report.missing else ""
     reason = f"<p>Not passed: {escape(report.reason)}.</p>" if report.reason else ""
     return f"<h2>What was run</h2>{_table(header, rows, set(range(1, 8)))}{reason}{missing}"
 
@@ -120,20 +120,20 @@ def _plots(report: Report) -> str:
 
 _WIDTH, _HEIGHT, _LEFT, _TOP = 800, 190, 60, 14
 _BELOW = _HEIGHT - 26
-_LOW = -4  # the lowest power of ten of error / bound that is drawn
+_LOW = -4  # exponent of the lowest error / bound that is drawn
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_LABELLED = 8  # layers that have room for their names
+_LABELLED = 8  # layers with room for their names
 
 
 def _plot(result: CaseResult) -> str:
-    """One column a layer, in the order of execution: error in units of its bound, on a logarithmic scale."""
+    """One column per layer, in the order of execution: error in units of its bound, on a logarithmic scale."""
     findings = [finding for finding in result.findings if finding.kind == "stage"]
     if not findings:
         return ""
     worst = max(findings, key=lambda finding: finding.ratio)
     own = {layer.name: layer.own for layer in result.layers if layer.own is not None}
     largest = max(worst.ratio, 1.0, *own.values())
-    high = max(4, 2 * math.ceil(math.log10(min(largest, 1e12)) / 2))  # the highest power drawn; even
+    high = max(4, 2 * math.ceil(math.log10(min(largest, 1e12)) / 2))  # exponent of the top of the plot; even
     step = (_WIDTH - _LEFT - 10) / len(findings)
     bars = []
     for i, finding in enumerate(findings):
@@ -152,16 +152,16 @@ def _plot(result: CaseResult) -> str:
     label = f"Error of each of {len(findings)} layers in units of its bound; the largest is {worst.ratio:.3g} in {worst.name}"
     limit = _line(1, high, "bad", ' stroke-dasharray="4 3"')
     drawing = f"{lines}{labels}{''.join(bars)}{limit}{_names([finding.name for finding in findings], step)}"
-    dashes = " The short lines are what a layer adds by itself." if own else ""
+    dashes = " Short lines are the errors that a layer adds by itself." if own else ""
     return (
         f'<h3 class="{result.status}">{escape(result.name)}</h3>'
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(label)}">{drawing}</svg>'
-        f'<p class="soft">Logarithmic; above the dashed line is too much. {escape(label)}.{dashes}</p>{_layer_table(result)}'
+        f'<p class="soft">Logarithmic scale; the dashed line is the bound. {escape(label)}.{dashes}</p>{_layer_table(result)}'
     )
 
 
 def _names(names: list[str], step: float) -> str:
-    """The names of the layers below their columns, or only the first and the last."""
+    """The names of the layers below their columns; only the first and last if there are many."""
     if len(names) <= _LABELLED:
         places = [(name, _LEFT + (i + 0.5) * step, "middle") for i, name in enumerate(names)]
     else:
@@ -178,7 +178,7 @@ def _layer_table(result: CaseResult) -> str:
          "" if layer.own is None else f"{layer.own:.3g}"]
         for layer in result.layers
     ]  # fmt: skip
-    head = escape(spent(result)) if result.spender is not None else "How the errors are spread"
+    head = escape(spent(result)) if result.spender is not None else "Distribution of the errors"
     return f"<details><summary>{head}</summary>{_table(header, rows, {1, 2, 3, 4})}</details>"
 
 

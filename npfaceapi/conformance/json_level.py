@@ -1,4 +1,4 @@
-"""The `json` level: classes of the public interface, as `JSON.stringify` shows those of face-api.js."""
+"""The `json` level: JSON of the public classes, compared with `JSON.stringify` of those of face-api.js."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The judge: a port's answers to one question against the right ones, number by number.
+"""The judge: compares a port's answers to one question with the right ones, number by number.
 
-Every way in (folder, program, Python class) ends here, and nothing that is not a finite number of the right shape and kind
-passes: NaN, infinity, a wrong dtype, a missing or an additional tensor, another number of faces.
+Every kind of port (folder, program, Python class) is judged here.  Nothing passes but finite numbers of the right shape and
+kind: NaN, infinity, a wrong dtype, a missing or additional tensor and a wrong number of faces fail.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ Array = np.ndarray[Any, Any]
 
 @dataclass
 class Finding:
-    """What came of one answer.
+    """The verdict on one answer.
 
     Attributes
     ----------
     ratio : float
         The largest error in units of its bound; above 1 is too much.
     error, bound : float
-        Both there, in the unit of the answer.
+        The error with that ratio and its bound, in the unit of the answer.
     index : tuple of int
-        Where; of a sampled or flattened tensor its place in the whole.
+        Position of that error; for a sampled or flattened tensor, its index in the whole.
     got, want : float
-        The port's value and the right one there.
+        The port's value and the right one at that position.
     problem : str
         Why the answer fails; empty if it passes.
     """
@@ -60,13 +60,13 @@ class Finding:
 
     @property
     def is_compared(self) -> bool:
-        """Whether numbers were compared: not where the shape is another, for instance."""
+        """Whether numbers were compared; not if the shape is wrong, for instance."""
         return self.passed or self.ratio > 0
 
 
 @dataclass
 class Judgement:
-    """What came of one case."""
+    """The verdict on one case."""
 
     findings: list[Finding] = field(default_factory=list)
     faces: int = 0
@@ -81,7 +81,7 @@ class Judgement:
 def judge(case: Case, question: Question, expected: list[Expected], answers: Mapping[str, Any], grade: Grade) -> Judgement:
     """Judge the answers to one question."""
     by_name = {one.name: one for one in expected}
-    answers = {one_line(str(name)): value for name, value in answers.items()}  # a port's names go into reports
+    answers = {one_line(str(name)): value for name, value in answers.items()}  # a port's names appear in reports
     judgement = Judgement()
     pairing = pair_faces(case, question, by_name, answers)
     if pairing.problem:
@@ -115,7 +115,7 @@ def _judge_one(one: Expected, answer: Any, pairing: Pairing, grade: Grade, findi
     if one.name not in PER_FACE:
         pairing = Pairing()
     actual = _checked(one, answer, pairing)
-    if grade.exact and one.value.dtype == np.float32:  # which the golden tensors were rounded to
+    if grade.exact and one.value.dtype == np.float32:  # as the golden tensors were rounded
         actual = actual.astype(np.float32)
     everything = actual
     if one.samples is not None:
@@ -161,7 +161,7 @@ def _judge_one(one: Expected, answer: Any, pairing: Pairing, grade: Grade, findi
 def _checked(one: Expected, answer: Any, pairing: Pairing) -> Array:
     """The answer as an array of the right shape, kind and length, all finite."""
     if one.shape == () and isinstance(answer, (int, float, np.number)) and not isinstance(answer, bool):
-        answer = np.asarray(answer, np.float64)  # a number of its own may come as JSON
+        answer = np.asarray(answer, np.float64)  # a scalar may come as JSON
     if not isinstance(answer, np.ndarray):
         raise Mismatch(f"expected a tensor, got a JSON value of type {type(answer).__name__}")
     kinds = "integers" if one.whole else "float32" if one.kind in ("exact", "operation", "stage", "raw", "resize") else "floats"
@@ -169,14 +169,14 @@ def _checked(one: Expected, answer: Any, pairing: Pairing) -> Array:
     if not right[kinds] or answer.dtype == np.float16:
         raise Mismatch(f"expected {kinds}, got {answer.dtype}")
     shape = one.shape
-    if pairing.golden is not None and len(shape):  # their number was judged with the boxes
+    if pairing.golden is not None and len(shape):  # the number of rows was judged with the boxes
         shape = (len(pairing.golden) + sum(face < 0 for face in pairing.moved), *shape[1:])
     if answer.shape != shape:
         turned = sorted(answer.shape) == sorted(shape)
         raise Mismatch(f"expected shape {list(shape)}, got {list(answer.shape)}{' (transposed?)' if turned else ''}")
     bad = ~np.isfinite(answer)
     if one.kind == "operation" and np.shape(one.value) == answer.shape:
-        bad &= answer != one.value  # some give infinity where that is right
+        bad &= answer != one.value  # infinity may be the right answer
     if bad.any():
         at = np.unravel_index(int(np.argmax(bad)), answer.shape)
         raise Mismatch(f"expected finite numbers, got {answer[at]} at {[int(i) for i in at]} ({int(bad.sum())} in all)")
@@ -184,7 +184,7 @@ def _checked(one: Expected, answer: Any, pairing: Pairing) -> Array:
 
 
 def _check_norms(one: Expected, actual: Array, finding: Finding, grade: Grade) -> None:
-    """The three norms of a tensor that is stored at some places only; they see what the places do not."""
+    """Check the three norms of a sampled tensor, which catch what the samples miss."""
     flat, room = actual.astype(np.float64).reshape(-1), 1e-9 if grade.exact else max(1e-5, 4 * grade.unit)
     rooms = one.rooms or [0.0] * 3
     for name, golden, order, more in zip(("L1", "L2", "largest value"), one.norms, (1, 2, np.inf), rooms, strict=True):
@@ -196,7 +196,7 @@ def _check_norms(one: Expected, actual: Array, finding: Finding, grade: Grade) -
 
 
 def ratios(actual: Array, value: Array, bound: Mapping[str, Any], largest: float | None = None) -> tuple[Array, Array, Array]:
-    """Errors in units of their bounds, errors, and bounds: for each number, or for each row of a `euclidean` or `iou` bound."""
+    """Errors in units of their bounds, errors, and bounds: per number, or per row for `euclidean` and `iou` bounds."""
     a, b = actual.astype(np.float64), value.astype(np.float64)
     if "iou" in bound:
         common = overlap(a, b) if b.size else np.zeros(len(b))
@@ -204,7 +204,7 @@ def ratios(actual: Array, value: Array, bound: Mapping[str, Any], largest: float
     elif "euclidean" in bound:
         error, allowed = np.linalg.norm((a - b).reshape(len(b), math.prod(b.shape[1:])), axis=1), np.asarray(bound["euclidean"])
     else:
-        error = np.where(a == b, 0.0, np.abs(a - b))  # infinities are equal too
+        error = np.where(a == b, 0.0, np.abs(a - b))  # equal infinities have no error
         top = float(np.abs(b).max(initial=0)) if largest is None else largest
         allowed = np.asarray(bound["absolute"] if "absolute" in bound else bound["relative"] * top, np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -1,8 +1,8 @@
-"""The errors of a network layer by layer: how they are spread, and what each layer adds by itself.
+"""The errors of a network layer by layer: their distribution, and what each layer adds by itself.
 
-A layer's own error is the difference between the port's value and what the float64 reference makes of the port's values
-before it.  Errors that come in from before are in both, so that only what the layer itself rounds, or does wrong, is left.
-Where values before it are far too large, its bound grows with what is computed from them.
+A layer's own error is the difference between the port's output and the float64 reference's output for the port's inputs to
+that layer.  Errors of earlier layers are in both, so only the layer's own rounding and faults remain.  Its bound grows with
+the size of the values computed from those inputs.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ def _own_errors(case: Case, question: Question, usable: list[Expected], answers:
             one = by_node[node]
             grown = max(1.0, float(np.abs(value).max(initial=0)) / (float(np.abs(one.value).max(initial=0)) or 1.0))
             own[one.name] = float(ratios(answers[one.name], value, one.bound)[0].max(initial=0)) / grown
-            value[...] = answers[one.name]  # the layers after it get what the port has
+            value[...] = answers[one.name]  # later layers get the port's value
     return own
 
 
 def _usable(one: Expected, answer: Any) -> bool:
-    """Whether an answer has the right shape and kind, finite numbers alone, and is compared with the whole truth."""
+    """Whether an answer has the right shape and kind, only finite numbers, and unsampled right values."""
     good = isinstance(answer, np.ndarray) and answer.dtype.kind == "f" and answer.shape == one.shape
     return good and one.samples is None and not one.norms and bool(np.isfinite(answer).all())

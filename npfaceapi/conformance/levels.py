@@ -1,4 +1,4 @@
-"""Running a golden case on the current backend: one function a level, case and inputs in, named tensors out."""
+"""Runs a golden case on the current backend: one function per level, from case and inputs to named tensors."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ Outputs = dict[str, Any]
 
 
 def network_of(case: Case) -> NeuralNetwork:
-    """The network of a case, with the weights that the case states: by rule, or files that are not bundled."""
+    """The network of a case, with the weights that the case names: by rule, or as files that are not bundled."""
     if case.net not in all_names():
         raise GoldenError(f"{case.name}: expected a network out of {', '.join(all_names())}, got {case.net!r}")
     net: NeuralNetwork
@@ -62,7 +62,7 @@ def network_of(case: Case) -> NeuralNetwork:
 
 @functools.lru_cache(maxsize=2)
 def _yolo(separable: bool, rules: str) -> NeuralNetwork:
-    """A TinyYolov2 with weights made by rule; kept, since making the 16 million numbers takes seconds."""
+    """A TinyYolov2 with weights made by rule; cached, since making the 16 million numbers takes seconds."""
     net = tiny_yolov2.TinyYolov2(separable)
     made = synthetic_weights(json.loads(rules))
     if made:
@@ -71,12 +71,12 @@ def _yolo(separable: bool, rules: str) -> NeuralNetwork:
 
 
 def unbundled_network(name: str, files: Mapping[str, str], folder: str) -> Any:
-    """A network with weights out of a folder: SHA-256 by file.
+    """A network with weights from a folder; `files` gives the SHA-256 of each.
 
     Raises
     ------
     GoldenError
-        A file is not there, or is another one.
+        A file is missing, or has another SHA-256.
     """
     return _unbundled_network(name, tuple(files.items()), folder)
 
@@ -106,7 +106,7 @@ def _split(name: str) -> tuple[Net, str]:
 
 @contextlib.contextmanager
 def networks_of(case: Case) -> Iterator[None]:
-    """For a while, `npfaceapi.nets` holds networks with the weights that the case states."""
+    """Within the context, `npfaceapi.nets` holds networks with the weights that the case names."""
     own = {_split(name)[0].name: unbundled_network(name, files, case.weights_folder) for name, files in case.weights.items()}
     before = {name: getattr(nets, name) for name in own}
     vars(nets).update(own)
@@ -131,7 +131,7 @@ def weights(case: Case, inputs: Sequence[Array]) -> Outputs:
 
 
 def operations(case: Case, inputs: Sequence[Array]) -> Outputs:
-    """One operation as a graph of its own, so that it runs on the backend under test."""
+    """One operation as a graph, so that it runs on the backend under test."""
     op = case.attributes["op"]
     if op == "resize_bilinear":
         size = case.attributes["height"], case.attributes["width"]
@@ -171,7 +171,7 @@ def operation_graph(case: Case, inputs: Sequence[Array]) -> tuple[Graph, dict[st
 
 
 def _several_inputs(op: str, inputs: Sequence[Array]) -> tuple[Graph, dict[str, Array], Array]:
-    """A graph has one input: all are laid end to end, and each is picked out by a dense layer of zeros and ones, exactly."""
+    """Concatenate several inputs into the graph's one; dense layers of zeros and ones select each exactly."""
     batch = np.concatenate([x.reshape(len(x), -1) for x in inputs], axis=1)
     ends = np.cumsum([x[0].size for x in inputs])
     pick = {
@@ -273,7 +273,7 @@ def prepare(case: Case, inputs: Sequence[Array]) -> Outputs:
 
 
 def detector_options(case: Case) -> Any:
-    """The options of the case's detector that it states."""
+    """The case's options for its detector."""
     a = case.attributes
     options = _split(case.net)[0].options
     return options(**{field.name: a[field.name] for field in dataclasses.fields(options) if field.name in a})

@@ -1,9 +1,9 @@
-"""The same graph in float32, summed in other orders, and in narrower numbers: how far honest arithmetic can differ.
+"""The same graph in float32 with other orders of summation, and in narrower formats: how far right arithmetic can differ.
 
-A sum of n products has no order of its own, and each order rounds otherwise.  Three are evaluated here: one product after
-the other (a plain loop), in a balanced tree (pairwise), and whatever BLAS does (the reference backend).  What they differ
-by from float64 is what a right port may differ by; `tolerance.py` makes bounds of it.  For the `mixed` grades the results
-of all operations, and the weights, are rounded to the narrower format, as such a port stores them.
+A sum of n products can be computed in any order, and each order rounds differently.  Three are evaluated here: sequential (a
+plain loop), pairwise (a balanced tree), and that of BLAS (the reference backend).  A right port may deviate from float64 as
+much as these do; `tolerance.py` derives bounds from that.  For the `mixed` grades the weights and the results of all
+operations are rounded to the narrower format, as such a port stores them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Sum = Callable[[Sequence[Callable[[], Array]], "Array | None"], Array]
 
 
 def _in_sequence(terms: Sequence[Callable[[], Array]], bias: Array | None) -> Array:
-    """bias + t0 + t1 + …, from the left: the loop that most people write first."""
+    """bias + t0 + t1 + …, from the left, as in a plain loop."""
     total = terms[0]() if bias is None else bias + terms[0]()
     for term in terms[1:]:
         total = total + term()
@@ -46,7 +46,7 @@ def _product(x: Array, w: Array) -> Callable[[], Array]:
 
 
 def _operations(add_up: Sum, folded: bool) -> dict[str, Callable[..., Array]]:
-    """Every operation that sums, with `add_up` as the sum; batch norm and leaky relu as many engines compute them."""
+    """All summing operations with `add_up` as the sum; batch norm and leaky relu as many engines compute them."""
 
     def conv2d(x: Array, filters: Array, bias: Array | None = None, *, stride: int = 1, padding: str | int = "same") -> Array:
         KH, KW, Ci, _ = filters.shape
@@ -105,7 +105,7 @@ def to_eight_bits(x: Array) -> Array:
     return np.asarray((np.clip(np.round(x / step) + zero, 0, 255) - zero) * step, np.float32)
 
 
-#: Numbers narrower than float32, by the name of their grade: how to round to them.
+#: Rounding to formats narrower than float32, by the name of their grade.
 NARROW: dict[str, Callable[[Array], Array]] = {"float16": to_float16, "bfloat16": to_bfloat16, "quantized": to_eight_bits}
 
 
@@ -113,7 +113,7 @@ def _rounded(round_to: Callable[[Array], Array]) -> dict[str, Callable[..., Arra
     def rounded(operation: Callable[..., Array]) -> Callable[..., Array]:
         @functools.wraps(operation)
         def run(*arguments: Any, **keywords: Any) -> Array:
-            # parameters, scalars among them, come in rounded: see `evaluate`
+            # parameters, including scalars, are already rounded: see `evaluate`
             return round_to(operation(*arguments, **keywords))
 
         return run
@@ -121,7 +121,7 @@ def _rounded(round_to: Callable[[Array], Array]) -> dict[str, Callable[..., Arra
     return {name: rounded(operation) for name, operation in OPERATIONS.items()}
 
 
-#: Every evaluation by name: (operations that replace those of the reference, how its weights are rounded).
+#: Every evaluation by name: (operations that replace those of the reference, rounding of the weights).
 EVALUATIONS: dict[str, tuple[Mapping[str, Callable[..., Array]], Callable[[Array], Array] | None]] = {
     "sequential": (_operations(_in_sequence, folded=True), None),
     "pairwise": (_operations(_in_pairs, folded=False), None),

@@ -1,4 +1,4 @@
-"""What a port raises where it has no answer."""
+"""Exceptions that a port raises instead of an answer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MOST_DETAILS = 20_000  # characters
 
 
 class NotClaimed(Exception):
-    """The port does not claim to do this: the case is skipped, with the message as the reason.
+    """The port does not support this: the case is skipped, with the message as the reason.
 
     Examples
     --------
@@ -25,14 +25,14 @@ class NotClaimed(Exception):
 
 
 class PortFailed(Exception):
-    """The port crashed, hung, or answered with what is no answer.
+    """The port crashed, hung, or gave something that is not an answer.
 
     Parameters
     ----------
     problem : str
         One line.
     details : str
-        What more there is to read, in many lines: a traceback.  Of a very long one the end is kept.
+        Further lines, such as a traceback; only the end of a very long text is kept.
     """
 
     def __init__(self, problem: str, details: str = "") -> None:

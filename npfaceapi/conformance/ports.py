@@ -1,8 +1,8 @@
-"""What a port is to the kit, and the ports that are written in Python: a class of the user's, or a backend of ours.
+"""The interface of ports, and the ports written in Python: a user's class, or a backend of this package.
 
-A port answers questions.  `answer(question)` gives named tensors, raises `NotClaimed` for what it does not claim to do, and
-`PortFailed` (or anything) where it fails.  How it does that, in this process, in another program or from a folder written
-beforehand, is its own matter: see also `program.py` and `folder.py`.
+A port answers questions.  `answer(question)` returns named tensors; it raises `NotClaimed` for what the port does not support,
+and `PortFailed` (or any other exception) if it fails.  A port may run in this process, in another program, or have written its
+answers to a folder beforehand: see also `program.py` and `folder.py`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Answers = Mapping[str, Any]
 
 
 class Respondent(Protocol):
-    """Whoever answers questions; what the runner talks to."""
+    """The interface that the runner uses to ask questions."""
 
     title: str
 
@@ -44,22 +44,22 @@ class Respondent(Protocol):
 
 @runtime_checkable
 class Port(Protocol):
-    """What a Python class must have to be judged: one method.
+    """The one method that a Python class must have to be judged.
 
-    More methods claim more levels; each is optional, and returns arrays by the names in `names` (see docs/conformance.md):
+    Further methods claim further levels; each is optional, and returns arrays by the names in `names` (see docs/conformance.md):
 
-    - `taps(network, batch, names)`: values inside of the network.
+    - `taps(network, batch, names)`: values inside the network.
     - `load_weights(network, tensors)`: take these weights for `network`; without it cases of weights that are not bundled
       (`tiny_yolov2`, `tiny_yolov2_full`, and some of other networks) are not asked.
     - `weights(network, names)`: the network's weights as float32.
     - `operation(op, inputs, attributes)`: one operation, its only output.
     - `decode(network, inputs, attributes, names)`: raw outputs to boxes, scores, points, probabilities.
     - `prepare(op, inputs, attributes, names)`: batches, resized pictures, crops.
-    - `chain(detector, picture, attributes, names)`: a picture to faces with everything.
+    - `chain(detector, picture, attributes, names)`: a picture to faces with all results.
     - `json(op, inputs, attributes, names)`: JSON values.
     - `networks`: the names of the networks it has; without it, all.
 
-    A method that does not do a case raises `npfaceapi.conformance.NotClaimed("why")`, which skips this case alone.
+    A method that does not support a case raises `npfaceapi.conformance.NotClaimed("why")`, which skips only this case.
     """
 
     def run(self, network: str, batch: Array) -> Mapping[str, Array]:
@@ -68,14 +68,14 @@ class Port(Protocol):
 
 
 class PythonPort:
-    """A user's class behind the interface that the runner talks to."""
+    """Adapts a user's class to the runner's interface."""
 
     def __init__(self, port: Port, title: str = "") -> None:
         if not callable(getattr(port, "run", None)):
             raise InvalidArgument(f"{title or type(port).__name__}: expected a method run(network, batch), got none")
         self.port = port
         self.title = title or type(port).__name__
-        self._changed: set[str] = set()  # the networks that have other weights than the bundled ones
+        self._changed: set[str] = set()  # networks that do not have their bundled weights now
 
     def answer(self, question: Question) -> Answers:
         networks = getattr(self.port, "networks", None)
@@ -91,7 +91,7 @@ class PythonPort:
         pass
 
     def _load(self, stated: dict[str, dict[str, Array]]) -> None:
-        """Let the port take the weights that a case states, and the bundled ones again after a case that stated others."""
+        """Give the port the weights that a case names, and restore the bundled ones after a case with others."""
         bundled = {name: nets.network_named(name).tensors for name in self._changed - {*stated} if name in bundled_names()}
         self._changed = {*stated}
         for network, tensors in {**bundled, **stated}.items():
@@ -140,9 +140,9 @@ class BackendPort:
         case: Case = self._cases[question.name]
         with use_backend(self._backend), np.errstate(all="ignore"):
             outputs = run_case(case, self._golden.inputs(case))
-        some = case.level in ("weights", "json")  # they have more to tell than is asked
+        some = case.level in ("weights", "json")  # they give more than is asked
         used = {name: outputs[name] for name in question.answers if name in outputs} if some else outputs
-        narrow = case.level in ("operations", "taps", "raw")  # reference64 gives float64, which only these levels refuse
+        narrow = case.level in ("operations", "taps", "raw")  # reference64 gives float64, which these levels reject
         return {
             name: value.astype(np.float32) if narrow and getattr(value, "dtype", None) == np.float64 else value
             for name, value in used.items()
@@ -160,7 +160,7 @@ def load_python_port(where: str) -> PythonPort:
     try:
         module = _load_file(Path(module_name)) if module_name.endswith(".py") else importlib.import_module(module_name)
         made = getattr(module, class_name)()
-    except (Exception, SystemExit) as error:  # whatever happens in the user's module
+    except (Exception, SystemExit) as error:  # the user's module may raise anything
         reason = failure_of(error)
         raise InvalidArgument(f"--python: expected a class that can be made without arguments in {where}, got {reason}") from None
     port = PythonPort(made, where)
@@ -169,7 +169,7 @@ def load_python_port(where: str) -> PythonPort:
 
 
 def _check_networks(where: str, networks: Any) -> None:
-    """A mistyped name would leave all cases of its network unasked."""
+    """Check the names, since a mistyped one would skip all cases of its network."""
     names, listed = all_names(), isinstance(networks, Collection) and not isinstance(networks, str)
     wrong = [name for name in networks if name not in names] if listed else [networks]
     if networks is not None and wrong:
@@ -178,14 +178,14 @@ def _check_networks(where: str, networks: Any) -> None:
 
 
 def failure_of(error: BaseException) -> PortFailed:
-    """What an exception in a port's code says: its message, the last line of the port where it happened, its traceback."""
+    """An exception in a port's code as PortFailed: its message, the port's innermost line, and the traceback."""
     trace = error.__traceback__
     while trace is not None and _is_before_the_port(trace.tb_frame.f_code.co_filename):
         trace = trace.tb_next
     frames = traceback.extract_tb(trace)
     own = [frame for frame in frames if Path(frame.filename).parent == Path(frames[0].filename).parent]
     place = f" ({Path(own[-1].filename).name}, line {own[-1].lineno}, in {own[-1].name})" if own else ""
-    if isinstance(error, NpFaceApiError):  # says itself what is wrong, with what
+    if isinstance(error, NpFaceApiError):  # its message is complete
         place = ""
     text = "".join(traceback.format_exception(error.with_traceback(trace)))
     return PortFailed(one_line(f"{type(error).__name__}: {error}") + place, text)
@@ -211,7 +211,7 @@ def _load_file(path: Path) -> Any:
 
 
 def patterns_match(name: str, patterns: Sequence[str]) -> bool:
-    """Whether a case's name matches one of some patterns with wildcards; no patterns match everything."""
+    """Whether a case's name matches one of the patterns with wildcards; an empty list matches everything."""
     import fnmatch
 
     return not patterns or any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)

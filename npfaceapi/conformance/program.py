@@ -6,10 +6,10 @@
 
 Files are raw little-endian numbers or `.npy`; those of the answers lie in `folder`.  `{"case", "skip": "why"}` claims nothing,
 `{"case", "error": "why", "details": "…"}` fails.  One question is open at a time.  A program that crashes, hangs or writes what
-is no answer fails that case and is started anew for the next.  After MAX_FAILURES such cases in a row of one level and network
-the rest of these fails unasked, and all the rest does where it has never answered or has hung MAX_HANGS times.
+is no answer fails that case and is restarted for the next.  After MAX_FAILURES such cases in a row of one level and network the
+remaining ones of that level and network fail unasked; all remaining cases do if it has never answered or hung MAX_HANGS times.
 
-A Python class is such a program too: `class_port.py` runs it.
+`class_port.py` runs a Python class as such a program.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ __all__ = ["ClassPort", "ProgramPort"]
 
 MAX_FAILURES = 5
 MAX_HANGS = 10
-LONGEST_LINE = 16 * 2**20  # bytes; big tensors belong into files
-_GRACE = 5.0  # seconds to end after its input has ended
+LONGEST_LINE = 16 * 2**20  # bytes; big tensors belong in files
+_GRACE = 5.0  # seconds for the program to exit after its input is closed
 _PIECE = 2**16  # bytes of its output
 
 
@@ -58,7 +58,7 @@ class ProgramPort:
     command : sequence of str
         The program and its arguments.
     time_limit : float
-        Seconds for one case; the start of the program counts to the first.
+        Seconds for one case; the first includes the start of the program.
     form : {"raw", "npy"}
         How inputs are written.
 
@@ -161,12 +161,12 @@ _RUN_CLASS = "import sys; sys.path[:] = sys.argv[2:]; from npfaceapi.conformance
 
 
 class ClassPort(ProgramPort):
-    """A Python class, `MODULE:CLASS` or `FILE.py:CLASS`, in a process of its own, with this one's `sys.path`.
+    """A Python class, `MODULE:CLASS` or `FILE.py:CLASS`, in a separate process with the same `sys.path`.
 
     Raises
     ------
     InvalidArgument
-        The class cannot be made.
+        The class cannot be created.
     """
 
     _says = ""
@@ -183,7 +183,7 @@ class ClassPort(ProgramPort):
             raise InvalidArgument(wrong) from None
 
     def _start(self) -> None:
-        """The class is made before the first question; its process says how that went in a line of its own."""
+        """Start the process and read the line in which it reports whether the class could be created."""
         super()._start()
         assert self._process is not None
         reply = json.loads(self._process.ask("", self._time_limit))
@@ -192,22 +192,22 @@ class ClassPort(ProgramPort):
 
 
 def _waiting(deadline: float) -> float:
-    """How many seconds to wait, at most as many as a thread can."""
+    """Seconds to wait, at most as many as a thread can."""
     return min(max(deadline - time.monotonic(), 0.0), threading.TIMEOUT_MAX)
 
 
 class _Process:
     """The running program.
 
-    Its output and its errors are read by a thread each, and written to by a third, so that nothing can block.  What the program
-    started can outlive it and hold the pipes open: then a thread is left waiting, with its pipe.
+    One thread each reads its output and its errors, and a third writes its input, so that nothing can block.  A child of the
+    program can outlive it and hold the pipes open: then a thread keeps waiting on its pipe.
     """
 
     def __init__(self, command: list[str]) -> None:
         try:
             self._child = subprocess.Popen(
                 command,
-                bufsize=0,  # a buffer has a lock, which a waiting thread would hold
+                bufsize=0,  # a waiting thread would hold the lock of a buffer
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -218,7 +218,7 @@ class _Process:
         self._over = threading.Event()
         self._questions: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._output: queue.Queue[bytes] = queue.Queue(16)  # pieces; the last one is empty
-        self._rest, self._is_closed = b"", False  # what came after the last line, and whether no more will
+        self._rest, self._is_closed = b"", False  # bytes after the last complete line, and whether the output has ended
         self._errors = b""
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._write, self._read, self._read_errors)]
         for thread in self._threads:
@@ -263,7 +263,7 @@ class _Process:
             if not piece:
                 self._is_closed = True
                 if answer:
-                    break  # a last line needs no end
+                    break  # the last line needs no newline
                 self.end(1.0)
                 raise PortFailed(f"the program ended ({self._status()}) without an answer{self._last_words()}", self._tail())
             answer += piece
@@ -287,12 +287,12 @@ class _Process:
     def _last_words(self) -> str:
         lines = [line.strip() for line in self._tail().splitlines() if line.strip()]
         last = -1
-        for i, line in enumerate(lines[:-1]):  # Python tells of a crash from the innermost line outwards
+        for i, line in enumerate(lines[:-1]):  # Python reports a crash from the innermost frame outwards
             last = i + 1 if line.endswith("(most recent call first):") else last
         return f"; its last words: {one_line(lines[last])[:200]}" if lines else ""
 
     def end(self, grace: float) -> None:
-        """Close its input, wait a little, then end it and all that it started in its session."""
+        """Close its input, wait up to `grace` seconds, then kill it and its session."""
         self._questions.put(None)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._child.wait(grace or 0.01)

@@ -1,8 +1,7 @@
-"""What a port is asked: a golden case as named tensors in and names of tensors out, whatever way the port is plugged in.
+"""The questions to a port: a golden case as named input tensors and names of answers, the same for every kind of port.
 
-A golden case states its inputs as a list and, for whole networks, as pictures.  A port gets them by name, and for the
-levels `raw` and `taps` it gets the batch as well, so that it can be judged on its network alone: a port that takes the
-batch is not blamed for its resizing, and one that takes the pictures has it tested along.
+A golden case has a list of inputs, pictures for whole networks.  A port gets them by name, and for the levels `raw` and `taps`
+also the batch, so that it can be judged on its network alone: a port that uses the pictures is judged on its resizing too.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ __all__ = ["ORDER", "Question", "answerable", "question_of", "stated_weights"]
 
 Array = np.ndarray[Any, Any]
 
-#: The levels from the ground up: what fails first is what to mend first.
+#: The levels from the lowest to the highest; fix the first that fails first.
 ORDER = ("weights", "operations", "taps", "raw", "decode", "prepare", "chain", "json")
 
 _OPERANDS = {
@@ -49,18 +48,18 @@ _STAGES = {2: ("boxes", "prob", "regions"), 3: ("boxes", "prob", "regions", "poi
 
 @dataclass(frozen=True)
 class Question:
-    """One golden case as a port sees it.
+    """One golden case as a port gets it.
 
     Attributes
     ----------
     name, level, net : str
-        As in `cases.json`; `net` is empty where no network is concerned.
+        As in `cases.json`; `net` is empty for cases without a network.
     attributes : dict
         Sizes, thresholds, the name of the operation, …; JSON values.
     inputs : dict of str to ndarray
         By the names that docs/conformance.md lists for each level.
     answers : list of str
-        The tensors (or, for some, JSON values) to give.
+        Names of the tensors (or, for some, JSON values) to return.
     """
 
     name: str
@@ -72,19 +71,19 @@ class Question:
 
 
 def answerable(golden: GoldenCases, case: Case) -> bool:
-    """Whether the case can be asked and judged here: inputs and weights are at hand, and its answers, or what computes them."""
+    """Whether inputs, weights and right answers (or what computes them) are present."""
     stored = all(golden.has(source) for source in case.inputs if isinstance(source, str))
     return case.has_weights and stored and (case.set in golden.sets or case.level in ("operations", "taps", "raw"))
 
 
 def question_of(golden: GoldenCases, case: Case) -> Question:
-    """The question that a golden case asks; GoldenError if its attributes make no sense."""
+    """The question of a golden case; raises GoldenError if its attributes are invalid."""
     try:
         return _question_of(golden, case)
     except GoldenError:
         raise
     except (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError) as error:
-        raise GoldenError(f"{case.name}: expected a golden case that makes sense, got {error!r}: damaged?") from None
+        raise GoldenError(f"{case.name}: expected a valid golden case, got {error!r}: damaged?") from None
 
 
 def _question_of(golden: GoldenCases, case: Case) -> Question:
@@ -129,7 +128,7 @@ def _input_names(case: Case, count: int) -> Sequence[str]:
 
 
 def stated_weights(question: Question) -> dict[str, dict[str, Array]]:
-    """The tensors of each network whose weights the case states: by rule, or as files that are not bundled."""
+    """The tensors of each network whose weights the case names: by rule, or as files that are not bundled."""
     if "synthetic_weights" in question.attributes:
         return {question.net: synthetic_weights(question.attributes["synthetic_weights"])}
     if "weights_folder" in question.attributes:

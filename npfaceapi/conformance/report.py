@@ -1,4 +1,4 @@
-"""What came of a run, and how it is told: as a table, as JSON, as JUnit XML (`html.py` makes the page)."""
+"""The results of a run, as a table, as JSON and as JUnit XML (`html.py` makes the page)."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ __all__ = [
     "to_dict", "to_junit",
 ]  # fmt: skip
 
-#: Of the JSON report.
+#: Version of the JSON report's format.
 FORMAT = 1
 MOST_AMBIGUOUS = 0.02  # of the faces
-#: What can come of a case.
+#: The possible results of a case.
 STATUSES = {
     "passed": "within the tolerance",
     "failed": "not within the tolerance, or no answer",
@@ -39,9 +39,9 @@ class Layer:
     Attributes
     ----------
     largest, high, median : float
-        The largest, the one that 95 % do not exceed, and the median.
+        The maximum, the 95th percentile, and the median.
     own : float or None
-        The largest that the layer adds by itself, to the port's values before it; None where that was not looked into.
+        The largest error that the layer adds by itself; None if not computed.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Layer:
 
 @dataclass
 class CaseResult:
-    """What came of one case.
+    """The result of one case.
 
     Attributes
     ----------
@@ -62,21 +62,21 @@ class CaseResult:
     problem : str
         Why it failed, was not claimed or was expected to fail; one line.
     details : str
-        What more the port said of that, in many lines: a traceback, for example.
+        Further lines from the port, for example a traceback.
     findings : list of Finding
         One for each answer, in the order of execution.
     faces, ambiguous
-        How many faces the case has, and those that were let off, with reasons.
+        The number of faces in the case, and the excused faces with reasons.
     diagnosis : list of Match
         Well-known faults that reproduce the port's numbers, best first.
     undiagnosed : str
-        Of a failed case without a diagnosis: whether nothing known matches, or why it was not looked into.
+        For a failed case without a diagnosis: that nothing known matches, or why none was made.
     passes_at : str
         The strictest grade, from float32 on, at which it passes; empty if none.
     below : list of str
-        Of a failed case: what failed before at lower levels of the networks that it uses, a line each.
+        For a failed case: earlier failures at lower levels of the networks that it uses, one line each.
     layers : list of Layer
-        Of a case of the level `taps`, in the order of execution.
+        For a case of the level `taps`, in the order of execution.
     """
 
     name: str
@@ -97,7 +97,7 @@ class CaseResult:
 
     @property
     def spender(self) -> Layer | None:
-        """The layer that adds the largest error by itself, if that was looked into."""
+        """The layer that adds the largest error by itself, if computed."""
         return max((layer for layer in self.layers if layer.own is not None), key=lambda layer: layer.own or 0.0, default=None)
 
     @property
@@ -113,16 +113,16 @@ class CaseResult:
 
 @dataclass
 class Report:
-    """A run: whom, at which grade, and what came of each case."""
+    """A run: the port, the grade, and the result of each case."""
 
     port: str
     grade: str
     admits: str
     results: list[CaseResult] = field(default_factory=list)
-    missing: int = 0  # golden cases that are not at hand
-    golden: str = ""  # which golden cases they are, all of them
+    missing: int = 0  # golden cases that are not present
+    golden: str = ""  # identifies the golden cases
     seconds: float = 0.0
-    diagnosis_seconds: float = 0.0  # out of them
+    diagnosis_seconds: float = 0.0  # part of `seconds`
 
     @property
     def counts(self) -> Counter[str]:
@@ -130,13 +130,13 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Whether all passed that was not expected to fail, and at least one case was judged."""
+        """Whether at least one case passed, and none failed that was not expected to."""
         counts = self.counts
         return not counts["failed"] and counts["passed"] + counts["xpassed"] > 0
 
     @property
     def reason(self) -> str:
-        """Why the run has not passed; empty where it has."""
+        """Why the run has not passed; empty if it has."""
         counts = self.counts
         if self.passed:
             return ""
@@ -147,28 +147,28 @@ class Report:
 
     @property
     def faces(self) -> int:
-        """How many faces the cases have."""
+        """The number of faces in all cases."""
         return sum(result.faces for result in self.results)
 
     @property
     def ambiguous(self) -> int:
-        """How many of them were let off as ambiguous."""
+        """The number of faces excused as ambiguous."""
         return sum(len(result.ambiguous) for result in self.results)
 
     @property
     def too_many_ambiguous(self) -> bool:
-        """Whether more faces were let off than our own backends may have."""
+        """Whether more faces were excused than is allowed for the backends of this package."""
         return self.ambiguous > MOST_AMBIGUOUS * self.faces
 
     @property
     def time(self) -> str:
-        """How long it took, and how much of that was diagnosis."""
+        """The time taken, with the share of the diagnosis."""
         asked = f"{self.seconds - self.diagnosis_seconds:.1f} s"
         return f"{asked} + {self.diagnosis_seconds:.1f} s of diagnosis" if self.diagnosis_seconds >= 0.05 else asked
 
     @property
     def grade_hint(self) -> str:
-        """Which wider grade would pass, or which stricter one would too; empty where there is nothing to say."""
+        """The wider grade that would pass, or the stricter one that would too; empty if there is none."""
         told = [result for result in self.results if result.status in ("passed", "failed")]
         names = list(GRADES)
         if self.grade not in names or not told or not all(result.passes_at for result in told):
@@ -182,13 +182,13 @@ class Report:
 
     @property
     def levels(self) -> list[str]:
-        """The levels of which at least one case was judged, in order."""
+        """The levels with at least one judged case, in order."""
         run = {result.level for result in self.results if result.status != "not claimed"}
         return [level for level in ORDER if level in run]
 
 
 def case_lines(result: CaseResult) -> list[str]:
-    """What is said of a failed case besides its problem."""
+    """The lines about a failed case besides its problem."""
     lines = [f"first diverging layer: {result.first.name}"] if result.level == "taps" and result.first is not None else []
     if result.spender is not None:
         lines.append(spent(result))
@@ -202,19 +202,19 @@ def case_lines(result: CaseResult) -> list[str]:
 
 
 def look_at_first(report: Report) -> list[str]:
-    """The faults that were found, the most frequent first, each with the number of cases."""
+    """The faults found, the most frequent first, each with the number of cases."""
     found = Counter(result.diagnosis[0].title for result in report.results if result.diagnosis)
     return [f"{title} ({count} case{'s' if count > 1 else ''})" for title, count in found.most_common()]
 
 
 def spent(result: CaseResult) -> str:
-    """The layer that adds most by itself, and the next one: what of their bounds, given the port's values before them."""
+    """The two layers that add the largest errors by themselves, in units of their bounds."""
     most = sorted((layer for layer in result.layers if layer.own is not None), key=lambda layer: -(layer.own or 0.0))[:2]
     return "by itself: " + ", ".join(f"{layer.name} {layer.own:.3g} of its bound" for layer in most)
 
 
 def groups_of(report: Report) -> dict[str, list[CaseResult]]:
-    """The results by level, from the ground up; what belongs to none (files that answer no question) at the end."""
+    """The results by level, from the lowest up; at the end those without a level (files that answer no question)."""
     groups: dict[str, list[CaseResult]] = {level: [] for level in ORDER}
     for result in report.results:
         groups.setdefault(result.level, []).append(result)
@@ -222,7 +222,7 @@ def groups_of(report: Report) -> dict[str, list[CaseResult]]:
 
 
 def summary_rows(report: Report) -> list[tuple[object, ...]]:
-    """One row a level: level, cases, passed, failed, not claimed, faces let off, largest error / bound, where."""
+    """One row per level: level, cases, passed, failed, not claimed, excused faces, largest error / bound, where."""
     rows: list[tuple[object, ...]] = []
     for level, group in groups_of(report).items():
         counts = Counter(result.status for result in group)
@@ -239,7 +239,7 @@ def summary_rows(report: Report) -> list[tuple[object, ...]]:
 
 
 def _number(value: float | None) -> float | None:
-    """JSON has no infinity and no NaN: null."""
+    """The number for JSON: infinity and NaN become null."""
     return value if value is None or math.isfinite(value) else None
 
 
@@ -263,7 +263,7 @@ def to_dict(report: Report) -> dict[str, Any]:
         "cases": [
             {
                 "name": result.name,
-                "case": result.name,  # as a question calls it
+                "case": result.name,  # named as in a question
                 "level": result.level,
                 "net": result.net,
                 "status": result.status,
@@ -306,12 +306,12 @@ def _answer(f: Finding) -> dict[str, Any]:
 
 
 def _text(value: str) -> str:
-    """Characters that XML allows."""
+    """The text without characters that XML forbids."""
     return "".join(c if c in "\t\n" or ord(c) >= 32 else "?" for c in value).encode("utf-8", "replace").decode()
 
 
 def to_junit(report: Report) -> str:
-    """The report as JUnit XML: a suite a level; expected failures and what is not claimed are skipped tests."""
+    """The report as JUnit XML, one suite per level; expected failures and unclaimed cases are skipped tests."""
     root = ElementTree.Element("testsuites", name=_text(f"npfaceapi conform: {report.port}"), time=f"{report.seconds:.3f}")
     for level, group in groups_of(report).items():
         failed = sum(result.status == "failed" for result in group)

@@ -1,8 +1,8 @@
-"""How exactly a resized picture can be known in float32.
+"""Error bounds of a resized picture in float32.
 
 Pixel i of a picture resized from H to h rows lies at i · H/h.  In float32 that takes up to three roundings (h/H, its reciprocal,
 the product with i), so a right port may be off by 3 · 2⁻²⁴ of the coordinate: near row 500 by 9e-5.  The resized value changes
-by that times the slope of the picture there, which has no relation to the size of the value.
+by that times the slope of the picture there, however large or small the value is.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ __all__ = ["COORDINATE_ERROR", "coordinate_bound", "float32_batches"]
 Array = np.ndarray[Any, Any]
 Size = tuple[int, int]  # height, width
 
-#: How far a float32 coordinate may be off, relative to itself.
+#: Largest relative error of a float32 coordinate.
 COORDINATE_ERROR = 3 * 2.0**-24
 
 _ONE = np.float32(1)
-#: The ways to compute i · H/h in float32: i, H, h to coordinates.  Libraries differ in them.
+#: The ways in which libraries compute i · H/h in float32: functions of i, H, h.
 _COORDINATES: tuple[Callable[[Array, Any, Any], Array], ...] = (
     lambda i, H, h: i * (H / h),
     lambda i, H, h: i / (h / H),
@@ -34,12 +34,12 @@ _COORDINATES: tuple[Callable[[Array, Any, Any], Array], ...] = (
 
 
 def coordinate_bound(question: Question) -> Array:
-    """How far each number of a resized tensor may be off because of its source coordinate; float64, in the unit of the pixels."""
+    """Error bound of each number of a resized tensor due to its source coordinate; float64, in the unit of the pixels."""
     return np.stack([_bound(image, size) for image, size in _resized_by(question)])
 
 
 def float32_batches(question: Question) -> Iterator[Array]:
-    """The batches of a network, each other than the question's, whose source coordinates were computed in float32."""
+    """Batches resized with float32 source coordinates, as far as they differ from the question's batch."""
     parts, seen = _resized_by(question), [question.inputs["batch"]]
     for coordinates in _COORDINATES:
         made = [_interpolated(image.astype(np.float32), size, coordinates) for image, size in parts]
@@ -54,7 +54,7 @@ def float32_batches(question: Question) -> Iterator[Array]:
 
 
 def _resized_by(question: Question) -> list[tuple[Array, Size]]:
-    """What is resized for a question, [H,W,C], and to what size."""
+    """The arrays [H,W,C] that a question resizes, each with the new size."""
     a, inputs = question.attributes, question.inputs
     if a.get("op") == "resize_bilinear":
         return [(image, (a["height"], a["width"])) for image in inputs["x"]]
@@ -74,7 +74,7 @@ def _interpolated(image: Array, size: Size, coordinates: Callable[[Array, Any, A
 
 
 def _between(value: Array, axis: int, at: Array) -> Array:
-    """Bilinear along one axis, at coordinates of the same dtype."""
+    """Linear interpolation along one axis, at coordinates of the same dtype."""
     last = value.shape[axis] - 1
     low = np.minimum(np.floor(at).astype(int), last)
     part = np.clip(at - low.astype(at.dtype), 0, 1).reshape((-1, 1, 1) if axis == 0 else (1, -1, 1))
@@ -91,7 +91,7 @@ def _bound(image: Array, size: Size) -> Array:
     at = [np.arange(m) * (n / m) for n, m in zip(image.shape[:2], size, strict=True)]
     for axis in (0, 1):
         last = image.shape[axis] - 1
-        slope = np.abs(np.diff(value, axis=axis, append=value.take([last], axis)))  # nothing follows the last pixel
+        slope = np.abs(np.diff(value, axis=axis, append=value.take([last], axis)))  # no slope after the last pixel
         near = [np.minimum(np.floor(at[axis] * (1 + e)).astype(int), last) for e in (-COORDINATE_ERROR, COORDINATE_ERROR)]
         steepest = _between(np.maximum(*(slope.take(i, axis) for i in near)), 1 - axis, at[1 - axis])
         total += COORDINATE_ERROR * at[axis].reshape((-1, 1, 1) if axis == 0 else (1, -1, 1)) * steepest

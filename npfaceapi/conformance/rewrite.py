@@ -1,7 +1,7 @@
-"""Rewriting a recorded graph: the same network with one thing done otherwise.
+"""Rewriting a recorded graph: the same network with one change.
 
-The nodes are recorded again, one after the other, by the operations of `ops.py`; so shapes follow by themselves, and a rewrite
-that cannot be (two shapes that no longer fit) is none.  The network's own definition is not touched.
+The nodes are recorded again, one after the other, by the operations of `ops.py`, which infer the shapes.  A rewrite that makes
+shapes incompatible gives None.  The network's own definition is not changed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from npfaceapi.graph import Graph, Node, Recorder
 
 __all__ = ["Change", "again", "rewrite"]
 
-#: (node of the old graph, {old node: new node} so far) to the new node, or None where nothing changes.
+#: (node of the old graph, {old node: new node} so far) to the new node, or None for no change.
 Change = Callable[[Node, Mapping[Node, Node]], "Node | None"]
 
 
@@ -30,7 +30,7 @@ def again(node: Node, new: Mapping[Node, Node], **other: Any) -> Node:
         return ops.concat(inputs)
     if node.op == "reshape":
         wanted = node.attributes["shape"]
-        return ops.reshape(inputs[0], (-1, *wanted[1:]) if wanted else wanted)  # sizes in front of it may have changed
+        return ops.reshape(inputs[0], (-1, *wanted[1:]) if wanted else wanted)  # the input's size may have changed
     if node.op in ("add", "subtract", "multiply", "divide"):
         y = inputs[1] if len(inputs) > 1 else params.get("y", attributes.get("y"))
         return getattr(ops, node.op)(inputs[0], y)  # type: ignore[no-any-return]
@@ -38,7 +38,7 @@ def again(node: Node, new: Mapping[Node, Node], **other: Any) -> Node:
 
 
 def rewrite(graph: Graph, change: Change) -> tuple[Graph, dict[Node, Node]] | None:
-    """The graph with `change` done to every node, and which new node stands for which old one; None if nothing changed.
+    """Apply `change` to every node: the new graph and a map from old to new nodes; None if nothing changed.
 
     Examples
     --------
@@ -58,7 +58,7 @@ def rewrite(graph: Graph, change: Change) -> tuple[Graph, dict[Node, Node]] | No
                 other = change(node, new)
                 changed = changed or other is not None
                 new[node] = again(node, new) if other is None else other
-    except (InvalidArgument, ValueError):  # shapes that do not fit any more
+    except (InvalidArgument, ValueError):  # incompatible shapes
         return None
     if not changed:
         return None

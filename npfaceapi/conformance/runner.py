@@ -1,4 +1,4 @@
-"""A run: ask a port each case, judge its answers, look for the fault where it fails, and tell what came of it."""
+"""A run: ask a port each case, judge its answers, diagnose failures, and report the results."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from npfaceapi.errors import GoldenError, NpFaceApiError, one_line
 
 __all__ = ["chosen_cases", "not_at_hand", "run_case_on", "run_cases", "told_of_cases"]
 
-#: How many bounds off an output may be for the resizing of a port to be looked at: what float32 coordinates do is below 10.
+#: Largest error, in bounds, that float32 coordinates in resizing are tried as a cause for: they cause less than 10.
 _MOST_BY_RESIZING = 100.0
 
 
 def chosen_cases(golden: GoldenCases, patterns: Sequence[str] = (), levels: Sequence[str] = ()) -> list[Case]:
-    """The cases that can be judged here and match a pattern and a level, from the ground up."""
+    """The cases that can be judged here and match a pattern and a level, from the lowest level up."""
     try:
         cases = [
             case for case in golden.all_cases
@@ -45,18 +45,18 @@ def chosen_cases(golden: GoldenCases, patterns: Sequence[str] = (), levels: Sequ
 
 
 def not_at_hand(golden: GoldenCases) -> int:
-    """How many golden cases cannot be judged here, other than for want of their weights."""
+    """The number of golden cases that cannot be judged here for other reasons than missing weights."""
     return sum(case.has_weights and not answerable(golden, case) for case in golden.all_cases)
 
 
 def told_of_cases(golden: GoldenCases, is_found: bool) -> str:
-    """A line about where the golden cases come from, and which are lacking; empty where there is nothing to say."""
+    """A line about the folder of the golden cases, and how many are missing; empty if there is nothing to report."""
     bundled = [case for case in golden.all_cases if not case.attributes.get("weights")]
     missing = not_at_hand(golden)
     if missing:
         return (
-            f"{len(bundled) - missing} of {len(bundled)} golden cases are at hand, in {golden.folder}: a clone of the repository "
-            "has all; run this inside of it, or name its folder with --golden CLONE/golden"
+            f"{len(bundled) - missing} of {len(bundled)} golden cases are present, in {golden.folder}: a clone of the repository "
+            "has all; run this inside it, or name its folder with --golden CLONE/golden"
         )
     return f"golden cases: {golden.folder}, found from the current folder upwards" if is_found else ""
 
@@ -70,9 +70,9 @@ def run_cases(
     diagnose: bool = True,
     layers: bool = False,
 ) -> Report:
-    """Ask and judge all cases; a case that crashes, hangs or makes no sense fails, and the run goes on.
+    """Ask and judge all cases; a case that crashes, hangs or is invalid fails, and the run continues.
 
-    `layers` asks for the own error of each layer in all cases of the level `taps`; without it, in those that fail.
+    `layers` computes each layer's own error in all cases of the level `taps`, not only in those that fail.
     """
     start = time.perf_counter()
     report = Report(port.title, grade.name, grade.admits, golden=golden.digest)
@@ -102,7 +102,7 @@ def run_case_on(
     layers: bool = False,
     hint: bool = True,
 ) -> CaseResult:
-    """Ask and judge one case; `failed` are those before it that did, `hint` looks for the strictest grade that passes."""
+    """Ask and judge one case; `failed` are the earlier failures, `hint` searches the strictest grade that passes."""
     result = CaseResult(case.name, case.level, case.net)
     try:
         question = question_of(golden, case)
@@ -136,7 +136,7 @@ def run_case_on(
     if case.level == "taps" and not grade.exact:
         with np.errstate(all="ignore"):
             wanted = layers or (first is not None and diagnostician is not None)
-            wanted = wanted and expected is of_batch  # of a port that resizes the pictures itself the batch is not known
+            wanted = wanted and expected is of_batch  # the batch of a port that resizes the pictures itself is unknown
             result.layers = layers_of(case, question, expected, answers, wanted)
     if first is not None:
         more = sum(finding.problem != "" for finding in result.findings) - 1
@@ -155,7 +155,7 @@ def run_case_on(
 def _resized_by_port(
     case: Case, question: Question, expected: list[Expected], answers: Mapping[str, Any], grade: Grade, judgement: Judgement
 ) -> tuple[list[Expected], Judgement]:
-    """Judge a port that may have resized the pictures itself, in float32; it gets its due if that explains the error."""
+    """Judge a port that may have resized the pictures itself in float32, which may explain its error."""
     if max(finding.ratio for finding in judgement.findings) <= _MOST_BY_RESIZING:
         for other in expected_of_resized(case, question, expected):
             again = judge(case, question, other, answers, grade)
@@ -190,7 +190,7 @@ def _damaged(result: CaseResult, error: Exception) -> CaseResult:
     """The golden case itself is at fault."""
     if isinstance(error, NpFaceApiError):
         return _failed(result, str(error).removeprefix(f"{result.name}: "))
-    return _failed(result, f"expected a golden case that makes sense, got {one_line(repr(error))}: damaged?")
+    return _failed(result, f"expected a valid golden case, got {one_line(repr(error))}: damaged?")
 
 
 def _failed(result: CaseResult, problem: str) -> CaseResult:

@@ -1,4 +1,4 @@
-"""Making a failing example small: as long as it fails, cut an axis, then make values equal, then simple."""
+"""Shrinks a failing example: while it still fails, cut axes, then make values neutral, then round them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from npfaceapi.conformance.drawing import Example
 __all__ = ["shrunk"]
 
 Array = np.ndarray[Any, Any]
-#: How many smaller examples are tried.
+#: Largest number of smaller examples that are tried.
 MOST = 400
 
 
 def shrunk(example: Example, fails: Callable[[Example], bool], most: int = MOST) -> Example:
-    """The smallest example that greedy steps reach; each step is taken if `fails` still holds.
+    """The smallest example that a greedy search finds; each change is kept if `fails` still holds.
 
     Examples
     --------
@@ -43,7 +43,7 @@ def shrunk(example: Example, fails: Callable[[Example], bool], most: int = MOST)
 
 
 def _cuts(example: Example) -> Iterator[Example]:
-    """A half of an axis, or all but one end of it."""
+    """Either half of an axis, or the axis without its first or last element."""
     letters = {
         letter: n for axes, x in zip(example.axes, example.inputs, strict=True) for letter, n in zip(axes, x.shape, strict=True)
     }
@@ -66,7 +66,7 @@ def _cut(example: Example, letter: str, part: slice) -> Example:
 
 
 def _calmer(example: Example) -> Iterator[Example]:
-    """The values that differ from the calm one made calm: all of an input, halves of them, quarters, …, one by one."""
+    """Replace values by the neutral one: all of an input, halves of them, quarters, …, single ones."""
     for i, x in enumerate(example.inputs):
         others = np.flatnonzero(x != np.asarray(example.calm, x.dtype if x.dtype.kind == "f" else np.float64))
         parts = 1
@@ -77,7 +77,7 @@ def _calmer(example: Example) -> Iterator[Example]:
 
 
 def _rounder(example: Example) -> Iterator[Example]:
-    """Values rounded to whole numbers: all of an input, or one of a few; then each of a few made smaller."""
+    """Round values to integers, all of an input or, of a few, one; then reduce each of a few."""
     for i, x in enumerate(example.inputs):
         with np.errstate(invalid="ignore"):
             whole = np.where(np.isfinite(x), np.round(x), x).astype(x.dtype)

@@ -1,4 +1,4 @@
-"""Tensors out of a small integer hash, which any language can write in ten lines (see golden/README.md)."""
+"""Tensors from a small integer hash that takes ten lines in any language (see golden/README.md)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Array = np.ndarray[Any, Any]
 
 
 def hash_u32(i: Array, seed: int) -> Array:
-    """A well mixed uint32 for each number of `i`."""
+    """A uint32 hash of each number of `i`."""
     x = i.astype(np.uint32) * np.uint32(0x9E3779B1) + np.uint32(seed * 0x85EBCA6B & 0xFFFFFFFF)
     x ^= x >> np.uint32(16)
     x *= np.uint32(0x7FEB352D)
@@ -30,5 +30,5 @@ def synthetic(seed: int, shape: Sequence[int], low: float, high: float) -> Array
 
 
 def sample_indices(size: int, samples: int, seed: int) -> Array:
-    """Where a tensor of `size` numbers is looked at when it is not stored whole."""
+    """The flat indices at which a tensor of `size` numbers is sampled when it is not stored whole."""
     return np.asarray(hash_u32(np.arange(samples), seed).astype(np.int64) % size)

@@ -1,7 +1,7 @@
-"""Tensors in files, as ports in any language can write them: raw little-endian numbers, or `.npy`.
+"""Tensors in files that any language can write: raw little-endian numbers, or `.npy`.
 
-What a port writes is not trusted: a path that leaves its folder, a file of another length than its shape says, a dtype that
-is none and a damaged header are refused, in one line.
+Files of a port are not trusted: paths outside its folder, lengths that do not match the shape, unknown dtypes and damaged
+headers are refused with a one-line message.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class BadAnswer(Exception):
 
 
 def inside(folder: Path, path: Any) -> Path:
-    """The file of that path, which must lie in the folder, links followed."""
+    """The file of that path, which must be in the folder after links are resolved."""
     if not isinstance(path, str) or not path or "\0" in path:
         raise BadAnswer(f"expected the path of a file, got {shown(path)}")
     try:
@@ -46,11 +46,11 @@ def inside(folder: Path, path: Any) -> Path:
     except OSError as error:
         raise BadAnswer(f"expected the path of a file, got {shown(path)}: {reason_of(error)}") from None
     except ValueError:
-        raise BadAnswer(f"expected a path inside of {folder}, got {shown(path)}") from None
+        raise BadAnswer(f"expected a path inside {folder}, got {shown(path)}") from None
 
 
 def read_answer(folder: Path, stated: Any) -> Any:
-    """What a port states about one answer, `{"value": JSON}` or `{"file", "dtype", "shape"}`, as JSON or as an array."""
+    """Read one answer, given as `{"value": JSON}` or `{"file", "dtype", "shape"}`: a JSON value or an array."""
     if not isinstance(stated, Mapping):
         raise BadAnswer(f'expected {{"file", "dtype", "shape"}} or {{"value"}}, got {shown(stated)}')
     if "value" in stated:
@@ -62,20 +62,20 @@ def read_answer(folder: Path, stated: Any) -> Any:
     if not isinstance(name, str) or name not in DTYPES:
         raise BadAnswer(f"{file.name}: expected a dtype out of {', '.join(DTYPES)}, got {shown(name)}")
     if not is_shape(shape):
-        raise BadAnswer(f"{file.name}: expected a shape, a list of whole numbers, got {shown(shape)}")
+        raise BadAnswer(f"{file.name}: expected a shape, a list of integers, got {shown(shape)}")
     return _open(file, lambda opened: _numbers(file, opened, DTYPES[name], tuple(shape)))
 
 
 def read_npy(file: Path) -> Array:
-    """A `.npy` file; no pickles, and no bytes too many or too few."""
+    """Read a `.npy` file of exactly the right length; pickles are refused."""
 
     def read(opened: io.BufferedIOBase) -> Array:
-        form: Any = np.lib.format  # which older NumPys leave untyped
+        form: Any = np.lib.format  # older NumPy versions leave it untyped
         try:
             version = form.read_magic(opened)
             read_header = form.read_array_header_1_0 if version == (1, 0) else form.read_array_header_2_0
             shape, fortran, dtype = read_header(opened)
-        except Exception as error:  # NumPy raises much on what is no header
+        except Exception as error:  # NumPy raises many kinds of errors for a bad header
             raise BadAnswer(f"{file.name}: expected a .npy file, got {one_line(str(error))[:100]}") from None
         if dtype.name not in DTYPES:
             raise BadAnswer(f"{file.name}: expected a dtype out of {', '.join(DTYPES)}, got {dtype}")
@@ -87,7 +87,7 @@ def read_npy(file: Path) -> Array:
 
 
 def _numbers(file: Path, opened: io.BufferedIOBase, dtype: np.dtype[Any], shape: tuple[int, ...], order: Any = "C") -> Array:
-    """The rest of an open file, which must have the length of such a tensor."""
+    """Read the rest of an open file, which must have the length of such a tensor."""
     expected = math.prod(shape) * dtype.itemsize
     if expected > MAX_BYTES:
         raise BadAnswer(f"{file.name}: expected a tensor of at most {MAX_BYTES} bytes, got {dtype.name} {list(shape)}")
@@ -99,7 +99,7 @@ def _numbers(file: Path, opened: io.BufferedIOBase, dtype: np.dtype[Any], shape:
 
 
 def read_json(file: Path) -> Any:
-    """A JSON file of a port's."""
+    """Read a port's JSON file."""
     data = _open(file, lambda opened: read_up_to(opened, MAX_BYTES + 1))
     if len(data) > MAX_BYTES:
         raise BadAnswer(f"{file.name}: expected at most {MAX_BYTES} bytes, got more")
@@ -118,12 +118,12 @@ def _open(file: Path, use: Callable[[io.BufferedIOBase], T]) -> T:
 
 
 def describe(array: Array, file: str) -> dict[str, Any]:
-    """What a question states about one of its inputs."""
+    """The description of an input in a question."""
     return {"file": file, "dtype": array.dtype.name, "shape": list(array.shape)}
 
 
 def write_tensor(folder: Path, name: str, array: Array, form: str = "raw") -> dict[str, Any]:
-    """Write an array as `folder/name` with the suffix of its format; gives its description."""
+    """Write an array as `folder/name` with the suffix of its format; returns its description."""
     file = folder / f"{name}{FORMATS[form]}"
     plain = np.ascontiguousarray(array).reshape(array.shape)
     try:

@@ -1,4 +1,4 @@
-"""The golden cases as tests of a porter's own runner, one test a case: for pytest and for unittest.
+"""The golden cases as tests for pytest and unittest, one test per case.
 
 Nothing is registered, and pytest is imported only by `pytest_cases`.
 """
@@ -26,22 +26,22 @@ __all__ = ["Conformance", "conformance_tests", "pytest_cases"]
 
 
 class Conformance:
-    """Golden cases that a port is asked, one by one.
+    """Asks a port golden cases one by one.
 
     Parameters
     ----------
     port : class, or list of str
-        A class as `npfaceapi conform run --python` takes it, made once, at the first case; or a program with its arguments.
+        A class as for `npfaceapi conform run --python`, created once, at the first case; or a program with its arguments.
     case, level : sequence of str
-        Patterns of names, and levels; without any, all cases at hand.
+        Patterns of names, and levels; default: all cases that are present.
     grade : str
-        How exact.
+        Required accuracy, one of `npfaceapi conform run --grade`.
     xfail : path, optional
         The file of expected failures.
     golden, weights : path, optional
         Folders of golden cases, and of weights that are not bundled.
     time_limit : float
-        Seconds a case, for a program.
+        Seconds per case, for a program.
 
     Raises
     ------
@@ -108,9 +108,9 @@ class Conformance:
         Raises
         ------
         AssertionError
-            It fails; the text says how.
+            The case fails; the text says how.
         unittest.SkipTest
-            The port does not claim it, which pytest knows as well.
+            The port does not claim the case; pytest understands this exception too.
         """
         __tracebackhide__ = True
         result = run_case_on(self._port, self._golden, self.cases[name], self._grade)
@@ -121,9 +121,9 @@ class Conformance:
 
 
 def pytest_cases(port: Callable[[], Any] | Sequence[str], **options: Any) -> list[Any]:
-    """For `pytest.mark.parametrize`: a function without arguments for each case, with the case's name as its id.
+    """For `pytest.mark.parametrize`: one function without arguments per case, with the case's name as its id.
 
-    Takes what `Conformance` does.  Expected failures are marked `xfail`.
+    Takes the parameters of `Conformance`.  Expected failures are marked `xfail`.
 
     Examples
     --------
@@ -152,9 +152,9 @@ def pytest_cases(port: Callable[[], Any] | Sequence[str], **options: Any) -> lis
 
 
 def conformance_tests(port: Callable[[], Any] | Sequence[str], **options: Any) -> Mapping[str, type[unittest.TestCase]]:
-    """For `globals().update(…)` in a test file of unittest: a class for each level, with a test for each case.
+    """For `globals().update(…)` in a unittest file: one class per level, with one test per case.
 
-    Takes what `Conformance` does.  Expected failures are `unittest.expectedFailure`.
+    Takes the parameters of `Conformance`.  Expected failures are `unittest.expectedFailure`.
 
     Examples
     --------

@@ -1,6 +1,6 @@
 """The one table of tolerances: by kind of answer and by grade.
 
-Grades say what arithmetic a port claims:
+A grade is the arithmetic that a port claims:
 
 - `exact`: the bits of face-api.js.
 - `float32` (default): float32 throughout, in any order.
@@ -10,12 +10,12 @@ Grades say what arithmetic a port claims:
 Kinds `operation`, `stage` and `raw` are derived from float64 for each answer (see `expected.py`):
 
 - An operation that sums n products x·w may be off by FACTOR · √n · u · Σ|x·w|, with u = 2⁻²⁴ for float32: rounding errors
-  add up like a random walk.  (The worst case, n · u · Σ|x·w|, would admit nearly anything.)  What only selects or moves
-  numbers (n = 0) may not be off at all.
+  add up like a random walk.  (The worst case, n · u · Σ|x·w|, would admit nearly anything.)  Operations that only select or
+  move numbers (n = 0) must be exact.
 - Taps and raw outputs may be off by `factor` times the largest deviation from float64 seen among evaluations of that
   network, on that input, in different orders (`orders.py`), and always by `floor` times the largest value.
 
-The other kinds have one number a grade; those of `float32` stand in `golden/cases.json`.  `STORED` takes all from there.
+The other kinds have one number per grade; those of `float32` are in `golden/cases.json`.  `STORED` takes all from there.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from npfaceapi.errors import InvalidArgument
 
 __all__ = ["DERIVED", "FACTOR", "GRADES", "STORED", "Grade", "bound_of", "grade_of"]
 
-#: How many standard deviations of its rounding errors a sum may be off.
+#: Largest error of a sum, in standard deviations of its rounding errors.
 FACTOR = 8.0
 #: The kinds whose bounds are derived, case by case, from float64.
 DERIVED = ("operation", "resize", "stage", "raw")
@@ -35,16 +35,16 @@ DERIVED = ("operation", "resize", "stage", "raw")
 
 @dataclass(frozen=True)
 class Grade:
-    """What arithmetic is admitted.
+    """The arithmetic that is allowed.
 
     Attributes
     ----------
     unit : float
         Largest relative error of one rounding.
     evaluations : tuple of str
-        Whose deviations from float64 count, see `orders.py`.
+        The evaluations whose deviations from float64 count, see `orders.py`.
     factor, floor : float
-        Taps and raw outputs may be off by `factor` times those, and by `floor` times the largest value.
+        Taps and raw outputs may be off by `factor` times those deviations, and always by `floor` times the largest value.
     """
 
     name: str
@@ -80,12 +80,12 @@ GRADES = {
     )
 }  # fmt: skip
 
-#: How `npfaceapi verify` judges our own backends.
+#: The grade of `npfaceapi verify`, for the backends of this package.
 STORED = Grade("stored", 2**-24, (), 0.0, 0.0, "float32 within the bounds of golden/cases.json, from what face-api.js gave")
 
 Bound = Mapping[str, float]
 
-#: float16, bfloat16, quantized: at least twice the largest errors of chains that were run so (docs/conformance.md).
+#: For float16, bfloat16 and quantized: at least twice the largest errors measured for chains in them (docs/conformance.md).
 _MIXED: dict[str, tuple[Bound, Bound, Bound]] = {
     "probability": ({"absolute": 1e-3}, {"absolute": 1e-2}, {"absolute": 1e-2}),
     "score": ({"absolute": 0.005}, {"absolute": 0.05}, {"absolute": 0.15}),

@@ -1,4 +1,4 @@
-"""Expected failures: a text file with one pattern of case names a line, and the reason.
+"""Expected failures: a text file with one pattern of case names and its reason per line.
 
 # what our WebGPU port does not do yet
 raw/mtcnn_*          MTCNN is not ported
@@ -26,7 +26,7 @@ class ExpectedFailure:
 
 
 def read_xfail(path: str, names: Sequence[str]) -> list[ExpectedFailure]:
-    """Read the file; each line must give a reason, and its pattern match one of `names`, all golden cases.
+    """Read the file; each line needs a reason and a pattern that matches one of `names`, all golden cases.
 
     Raises
     ------

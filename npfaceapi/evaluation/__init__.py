@@ -1,1 +1,1 @@
-"""How good the answers are: the protocols of public data sets, and of folders of one's own."""
+"""Accuracy: the protocols of public data sets, and evaluation on the user's own folders."""

@@ -1,4 +1,4 @@
-"""A calibration made from photos of known people: all pairs of them."""
+"""A calibration from all pairs of photos of known people."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ __all__ = ["calibrate", "pair_histograms"]
 
 Counts = NDArray[np.int64]
 
-GROUPS = 20  # of people, left out one after the other
+GROUPS = 20  # groups of people, left out in turn
 BINS = 4000  # from 0 to the largest distance
 LARGEST = 2.0
 POINTS = 24  # distances that a calibration keeps
-BLOCK = 1024  # rows of distances at a time
+BLOCK = 1024  # rows of distances per block
 
 
 class Histograms(NamedTuple):
-    """Pairs by the group of either person and by distance: [GROUPS,GROUPS,BINS] of one person, and of two."""
+    """Counts of pairs by the groups of their people and by distance, [GROUPS,GROUPS,BINS]: same person, different people."""
 
     same: Counts
     different: Counts
@@ -44,18 +44,18 @@ def calibrate(
     Parameters
     ----------
     descriptors : array [n,128]
-        Of one face a photo.
+        One per photo.
     people : sequence of str
-        Who is on each photo.
+        The person in each photo.
     source : str
-        The photos, in words.
+        A description of the photos.
     alignment, average_mirror
         How the descriptors were made.
 
     Raises
     ------
     InvalidArgument
-        If there are fewer than 20 people with two photos, or an argument is something else.
+        If there are fewer than 20 people with two photos, or an argument is invalid.
 
     Examples
     --------
@@ -88,7 +88,7 @@ def calibrate(
             f"calibrate: expected at least {GROUPS} people with two or more photos that have a face, "
             f"got {len(names)} people, {several} of them with two or more"
         )
-    # people with many photos are spread evenly over the groups
+    # spread people with many photos evenly over the groups
     order = np.argsort(-np.bincount(person), kind="stable")
     group = np.empty(len(names), np.int64)
     group[order] = np.arange(len(names)) % GROUPS
@@ -133,7 +133,7 @@ def pair_histograms(descriptors: NDArray[np.float32], person: Counts, group: Cou
 
 
 def _edges(same: Counts, different: Counts) -> Counts:
-    """The bins whose upper ends a calibration keeps: where the rates change most, each a step on a logarithmic scale."""
+    """The bins whose upper ends a calibration keeps: at equal steps of the rates on a logarithmic scale."""
     fmr = different.cumsum() / different.sum()
     fnmr = 1 - same.cumsum() / same.sum()
     few_different, few_same = 10 / different.sum(), 10 / same.sum()
@@ -143,7 +143,7 @@ def _edges(same: Counts, different: Counts) -> Counts:
 
 
 def _without_each_group(histogram: Counts) -> Counts:
-    """[GROUPS,BINS]: the pairs without anybody of each group."""
+    """[GROUPS,BINS]: the pairs that remain without each group."""
     alone = np.einsum("ggb->gb", histogram)
     left: Counts = histogram.sum((0, 1)) - histogram.sum(0) - histogram.sum(1) + alone
     return left
@@ -154,14 +154,14 @@ def _log(share: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _jackknife(figures: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Standard errors from figures [GROUPS,n] without each group."""
+    """Standard errors from figures [GROUPS,n], each row computed without one group."""
     return np.asarray(np.sqrt((GROUPS - 1) / GROUPS * ((figures - figures.mean(0)) ** 2).sum(0)))
 
 
 def _logistic(same: Counts, different: Counts) -> tuple[float, float]:
-    """a, b of the log-odds a - b d, with both kinds of pairs weighted as if they were as many.
+    """a, b of the log-odds a - b d, with both kinds of pairs given equal total weight.
 
-    Instead of 1 and 0 the targets are Platt's, (n + 1) / (n + 2) and 1 / (n + 2), so that there is an answer too where the
+    The targets are Platt's, (n + 1) / (n + 2) and 1 / (n + 2) instead of 1 and 0, so that there is a solution even if the
     distances of the two kinds do not overlap.
     """
     d = (np.arange(BINS) + 0.5) * LARGEST / BINS
@@ -175,7 +175,7 @@ def _logistic(same: Counts, different: Counts) -> tuple[float, float]:
         return float(both @ np.logaddexp(0, odds) - target @ odds)
 
     parameters = np.zeros(2)
-    for _ in range(100):  # Newton's method, with steps that are halved where they lead uphill
+    for _ in range(100):  # Newton's method; a step that increases the loss is halved
         p = 1 / (1 + np.exp(-np.clip(design @ parameters, -700, 700)))
         step = np.linalg.solve(design.T @ (design * (both * p * (1 - p))[:, np.newaxis]), design.T @ (target - both * p))
         while loss(parameters + step) > loss(parameters) + 1e-15:

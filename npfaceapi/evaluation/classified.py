@@ -1,4 +1,4 @@
-"""Pictures of one face with its age, its gender or its expression known: how far off the networks are.
+"""Accuracy of age, gender and expression on pictures of one face with known labels.
 
 utkface      FOLDER/AGE_GENDER_RACE_TIME.jpg[.chip.jpg]     0 is male, 1 female
 expressions  FOLDER/CLASS/*                                 angry, disgusted, fearful, happy, neutral, sad, surprised
@@ -28,10 +28,10 @@ from npfaceapi.tasks import detect_all_faces
 
 __all__ = ["evaluate_expressions", "evaluate_utkface", "expected_calibration_error", "figures_of_ages", "figures_of_expressions"]
 
-#: The bands of face-api.js's README.
+#: The age bands of face-api.js's README.
 BANDS = ((0, 3), (4, 8), (9, 18), (19, 28), (29, 40), (41, 60), (61, 80), (81, 200))
-NAME = re.compile(r"(\d{1,3})_([01])_.*")  # some lack the race
-#: Names of classes in well-known sets, besides those of the network.
+NAME = re.compile(r"(\d{1,3})_([01])_.*")  # some names lack the race
+#: Names of the classes in well-known data sets, besides the network's own.
 ALSO = {
     "anger": "angry",
     "disgust": "disgusted",
@@ -40,25 +40,25 @@ ALSO = {
     "sadness": "sad",
     "surprise": "surprised",
 }
-BINS = 15  # of the expected calibration error
+BINS = 15  # for the expected calibration error
 
 
 @dataclasses.dataclass(frozen=True)
 class Classify:
-    """What a network says of a picture.
+    """Runs a network on a picture.
 
     Parameters
     ----------
     what : "age_and_gender" or "expressions"
     options : of a detector, or None
-        None: the whole picture is the face.  Else the face nearest to the middle counts, as the chains see it, aligned.
+        None: the whole picture is the face.  Else the detected face nearest to the centre counts, aligned as in the chains.
     """
 
     what: str
     options: FaceDetectionOptions | None = None
 
     def __call__(self, path: str) -> dict[str, Any]:
-        """What is kept of a picture; pickled for the workers."""
+        """The stored result for a picture; the object is pickled for the workers."""
         try:
             image = load_image(path)
         except ImageError as error:
@@ -78,12 +78,12 @@ class Classify:
         return {} if face.age is None else {"age": face.age, "gender": str(face.gender), "probability": face.gender_probability}
 
     def pictures(self, paths: Sequence[str], cache: Path | None, progress: Progress) -> dict[str, dict[str, Any]]:
-        """All pictures, on all cores."""
+        """The results for all pictures, on all cores."""
         return kept_results(paths, self, repr(self), cache, progress)
 
 
 def _said(results: dict[str, dict[str, Any]]) -> tuple[list[str], dict[str, Any]]:
-    """The pictures of which the network said something, and the counts of the others."""
+    """The pictures with a result, and the counts of the others."""
     unreadable = [result["error"] for result in results.values() if "error" in result]
     without = sum(not result for result in results.values())
     counts = {
@@ -95,12 +95,12 @@ def _said(results: dict[str, dict[str, Any]]) -> tuple[list[str], dict[str, Any]
 def evaluate_utkface(
     folder: Path, options: FaceDetectionOptions | None = None, cache: Path | None = None, progress: Progress = lambda *_: None
 ) -> dict[str, Any]:
-    """Age error and gender accuracy, in all and by band of ages."""
+    """Age error and gender accuracy, overall and by age band."""
     files = find_photos(folder).files if folder.is_dir() else []
     known = {file: parts for file in files if (parts := NAME.fullmatch(Path(file).name))}
     if not known:
         raise InvalidArgument(
-            f"{folder}: expected photos that are named AGE_GENDER_RACE_TIME.jpg, got {len(files)} photos with other names"
+            f"{folder}: expected photos named AGE_GENDER_RACE_TIME.jpg, got {len(files)} photos with other names"
         )
     results = Classify("age_and_gender", options).pictures(list(known), cache, progress)
     found, counts = _said(results)
@@ -115,7 +115,7 @@ def evaluate_utkface(
 def figures_of_ages(
     age: NDArray[np.int_], is_female: NDArray[np.bool_], said_age: NDArray[np.float64], said_female: NDArray[np.bool_]
 ) -> dict[str, Any]:
-    """Mean absolute error and bias in years, and the share of genders that are right; in all and by band."""
+    """Mean absolute error and bias in years, and the share of right genders; overall and by band."""
 
     def of(where: NDArray[np.bool_]) -> dict[str, Any]:
         count, right = int(where.sum()), int((said_female == is_female)[where].sum())
@@ -163,7 +163,7 @@ def evaluate_expressions(
 
 
 def figures_of_expressions(label: NDArray[np.int_], probabilities: NDArray[np.float64]) -> dict[str, Any]:
-    """Accuracy, that of each class, the confusion matrix [true,said], and the expected calibration error."""
+    """Accuracy, accuracy per class, the confusion matrix [true,predicted], and the expected calibration error."""
     if not len(label):
         return {"faces": 0}
     said = probabilities.argmax(axis=1)
@@ -181,7 +181,7 @@ def figures_of_expressions(label: NDArray[np.int_], probabilities: NDArray[np.fl
 
 
 def expected_calibration_error(is_right: NDArray[np.bool_], confidence: NDArray[np.float64]) -> float:
-    """The mean distance of confidence and accuracy over bins of equal width (Guo et al., 2017)."""
+    """The mean distance between confidence and accuracy over bins of equal width (Guo et al., 2017)."""
     bins = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
     gaps = [
         abs(float(is_right[bins == b].mean() - confidence[bins == b].mean())) * float((bins == b).mean()) for b in np.unique(bins)

@@ -1,4 +1,4 @@
-"""The protocols by their names: figures ready for JSON, and plots."""
+"""The protocols by name: figures ready for JSON, and plots."""
 
 from __future__ import annotations
 
@@ -47,42 +47,42 @@ def evaluate(
     cache: str | os.PathLike[str] | None = None,
     progress: Progress = lambda *_: None,
 ) -> Figures:
-    """Measure how good the answers are, on a public data set or a folder of known people.
+    """Measure accuracy on a public data set or a folder of known people.
 
-    Photos are shared among processes, one for each processor; a program that calls this needs `if __name__ == "__main__":`
-    around what it does.
+    Photos are distributed over processes, one per processor; a program that calls this must guard its code with
+    `if __name__ == "__main__":`.
 
     Parameters
     ----------
     protocol : {"lfw", "folders", "wider", "utkface", "expressions"}
         `docs/accuracy.md` says what each measures.
     folder : path
-        The data set, laid out as `docs/accuracy.md` says.
+        The data set, laid out as in `docs/accuracy.md`.
     options : SsdMobilenetv1Options (default), TinyFaceDetectorOptions, TinyYolov2Options or MtcnnOptions
-        Choose the detector.  By default wider counts boxes of scores from 0.02 up, at most 400 of a photo; the curve of precision
-        and recall needs the doubtful ones too.
+        The choice of the detector, and its options.  By default wider takes boxes with a score of 0.02 or more, at most 400 per
+        photo: the precision-recall curve needs low scores too.
     alignment, average_mirror
-        How descriptors are made, as in `with_face_descriptors`; of lfw and folders.
+        For lfw and folders: how descriptors are made, as in `with_face_descriptors`.
     view : {1, 2}
-        Of lfw: 1 is to choose by, 2 to report.
+        For lfw: 1 is for development, 2 for reporting.
     detect : bool
-        Of utkface and expressions: find the face first, instead of taking the whole picture for one.
+        For utkface and expressions: find the face first, instead of taking the whole picture as the face.
     plots : path, optional
-        A folder to draw plots into, as SVG; needs matplotlib.
+        A folder for plots, as SVG; needs matplotlib.
     cache : path, optional
-        A folder to keep what is computed of each photo, so that a run that was stopped goes on.
+        A folder for the results of each photo, from which an interrupted run continues.
     progress : callable
-        Is told how many of how many photos are done.
+        Called with the number of photos done and the number of photos.
 
     Returns
     -------
     dict
-        The figures, which JSON can hold; None stands for a number that too few photos do not tell.
+        The figures, as JSON values; None where there are too few photos for a number.
 
     Raises
     ------
     InvalidArgument
-        If the folder does not hold the data set, or an argument is something else.
+        If the folder does not hold the data set, or an argument is invalid.
     BackendUnavailable
         If plots are wanted and matplotlib is missing.
 
@@ -123,7 +123,7 @@ def evaluate(
 
 
 def _for_json(value: object) -> object:
-    """Tuples as lists, and None for numbers that JSON has not."""
+    """Replace tuples by lists, and infinity and NaN by None."""
     if isinstance(value, dict):
         return {key: _for_json(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,8 +1,8 @@
 """A folder of people with a subfolder of photos each: verification of all pairs, and identification.
 
 Closed set: each photo is compared with all others; the nearest should be of the same person (rank 1).
-Open set: of half of the people one photo each is enrolled; their other photos should find them (else a false negative
-identification, FNIR), and photos of the other half should find nobody (else a false positive one, FPIR).
+Open set: one photo of each of half of the people is enrolled.  Their other photos should match them (else a false negative
+identification, rate FNIR), and photos of the other half should match nobody (else a false positive one, rate FPIR).
 """
 
 from __future__ import annotations
@@ -25,29 +25,29 @@ __all__ = ["People", "confused_pairs", "evaluate_folders", "figures_of_people", 
 RATES = (1e-2, 1e-3)
 FPIR = (0.1, 0.01)
 CONFUSED = 12  # pairs that are shown
-MOST = 4000  # photos, all of whose distances are held in memory
+MOST = 4000  # photos: all pairwise distances are held in memory
 
 
 class People(NamedTuple):
-    """Photos that have a face, who is on each, and all distances."""
+    """Photos with a face, the person in each, and all pairwise distances."""
 
     photos: list[str]
     person: NDArray[np.int_]
     distances: NDArray[np.float64]
 
     def pairs(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The distances of all pairs of photos of one person, and of two."""
+        """The distances of all pairs of the same person, and of different people."""
         rows = [(row[:i], self.person[:i] == self.person[i]) for i, row in enumerate(self.distances)]
         return np.concatenate([row[same] for row, same in rows]), np.concatenate([row[~same] for row, same in rows])
 
 
 def people_of(folder: Path) -> dict[str, list[str]]:
-    """The photos of each subfolder, by its name.
+    """The photos of each subfolder, by the subfolder's name.
 
     Raises
     ------
     InvalidArgument
-        If there are fewer than two people, or none with two photos.
+        If there are fewer than two people, or nobody has two photos.
     """
     if not folder.is_dir():
         raise InvalidArgument(f"{folder}: expected a folder with a subfolder for each person, got no folder")
@@ -93,7 +93,7 @@ def evaluate_folders(
 
 
 def figures_of_people(people: People) -> dict[str, Any]:
-    """Verification, closed-set and open-set identification of the photos that have a face."""
+    """Verification, closed-set and open-set identification on the photos with a face."""
     d, person = people.distances, people.person
     same, different = people.pairs()
     figures: dict[str, Any] = {"pairs_same": len(same), "pairs_different": len(different)}
@@ -137,8 +137,8 @@ def _open_set(d: NDArray[np.float64], person: NDArray[np.int_]) -> list[dict[str
     for rate in FPIR:
         allowed = math.floor(rate * len(strangers) * (1 + 1e-12))  # 0.01 x 300 is 3
         if not allowed:
-            continue  # too few to tell
-        # the largest threshold with so many: just below the next stranger's distance
+            continue  # too few photos
+        # the largest threshold with that many matches: just below the distance of the next unknown person
         threshold = float(np.nextafter(of_strangers[allowed], -np.inf))
         missed = len(mated) - int((is_right & (nearest.min(axis=1) <= threshold)).sum())
         results.append(

@@ -1,4 +1,4 @@
-"""What is computed for each photo of a data set, on all cores, and kept on disk, so that a run that was stopped goes on."""
+"""Results for each photo of a data set, computed on all cores and stored on disk, so that an interrupted run continues."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = ["Progress", "Result", "kept_results", "packed", "unpacked"]
 
 Result = dict[str, Any]
 Progress = Callable[[int, int], None]
-AT_ONCE = 8  # items that a process takes at a time
+AT_ONCE = 8  # items per task of a process
 
 
 def kept_results(
@@ -42,16 +42,16 @@ def kept_results(
     Parameters
     ----------
     items : sequence of str
-        Paths; a file that has changed since is computed anew.
+        Paths; the result of a changed file is computed again.
     function : callable
-        Takes an item and gives a dictionary that JSON can hold; it is pickled for the processes.
+        Takes an item and returns a dictionary of JSON values; it is pickled for the processes.
     about : str
-        What the results depend on besides the items, the networks' weights, the backend and the version: results that were kept
-        under another text are not these.
+        What the results depend on besides the items, the networks' weights, the backend and the version: stored results with
+        another text are not used.
     cache : Path, optional
-        The folder to keep them in, a line of JSON each, written as they come.  Two runs may share it.
+        The folder to store them in, one JSON line each, written as they are computed.  Two runs may share it.
     progress : callable
-        Is told how many of how many items are done.
+        Called with the number of items done and the number of items.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def kept_results(
             cache.mkdir(parents=True, exist_ok=True)
             path = cache / f"{key}.jsonl"
             done = _read(path, stamps)
-            stream = path.open("ab", buffering=0)  # each line in one piece, after those of another run
+            stream = path.open("ab", buffering=0)  # each line is appended in one write, since another run may append too
             stream.write(b"\n")  # the last line may have been cut off
         except OSError as error:
             raise InvalidArgument(f"cache {cache}: expected a folder to write to, got: {error.strerror or error}") from None
@@ -93,17 +93,17 @@ def kept_results(
 
 
 def packed(values: ArrayLike) -> str:
-    """Numbers as text: a tenth of what a list of them takes in memory."""
+    """Numbers as text, in a tenth of the memory of a list."""
     return base64.b64encode(np.asarray(values, "<f4").tobytes()).decode()
 
 
 def unpacked(text: str) -> NDArray[np.float32]:
-    """What `packed` packed, flat."""
+    """The numbers of a text made by `packed`, as a flat array."""
     return np.frombuffer(base64.b64decode(text), "<f4").astype(np.float32)
 
 
 def _has_own_weights(net: Any) -> bool:
-    """Whether a network, if there is one, has other weights than those that come with the package."""
+    """Whether a network, if any, has other weights than the bundled ones."""
     return net is not None and net.__reduce__()[0] is not nets.network_named
 
 
@@ -116,7 +116,7 @@ def _stamp(item: str) -> list[int]:
 
 
 def _read(path: Path, stamps: dict[str, list[int]]) -> dict[str, Result]:
-    """What was kept of these items as they are now; what is no line of ours, such as one that was cut off, is left out."""
+    """The stored results of items that have not changed; invalid lines, such as truncated ones, are skipped."""
     kept: dict[str, Result] = {}
     if path.exists():
         with path.open("rb") as lines:
@@ -133,7 +133,7 @@ def _read(path: Path, stamps: dict[str, list[int]]) -> dict[str, Result]:
 
 
 def _computed(items: Sequence[str], function: Callable[[str], Result], networks: dict[str, Any]) -> Iterator[tuple[str, Result]]:
-    """The results of all items, in their order, as they come."""
+    """Yield the results of all items, in order, as they are computed."""
     workers = min(usable_cpus(), -(-len(items) // AT_ONCE))
     if workers <= 1:
         yield from ((item, function(item)) for item in items)
@@ -144,16 +144,16 @@ def _computed(items: Sequence[str], function: Callable[[str], Result], networks:
         yield from zip(items, pool.map(function, items, chunksize=AT_ONCE), strict=True)
     except BrokenProcessPool:
         raise NpFaceApiError(
-            f"expected {workers} processes to share the photos, got the end of one: too little memory,"
+            f"expected {workers} processes to finish their photos, got one that died: too little memory,"
             f' or a program without `if __name__ == "__main__":`'
         ) from None
-    finally:  # after Ctrl-C too: what a process has begun it finishes
+    finally:  # after Ctrl-C too: a process finishes the task that it has started
         pool.shutdown(cancel_futures=True)
 
 
 def _begin(backend: str, megapixels: float, networks: dict[str, Any]) -> None:
-    """Make a new process like the one that started it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the one that started it tells
+    """Set up a new process like its parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     set_num_threads(1)
     set_backend(backend)
     own_pillow()

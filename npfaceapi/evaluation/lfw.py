@@ -1,4 +1,4 @@
-"""Labeled Faces in the Wild: are two photos of one person?  6,000 pairs in ten folds (View 2), and those to choose by (View 1).
+"""Labeled Faces in the Wild: are two photos of one person?  6,000 pairs in ten folds (View 2); View 1 is for development.
 
     FOLDER/pairs.txt, pairsDevTrain.txt, pairsDevTest.txt
     FOLDER/images_deepfunneled/NAME/NAME_0001.jpg     (or images/, lfw_funneled/, lfw/, lfw-deepfunneled/)
@@ -34,7 +34,7 @@ FALSE_MATCH_RATES = (1e-2, 1e-3)
 
 
 class Pairs(NamedTuple):
-    """Pairs of photos, whether each is of one person, and the fold that each is in."""
+    """Pairs of photos, whether each pair is of one person, and its fold."""
 
     photos: list[tuple[str, str]]
     is_same: NDArray[np.bool_]
@@ -49,12 +49,12 @@ def photos_folder(folder: Path) -> Path:
 
 
 def read_pairs(file: Path, photos: Path) -> Pairs:
-    """The pairs of a file: folds and pairs a fold in its first line (of View 1 pairs alone), then the same pairs and the others.
+    """Read a file of pairs: first the number of folds (not in View 1) and of pairs, then per fold the same pairs and the others.
 
     Raises
     ------
     InvalidArgument
-        If a line is not one of a pair, or names a photo that is not there.
+        If a line is not a pair, or names a photo that is missing.
     """
     try:
         lines = file.read_text("utf-8").split("\n")
@@ -85,7 +85,7 @@ def read_pairs(file: Path, photos: Path) -> Pairs:
 def _photo(photos: Path, name: str, number: str, line_of_file: str) -> str:
     path = photos / name / f"{name}_{number.zfill(4)}.jpg"
     if not number.isdecimal() or not path.is_file():
-        raise InvalidArgument(f"{line_of_file}: expected a photo that is there, got {path}")
+        raise InvalidArgument(f"{line_of_file}: expected an existing photo, got {path}")
     return str(path)
 
 
@@ -96,11 +96,11 @@ def evaluate_lfw(
     cache: Path | None = None,
     progress: Progress = lambda *_: None,
 ) -> tuple[dict[str, Any], Pairs, DescribedPhotos]:
-    """The figures of a view of LFW, with the pairs and the photos that they come from."""
+    """The figures of a view of LFW, with their pairs and photos."""
     photos = photos_folder(folder)
     if view == 2:
         pairs = read_pairs(folder / "pairs.txt", photos)
-    else:  # to choose by: both of its files, as two folds
+    else:  # View 1: its two files are two folds
         train, test = (read_pairs(folder / name, photos) for name in ("pairsDevTrain.txt", "pairsDevTest.txt"))
         pairs = Pairs(
             train.photos + test.photos,
@@ -113,7 +113,7 @@ def evaluate_lfw(
 
 
 def figures_of_pairs(pairs: Pairs, described: DescribedPhotos) -> dict[str, Any]:
-    """Accuracy, AUC, EER and FNMR of pairs; `accuracy_found` is of the pairs in which both photos have a face."""
+    """Accuracy, AUC, EER and FNMR of pairs; `accuracy_found` counts only pairs with a face in both photos."""
     distances = described.distances(pairs.photos)
     found = np.isfinite(distances)
     same, different = distances[pairs.is_same], distances[~pairs.is_same]
@@ -142,7 +142,7 @@ def _fnmr(rate: float, same: NDArray[np.float64], different: NDArray[np.float64]
 
 
 def submitted_roc(folder: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """The curve that dlib's author sent to the data set's own page (false, then true match rates), if it lies there."""
+    """The ROC curve that dlib's author submitted to LFW (false, then true match rates), if its file is present."""
     file = folder / "roc-files" / "dlib_LFW_roc_curve.txt"
     try:
         rows = np.loadtxt(file, ndmin=2)

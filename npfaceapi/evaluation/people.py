@@ -1,4 +1,4 @@
-"""The face of a photo of one person, and its descriptor: what the protocols of recognition compare."""
+"""The face in a photo of one person, and its descriptor, for the recognition protocols."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["Describe", "DescribedPhotos", "nearest_to_the_middle"]
 
 
 def nearest_to_the_middle(faces: Sequence[FaceResult], width: int, height: int) -> FaceResult | None:
-    """The face whose box has its middle nearest to the middle of a photo of that size; None without faces."""
+    """The face whose box is centred nearest to the centre of a photo of that size; None without faces."""
 
     def distance(face: FaceResult) -> float:
         box = face.detection.box
@@ -32,12 +32,12 @@ def nearest_to_the_middle(faces: Sequence[FaceResult], width: int, height: int) 
 
 @dataclasses.dataclass(frozen=True)
 class Describe:
-    """Finds and describes the face of a photo that is nearest to the middle.
+    """Finds the face nearest to the centre of a photo, and computes its descriptor.
 
     Parameters
     ----------
     options : SsdMobilenetv1Options and others
-        Of the detector.
+        Options of the detector.
     alignment, average_mirror
         As in `with_face_descriptors`.
     """
@@ -47,7 +47,7 @@ class Describe:
     average_mirror: bool = False
 
     def __call__(self, path: str) -> dict[str, Any]:
-        """What is kept of a photo; pickled for the workers."""
+        """The stored result for a photo; the object is pickled for the workers."""
         try:
             image = load_image(path)
         except ImageError as error:
@@ -68,19 +68,19 @@ class Describe:
         }
 
     def photos(self, paths: Sequence[str], cache: Path | None, progress: Progress) -> DescribedPhotos:
-        """All photos, described on all cores."""
+        """The descriptors of all photos, computed on all cores."""
         return DescribedPhotos(kept_results(paths, self, repr(self), cache, progress))
 
 
 class DescribedPhotos:
-    """Photos with the descriptor of their face, and what became of the others.
+    """Photos with the descriptor of their face, and the photos without one.
 
     Attributes
     ----------
     descriptors : dict of float32 array [128]
     without_face : list of str
     unreadable : dict of str
-        Why, for each.
+        The reason for each.
     """
 
     def __init__(self, results: dict[str, dict[str, Any]]) -> None:
@@ -90,14 +90,14 @@ class DescribedPhotos:
         self.without_face = [path for path in results if path not in self.descriptors and path not in self.unreadable]
 
     def counts(self) -> dict[str, Any]:
-        """Of photos: how many, without a face, unreadable, and why these."""
+        """The numbers of photos, of those without a face and of unreadable ones, with the reasons."""
         return {
             "photos": len(self.results), "photos_without_face": len(self.without_face),
             "photos_unreadable": len(self.unreadable), "unreadable": list(self.unreadable.values()),
         }  # fmt: skip
 
     def distances(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float64]:
-        """Euclidean distances of pairs of photos; infinity where one has no face."""
+        """Euclidean distances of pairs of photos; infinity if one has no face."""
         found = self.descriptors
         return np.array(
             [np.linalg.norm(found[a].astype(float) - found[b]) if a in found and b in found else np.inf for a, b in pairs]

@@ -1,4 +1,4 @@
-"""Pairs of photos side by side, with their distances: what was taken for one person and is not."""
+"""Pairs of photos of different people that look alike to the network, side by side, with their distances."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SIDE, TEXT, COLUMNS = 150, 34, 3
 
 
 def draw_pairs(path: Path, pairs: Sequence[tuple[str, str, float]]) -> None:
-    """Write a PNG of pairs: photo, photo, distance."""
+    """Write pairs (photo, photo, distance) as a PNG."""
     from PIL import Image, ImageDraw, PngImagePlugin
 
     if not pairs:

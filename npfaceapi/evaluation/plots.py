@@ -1,4 +1,4 @@
-"""Plots as SVG, made with matplotlib (extra `[evaluate]`): readable in print and for the colour-blind."""
+"""SVG plots made with matplotlib (extra `[evaluate]`), readable in print and for colour-blind readers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from npfaceapi.output_files import write_whole
 
 __all__ = ["CREATOR", "check_plots", "plot_confusion", "plot_distances", "plot_lines", "plot_roc"]
 
-#: Okabe and Ito's colours, each with a dash of its own.
+#: Okabe and Ito's colours, each with its own dash pattern.
 STYLES = (
     ("#0072B2", "-"),
     ("#D55E00", "--"),
@@ -27,8 +27,8 @@ STYLES = (
     ("#56B4E9", (0, (5, 1))),
     ("#E69F00", (0, (1, 1))),
 )
-CREATOR = "npfaceapi"  # stands in each plot
-STEPS = 1000  # of a curve, along either axis
+CREATOR = "npfaceapi"  # metadata of each plot
+STEPS = 1000  # resolution of a curve along either axis
 Line = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
@@ -40,14 +40,14 @@ def check_plots() -> None:
 
 @contextlib.contextmanager
 def _figure(path: Path, width: float = 5.0, height: float = 4.0) -> Iterator[Any]:
-    """The axes of a plot, which is written when the block ends: the same bytes for the same data."""
+    """The axes of a plot, which is written when the block ends; the same data give the same bytes."""
     check_plots()
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context({"svg.hashsalt": "npfaceapi", "svg.fonttype": "none", "font.size": 10}), warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a letter that the font lacks
+        warnings.simplefilter("ignore", UserWarning)  # a character that the font lacks
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasSVG(figure)
         axes = figure.add_subplot()
@@ -62,7 +62,7 @@ def _figure(path: Path, width: float = 5.0, height: float = 4.0) -> Iterator[Any
 
 
 def plot_lines(path: Path, lines: Mapping[str, Line], x: str, y: str, title: str, **more: Any) -> None:
-    """Named lines, each of x and y; `more` is of the axes, such as xlim."""
+    """Named lines, each of x and y; `more` are properties of the axes, such as xlim."""
     with _figure(path) as axes:
         for (name, (xs, ys)), (colour, dash) in zip(lines.items(), _styles(len(lines)), strict=True):
             keep = _visible(xs, ys)
@@ -102,7 +102,7 @@ def plot_distances(
         for (name, value), (_, dash) in zip(thresholds.items(), _styles(len(thresholds)), strict=True):
             axes.axvline(value, color="black", linestyle=dash, linewidth=1, label=f"{name}: {value:.3f}")
         axes.set(xlabel="distance of descriptors", ylabel="share of pairs", title=title, xlim=(0, 1.4))
-        axes.set_ylim(0, 1.45 * axes.get_ylim()[1])  # above the bars there is room for the legend
+        axes.set_ylim(0, 1.45 * axes.get_ylim()[1])  # room for the legend above the bars
         axes.legend(loc="upper left")
 
 
@@ -128,7 +128,7 @@ def plot_confusion(path: Path, counts: NDArray[np.int_], labels: Sequence[str], 
 
 
 def _visible(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.intp]:
-    """The points of a curve without those that lie where the one before does, as far as one can see."""
+    """The points of a curve without those that coincide with the previous one at the plot's resolution."""
     place = (
         np.stack([np.round((v - v.min()) / max(float(np.ptp(v)), 1e-12) * STEPS) for v in (x, y)]) if len(x) else np.zeros((2, 0))
     )

@@ -1,8 +1,8 @@
-"""Are two photos of one person?  What a threshold on the distance of two descriptors gets right, and how sure that is.
+"""Are two photos of one person?  Error rates of a threshold on the distance of two descriptors, with intervals.
 
-The terms are those of ISO/IEC 19795-1.  A comparison says "the same" where the distance is at most the threshold; the false
-match rate (FMR) is the share of pairs of different people of which it says so, the false non-match rate (FNMR) the share of
-pairs of one person of which it does not.  A photo without a face has distance infinity to all.
+The terms are those of ISO/IEC 19795-1.  A pair matches if its distance is at most the threshold.  The false match rate (FMR)
+is the share of pairs of different people that match, the false non-match rate (FNMR) the share of pairs of the same person that
+do not.  A photo without a face has distance infinity to all.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ __all__ = [
 ]
 
 Distances = NDArray[np.float64]
-#: Of the normal distribution, for intervals of 95 %.
+#: Quantile of the normal distribution for 95 % intervals.
 Z = 1.959963984540054
 RESAMPLES = 1000
 
 
 class FoldAccuracy(NamedTuple):
-    """The mean of the folds' accuracies, its standard error, and the folds' own."""
+    """The mean of the folds' accuracies, its standard error, and the accuracies."""
 
     accuracy: float
     standard_error: float
@@ -49,7 +49,7 @@ def roc_curve(same: Distances, different: Distances) -> tuple[Distances, Distanc
 
 
 def area_under_curve(same: Distances, different: Distances) -> float:
-    """The chance that a pair of one person lies closer than a pair of two; of equal distances half counts."""
+    """The probability that a pair of the same person is closer than a pair of different people; ties count half."""
     ordered = np.sort(different)
     closer = len(different) - np.searchsorted(ordered, same, side="right")
     equal = np.searchsorted(ordered, same, side="right") - np.searchsorted(ordered, same, side="left")
@@ -57,13 +57,13 @@ def area_under_curve(same: Distances, different: Distances) -> float:
 
 
 def equal_error_rate(same: Distances, different: Distances) -> float:
-    """The rate at which FMR and FNMR are equal, on the line between the two thresholds next to it.
+    """The rate at which FMR and FNMR are equal, interpolated linearly between the two nearest thresholds.
 
-    The last point of the curve is where all pairs are taken for the same.
+    At the last point of the curve all pairs match.
     """
     _, fmr, fnmr = roc_curve(same, different)
     fmr, fnmr = np.append(fmr, 1.0), np.append(fnmr, 0.0)
-    after = int(np.argmax(fmr >= fnmr))  # not the first, which has 0 and 1
+    after = int(np.argmax(fmr >= fnmr))  # never the first point, which has FMR 0 and FNMR 1
     before = after - 1
     gap_before, gap_after = fnmr[before] - fmr[before], fmr[after] - fnmr[after]
     return float(fmr[before] + gap_before / (gap_before + gap_after) * (fmr[after] - fmr[before]))
@@ -77,7 +77,7 @@ def fnmr_at(false_match_rate: float, same: Distances, different: Distances) -> t
 
 
 def best_threshold(distances: Distances, is_same: NDArray[np.bool_]) -> float:
-    """The threshold with the most right answers; of several the one in the middle, halfway to the next distance."""
+    """The threshold with the most right answers, the middle one if there are several, halfway to the next distance."""
     same, different = distances[is_same], distances[~is_same]
     thresholds, fmr, fnmr = roc_curve(same, different)
     right = (1 - fnmr) * len(same) + (1 - fmr) * len(different)
@@ -88,7 +88,7 @@ def best_threshold(distances: Distances, is_same: NDArray[np.bool_]) -> float:
 
 
 def fold_accuracy(distances: Distances, is_same: NDArray[np.bool_], fold: NDArray[np.int_]) -> FoldAccuracy:
-    """The share of right answers of each fold, at the best threshold of the others; NaN for what too few folds do not tell."""
+    """The accuracy of each fold at the best threshold of the others; NaN where there are too few folds."""
     folds = []
     for number in np.unique(fold):
         here = fold == number
@@ -99,7 +99,7 @@ def fold_accuracy(distances: Distances, is_same: NDArray[np.bool_], fold: NDArra
 
 
 def wilson_interval(count: int, of: int) -> tuple[float, float]:
-    """The interval of 95 % for a share of independent trials (Wilson's score interval)."""
+    """The 95 % interval for a share of independent trials (Wilson's score interval)."""
     if not of:
         return 0.0, 1.0
     share, z2 = count / of, Z * Z
@@ -111,9 +111,9 @@ def wilson_interval(count: int, of: int) -> tuple[float, float]:
 def bootstrap_interval(
     figure: Callable[[Distances, Distances], float], same: Distances, different: Distances, seed: int = 0
 ) -> tuple[float, float]:
-    """The interval of 95 % for a figure of pairs: the percentiles over pairs drawn anew, with repetition.
+    """The 95 % bootstrap interval for a statistic of pairs: percentiles over resampled pairs.
 
-    It takes pairs for independent; pairs that share a person are not, so the true interval is wider.
+    It assumes independent pairs; pairs that share a person are not independent, so the true interval is wider.
     """
     random = np.random.default_rng(seed)
     figures = [

@@ -3,9 +3,9 @@
     FOLDER/WIDER_val/images/EVENT/*.jpg
     FOLDER/**/wider_face_val.mat, wider_easy_val.mat, wider_medium_val.mat, wider_hard_val.mat
 
-The protocol of the data set's own evaluation: boxes are matched in the order of their scores to the labelled face that they
-overlap most; a face outside of the part that is judged is neither hit nor miss, nor is a box on it; a second box on a face is
-wrong.  That code asks for precision at 1,000 thresholds; here it is at every score.
+The protocol is that of the data set's own code: boxes, in the order of their scores, are matched to the labelled face that they
+overlap most.  A face outside the evaluated subset counts neither as hit nor as miss, and neither does a box on it; a second box
+on a face is a false positive.  That code computes precision at 1,000 thresholds, this module at every score.
 
 Source: Yang, Luo, Loy, Tang, WIDER FACE: A Face Detection Benchmark (2016).
 """
@@ -34,12 +34,12 @@ __all__ = ["LabelledPhoto", "all_boxes", "average_precision", "evaluate_wider", 
 Floats = NDArray[np.float64]
 PARTS = ("easy", "medium", "hard")
 IOUS = (0.5, 0.3)
-LEAST_SCORE, MOST_BOXES = 0.02, 400  # of a photo: a curve needs the doubtful ones too
-HEIGHTS = (0, 10, 20, 30, 40, 60, 80, 120, 200, 400, 100_000)  # pixels, of bands
+LEAST_SCORE, MOST_BOXES = 0.02, 400  # per photo: the curve needs low scores too
+HEIGHTS = (0, 10, 20, 30, 40, 60, 80, 120, 200, 400, 100_000)  # edges of the height bands in pixels
 
 
 class LabelledPhoto(NamedTuple):
-    """A photo, its faces' boxes [n,4] as x, y, width, height, and which of them each part judges."""
+    """A photo, its faces' boxes [n,4] as x, y, width, height, and which of them each subset evaluates."""
 
     path: str
     boxes: Floats
@@ -48,7 +48,7 @@ class LabelledPhoto(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Detect:
-    """All boxes of a photo with their scores; pickled for the workers."""
+    """Finds all boxes of a photo with their scores; pickled for the workers."""
 
     options: FaceDetectionOptions
 
@@ -64,18 +64,18 @@ class Detect:
 
 
 def all_boxes(options: FaceDetectionOptions) -> FaceDetectionOptions:
-    """The same options with boxes of low scores too, and up to 400 of a photo where the detector has a limit."""
+    """The same options with a low score threshold, and up to 400 boxes per photo if the detector has a limit."""
     options = options.with_least_score(LEAST_SCORE)
     return dataclasses.replace(options, max_results=MOST_BOXES) if isinstance(options, SsdMobilenetv1Options) else options
 
 
 def read_labels(folder: Path) -> list[LabelledPhoto]:
-    """The labels of a folder.
+    """Read the labels in a folder.
 
     Raises
     ------
     InvalidArgument
-        If a file of labels or a photo is not there.
+        If a file of labels or a photo is missing.
     BackendUnavailable
         If SciPy, which reads the labels, is not installed.
     """
@@ -109,7 +109,7 @@ def read_labels(folder: Path) -> list[LabelledPhoto]:
 
 
 def _rows(files: dict[str, Any]) -> Iterator[tuple[str, str, Floats, dict[str, NDArray[np.bool_]]]]:
-    """Event, name, boxes, and which of them each part judges, of every photo."""
+    """Event, name, boxes, and which of them each subset evaluates, for every photo."""
     face = files["face"]
     for e, event in enumerate(face["event_list"][:, 0]):
         for i, name in enumerate(face["file_list"][e, 0][:, 0]):
@@ -119,7 +119,7 @@ def _rows(files: dict[str, Any]) -> Iterator[tuple[str, str, Floats, dict[str, N
 
 
 def overlaps(boxes: Floats, others: Floats) -> Floats:
-    """Intersection over union of boxes [n,4] and [m,4], x, y, width, height; as in the protocol a pixel larger."""
+    """Intersection over union [n,m] of boxes [n,4] and [m,4] (x, y, width, height), made one pixel larger as in the protocol."""
     low = np.maximum(boxes[:, np.newaxis, :2], others[:, :2])
     high = np.minimum((boxes[:, :2] + boxes[:, 2:])[:, np.newaxis], others[:, :2] + others[:, 2:])
     shared = np.prod(np.maximum(high - low + 1, 0), axis=2)
@@ -131,7 +131,7 @@ def overlaps(boxes: Floats, others: Floats) -> Floats:
 def matched(
     boxes: Floats, faces: Floats, judged: NDArray[np.bool_], iou: float
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
-    """Of boxes in the order of their scores, which hit a face for the first time, and which do not count; and the faces hit."""
+    """For boxes in order of score: which are the first hit of a face, and which do not count; and which faces are hit."""
     hit, ignored = np.zeros(len(boxes), bool), np.zeros(len(boxes), bool)
     found = np.zeros(len(faces), bool)
     if len(faces) and len(boxes):
@@ -146,7 +146,7 @@ def matched(
 
 
 def average_precision(scores: Floats, hit: NDArray[np.bool_], faces: int) -> tuple[float, Floats, Floats]:
-    """Average precision, and the curve of recall and precision, of boxes that count."""
+    """Average precision, and the precision-recall curve, of boxes that count."""
     order = np.argsort(-scores, kind="stable")
     last = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1) if len(order) else np.zeros(0, int)
     hits = hit[order].cumsum()[last]
@@ -158,7 +158,7 @@ def average_precision(scores: Floats, hit: NDArray[np.bool_], faces: int) -> tup
 def evaluate_wider(
     folder: Path, options: FaceDetectionOptions, cache: Path | None = None, progress: Progress = lambda *_: None
 ) -> tuple[dict[str, Any], dict[str, tuple[Floats, Floats]]]:
-    """The figures of a detector, and its curves of recall and precision by part."""
+    """The figures of a detector, and its precision-recall curves by subset."""
     photos = read_labels(folder)
     results = kept_results([photo.path for photo in photos], Detect(options), repr(options), cache, progress)
     return figures_of_boxes(photos, results)
@@ -167,7 +167,7 @@ def evaluate_wider(
 def figures_of_boxes(
     photos: Sequence[LabelledPhoto], results: dict[str, dict[str, Any]]
 ) -> tuple[dict[str, Any], dict[str, tuple[Floats, Floats]]]:
-    """Average precision by part and overlap, and the recall by height of the face."""
+    """Average precision by subset and overlap, and the recall by height of the face."""
     unreadable = [results[photo.path]["error"] for photo in photos if "error" in results[photo.path]]
     figures: dict[str, Any] = {"photos": len(photos), "photos_unreadable": len(unreadable), "unreadable": unreadable}
     curves = {}
@@ -181,7 +181,7 @@ def figures_of_boxes(
         for part in PARTS:
             kept, hits, faces = [], [], 0
             for photo, (boxes, score) in zip(photos, boxes_of, strict=True):
-                if len(photo.boxes):  # on a photo with faces, none of which is judged, boxes beside them are wrong all the same
+                if len(photo.boxes):  # false positives count even on a photo whose faces are all outside the subset
                     judged = photo.judged[part]
                     faces += int(judged.sum())
                     hit, ignored, _ = matched(boxes, photo.boxes, judged, iou)
@@ -197,7 +197,7 @@ def figures_of_boxes(
 
 
 def _recall_by_height(photos: Sequence[LabelledPhoto], boxes_of: Sequence[tuple[Floats, Floats]]) -> list[dict[str, Any]]:
-    """Of all labelled faces, with boxes of any score and of 0.5 up."""
+    """Recall over all labelled faces, with all boxes and with boxes scored 0.5 or more."""
     heights, found = [], []
     for photo, (boxes, scores) in zip(photos, boxes_of, strict=True):
         everything = np.ones(len(photo.boxes), bool)

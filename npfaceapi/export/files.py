@@ -40,16 +40,16 @@ def export_net(
         One of `npfaceapi.nets`, or of your own.
     file : path
     format : {"onnx", "npz", "safetensors"}, optional
-        Default: what the file's name ends in.  `onnx` is the graph with the weights (see `to_onnx`); the others are
-        the weights alone, float32 by the manifest's names, which `net.load_from_weight_map` takes back.
+        Default: the file's suffix.  `onnx` is the graph with the weights (see `to_onnx`); the others are the weights
+        alone, float32 under the manifest's names, which `net.load_from_weight_map` reads back.
     size : int or (height, width), optional
         Pixels of the input, for `onnx`; default: the network's own.
     taps : sequence of str
-        For `onnx`: nodes or blocks whose values the model gives besides the raw outputs, named as for `net.taps`.
+        For `onnx`: nodes or blocks that become outputs besides the raw outputs, named as for `net.taps`.
     layout : {"NHWC", "NCHW"}
-        For `onnx`: of the model's input.
+        For `onnx`: order of the axes of the model's input.
     dynamic : bool
-        For `onnx`: whether the model takes inputs of any height and width.  The networks whose outputs are maps can:
+        For `onnx`: whether the model takes inputs of any height and width.  Only networks whose outputs are maps can:
         tiny_face_detector, tiny_yolov2, tiny_yolov2_full and mtcnn_pnet.
 
     Returns

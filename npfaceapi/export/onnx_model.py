@@ -1,11 +1,11 @@
-"""A recorded graph as an ONNX model: every operation of `ops.py` becomes ONNX's operator of the same meaning.
+"""A recorded graph as an ONNX model: every operation of `ops.py` becomes the ONNX operator of the same meaning.
 
 The model's input and outputs have the layout of the recorded graph (NHWC), so the input is what `net.to_batch` gives.  Inside,
-images are NCHW, as ONNX wants them: the name of such a tensor ends in `:nchw`, and a Transpose stands only where an operation
-needs the other layout.  Nodes bear the names of the graph's nodes, initializers those of the weights, filters turned from
-HWIO to ONNX's OIHW.  Batch norms, scales and activations stay operators of their own; a run time folds them as it likes.
+images are NCHW, as ONNX requires: the name of such a tensor ends in `:nchw`, and there is a Transpose only where an operation
+needs the other layout.  Nodes have the names of the graph's nodes, initializers those of the weights; filters are transposed
+from HWIO to ONNX's OIHW.  Batch norms, scales and activations stay separate operators, which a runtime may fold.
 
-A model of dynamic height and width has `auto_pad` where the padding depends on them, else the numbers of pixels.
+A model of dynamic height and width has `auto_pad` where the padding depends on the size, else explicit padding.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["to_onnx"]
 
 Array = np.ndarray[Any, Any]
 
-OPSET, IR_VERSION = 13, 7  # old enough for run times of 2021
+OPSET, IR_VERSION = 13, 7  # supported by runtimes since 2021
 TO_NCHW, TO_NHWC = [0, 3, 1, 2], [0, 2, 3, 1]
 
 
@@ -49,18 +49,18 @@ def to_onnx(
     weights : mapping of name to array
         `net.tensors`.
     outputs : dict of str to Node, optional
-        What the model gives, by the name it shall have there; default: the network's raw outputs.
+        The model's outputs by name; default: the network's raw outputs.
     layout : {"NHWC", "NCHW"}
-        Of the model's input; outputs are always NHWC.
+        Order of the axes of the model's input; outputs are always NHWC.
     dynamic : bool
-        Whether the model takes inputs of any height and width, whatever the size that `graph` was recorded for.
+        Whether the model takes inputs of any height and width, not only the size that `graph` was recorded for.
 
     Raises
     ------
     BackendUnavailable
         The package `onnx` is not installed.
     InvalidArgument
-        `dynamic` for a network that takes one size only: its outputs are no images, or it pads by the size of its input.
+        `dynamic` for a network that takes one size only: its outputs are not images, or its padding depends on the size.
 
     Examples
     --------
@@ -103,7 +103,7 @@ def to_onnx(
 
 
 class _Builder:
-    """Collects ONNX nodes and initializers; knows where each value lies, in one layout or in both."""
+    """Collects ONNX nodes and initializers, and the tensors of each value in one layout or both."""
 
     def __init__(self, onnx: Any, graph: Graph, weights: Mapping[str, Array], outputs: Mapping[str, Node], dynamic: bool) -> None:
         self._onnx, self._graph, self._weights, self._outputs, self.dynamic = onnx, graph, weights, outputs, dynamic
@@ -118,12 +118,12 @@ class _Builder:
         return output
 
     def initializer(self, name: str, value: Array) -> str:
-        """A constant; where the name is taken, by another value or by an output, it gets a number."""
+        """Add a constant; a number is appended if another value or an output has its name."""
         unique, again = name, 1
         known = self._initializers
         while unique in self._outputs or (unique in known and not np.array_equal(known[unique], value)):
             unique, again = f"{name}:{again}", again + 1
-        self._initializers[unique] = np.array(value, order="C")  # which, unlike ascontiguousarray, keeps a scalar
+        self._initializers[unique] = np.array(value, order="C")  # unlike ascontiguousarray, keeps a scalar 0-dimensional
         return unique
 
     def weight(self, node: Node, key: str) -> Array:
@@ -147,7 +147,7 @@ class _Builder:
         return self._plain[node]
 
     def value(self, node: Node) -> str:
-        """As element by element operations read and write it: images as NCHW."""
+        """The tensor in the layout of elementwise operations: images as NCHW."""
         return self.nchw(node) if len(node.shape) == 3 else self.plain(node)
 
     def emit_nchw(self, node: Node, op: str, inputs: Sequence[str], **attributes: Any) -> None:
@@ -191,7 +191,7 @@ class _Builder:
 
 
 def _padding(b: _Builder, node: Node, KH: int, KW: int) -> dict[str, Any]:
-    """The attribute: rows and columns before, then those after, or the rule for them."""
+    """The padding attribute: rows and columns before, then after; or the rule for them."""
     stride, padding = node.attributes["stride"], node.attributes.get("padding", "valid")
     if b.dynamic and padding == "same" and stride > 1:
         return {"auto_pad": "SAME_UPPER"}
@@ -231,7 +231,7 @@ def _dense(b: _Builder, node: Node) -> None:
 
 
 def _channels(node: Node, values: Array) -> Array:
-    """One number a channel, shaped so that it broadcasts over the value of the node."""
+    """One number per channel, in a shape that broadcasts over the node's value."""
     return values.reshape(-1, 1, 1) if len(node.shape) == 3 and values.ndim else values
 
 

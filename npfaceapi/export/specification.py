@@ -1,7 +1,7 @@
-"""A network as data, complete: its graph, what goes in, and what is made of what comes out; `npfaceapi show NET --format json`.
+"""The complete description of a network as data: graph, preprocessing and decoding; `npfaceapi show NET --format json`.
 
-`specification.schema.json` beside this file says what stands where, and docs/porting.md what it means.  Whatever of it the code
-has as a constant is taken from there.
+`specification.schema.json` in this folder defines the format, and docs/porting.md explains it.  Numbers are taken from the
+constants of the code where there are any.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from npfaceapi.ops import window_padding
 
 __all__ = ["FORMAT", "normalization", "specification"]
 
-#: Counts up when what stands in it changes its place or its meaning.
+#: Incremented when a field moves or changes its meaning.
 FORMAT = 1
-#: What operations do always, so that no node has it as an attribute.
+#: Fixed properties of operations, which no node has as an attribute.
 _ALWAYS: dict[str, dict[str, Any]] = {
     "avg_pool": {"padding": "valid"},
     "mean": {"axes": [0, 1]},
@@ -39,14 +39,14 @@ _BILINEAR, _HALF_PIXEL = (
 
 
 def specification(name: str, height: int | None = None, width: int | None = None) -> dict[str, Any]:
-    """All that a port of a network needs but the numbers of its weights, in plain JSON types.
+    """All that a port of a network needs except the values of its weights, in plain JSON types.
 
     Parameters
     ----------
     name : str
         One of `npfaceapi.networks.registry.all_names()`.
     height, width : int, optional
-        Of the input that the graph is recorded for, in pixels; default: the network's own.
+        Size in pixels of the input that the graph is recorded for; default: the network's own.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def specification(name: str, height: int | None = None, width: int | None = None
 
 
 def normalization(graph: Graph) -> dict[str, Any]:
-    """What the first nodes of a graph do to 0..255: `(x - mean) / divisor`, and the names of those nodes."""
+    """The normalization of 0..255 by the first nodes of a graph, `(x - mean) / divisor`, and the names of those nodes."""
     scale, shift, node, names = 1.0, [0.0, 0.0, 0.0], graph.input, []
     for following in graph.nodes[1:]:
         if following.op not in ("add", "subtract", "multiply", "divide") or following.inputs != (node,) or following.params:
@@ -103,7 +103,7 @@ def _graph(name: str, height: int | None, width: int | None) -> dict[str, Any]:
     graph = net.graph(height, width)
     is_mtcnn = name.startswith("mtcnn_")
     sizes = "any" if name == "mtcnn_pnet" else "multiples of 32" if name.startswith("tiny_") else "fixed"
-    layers = {node.block: node for node in graph if node.block}  # also those that are no block: a last dense layer
+    layers = {node.block: node for node in graph if node.block}  # includes single layers, such as a final dense layer
     blocks = {path: node.name for path, node in {**layers, **graph.blocks}.items()}
     order = {node.name: i for i, node in enumerate(graph)}
     return {
@@ -142,7 +142,7 @@ def _node(node: Node, sizes: str) -> dict[str, Any]:
 
 
 def _attributes(node: Node, sizes: str) -> dict[str, Any]:
-    """Those that were recorded, those that an operation has always, and the padding in pixels unless it varies with the size."""
+    """Recorded attributes, fixed properties of the operation, and the padding in pixels unless it varies with the size."""
     known = {**node.attributes, **_ALWAYS.get(node.op, {})}
     attributes = {key: _plain(value) for key, value in known.items()}
     if "padding" in known and (sizes != "any" or known["padding"] == "valid" or known["stride"] == 1):

@@ -1,5 +1,5 @@
-"""Looking inside: what every network sees and computes for one photo, gathered as data and written as one HTML page.
+"""What every network sees and computes for one photo, collected as data and written as one HTML page.
 
-Gathered by `detectors.py`, `cascade.py`, `faces.py` and `layers.py`, put together by `inspecting.py`; written by the modules
-whose names end in `_page`.
+`detectors.py`, `cascade.py`, `faces.py` and `layers.py` collect the data, `inspecting.py` combines it, and the modules whose
+names end in `page` write it.
 """

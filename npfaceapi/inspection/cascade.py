@@ -1,4 +1,4 @@
-"""What MTCNN sees and says: the pyramid of the photo, and what each of the three networks lets pass."""
+"""MTCNN traced: the pyramid of the photo, and the candidates that each of the three networks keeps."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["CascadeTrace", "Level", "Patch", "Stage", "trace_mtcnn"]
 
 @dataclass(frozen=True)
 class Level:
-    """The photo at one scale, upright RGB [h,w,3], P-Net's scores [rows, columns], and its candidates in the photo."""
+    """The photo at one scale (upright RGB [h,w,3]), P-Net's scores [rows, columns], and the number of its candidates."""
 
     scale: float
     image: NDArray[np.uint8]
@@ -34,7 +34,7 @@ class Level:
 
 @dataclass(frozen=True)
 class Patch:
-    """A square cut out of the photo for R-Net or O-Net, upright RGB [s,s,3], with the score that it got."""
+    """A square crop of the photo for R-Net or O-Net, upright RGB [s,s,3], with its score."""
 
     image: NDArray[np.uint8]
     score: float
@@ -42,7 +42,7 @@ class Patch:
 
 @dataclass(frozen=True)
 class Stage:
-    """What is left after a stage: boxes in pixels of the photo with their scores, best first, and the patches judged."""
+    """The result of a stage: the boxes kept, in pixels of the photo, with scores, best first; and the patches scored."""
 
     title: str
     threshold: float
@@ -55,16 +55,16 @@ class Stage:
 
 @dataclass(frozen=True)
 class CascadeTrace:
-    """MTCNN at work on one photo.
+    """A trace of MTCNN on one photo.
 
     Attributes
     ----------
     levels : tuple of Level
-        Largest scale first; none if the photo is smaller than a face can be.
+        Largest scale first; empty if the photo is smaller than the smallest face.
     stages : tuple of Stage
         After P-Net (all scales together), R-Net and O-Net.
     batches : dict
-        For each network a batch as it took it, whose feature maps can be shown; absent where it saw nothing.
+        One input batch of each network, for its feature maps; a network that did not run is absent.
     """
 
     photo_size: tuple[int, int]
@@ -87,7 +87,7 @@ def _rects(boxes: NDArray[np.float64]) -> tuple[Rect, ...]:
 
 
 def _joined(tiles: list[tuple[tuple[int, int], Values]]) -> Values:
-    """Tiles of scores [x,y], in order, each with the position of its first cell, as one array."""
+    """Join tiles of scores [x,y], given in order with the position of their first cell, into one array."""
     (x, y), last = tiles[-1]
     whole = np.empty((x + last.shape[0], y + last.shape[1]), last.dtype)
     for (x, y), scores in tiles:
@@ -96,12 +96,12 @@ def _joined(tiles: list[tuple[tuple[int, int], Values]]) -> Values:
 
 
 def trace_mtcnn(net: Mtcnn, image: Pixels, options: MtcnnOptions) -> tuple[CascadeTrace, list[FaceDetection]]:
-    """MTCNN at work on a photo [H,W,3], and the faces that it finds."""
+    """Trace MTCNN on a photo [H,W,3]; also gives the faces found."""
     photo = as_bytes(image)
     levels: list[Level] = []
     stages: list[Stage] = []
     batches: dict[str, NDArray[np.float32]] = {}
-    tiles: list[tuple[tuple[int, int], Values]] = []  # of the scale that P-Net looks at
+    tiles: list[tuple[tuple[int, int], Values]] = []  # of the current scale
     titles = {"stage1": "P-Net", "stage2": "R-Net", "stage3": "O-Net"}
     judges = {"stage2": net.rnet, "stage3": net.onet}
 

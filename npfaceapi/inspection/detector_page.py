@@ -1,4 +1,4 @@
-"""The detector's part of the report."""
+"""The part of the report on the detector."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BEATEN = "#ff9f80"
 
 
 def detector_sections(trace: DetectorTrace) -> Markup:
-    """What a detector of anchors or cells saw, said, and what suppression left."""
+    """The input of a detector with anchors, its scores, and its candidates before and after suppression."""
     return join([_input(trace), _heat(trace), _suppression(trace)])
 
 
@@ -29,13 +29,13 @@ def _input(trace: DetectorTrace) -> Markup:
     size = trace.batch.shape[1]
     (W, H), (w, h) = trace.photo_size, trace.inner_size
     if W == H == size:
-        text = f"The photo is a square of {size} x {size} pixels, which is the network's size, so it goes in as it is."
+        text = f"The photo is a square of {size} x {size} pixels, the network's own input size, so it is used unchanged."
     elif W == H:
         text = f"The photo is a square of {W} x {H} pixels; it is resized to {size} x {size}."
     else:
-        side = "below" if W > H else "at the right"
-        text = f"The photo has {W} x {H} pixels. It is padded to a square with black, {side}, and resized to {size} x {size}, "
-        text += f"of which it fills {w} x {h}."
+        side = "below" if W > H else "on the right"
+        text = f"The photo has {W} x {H} pixels. It is padded with black {side} to a square and resized to {size} x {size}; "
+        text += f"the photo itself covers {w} x {h} of these."
     alt = f"The photo padded and resized to {size} x {size} pixels"
     shown = image_figure(trace.batch[0], alt, f"The input: {size} x {size} pixels, red, green and blue in 0 to 255.", 320)
     return element("section", element("h3", "What it sees"), element("p", text), element("div", shown, class_="pictures"))
@@ -55,12 +55,12 @@ def _heat(trace: DetectorTrace) -> Markup:
         for heat in trace.heats
     ]
     text = (
-        f"The network scores {trace.anchors:,} boxes of fixed places and sizes at once. Each picture shows the best score of "
-        "each cell, laid over the input."
+        f"The network scores {trace.anchors:,} boxes of fixed position and size in one pass. Each picture shows the best score "
+        "in each cell, over the input."
     )
     return element(
         "section",
-        element("h3", "Scores as heat"),
+        element("h3", "Score heat maps"),
         element("p", text),
         color_scale("score 0", "score 1"),
         element("div", *figures, class_="pictures"),
@@ -72,11 +72,11 @@ def _suppression(trace: DetectorTrace) -> Markup:
     kept = [c for c in candidates if c.is_kept]
     title = element("h3", "Candidates, before and after suppression")
     if not candidates:
-        text = f"No score is above the threshold of {trace.threshold:g}: the highest is {trace.best:.4f}. So there is no face."
+        text = f"No face: the highest score, {trace.best:.4f}, is not above the threshold of {trace.threshold:g}."
         return element("section", title, element("p", text))
     text = (
-        f"{plural(len(candidates), 'box')} scored above {trace.threshold:g}. The best one stays, and of the others those that do "
-        f"not overlap a better one by more than {trace.iou_threshold:g} (intersection over union): {len(kept)} of "
+        f"{plural(len(candidates), 'box')} scored above {trace.threshold:g}. Suppression drops each box that overlaps a better "
+        f"kept one by more than {trace.iou_threshold:g} (intersection over union). It keeps {len(kept)} of "
         f"{len(candidates)}."
     )
     size = trace.batch.shape[2], trace.batch.shape[1]
@@ -93,7 +93,7 @@ def _suppression(trace: DetectorTrace) -> Markup:
         "div",
         figure(
             photo_with_marks(before, size, None, f"{plural(len(candidates), 'candidate')} drawn over the input", SHOWN, uri),
-            f"Before: {plural(len(candidates), 'candidate')}. {note}Those that will be dropped are dashed.",
+            f"Before: {plural(len(candidates), 'candidate')}. {note}Dashed boxes are about to be dropped.",
         ),
         figure(
             photo_with_marks(after, size, None, f"{plural(len(kept), 'box')} left after suppression", SHOWN, uri),
@@ -111,7 +111,7 @@ def _candidate_table(candidates: tuple[Candidate, ...]) -> Markup:
         if c.is_kept:
             return "kept"
         if c.beaten_by is None:
-            return "dropped: more than the most faces asked for"
+            return "dropped: beyond the largest number of faces"
         return f"dropped: overlaps number {kept_numbers[c.beaten_by]} by {c.overlap:.3f}"
 
     rows = [
@@ -119,7 +119,7 @@ def _candidate_table(candidates: tuple[Candidate, ...]) -> Markup:
         for number, c in enumerate(candidates[:MOST_LISTED], 1)
     ]
     more = f"The best {MOST_LISTED} of {len(candidates)} candidates" if len(candidates) > MOST_LISTED else "All candidates"
-    header = ("number", "score", "x", "y", "width", "height", "what became of it")
+    header = ("number", "score", "x", "y", "width", "height", "outcome")
     listed = scrolling_table(header, rows, (1, 2, 3, 4, 5), f"{more}, in pixels of the input, best first")
     return element("details", element("summary", f"{more} as a table"), listed)
 
@@ -135,13 +135,11 @@ def cascade_sections(trace: CascadeTrace, photo: Pixels) -> Markup:
 def _pyramid(trace: CascadeTrace) -> Markup:
     title = element("h3", "The pyramid and P-Net")
     if not trace.levels:
-        text = (
-            "The photo is too small: no scale of it is larger than the 12 x 12 pixels that P-Net looks at. So there is no face."
-        )
+        text = "No face: the photo is too small. At no scale is it larger than P-Net's window of 12 x 12 pixels."
         return element("section", title, element("p", text))
     text = (
-        "P-Net looks at every place of the photo through a window of 12 x 12 pixels, at one scale after the other, so that each "
-        "face fits the window at some scale. The heat is its score at each place."
+        "P-Net slides a window of 12 x 12 pixels over the photo at several scales, so that each face fits the window at some "
+        "scale. The heat map shows its score at each position."
     )
     figures = []
     for level in trace.levels:
@@ -165,10 +163,10 @@ def _stage(trace: CascadeTrace, stage: Stage, photo: Pixels) -> Markup:
         marks += [landmark_marks(points, FaceLandmarks5.PARTS, unit) for points in stage.points]
     left = plural(len(stage.boxes), "box")
     text = {
-        "P-Net": f"All scales together, suppressed once more, corrected and made square: {left}.",
-        "R-Net": f"Each box is cut out and resized to 24 x 24 pixels. {stage.judged} were judged; {left} scored above "
+        "P-Net": f"Suppression across all scales, correction by the regressed offsets, and extension to squares leave {left}.",
+        "R-Net": f"Each box is cut out and resized to 24 x 24 pixels. {stage.judged} were scored; {left} scored above "
         f"{stage.threshold:g} and survived suppression.",
-        "O-Net": f"What is left is cut out anew at 48 x 48 pixels. {stage.judged} were judged; {left} scored above "
+        "O-Net": f"Each remaining box is cut out again, at 48 x 48 pixels. {stage.judged} were scored; {left} scored above "
         f"{stage.threshold:g} and survived suppression. O-Net also gives 5 points.",
     }[stage.title]
     parts = [element("h3", f"After {stage.title}"), element("p", text)]
@@ -181,6 +179,6 @@ def _stage(trace: CascadeTrace, stage: Stage, photo: Pixels) -> Markup:
             for patch in stage.patches
         ]
         count = f"the best {len(seen)} of {stage.judged}" if stage.judged > len(seen) else f"all {stage.judged}"
-        parts.append(element("p", f"What {stage.title} saw, upright, with the scores: {count}."))
+        parts.append(element("p", f"The inputs of {stage.title}, upright, with their scores: {count}."))
         parts.append(element("div", *seen, class_="pictures"))
     return element("section", *parts)

@@ -1,4 +1,4 @@
-"""What SSD and the YOLO detectors see and say: their input, scores as heat, candidates before and after the suppression."""
+"""SSD and the YOLO detectors traced: input, score heat maps, candidates before and after suppression."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["Candidate", "DetectorTrace", "Heat", "trace_ssd", "trace_yolo"]
 
 @dataclass(frozen=True)
 class Heat:
-    """The scores of one grid of the detector, the best of each cell: [rows, columns] over the whole input."""
+    """The best score in each cell of one of the detector's grids: [rows, columns], covering the whole input."""
 
     title: str
     note: str
@@ -36,7 +36,7 @@ class Heat:
 class Candidate:
     """A box with a score above the threshold, in pixels of the network's input.
 
-    `beaten_by` is the number (from 0, best first) of the kept candidate that it overlaps, by `overlap`; None if it is kept.
+    A dropped candidate overlaps the kept candidate number `beaten_by` (from 0, best first) by `overlap`; None if it is kept.
     """
 
     box: Rect
@@ -48,19 +48,19 @@ class Candidate:
 
 @dataclass(frozen=True)
 class DetectorTrace:
-    """A detector at work on one photo.
+    """A trace of a detector on one photo.
 
     Attributes
     ----------
     batch : float32 array [1,S,S,3]
         The photo as the network takes it, padded and resized.
     photo_size, inner_size : (width, height)
-        Of the photo, and of the photo inside of the input.
+        Size of the photo, and of its part of the network's input, in pixels.
     heats : tuple of Heat
     candidates : tuple of Candidate
         Best first.
     threshold, iou_threshold : float
-        Boxes need a score above the first; of two that overlap by more than the second the better one stays.
+        A box needs a score above the first; it is dropped if it overlaps a better one by more than the second.
     best : float
         The highest score of all anchors.
     anchors : int
@@ -79,7 +79,7 @@ class DetectorTrace:
 
 
 def trace_ssd(net: SsdMobilenetv1, image: Pixels, options: SsdMobilenetv1Options) -> tuple[DetectorTrace, list[FaceDetection]]:
-    """SSD at work on a photo [H,W,3], and the faces that it finds."""
+    """Trace SSD on a photo [H,W,3]; also gives the faces found."""
     seen: dict[str, Any] = {}  # all that it shows
     faces = net.locate_faces(image, options, see=lambda stage, **values: seen.update(values))
     boxes, scores = seen["boxes"].astype(np.float64), seen["scores"].astype(np.float64)
@@ -101,7 +101,7 @@ def trace_ssd(net: SsdMobilenetv1, image: Pixels, options: SsdMobilenetv1Options
 
 
 def _ssd_heats(net: SsdMobilenetv1, scores: NDArray[np.float64]) -> list[Heat]:
-    """The anchors belong to six grids; of each cell the best one counts."""
+    """The best score of each cell, for each of the six grids of anchors."""
     graph, priors = net.graph(), net.priors
     heats, start = [], 0
     for level in range(6):
@@ -109,18 +109,18 @@ def _ssd_heats(net: SsdMobilenetv1, scores: NDArray[np.float64]) -> list[Heat]:
         anchors = numbers // 3
         stop = start + H * W * anchors
         sides = np.sqrt(np.prod(priors[start:stop, 2:] - priors[start:stop, :2], axis=1)) * ssd_mobilenetv1.SIZE
-        note = f"{anchors} anchors a cell, {sides.min():.0f} to {sides.max():.0f} pixels large (square root of the area)"
+        note = f"{anchors} anchors per cell, {sides.min():.0f} to {sides.max():.0f} pixels large (square root of the area)"
         heats.append(Heat(f"{W} x {H} cells", note, scores[start:stop].reshape(H, W, anchors).max(axis=2)))
         start = stop
     return heats
 
 
 def trace_yolo(net: YoloDetector, image: Pixels, options: TinyYolov2Options) -> tuple[DetectorTrace, list[FaceDetection]]:
-    """A YOLO detector at work on a photo [H,W,3], and the faces that it finds."""
+    """Trace a YOLO detector on a photo [H,W,3]; also gives the faces found."""
     seen: dict[str, Any] = {}  # all that it shows
     faces = net.locate_faces(image, options, see=lambda stage, **values: seen.update(values))
     grid, boxes, scores, inner = seen["grid"], seen["boxes"], seen["scores"], seen["reshaped_size"]
-    above = np.argsort(scores, kind="stable")[::-1]  # of equal scores the later first, as the suppression takes them
+    above = np.argsort(scores, kind="stable")[::-1]  # the later of equal scores first, as in suppression
     rects = [Rect(*box) for box in (boxes[above] * (*inner, *inner)).tolist()]
     cells = len(grid)
     pixels = options.input_size // cells
@@ -143,7 +143,7 @@ def trace_yolo(net: YoloDetector, image: Pixels, options: TinyYolov2Options) -> 
 
 
 def _judged(boxes: Sequence[Rect], scores: Sequence[float], kept: Sequence[bool]) -> tuple[Candidate, ...]:
-    """Candidates with what beat each that is not kept: the better kept one that it overlaps most."""
+    """The candidates; each dropped one names the better kept one that it overlaps most."""
     judged: list[Candidate] = []
     for box, score, is_kept in zip(boxes, scores, kept, strict=True):
         overlaps = [(iou(box, other.box), -i) for i, other in enumerate(judged) if other.is_kept]

@@ -1,4 +1,4 @@
-"""The part of the report on each face: what the networks saw of it and what they answered."""
+"""The part of the report on each face: the networks' inputs and results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from npfaceapi.photos.net_input import Pixels
 
 __all__ = ["MOST_FACES", "distance_section", "face_sections"]
 
-#: How many faces are shown one by one.
+#: Faces that are shown in detail.
 MOST_FACES = 20
 SAME_PERSON = 0.6
 
@@ -24,7 +24,7 @@ def face_sections(faces: Sequence[FaceReport], photo: Pixels) -> Markup:
     """A section for each face."""
     parts: list[Markup] = [_face(number, face, photo) for number, face in enumerate(faces[:MOST_FACES], 1)]
     if len(faces) > MOST_FACES:
-        parts.append(element("p", f"{len(faces) - MOST_FACES} more faces are not shown one by one."))
+        parts.append(element("p", f"{len(faces) - MOST_FACES} more faces are not shown in detail."))
     return join(parts)
 
 
@@ -72,13 +72,13 @@ def _landmarks(number: int, result: FaceResult, photo: Pixels) -> Markup | None:
     marks = [landmark_marks(points - (x0, y0), result.landmarks.PARTS, max(size) / 440)]
     shown = photo_with_marks(marks, size, photo[y0:y1, x0:x1], f"Face {number} with its {len(points)} landmarks", 440)
     caption = join(
-        [f"The {len(points)} landmarks on the photo. Left and right as seen in it; the numbers are those of the points."]
+        [f"The {len(points)} landmarks on the photo. Left and right are those of the photo; the numbers count the points."]
     )
     return join([element("h4", "Landmarks"), figure(shown, caption, 440), legend(result.landmarks.PARTS)])
 
 
 def distance_section(faces: Sequence[FaceReport]) -> Markup | None:
-    """How far the descriptors lie from each other."""
+    """A table of the distances between the descriptors."""
     known = [(number, face.result.descriptor) for number, face in enumerate(faces[:MOST_FACES], 1)]
     known = [(number, d) for number, d in known if d is not None]
     if len(known) < 2:
@@ -90,6 +90,6 @@ def distance_section(faces: Sequence[FaceReport]) -> Markup | None:
         for i, (number, _) in enumerate(known)
     ]
     header = ("distance of", *(f"face {number}" for number, _ in known))
-    text = f"Two faces of one person lie less than about {SAME_PERSON} apart."
+    text = f"Faces of the same person are typically less than {SAME_PERSON} apart."
     listed = scrolling_table(header, rows, tuple(range(1, len(header))), "Euclidean distances of the descriptors")
     return element("section", element("h3", "Distances between the faces"), element("p", text), listed)

@@ -1,4 +1,4 @@
-"""Each face of the report: its results, and the crops that the networks saw."""
+"""The faces of the report: results, and the crops that the networks took as input."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ __all__ = ["Crop", "FaceReport", "report_face"]
 
 @dataclass(frozen=True)
 class Crop:
-    """A part of the photo that networks saw.
+    """A part of the photo that networks took as input.
 
     Attributes
     ----------
     title : str
         What kind of crop it is.
     networks : tuple of str
-        The names in `npfaceapi.nets` of those that saw it.
+        Their names in `npfaceapi.nets`.
     rect : (x, y, width, height)
         In whole pixels of the photo.
     batch : float32 array [1,S,S,3]
-        As it went in: padded to a square and resized.
+        The networks' input: padded to a square and resized.
     """
 
     title: str
@@ -39,13 +39,13 @@ class Crop:
 
 @dataclass(frozen=True)
 class FaceReport:
-    """A face with its results and crops; a crop without a pixel inside of the photo is absent."""
+    """A face with its results and crops; crops wholly outside the photo are left out."""
 
     result: FaceResult
     crops: tuple[Crop, ...]
 
     def batch_of(self, network: str) -> NDArray[np.float32] | None:
-        """What a network saw of this face."""
+        """A network's input for this face."""
         return next((crop.batch for crop in self.crops if network in crop.networks), None)
 
 
@@ -54,7 +54,7 @@ ALIGNED = ("face_expression_net", "age_gender_net")
 
 
 def report_face(image: Pixels, result: FaceResult, networks: tuple[str, ...]) -> FaceReport:
-    """Cut out of a photo [H,W,3] what each of the networks saw of a face."""
+    """Cut the input of each network for one face out of a photo [H,W,3]."""
     face = FaceInProgress(image, result)
     is_aligned = result.aligned_rect is not None
     kinds = (

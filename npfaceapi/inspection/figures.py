@@ -1,4 +1,4 @@
-"""Parts that all pages of the report use: figures, heat over a picture, tables that scroll."""
+"""Parts shared by the pages of the report: figures, heat maps over a picture, tables that scroll."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from npfaceapi.taps import Values
 __all__ = ["color_scale", "figure", "heat_over", "image_figure", "plural", "scrolling_table"]
 
 FINEST = 320  # cells along the longer side of a heat map
-NARROWEST = 224  # CSS pixels of a caption, under pictures that are narrower
+NARROWEST = 224  # CSS pixels of a caption below a narrower picture
 
 
 def plural(count: int, what: str) -> str:
@@ -23,12 +23,12 @@ def plural(count: int, what: str) -> str:
 
 
 def figure(content: Markup, caption: object, width: int = 480) -> Markup:
-    """A picture with what it shows, `width` CSS pixels wide where there is room for them."""
+    """A picture with a caption, `width` CSS pixels wide where there is room."""
     return element("figure", content, element("figcaption", caption), style=f"width:{width}px;max-width:100%")
 
 
 def image_figure(pixels: Pixels, alt: str, caption: object, shown: int = 224, narrowest: int = NARROWEST) -> Markup:
-    """Pixels [H,W,3], `shown` CSS pixels large at the longer side, with a caption at least `narrowest` wide."""
+    """Pixels [H,W,3] with a longer side of `shown` CSS pixels, and a caption at least `narrowest` wide."""
     H, W = pixels.shape[:2]
     scale = shown / max(H, W)
     size = {"width": max(1, round(W * scale)), "height": max(1, round(H * scale))}
@@ -38,9 +38,9 @@ def image_figure(pixels: Pixels, alt: str, caption: object, shown: int = 224, na
 
 
 def heat_over(uri: str, values: Values, alt: str, caption: object, shown: int = 224, size: tuple[int, int] = (1, 1)) -> Markup:
-    """Scores [rows, columns] in 0..1 as heat over a picture of (width, height); both cover the same place.
+    """Scores [rows, columns] in 0..1 as a heat map over a picture of (width, height); both cover the same area.
 
-    Of very fine grids the best score of several cells is shown, so that no peak is lost and the file stays small.
+    Very fine grids are reduced by the maximum over neighbouring cells: no peak is lost, and the file stays small.
     """
     step = -(-max(values.shape) // FINEST)
     for axis in (0, 1):
@@ -64,6 +64,6 @@ def color_scale(low: str = "0", high: str = "1") -> Markup:
 def scrolling_table(
     header: Sequence[object], rows: Sequence[Sequence[object]], right: Sequence[int], caption: str, class_: str = "scroll"
 ) -> Markup:
-    """A table that scrolls sideways where the window is narrow; with the keyboard too."""
+    """A table that scrolls sideways in a narrow window, also by keyboard."""
     content = table(header, rows, right=right, caption=caption)
     return element("div", content, class_=class_, tabindex=0, role="region", aria_label=caption)

@@ -29,23 +29,23 @@ USUAL = tuple(name for name in FACE_NETS if name != "face_landmark_68_tiny_net")
 
 @dataclass(frozen=True)
 class Inspection(Report):
-    """What the networks saw and computed for one photo; `save(path)` writes it as one HTML file, a notebook shows it.
+    """What the networks saw and computed for one photo.  `save(path)` writes one HTML file; a notebook shows it inline.
 
     Attributes
     ----------
     photo : array [H,W,3]
     name : str
-        What the photo is called.
+        Name of the photo.
     detector : str
         Its name in `npfaceapi.nets`.
     detection : DetectorTrace or CascadeTrace
-        The detector at work.
+        Trace of the detector.
     faces : tuple of FaceReport
-        Each face with its results and the crops that the networks saw, best first.
+        Each face with its results and the networks' input crops, best first.
     networks : tuple of NetworkReport
-        Each network layer by layer: the detector, and the others at work on the first face.
+        Each network layer by layer: the detector on the photo, the others on the first face.
     backend : str
-        What computed the results.
+        Name of the backend that computed the results.
 
     Examples
     --------
@@ -55,13 +55,13 @@ class Inspection(Report):
     """
 
     def to_html(self) -> str:
-        """The page: one file that needs nothing else, with pictures inside."""
+        """The page, self-contained: pictures are embedded."""
         from npfaceapi.inspection.page import page
 
         return page(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the page to a file, completely or not at all; raises InvalidArgument where that cannot be."""
+        """Write the page to a file, completely or not at all; raises InvalidArgument if it cannot be written."""
         write_whole(path, self.to_html(), "a file to write the report to")
 
     def _repr_html_(self) -> Markup:
@@ -82,7 +82,7 @@ def inspect(photo: Photo | NetInput, options: FaceDetectionOptions | None = None
     photo : photo
         See `npfaceapi.load_image` for what a photo can be.
     options : SsdMobilenetv1Options (default), TinyFaceDetectorOptions, TinyYolov2Options or MtcnnOptions
-        Choose the detector.
+        The choice of the detector, and its options.
     net : str, optional
         The name in `npfaceapi.nets` of the one network to show; default: the detector, landmarks, expressions, age and
         gender, and the descriptor.
@@ -95,7 +95,7 @@ def inspect(photo: Photo | NetInput, options: FaceDetectionOptions | None = None
     Raises
     ------
     InvalidArgument
-        An unknown network, several photos, or options of another detector than `net`; errors of the photo as usual.
+        An unknown network, several photos, or options of another detector than `net`; also the errors of `load_image`.
 
     Examples
     --------
@@ -114,7 +114,7 @@ def inspect(photo: Photo | NetInput, options: FaceDetectionOptions | None = None
     detector = next(net.name for net in DETECTORS.values() if type(options) is net.options)
     chosen = USUAL if net is None else (net,) if net in FACE_NETS else ()
     detection, found = _trace(detector, image, options)
-    # the layers of the detector are the largest: their turn comes before the other networks' weights are in memory
+    # before the other networks' weights are loaded, because the detector's layers take the most memory
     reports = [] if net in FACE_NETS else _detector_reports(detector, detection)
     faces = tuple(report_face(image, result, chosen) for result in _results(image, options, chosen, found))
     if faces:
@@ -148,7 +148,7 @@ def _name(photo: Photo | NetInput) -> str:
 def _trace(
     detector: str, image: Pixels, options: FaceDetectionOptions
 ) -> tuple[DetectorTrace | CascadeTrace, list[FaceDetection]]:
-    """The detector at work, once, and the faces that it finds."""
+    """Run the detector once; gives its trace and the faces found."""
     if isinstance(options, MtcnnOptions):
         return trace_mtcnn(nets.mtcnn, image, options)
     if isinstance(options, SsdMobilenetv1Options):
@@ -159,7 +159,7 @@ def _trace(
 def _results(
     image: Pixels, options: FaceDetectionOptions, chosen: tuple[str, ...], found: list[FaceDetection]
 ) -> list[FaceResult]:
-    """The faces that were found, with what the chosen networks and those before them in the chain tell."""
+    """The detected faces with the results of the chosen networks and of those before them in the chain."""
 
     class Found(DetectAllFacesTask[Sequence[FaceDetection | FaceResult], Faces[FaceResult]]):
         def _faces(self, net_input: NetInput) -> list[list[FaceDetection]]:

@@ -1,8 +1,8 @@
-"""A network layer by layer for one input: shapes, costs, the share of the time, and sheets of feature maps.
+"""A network layer by layer for one input: shapes, costs, shares of the time, and sheets of feature maps.
 
-The network runs on the reference engine, operation by operation in NumPy, for there every layer has a value of its own and a
-time of its own; a fast engine fuses layers, and what is fused has neither.  So the shares say where the arithmetic of the
-definition is spent in NumPy.  What the numba engine makes of it is a list of its own: its steps, timed by the engine itself.
+The network runs on the reference engine, operation by operation in NumPy, where every layer has its own value and its own
+time; in a fast engine fused layers have neither.  So the shares are those of NumPy.  The steps of the numba engine are a
+separate list, timed by that engine.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["LayerReport", "NetworkReport", "StepReport", "report_network"]
 
 ROUNDS = 5  # of the numba engine, for the times of its steps
-ENOUGH = 0.3  # seconds of running, after which no further run is made; a layer's time is the shortest of at most eight
+ENOUGH = 0.3  # seconds after which no further run starts; a layer's time is its shortest of at most eight runs
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class LayerReport:
 
 @dataclass(frozen=True)
 class StepReport:
-    """One step of the numba engine: the node whose value it stores, all that it computes on the way, and its time."""
+    """One step of the numba engine: the node whose value it stores, all nodes that it computes, and its time."""
 
     name: str
     operations: str
@@ -50,7 +50,7 @@ class StepReport:
 
 @dataclass(frozen=True)
 class NetworkReport:
-    """A network at work on one input.
+    """A network's run on one input.
 
     Attributes
     ----------
@@ -59,13 +59,13 @@ class NetworkReport:
     key : str
         A short name that no other network of the report has.
     batch : float32 array [1,H,W,3]
-        What it was given, in 0..255.
+        Its input, in 0..255.
     outputs : dict of str to array
         Its raw outputs for the image.
     layers : tuple of LayerReport
         In the order of execution, without the input.
     steps : tuple of StepReport
-        What the numba engine runs instead; empty where another backend is in use.
+        Steps of the numba engine; empty if another backend is in use.
     """
 
     title: str
@@ -90,7 +90,7 @@ class NetworkReport:
 
 
 def report_network(net: NeuralNetwork, batch: NDArray[np.float32], title: str, key: str) -> NetworkReport:
-    """Run a network on one image [1,H,W,3] and keep what each layer gave, as pictures."""
+    """Run a network on one image [1,H,W,3], keeping each layer's output as pictures."""
     graph = net.graph(*batch.shape[1:3])
     program = ReferenceProgram(graph, net.tensors, list(graph.outputs.values()))
     layers = [layer for layer in graph.layers() if layer.output.op != "input"]

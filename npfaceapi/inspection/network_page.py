@@ -1,4 +1,4 @@
-"""The part of the report on each network: a table of its layers, and a sheet of feature maps for each."""
+"""The part of the report on each network: a table of its layers, and a sheet of feature maps per layer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["network_section"]
 
 
 def network_section(report: NetworkReport) -> Markup:
-    """The layers of a network, folded."""
+    """The layers of a network, collapsed."""
     H, W = report.batch.shape[1:3]
     text = (
         f"Input {W} x {H} pixels, {len(report.layers)} layers, {report.parameters:,} parameters, {report.macs / 1e6:,.1f} "
@@ -23,13 +23,13 @@ def network_section(report: NetworkReport) -> Markup:
     rows = [_row(report, layer, anchor) for layer, anchor in zip(report.layers, names, strict=True)]
     header = ("layer", "operation", "output", "parameters", "MACs", "share of the time")
     caption = (
-        f"Layers of {report.name}, {report.seconds * 1000:.1f} ms on the reference engine; each name leads to its feature maps"
+        f"Layers of {report.name}, {report.seconds * 1000:.1f} ms on the reference engine; each name links to its feature maps"
     )
     sheets = [_sheet(layer, anchor) for layer, anchor in zip(report.layers, names, strict=True)]
     return element(
         "section",
         element("h3", f"{report.name}: {report.title}"),
-        element("p", text, f" It gives {outputs}."),
+        element("p", text, f" Output: {outputs}."),
         element(
             "details",
             element("summary", f"Table of the {len(report.layers)} layers"),
@@ -42,14 +42,14 @@ def network_section(report: NetworkReport) -> Markup:
 
 
 def _steps(report: NetworkReport) -> Markup:
-    """The table of what the fast engine runs."""
+    """A table of the fast engine's steps."""
     rows = [
         (step.name, step.operations, step.shape, f"{step.macs:,}", _share(step.seconds, report.step_seconds))
         for step in report.steps
     ]
     caption = f"Steps of {report.name} on the numba engine, {report.step_seconds * 1000:.2f} ms on one thread"
     header = ("step", "computes", "output", "MACs", "share of the time")
-    title = f"Table of the {len(rows)} steps that the fast engine makes of them"
+    title = f"Table of the {len(rows)} steps of the fast engine"
     return element("details", element("summary", title), scrolling_table(header, rows, (3,), caption, "scroll layers"))
 
 

@@ -1,4 +1,4 @@
-"""The whole report as one HTML file: nothing in it is fetched, and nothing in it runs."""
+"""The whole report as one HTML file that fetches nothing and runs no script."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _detector(report: Report) -> Markup:
 def _faces(report: Report) -> Markup:
     title = element("h2", "The faces")
     if not report.faces:
-        text = "The detector found no face, so the other networks had nothing to look at."
+        text = "The detector found no face, so the other networks did not run."
         return element("section", title, element("p", text), id="faces")
     return element("section", title, face_sections(report.faces, report.photo), distance_section(report.faces), id="faces")
 
@@ -72,23 +72,23 @@ def _faces(report: Report) -> Markup:
 def _networks(report: Report) -> Markup:
     parts: list[Markup] = [element("h2", "Layer by layer")]
     if not report.networks:
-        parts.append(element("p", "Without a face the network had nothing to look at."))
+        parts.append(element("p", "The network did not run, because there is no face."))
         return element("section", *parts, id="networks")
-    on_face = " The networks of the face are shown at work on face 1." if report.faces else ""
+    on_face = " The networks for faces are shown on face 1." if report.faces else ""
     parts.append(
         element(
             "p",
-            f"Every network again, layer by layer, with what each layer gave.{on_face} Values and times of the layers are those "
-            "of the reference engine, which computes one operation after the other with NumPy, the shortest time of some runs on "
-            "this machine. The fast engine computes the same numbers, but joins layers: what it runs instead is a table of its "
-            "own, with the times that the engine measures step by step.",
+            f"Every network layer by layer, with the output of each layer.{on_face} Values and times are those of the reference "
+            "engine, which computes one operation after the other in NumPy; times are the shortest of several runs on this "
+            "machine. The fast engine computes the same numbers but fuses layers: a separate table lists its steps, with the "
+            "times that the engine itself measures.",
         )
     )
     parts.append(
         element(
             "p",
-            "Feature maps are coloured with viridis, a colour map whose steps look even: dark blue is the smallest value, yellow "
-            "the largest, and each sheet has a scale of its own, written below it.",
+            "Feature maps are coloured with viridis, a perceptually uniform colour map: dark blue is the smallest value, yellow "
+            "the largest. Each sheet has its own scale, given below it.",
         )
     )
     return element("section", *parts, join([network_section(network) for network in report.networks]), id="networks")

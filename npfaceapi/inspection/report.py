@@ -1,4 +1,4 @@
-"""What the networks saw and computed for one photo, as plain fields: what the page is made of."""
+"""The data of the report: what the networks saw and computed for one photo."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Report"]
 
 @dataclass(frozen=True)
 class Report:
-    """The fields of an `Inspection`, which tells what each is."""
+    """The fields of an `Inspection`, described there."""
 
     photo: Pixels
     name: str

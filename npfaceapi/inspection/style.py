@@ -1,4 +1,4 @@
-"""The looks of the report: plain CSS, for wide and narrow windows, light and dark, screen and paper."""
+"""The report's style sheet: for wide and narrow windows, light and dark schemes, screen and paper."""
 
 __all__ = ["STYLE"]
 

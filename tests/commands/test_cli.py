@@ -1,4 +1,4 @@
-"""The command line: results, exit statuses, and one clear line for whatever goes wrong."""
+"""The command line: results, exit statuses, and one clear line for every error."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from npfaceapi.engines import dispatch
 from npfaceapi.networks.options import SsdMobilenetv1Options, TinyFaceDetectorOptions
 from npfaceapi.tasks import detect_all_faces
 
-TINY = ("--detector", "tiny", "--only", "detection")  # the quickest run
+TINY = ("--detector", "tiny", "--only", "detection")  # the fastest run
 
 
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory):
-    """Small photos: a face, nothing, one upside down with EXIF to set it right, extreme shapes, and files that are no image."""
+    """Small photos: one with a face, one without, one upside down with an EXIF orientation, extreme shapes; non-image files."""
     folder = tmp_path_factory.mktemp("photos")
     face = Image.open(ASTRONAUT).convert("RGB").crop((100, 0, 356, 256))
     face.save(folder / "face.png")
@@ -45,7 +45,7 @@ def photos(tmp_path_factory):
 
 
 def process(*argv, **options):
-    """Runs a command in a process of its own, its output buffered as it usually is."""
+    """Runs a command in a separate process, with the usual output buffering."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "", **options.pop("env", {})}
     command = [sys.executable, "-m", "npfaceapi", *map(str, argv)]
     output = options.pop("stdout", subprocess.PIPE)
@@ -212,7 +212,7 @@ def test_detectors_and_confidence(run, photos):
     assert scores("--detector", "mtcnn", "--min-confidence", "1", photo=ASTRONAUT) == []
     (score,) = scores("--detector", "tiny")
     assert scores("--detector", "tiny", "--min-confidence", "1") == []
-    assert len(scores("--detector", "tiny", "--min-confidence", "0")) > 10  # 0 is a threshold like any other
+    assert len(scores("--detector", "tiny", "--min-confidence", "0")) > 10  # 0 is a valid threshold
     assert scores("--detector", "tiny", "--min-confidence", f"{score - 1e-6}")[0] == score
     smaller = detect_all_faces(photos / "face.png", TinyFaceDetectorOptions(160, 0.1)).run()
     assert scores("--detector", "tiny", "--input-size", "160", "--min-confidence", "0.1") == [face.score for face in smaller]
@@ -314,7 +314,7 @@ def test_a_picture_that_cannot_be_written_does_not_stop_the_others(run, photos, 
     assert status == 1
     assert "one.png: expected a file to write to, got: Is a directory" in err
     assert "black.png: 64x48" in out
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["black.png", "one.png"]  # and nothing half-written
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["black.png", "one.png"]  # and no partial file
 
 
 @pytest.mark.slow_after(1)
@@ -405,7 +405,7 @@ def test_results_that_nobody_can_get_are_a_failure(photos, capsys, monkeypatch, 
         assert errors.count("\n") == (0 if stream == "broken pipe" else 1)
         assert sys.stdout is before
     if stream in ("none", "closed"):
-        assert lines.read_text().count("\n") == 2  # what has a place of its own is complete
+        assert lines.read_text().count("\n") == 2  # other outputs are complete
     for argv in (["--help"], ["--version"], ["show", "--help"]):
         assert cli.main(argv) == 1
 
@@ -572,7 +572,7 @@ def test_show(run, name):
         "ssd_mobilenetv1": 5_535_047,
         "tiny_face_detector": 193_321,
         "face_recognition_net": 5_614_592,
-    }  # SSD: less its priors
+    }  # SSD without its priors
     if name in expected:
         assert total[0][1] == f"{expected[name]:,}"
 
@@ -600,7 +600,7 @@ def test_backends_and_warmup(run, monkeypatch):
     missing = dispatch.BackendStatus(False, "no GPU here")
     monkeypatch.setitem(dispatch._BACKENDS, "cuda", dispatch._BACKENDS["cuda"]._replace(status=lambda: missing))
     monkeypatch.setenv("NPFACEAPI_BACKEND", "cuda")
-    status, out, err = run("backends")  # the table comes all the same
+    status, out, err = run("backends")  # the table is still printed
     assert status == 1
     assert "no GPU here" in out
     assert err.startswith("npfaceapi backends: NPFACEAPI_BACKEND: backend 'cuda' cannot run here: no GPU here")

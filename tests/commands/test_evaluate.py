@@ -40,7 +40,7 @@ def one_process(monkeypatch):
 
 @pytest.fixture(scope="module")
 def face():
-    """Of a real photo: the face, and the same one turned."""
+    """The face of a real photo, and the same face turned."""
     photo = Image.open(ASTRONAUT).convert("RGB").crop((130, 0, 330, 260))
     return photo, photo.rotate(12, Image.Resampling.BILINEAR)
 
@@ -152,7 +152,7 @@ def test_wrong_usage(run, known, tmp_path):
         (("lfw", known / "Zoe" / "0.png"), "expected the folder of a data set, got a file"),
         (("lfw", known), "expected the photos of LFW in a folder images_deepfunneled"),
         (("wider", known), "expected the labels wider_face_val.mat below it, got none"),
-        (("utkface", known), "expected photos that are named AGE_GENDER_RACE_TIME.jpg, got 5 photos with other names"),
+        (("utkface", known), "expected photos named AGE_GENDER_RACE_TIME.jpg, got 5 photos with other names"),
         (("expressions", known), "expected a subfolder of photos for each of neutral"),
         (("folders", known / "Zoe"), "expected two people or more, one of them with two photos, got 0 subfolders with photos"),
         (
@@ -241,7 +241,7 @@ finally:
 
 @pytest.fixture
 def people(tmp_path, monkeypatch):
-    """A folder whose photos are described by their places: 24 people with three photos each, one without a face, one bad."""
+    """A folder with descriptors determined by path: 24 people with three photos each, one without a face, one unreadable."""
     rng = np.random.default_rng(0)
     results = {}
     for k in range(24):
@@ -317,7 +317,7 @@ def test_match_by_the_rate_of_false_matches(run, matching, tmp_path):
     rate = calibration.false_match_rate(max(distance, 0.5)).value
     assert matches(run, *matching, "--false-match-rate", str(rate * 1.01))["name"] == "Eileen"
     assert matches(run, *matching, "--tolerance", str(distance / 2))["name"] == "unknown"
-    for k in range(3):  # with four people known, each comparison may err a quarter as often
+    for k in range(3):  # with four known people, each comparison may err a quarter as often
         shutil.copy(tmp_path / "known" / "Eileen.png", tmp_path / "known" / f"Eileen{k}.png")
     status, _, err = run(*matching, "--false-match-rate", "1e-9")
     assert status == 2
@@ -330,7 +330,7 @@ def test_match_with_a_calibration_of_ones_own(run, matching, people, tmp_path):
     run("calibrate", people, "--out", file)
     status, out, err = run(*matching, "--calibration", file, "--alignment", "face-api")
     assert (status, out) == (2, "")
-    assert "expected one of descriptors that are made as here (alignment face-api, average_mirror False), got dlib, False" in err
+    assert "expected one for descriptors made as here (alignment face-api, average_mirror False), got dlib, False" in err
     status, _, err = run(*matching, "--calibration", tmp_path / "nowhere.json")
     assert status == 2
     assert "nowhere.json: expected a calibration, got: No such file" in err

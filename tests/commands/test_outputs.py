@@ -1,4 +1,4 @@
-"""No command writes over an input, or over a file that is not an earlier output of its own."""
+"""No command overwrites an input, or a file that is not an earlier output of that command."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ COMMANDS = {
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    """A folder with a photo of a face and a folder of known people, as the current one."""
+    """The current folder, with a photo of a face and a folder of known people."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "known").mkdir()
     with Image.open(ASTRONAUT) as image:
@@ -61,7 +61,7 @@ def test_only_an_earlier_output_is_replaced(run, place, name):
     path.unlink()
     assert run(*command, option, file)[0] == 0
     first = path.read_bytes()
-    assert run(*command, option, file)[0] == 0  # its own mark is known
+    assert run(*command, option, file)[0] == 0  # recognized by its mark
     path.write_bytes(b"notes of mine\n")
     assert run(*command, option, file, "--overwrite")[0] == 0
     assert path.read_bytes()[:1] == first[:1]
@@ -121,7 +121,7 @@ def test_drawings_replace_no_photo_and_no_picture_of_others(run, place):
     assert {path: path.read_bytes() for path in others} == others
     assert run("analyze", *TINY, "p1/IMG.jpg", "--draw", "p3", "--overwrite")[0] == 0
     assert (place / "p3" / "IMG.png").read_bytes() != others[Path("p3/IMG.png")]
-    assert run("analyze", *TINY, "p1/IMG.jpg", "--draw", "p3")[0] == 0  # its own drawing by now
+    assert run("analyze", *TINY, "p1/IMG.jpg", "--draw", "p3")[0] == 0  # its own drawing now
 
 
 def test_a_drawing_and_the_json_are_two_files(run, place):
@@ -137,7 +137,7 @@ def test_drawings_below_the_photos_are_not_searched(run, place):
         assert status == 0
         assert out.count(": 200x200") == 1
     assert err == "npfaceapi: known: left out 1 drawn by npfaceapi\n"
-    status, out, _ = run("analyze", *TINY, "known/drawn/Eileen.png")  # named outright, it is read
+    status, out, _ = run("analyze", *TINY, "known/drawn/Eileen.png")  # read if named explicitly
     assert (status, out.count(": 200x200")) == (0, 1)
 
 

@@ -1,4 +1,4 @@
-"""One vocabulary: an option means the same in all commands, networks go by the same names, and old spellings work with a line."""
+"""Each option has one meaning in all commands, networks have the same names, and old spellings work with a notice."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RELU = "operations/relu/1"
 
 
 def parsers(parser, name=""):
-    """Each command's parser by its name."""
+    """The parser of each command, by name."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for end, inner in action.choices.items():
@@ -35,7 +35,7 @@ COMMANDS = {name: parser for name, parser in parsers(cli._parser()) if name not 
 
 
 def options():
-    """(command, what it takes) but for what --help does not tell."""
+    """(command, its options), without those hidden from --help."""
     for command, parser in COMMANDS.items():
         for action in parser._actions:
             if action.help != argparse.SUPPRESS:
@@ -43,9 +43,9 @@ def options():
 
 
 def meaning(action):
-    """What it means: its help up to what is the command's own, and what its value is."""
+    """An option's meaning: its help up to the part specific to the command, and its value's name."""
     kind = action.type
-    if kind is bench._net:  # takes the old NET@SIZE as well
+    if kind is bench._net:  # also takes the old NET@SIZE
         kind = name_among(())
     return action.dest, action.metavar, action.nargs == 0, getattr(kind, "__qualname__", None), action.help.partition(" (")[0]
 
@@ -72,7 +72,7 @@ def test_an_option_means_one_thing_in_all_commands():
 
 
 def test_what_stands_for_one_thing_has_one_name():
-    """No meaning has two options, and a value that is called so is of one type."""
+    """No two options have the same meaning, and values of the same name have the same type."""
     named, types = defaultdict(set), defaultdict(set)
     for _, action in options():
         if action.option_strings:
@@ -102,7 +102,7 @@ def test_every_option_says_what_it_means_and_no_help_begins_with_its_default():
 
 
 def value(command, option, text):
-    """What the command makes of a name."""
+    """The command's interpretation of a name."""
     (action,) = [action for name, action in options() if name == command and option in (action.dest, *action.option_strings)]
     return action.type(text)
 
@@ -241,7 +241,7 @@ def test_wrong_usage_of_an_old_spelling(run):
 
 @pytest.fixture
 def timed(run, monkeypatch):
-    """A function that tells what `bench` would time, and its errors."""
+    """A function that gives what `bench` would time, and its errors."""
     asked = []
 
     def measure(entries, **options):
@@ -284,7 +284,7 @@ def test_documents_and_scripts_use_the_new_spellings():
         *(ROOT / "golden").glob("*.md"),
     ]
     files += [file for file in (ROOT / ".ci").iterdir() if file.is_file()]
-    files.remove(ROOT / "docs" / "release.md")  # lists what is deprecated
+    files.remove(ROOT / "docs" / "release.md")  # lists deprecations
     old = re.compile(r"(verify|conform)\W.*--(only|all)\b|--net \w+@|generate\.js .*--only")
     for file in files:
         found = [text for text in file.read_text(encoding="utf-8").splitlines() if old.search(text)]

@@ -1,4 +1,4 @@
-"""`--weights DIR`, and the environment variable in its place: Tiny YOLO v2 on the command line."""
+"""`--weights DIR`, and the environment variable instead: Tiny YOLO v2 on the command line."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from npfaceapi.networks.tiny_yolov2 import TinyYolov2
 from npfaceapi.networks.unbundled import SHA256, VARIABLE, WHERE
 
 FLAT = "tiny_yolov2_separable_conv_model.weights"
-#: Weights of the tests' own find nothing: every score is 0.5.
+#: The tests' own weights detect nothing: every score is 0.5.
 TOLD = f"{FLAT}: expected the published weights of TinyYolov2, whose float32 numbers have SHA-256 "
 
 
 @pytest.fixture(autouse=True)
 def ready(monkeypatch):
-    """`nets.tiny_yolov2` as a new process has it."""
+    """`nets.tiny_yolov2` as in a new process."""
     monkeypatch.setattr(nets, "tiny_yolov2", TinyYolov2(bundled=True))
 
 
@@ -95,7 +95,7 @@ def test_no_output_replaces_the_weights(word, run, folder):
         ("bench", "--net", "tiny_yolov2", "--json", file),
     ):
         if (argv[0], word) in (("conform", "--weights"), ("bench", "--weights")):
-            continue  # the one asks for weights of golden cases, the other has no such option
+            continue  # one needs weights of golden cases, the other has no such option
         status, _, err = run_with(run, word, folder, *argv, "--overwrite")
         assert status == 2
         assert "no input is ever overwritten" in err, argv
@@ -106,7 +106,7 @@ def test_no_output_replaces_the_weights(word, run, folder):
 
 
 def at_hand(files):
-    """A mark for tests of these files."""
+    """A mark for tests that need these files."""
     missing = [file for file in files if not os.path.isfile(os.path.join(WEIGHTS or "", file))] if WEIGHTS else files
     return pytest.mark.skipif(bool(missing), reason=f"{', '.join(missing)}: not at hand; {WHERE}")
 

@@ -1,4 +1,4 @@
-"""A Python class as a port, in a process of its own: whatever it does costs one case, and is told with file and line."""
+"""A Python class as a port in a separate process: any failure costs one case, and is reported with file and line."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_the_traceback_is_in_the_reports(write, tmp_path, capsys):
     details = json.loads(files[0].read_text())["cases"][0]["details"]
     assert details.startswith("Traceback (most recent call last):\n")
     assert "in operation\n    deeper(x)\n" in details
-    assert "conformance" not in details  # the port's frames alone
+    assert "conformance" not in details  # only the port's frames
     failure = ElementTree.parse(files[1]).find(".//failure")
     assert "in operation\n    deeper(x)\n" in failure.text
     assert "deeper(x)" in files[2].read_text()
@@ -215,7 +215,7 @@ def question(level, net="", number=1):
 
 
 def failing(monkeypatch, error):
-    """A program that fails with that error all but the level json."""
+    """A program that fails with that error except at the level json."""
 
     def ask(self, line):
         asked = json.loads(line)
@@ -277,5 +277,5 @@ def test_why_the_exit_status_is_not_0(write, tmp_path, capsys):
     assert "exit status 1: no case passed (1 failed as expected, 0 not claimed)" in capsys.readouterr().out
     assert json.loads((tmp_path / "r.json").read_text())["reason"].startswith("no case passed")
     assert main([*arguments, THREE[0]]) == 1
-    assert "exit status" not in capsys.readouterr().out  # the failed case says it
+    assert "exit status" not in capsys.readouterr().out  # reported by the failed case
     assert main([*arguments, THREE[1]]) == 0

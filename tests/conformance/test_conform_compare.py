@@ -1,4 +1,4 @@
-"""Two reports side by side: what got worse, better, is new or gone; what is refused."""
+"""Comparison of two reports: worse, better, new and missing answers; invalid reports."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_an_answer(before, after, what):
         (case("a", answer()), case("a", status="not claimed"), "gone"),
         (case("a", status="not claimed"), case("a", answer()), "new"),
         (case("a", status="not claimed"), None, "same"),
-        (case("a", answer()), case("a", status="failed"), "broken"),  # it crashes now
+        (case("a", answer()), case("a", status="failed"), "broken"),  # it now crashes
         (case("a", status="failed"), case("a", answer()), "mended"),
         (case("a", answer()), case("a", answer(), answer("more", 0, False), status="failed"), "broken"),
         (case("a", status="failed"), case("a", status="failed"), "same"),

@@ -1,4 +1,4 @@
-"""When a fault is named, when it is said that none is known, and when that nobody looked."""
+"""When a fault is named, when none is known, and when no diagnosis was made."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class LastFaceLost(NumpyPort):
 
 
 class OtherNumbers(NumpyPort):
-    """As many boxes as a fault of the table gives, and other ones."""
+    """As many boxes as with a fault of the table, but others."""
 
     def suppress(self, edges, scores, threshold, over_union=True, earlier_first=False, most=10**9):
         kept = super().suppress(edges, scores, threshold, over_union, earlier_first, most)
@@ -56,7 +56,7 @@ def test_another_number_of_boxes_alone_names_nothing(port):
 
 @pytest.mark.slow
 def test_a_match_must_agree_in_numbers_where_shapes_differ():
-    """Every fault that gives as many boxes was named, however far its boxes were."""
+    """Regression: every fault with as many boxes was named, however far off its boxes were."""
     case, port = small(GOLDEN, "decode/tiny_face_detector/synthetic_wide"), PythonPort(LastFaceLost())
     result = run_case_on(port, GOLDEN, case, FLOAT32, Diagnostician(GOLDEN, FLOAT32))
     assert result.diagnosis == []

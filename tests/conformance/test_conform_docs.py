@@ -1,4 +1,4 @@
-"""The examples of docs/conformance.md run as they stand, and it says what the code says."""
+"""The examples of docs/conformance.md run unchanged, and the page agrees with the code."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_links_lead_somewhere(link):
 
 @pytest.mark.slow
 def test_the_ways_into_a_test_runner(here):
-    """The two indented examples, with a port of one operation, as files of a porter."""
+    """The two indented examples as a porter's files, with a port of one operation."""
     examples = re.findall(r"(?:^|\n)\n((?:    .*\n|\n)*?    .*(?:pytest_cases|conformance_tests)\(Port.*\n(?:    .*\n)*)", PAGE)
     assert len(examples) == 2
     (here / "my_port.py").write_text("class Port:\n    def run(self, network, batch):\n        return {}\n")

@@ -1,4 +1,4 @@
-"""Calibration: engines that must pass do, faults planted in one of them are caught and named; the bounds are what they say."""
+"""Calibration: right engines pass, faults planted in one of them are caught and named; the bounds are as documented."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_our_backends_pass_on_every_level(backend):
 
 
 def test_what_face_api_js_gave_lies_within_the_bounds():
-    """`expected_of` refuses golden values that are not; every operation, tap and raw output is looked at."""
+    """`expected_of` refuses golden values out of bounds; every operation, tap and raw output is checked."""
     for case in GOLDEN.all_cases:
         if case.level == "operations" or case.name.startswith(("taps/face", "raw/mtcnn_onet", "raw/age_gender")):
             expected_of(GOLDEN, case, question_of(GOLDEN, case), FLOAT32)
@@ -225,7 +225,7 @@ def test_a_changed_case_is_measured_anew():
 
 
 def test_orders_of_sums_are_orders_of_sums():
-    """In float64-exact numbers all agree; in float32 each differs from the others."""
+    """With numbers that are exact in float64 all agree; in float32 each differs from the others."""
     from npfaceapi import nets
 
     net = nets.mtcnn.rnet

@@ -1,4 +1,4 @@
-"""Every listed fault, planted, is caught and diagnosed under its right name; the table in the docs is what is found."""
+"""Every listed fault, when planted, is caught and diagnosed under its right name; the table in the docs is up to date."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from npfaceapi.photos.net_input import to_batch_tensor
 
 GOLDEN = GoldenCases()
 DOCS = ROOT / "docs" / "conformance.md"
-# What takes long is left to the table of the docs: faults show in these cases too.
+# Slow cases are left to the table of the docs: faults show in these cases too.
 SLOW = (
     "taps/age", "taps/face_rec", "taps/mtcnn_o", "taps/mtcnn_p", "raw/tiny_y", "raw/face_landmark_68_net", "raw/face_exp",
     "decode/tiny_y",
@@ -43,9 +43,11 @@ def tried_on(name):
 def test_every_fault_is_caught_and_named(name):
     tried = tried_on(name)
     for trial in tried:
-        if trial.caught and (trial.diagnosed or not trial.fault.startswith("numbers_")):  # few numbers do not tell their format
+        if trial.caught and (
+            trial.diagnosed or not trial.fault.startswith("numbers_")
+        ):  # a few numbers do not determine their format
             assert trial.fault in trial.diagnosed, (trial.fault, trial.first, trial.texts)
-            assert len(trial.diagnosed) <= 3, trial.texts  # a diagnosis that names much names nothing
+            assert len(trial.diagnosed) <= 3, trial.texts  # a diagnosis that names many faults is useless
     assert tried == [] or any(trial.caught for trial in tried)
 
 
@@ -125,7 +127,7 @@ DECODED = [case for case in GOLDEN.cases if case.level == "decode" and case.attr
 @pytest.mark.slow
 @pytest.mark.parametrize("case", DECODED, ids=lambda case: case.name)
 def test_decoding_in_small_steps_is_right(case):
-    """What `faults/decoding.py` writes again in order to break it passes as long as it is whole."""
+    """The unbroken second implementation in `faults/decoding.py` passes."""
     question = question_of(GOLDEN, case)
     made = [answers for run in UNBROKEN if (answers := run(case, question, np.float32)) is not None]
     assert len(made) == 1

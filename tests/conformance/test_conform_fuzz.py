@@ -1,4 +1,4 @@
-"""Drawn examples: right engines pass them, wrong thresholds do not, a failure becomes small, a seed gives them again."""
+"""Random examples: right engines pass, wrong thresholds fail, failures are shrunk, and a seed reproduces them."""
 
 from __future__ import annotations
 
@@ -231,7 +231,7 @@ def test_a_threshold_that_is_met_exactly_falls_on_the_right_side(port, pattern, 
     found = fuzzed(port, 20, pattern, seed=seed)
     assert found.report.counts["failed"] > 0
     (failure,) = found.failures
-    if "ssd" in pattern or "tiny" in pattern:  # one logit of 0 is left among those of no face
+    if "ssd" in pattern or "tiny" in pattern:  # one logit of 0 remains among those without a face
         assert sum((x != -8).sum() for x in failure.example.inputs[-1:]) <= 1
     if "matcher" in pattern:
         assert [x.size for x in failure.example.inputs] == [1] * len(failure.example.inputs)

@@ -1,4 +1,4 @@
-"""The judge can fail: everything that a conformance kit checks is perturbed, and caught; half a bound is let pass."""
+"""The judge can fail: everything that the kit checks is perturbed and caught; half a bound passes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GROUP = "chain/ssd/group"  # four faces
 
 
 class Asked:
-    """A case with its question and its right answers, and the judge at hand."""
+    """A case with its question, its right answers and the judge."""
 
     def __init__(self, name, grade=FLOAT32):
         self.case, self.grade = CASES[name], grade
@@ -34,7 +34,7 @@ class Asked:
         answers = {}
         for one in self.expected:
             whole = one.value
-            if one.samples is not None:  # known at some places only: ask the backend
+            if one.samples is not None:  # stored as samples only: ask the backend
                 return dict(BackendPort(GOLDEN, "reference").answer(self.question))
             if not one.is_json:
                 whole = np.array(one.value).reshape(one.shape)
@@ -52,7 +52,7 @@ class Asked:
 
 
 def off_by(one, value, bounds):
-    """The value with one number off by so many bounds."""
+    """The value with one number off by that many bounds."""
     if one.is_json:
         return nudged(value, 1 + bounds * one.bound["relative"])
     out = np.array(value, np.float64)
@@ -225,7 +225,7 @@ def test_a_score_that_equals_its_threshold_does_not_pass_where_raw_outputs_are_g
     right = asked.right()
     one_more = {"boxes": np.concatenate([right["boxes"], [[900.0, 900.0, 9.0, 9.0]]]), "scores": np.append(right["scores"], 0.5)}
     assert "is one too many" in asked.failures(one_more)["boxes"]
-    one_more["scores"][-1] = 0.5 + 1e-7  # which rounding may have made
+    one_more["scores"][-1] = 0.5 + 1e-7  # possibly due to rounding
     assert asked.failures(one_more) == {}
 
 

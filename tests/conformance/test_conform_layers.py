@@ -1,4 +1,4 @@
-"""Errors layer by layer: their quantiles, and what a layer adds by itself, against NumPy and a port with one wrong layer."""
+"""Errors layer by layer: quantiles, and the error that a layer adds by itself, against NumPy and a port with one wrong layer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NAMES = ["rnet/conv1", "rnet/conv2", "rnet/conv3", "rnet/fc1"]
 
 
 class Port:
-    """The reference in float32, whose second convolution is off by a thousandth; what follows is computed from that."""
+    """The reference in float32, with a second convolution off by a thousandth; later layers are computed from that."""
 
     def run(self, network, batch):
         return {}
@@ -39,7 +39,7 @@ class Port:
 
 
 class Damaged(Port):
-    """One layer's values are no use: others are told of all the same."""
+    """One layer's values are unusable; the others are still reported."""
 
     def __init__(self, damage):
         self.damage = damage
@@ -62,7 +62,7 @@ def test_the_layer_that_is_wrong_stands_apart():
     assert result.spender.name == result.first.name == "rnet/conv2"
     assert own["rnet/conv2"] > 50
     assert max(error for name, error in own.items() if name != "rnet/conv2") < 1
-    assert sum(layer.largest > 1 for layer in result.layers) > 1  # the error is seen in those that follow
+    assert sum(layer.largest > 1 for layer in result.layers) > 1  # the error shows in later layers
 
 
 def test_quantiles_are_those_of_numpy():

@@ -1,4 +1,4 @@
-"""Weights and numbers of too little precision, planted in the port in plain NumPy, are named."""
+"""Weights and numbers of too little precision, planted in the plain NumPy port, are named."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def half(x):
 
 
 def brain(x):
-    """bfloat16 by adding half a step and cutting, ties to even."""
+    """bfloat16 by adding half a unit and truncating, ties to even."""
     bits = np.ascontiguousarray(x, np.float32).view(np.uint32).astype(np.uint64)
     return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16 << 16).astype(np.uint32).view(np.float32)
 

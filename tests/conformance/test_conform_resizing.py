@@ -1,4 +1,4 @@
-"""A right resize in float32 passes, a wrong one fails: the formulas of TensorFlow, ONNX Runtime and others, at every grade."""
+"""Right float32 resizing passes, wrong resizing fails: the formulas of TensorFlow, ONNX Runtime and others, at every grade."""
 
 from __future__ import annotations
 

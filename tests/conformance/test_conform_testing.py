@@ -1,4 +1,4 @@
-"""The golden cases in a porter's own runner: pytest and unittest, one test a case."""
+"""The golden cases as pytest and unittest tests, one test per case."""
 
 from __future__ import annotations
 

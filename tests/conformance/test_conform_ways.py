@@ -1,4 +1,4 @@
-"""The three ways into the conformance kit, expected failures, reports, and what is refused; never a traceback, never a pass."""
+"""The three kinds of ports, expected failures, reports, and invalid input: never a traceback, never a false pass."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ RELUS = ["operations/relu/*", "operations/relu6/*", "operations/sigmoid/*"]
 
 
 def run(arguments, capsys):
-    """Exit status, standard output, standard error of a command."""
+    """Exit status, standard output and standard error of a command."""
     status = main(["conform", *map(str, arguments)])
     told = capsys.readouterr()
     assert "Traceback" not in told.out + told.err
@@ -149,17 +149,17 @@ def with_pipe(spoil):
         (with_file(24, stated()), "a.bin: expected 28 bytes for float32 [1, 7], got 24"),
         (with_file(56, stated()), "a.bin: expected 28 bytes for float32 [1, 7], got 56"),
         (with_file(28, stated(dtype="float99")), "expected a dtype out of float32"),
-        (with_file(28, stated(shape=[1, -7])), "expected a shape, a list of whole numbers"),
+        (with_file(28, stated(shape=[1, -7])), "expected a shape, a list of integers"),
         (with_file(28, stated(shape=[7, 1])), "expected shape [1, 7], got [7, 1] (transposed?)"),
         (stated(), "a.bin: expected a file that can be read, got No such file"),
-        (stated(file="../../secret.bin"), "expected a path inside of"),
-        (stated(file="/etc/hostname"), "expected a path inside of"),
+        (stated(file="../../secret.bin"), "expected a path inside"),
+        (stated(file="/etc/hostname"), "expected a path inside"),
         (stated(file=7), "expected the path of a file"),
         (with_pipe(stated()), "a.bin: expected a file that can be read, got Not a regular file"),
-        (with_file(28, stated(shape=[1] * 70)), "expected a shape, a list of whole numbers"),
-        (with_file(0, stated(shape=[0, 10**30])), "expected a shape, a list of whole numbers"),
+        (with_file(28, stated(shape=[1] * 70)), "expected a shape, a list of integers"),
+        (with_file(0, stated(shape=[0, 10**30])), "expected a shape, a list of integers"),
         (lambda f: os.truncate(f / LOGITS, 2**40), "logits.npy: expected 28 bytes"),
-        (lambda f: ((f / LOGITS).unlink(), (f / LOGITS).symlink_to("/etc/hostname")), "expected a path inside of"),
+        (lambda f: ((f / LOGITS).unlink(), (f / LOGITS).symlink_to("/etc/hostname")), "expected a path inside"),
         (spoil_manifest(tensors={f"{CASE}/logits": 5}), 'expected {"file", "dtype", "shape"}'),
     ],
 )
@@ -266,8 +266,8 @@ def test_a_program_passes(tmp_path, capsys):
         ("reply['case'] = 'raw/other'", 'expected an answer to "operations/relu/1"'),
         ("del reply['answers']", 'expected "answers", "skip" or "error"'),
         ("reply['answers'] = []", 'expected "answers", "skip" or "error"'),
-        ("reply['answers']['output']['file'] = '../../../y.bin'", "expected a path inside of"),
-        ("reply['answers']['output']['file'] = q['inputs']['x']['file']", "expected a path inside of"),
+        ("reply['answers']['output']['file'] = '../../../y.bin'", "expected a path inside"),
+        ("reply['answers']['output']['file'] = q['inputs']['x']['file']", "expected a path inside"),
         ("reply['answers']['output']['shape'] = [1]", "y.bin: expected 4 bytes for float32 [1], got"),
         ("reply['answers']['output'] = {'value': 3}", "output: expected a tensor, got a JSON value of type int"),
         ("reply['answers'] = {}", "output: expected an answer of that name, got none"),
@@ -356,7 +356,7 @@ def test_the_time_limit_holds_whatever_a_program_does(tmp_path, spoil, message):
         seconds, (_, peak) = time.monotonic() - start, tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert seconds < 7  # one second for the case, three for an end in good order, and a busy machine
+    assert seconds < 7  # one second for the case, three for an orderly end, the rest for a busy machine
     assert peak < 80_000_000
     assert [result.status for result in report.results] == ["failed", "passed", "passed"]
     assert any(part in report.results[0].problem for part in message.split("|")), report.results[0].problem

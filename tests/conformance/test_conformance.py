@@ -37,7 +37,7 @@ def verify_case(golden, case):
 
 
 def plain_hash(i: int, seed: int) -> int:
-    """The hash as golden/README.md states it, in Python's whole numbers."""
+    """The hash of golden/README.md, in Python integers."""
     x = (i * 0x9E3779B1 + seed * 0x85EBCA6B) % 2**32
     x ^= x >> 16
     x = x * 0x7FEB352D % 2**32
@@ -94,7 +94,7 @@ def test_wrong_shapes_samples_and_norms():
     assert problem_of(right) == ""
     assert problem_of(right.reshape(30, 100)) == "expected shape [3000], got [30, 100]"
     unseen = right.copy()
-    unseen[~np.isin(np.arange(3000), picked)] = 2  # the samples see none of it
+    unseen[~np.isin(np.arange(3000), picked)] = 2  # the samples miss it
     assert problem_of(unseen).startswith("expected L1 norm 3000")
 
 

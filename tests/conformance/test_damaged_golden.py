@@ -1,4 +1,4 @@
-"""Golden folders with something changed at random, or to do harm: one line of an error, never a traceback, nothing outside."""
+"""Golden folders with random or malicious changes: a one-line error, no traceback, no access outside the folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from npfaceapi.errors import GoldenError
 
 SOURCE = Path(str(GoldenCases().folder))
 HEAD = json.loads((SOURCE / "cases.json").read_text("utf-8"))
-#: Small ones of every level but `chain`.
+#: Small cases of every level except `chain`.
 CASES = [
     "weights/face_landmark_68_tiny_net", "operations/conv2d/1", "operations/concat/1", "operations/pad/1", "operations/relu/1",
     "raw/mtcnn_pnet/astronaut_min_60_0", "decode/non_max_suppression/random_iou_0.3", "decode/mtcnn_pyramid/astronaut_min_60",
@@ -44,7 +44,7 @@ def paths_in(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]
 
 
 def changed(rng: random.Random) -> dict[str, Any]:
-    """Two cases, and something in `cases.json` left out, added or replaced."""
+    """Two cases, with something in `cases.json` removed, added or replaced."""
     head = copy.deepcopy({**SMALL, "cases": rng.sample(SMALL["cases"], 2)})
     *path, last = rng.choice([path for path in paths_in(head) if path])
     place: Any = head
@@ -79,7 +79,7 @@ def commands(folder: Path, tmp_path: Path) -> list[list[str]]:
 
 
 def run(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> list[tuple[int, str]]:
-    """Status and standard error of each command; whatever is wrong, there is one line at most."""
+    """Status and standard error of each command, which is at most one line."""
     (tmp_path / "port" / "outputs").mkdir(parents=True, exist_ok=True)
     (tmp_path / "port" / "questions.json").write_text('{"cases": [{"case": "operations/relu/1"}]}')
     found = []

@@ -1,4 +1,4 @@
-"""The ports of examples/ports/ pass the kit by the commands of docs/porting.md, which leaves no attribute and no answer out."""
+"""The ports of examples/ports/ pass with the commands of docs/porting.md, which documents every attribute and answer."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_the_port_in_numpy_is_short():
 
 
 def words():
-    """Whatever a case of the levels after `taps` and `raw`, or a network's JSON, calls by name."""
+    """All names in cases of the levels after `taps` and `raw`, and in a network's JSON."""
     for case in GOLDEN.all_cases:
         a = case.attributes
         yield from a

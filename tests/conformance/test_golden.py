@@ -14,7 +14,7 @@ from npfaceapi.engines.dispatch import available_backends
 
 GOLDEN = GoldenCases(weights=WEIGHTS)
 LACKING = pytest.mark.skip(reason=f"these {WEIGHTS_WANTED}")
-CUDA = available_backends()["cuda"]  # the simulator would take years
+CUDA = available_backends()["cuda"]  # far too slow on the simulator
 FAST = ("core", "unbundled")
 BACKENDS = (
     "numba",
@@ -28,7 +28,7 @@ CASES += [pytest.param(case, marks=LACKING) for case in GOLDEN.without_weights]
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_case(backend, case):
-    """As `npfaceapi verify` judges it; no face of the golden photographs has to be let off on our backends."""
+    """As `npfaceapi verify` judges it; on our backends no face of the golden photographs needs to be excused."""
     result = run_case_on(BackendPort(GOLDEN, backend), GOLDEN, case, STORED)
     assert result.status == "passed", result.problem
     assert not result.ambiguous

@@ -1,4 +1,4 @@
-"""Which golden cases are at hand, and what is said of it."""
+"""Which golden cases are present, and the message about it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from npfaceapi.conformance import golden as golden_module
 
 @pytest.fixture
 def installed(tmp_path, monkeypatch):
-    """As if the package were installed: its own golden cases are the core cases."""
+    """Like an installed package, which has only the core cases."""
     own = tmp_path / "data" / "golden"
     own.mkdir(parents=True)
     shutil.copy(ROOT / "golden" / "cases.json", own)
@@ -33,7 +33,7 @@ def test_an_installed_kit_says_what_it_lacks(installed, tmp_path, monkeypatch, c
     monkeypatch.chdir(tmp_path)
     _, told = conform(capsys)
     count = len(golden_module.GoldenCases(installed).all_cases)
-    assert f" of {count} golden cases are at hand, in {installed}: a clone of the repository has all" in told
+    assert f" of {count} golden cases are present, in {installed}: a clone of the repository has all" in told
     assert "--golden" in told
 
 
@@ -42,7 +42,7 @@ def test_inside_of_a_clone_its_cases_are_found(installed, inside, monkeypatch, c
     monkeypatch.chdir(ROOT / inside)
     out, told = conform(capsys)
     assert told == f"golden cases: {ROOT / 'golden'}, found from the current folder upwards\n"
-    assert "not at hand" not in out
+    assert "not present" not in out
 
 
 def test_a_folder_of_that_name_with_other_things_is_none(installed, tmp_path, monkeypatch, capsys):

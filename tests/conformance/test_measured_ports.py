@@ -1,4 +1,4 @@
-"""docs/ports.md and the adapters of examples/ports/: each compiles, is named on the page, and run by the script it tells of."""
+"""docs/ports.md and the adapters of examples/ports/: each compiles, is named on the page, and is run by its script."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Golden cases of weights that are not bundled: what is done without these, with others, and with changed ones."""
+"""Golden cases for weights that are not bundled: without these weights, with others, and with changed ones."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NETWORKS = {"tiny_yolov2", "tiny_yolov2_full"}
 
 @pytest.fixture
 def without():
-    """The golden cases where no weights are at hand."""
+    """The golden cases without any weights."""
     return GoldenCases()
 
 
@@ -87,7 +87,7 @@ def test_the_commands_say_how_many_are_left_out_and_where_to_get_the_weights(wit
         status, out, err = run(*command, *some)
         found = "" if command[0] == "verify" else f"golden cases: {without.folder}, found from the current folder upwards\n"
         assert (status, err) == (0, found)
-        assert out.splitlines()[-1] == f"2 golden cases {WEIGHTS_WANTED}"  # raw and taps; the grid is there to be decoded
+        assert out.splitlines()[-1] == f"2 golden cases {WEIGHTS_WANTED}"  # raw and taps; for decoding there is the grid
         status, out, err = run(*command, "--case", "raw/tiny_yolov2/unbundled_*")
         assert (status, out) == (1, "")
         assert err == f"npfaceapi {command[0]}: 4 golden cases {WEIGHTS_WANTED}\n"
@@ -154,7 +154,7 @@ def test_weights_that_make_no_sense_are_damage(damaged, tmp_path):
 
 @pytest.fixture
 def doubled(monkeypatch, elsewhere):
-    """Golden cases whose unbundled weights are the bundled ones of SSD and recognition, with descriptors of twice the length."""
+    """Golden cases with the bundled weights of SSD and recognition as unbundled ones, with descriptors of twice the length."""
     made = {}
 
     def network(name, files, folder):

@@ -1,4 +1,4 @@
-"""docs/architecture.md and its picture: drawn from the code, with arrows that point one way."""
+"""docs/architecture.md and its picture, which is drawn from the code; arrows point one way."""
 
 from __future__ import annotations
 

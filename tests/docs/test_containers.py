@@ -1,4 +1,4 @@
-"""docs/containers.md: every line of its Dockerfile is run without a container engine, in folders that stand for the images."""
+"""docs/containers.md: every line of its Dockerfile is run without a container engine, with folders in place of images."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def place():
 @pytest.mark.skipif(SETPRIV is None, reason="no setpriv here, which lets a user read all that root can")
 @pytest.mark.slow
 def test_each_line_runs(place):
-    """As the user that it names, in folders that he cannot write to, without a home."""
+    """As the named user, in folders that are not writable to that user, without a home."""
 
     def here(text):
         text = re.sub(r"(?<![\w/])python\b", sys.executable, text)
@@ -64,7 +64,7 @@ def test_each_line_runs(place):
     assert not packages & {"numba", "scipy", "pip"}
     before = {path: path.stat().st_mtime_ns for path in place.rglob("*")}
     assert user not in ("0", "root")
-    reading = "+dac_read_search"  # a Python for the tests may lie in root's home
+    reading = "+dac_read_search"  # a Python for the tests may be in root's home
     as_user = [SETPRIV, "--reuid", user, "--regid", user, "--clear-groups", "--inh-caps", reading, "--ambient-caps", reading]
     done = subprocess.run([*as_user, *command], env=environment, cwd="/", capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

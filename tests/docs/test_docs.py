@@ -1,4 +1,4 @@
-"""The reading path in docs/: its code prints what the pages say, links lead somewhere, pictures are what a script draws."""
+"""The reading path in docs/: its code prints what the pages say, links are valid, pictures are up to date."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from helpers import ROOT
 from helpers.pages import DOCS, assert_says_the_same, load, problems_of
 
 PAGES = sorted(DOCS.glob("[0-9][0-9]-*.md"))
-BUDGET = 3_000_000  # bytes of all pictures
+BUDGET = 3_000_000  # bytes of all pictures together
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 
@@ -71,7 +71,7 @@ def test_pages_can_be_written_anew():
 
 # ------------------------------------------------------------------ numbers in the prose
 
-#: Numbers that no code of the page prints, and where they come from.
+#: Numbers that no code of the page prints, with their sources.
 QUOTED = {
     "02-separable": {"70.6": "MobileNets, table 4", "71.7": "MobileNets, table 4"},
     "06-non-max-suppression": {"0.4": "IOU_THRESHOLD in networks/tiny_yolov2.py"},
@@ -88,7 +88,7 @@ QUOTED = {
 
 
 def prose_of(text):
-    """A page without its code, addresses and references."""
+    """The text of a page without code, addresses and references."""
     text = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
     text = re.sub(r"^(?:    .*\n)+", "", text, flags=re.MULTILINE)
     text = re.sub(r"^To read on:(?:.*\n)+?\n", "", text, flags=re.MULTILINE)
@@ -97,7 +97,7 @@ def prose_of(text):
 
 
 def unproven(text, quoted=()):
-    """Numbers with a decimal point or of four digits that stand in the prose, and neither in code nor in its output."""
+    """Numbers with a decimal point or four digits that are in the text, but neither in the code nor in its output."""
     code = " ".join(re.findall(r"^```.*?^```", text, re.DOTALL | re.MULTILINE))
     shown = {n.replace(",", "") for n in re.findall(r"\d[\d,]*(?:\.\d+)?", code)}
     found = [n.replace(",", "") for n in re.findall(r"(?<![\w.])\d[\d,]*\d(?:\.\d+)?|(?<![\w.])\d\.\d+", prose_of(text))]
@@ -174,7 +174,7 @@ def make():
 
 
 def difference(a, b):
-    """The share of pixels that differ visibly, slightly blurred: letters are not drawn alike by every version of Pillow."""
+    """The share of visibly different pixels after a slight blur: versions of Pillow draw letters differently."""
     blurred = [np.asarray(image.convert("RGB").filter(ImageFilter.BoxBlur(2)), np.int16) for image in (a, b)]
     if blurred[0].shape != blurred[1].shape:
         return 1.0

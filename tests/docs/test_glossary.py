@@ -1,4 +1,4 @@
-"""docs/glossary.md: each word is told in two lines, and linked from where a reader of the pages meets it."""
+"""docs/glossary.md: each word is explained in two lines, and linked where it first occurs on the pages."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_word_that_is_linked_from_nowhere_is_found():
 
 @pytest.mark.parametrize("page", READ, ids=lambda page: page.stem)
 def test_a_page_links_each_word_once(page):
-    """Where it comes first; that the link leads to a word is held for all links of all pages."""
+    """Each first occurrence is linked; another test checks the targets of all links."""
     anchors = linked_in(page.read_text("utf-8"))
     assert sorted(set(anchors)) == sorted(anchors)
 

@@ -1,8 +1,8 @@
-"""What the files in networks/ say about themselves is true: shape arrows, inputs, outputs, numbers of parameters.
+"""The comments and docstrings in networks/ are true: shape arrows, inputs, outputs, numbers of parameters.
 
 A shape arrow is a comment on a statement, `# [H,W,Ci] -> [H/2,W/2,Co]`.  The networks are recorded, every recorded node is
 attributed to the statements that were being executed, and the arrow is compared with the shapes of those nodes.  In a loop an
-arrow tells the whole way, `# [S,S,3] -> [S/2,S/2,16] -> ... -> [S/32,S/32,256]`.  A bare letter takes its value where it first
+arrow covers the whole way, `# [S,S,3] -> [S/2,S/2,16] -> ... -> [S/32,S/32,256]`.  A bare letter takes its value where it first
 stands in a call of the function; `/` must leave no remainder.
 """
 
@@ -28,7 +28,7 @@ from npfaceapi.networks.tiny_yolov2 import TinyYolov2
 
 FOLDER = Path(graph_module.__file__).parent / "networks"
 
-#: A network, the sizes (rows, columns) it is recorded at, and the letters that its arrows need from outside.
+#: A network, the sizes (rows, columns) at which it is recorded, and the given values of letters in its arrows.
 CASES = {
     "ssd_mobilenetv1": (nets.ssd_mobilenetv1, [(512, 512)], {}),
     "tiny_face_detector": (nets.tiny_face_detector, [(416, 416), (224, 224), (32, 32)], {}),
@@ -65,7 +65,7 @@ def statements_of(source):
 
 
 def trace(run, monkeypatch, folder):
-    """Run, and give [(node, [(file, line, frame) from the outermost on])] for every node recorded meanwhile."""
+    """Run a function; returns [(node, [(file, line, frame) from the outermost on])] for every node that it records."""
     traced = []
     add = Recorder.add
 
@@ -85,7 +85,7 @@ def trace(run, monkeypatch, folder):
 
 
 def executions(traced):
-    """Yield (file, statement, frame, its nodes) in the order in which the statements were begun, a frame at a time."""
+    """Yield (file, statement, frame, its nodes) in the order in which the statements start, one frame at a time."""
     files = {file for _, frames in traced for file, _, _ in frames}
     statements = {file: statements_of(Path(file).read_text("utf-8")) for file in files}
     groups = defaultdict(list)
@@ -101,7 +101,7 @@ def executions(traced):
 
 
 class Untrue(Exception):
-    """An arrow that does not tell what was recorded."""
+    """An arrow that disagrees with what was recorded."""
 
 
 def hold(condition, problem):
@@ -116,7 +116,7 @@ def evaluate(expression, names):
 
 
 def match(stated, shape, names):
-    """Whether `[H,W/2,16]` states that shape; letters not yet known take their values."""
+    """Whether `[H,W/2,16]` matches that shape; unknown letters are bound to their values."""
     items = [item.strip() for item in re.split(r",(?![^(]*\))", stated.strip("[]")) if item.strip()]
     if len(items) != len(shape):
         return False
@@ -142,7 +142,7 @@ def external_input(nodes):
 
 
 def check_arrow(comment, nodes, names):
-    """Raise Untrue unless the arrow tells what happens from the statement's input to its results."""
+    """Raise Untrue unless the arrow describes the shapes from the statement's input to its results."""
     first, *parts = comment.split("->")
     parts = [re.findall(r"\[[^\]]*\]|\.\.\.(?!,)", part) for part in parts]
     before = re.findall(r"\[[^\]]*\]", first)
@@ -167,7 +167,7 @@ def check_arrow(comment, nodes, names):
 
 
 def check_arrows(traced, letters):
-    """The problems of all statements: [(file, line, what)]; and how many arrows were held against how many calls."""
+    """The problems of all statements, [(file, line, what)], and the numbers of arrows and calls compared."""
     names_of_frame, problems, checked = {}, [], 0
     for file, (line, _, comment), frame, nodes in executions(traced):
         stride = {"stride": frame.f_locals["stride"]} if "stride" in frame.f_locals else {}
@@ -247,7 +247,7 @@ def sections(doc):
 
 
 def docstring_problems(doc, names):
-    """What a module's docstring says wrongly, or does not say, of the networks of those names."""
+    """Wrong or missing statements in a module's docstring about the networks of those names."""
     said = {"Source": "", "Weights": "", "Input": "", "Output": "", **sections(doc)}
     problems = []
     if not re.search(r"arXiv:\d{4}\.\d{5}", said["Source"]) or "face-api.js 0.22.2" not in said["Source"]:
@@ -255,7 +255,7 @@ def docstring_problems(doc, names):
     counts = {}
     for name in names:
         net, sizes, letters = CASES[name]
-        W, H = sizes[-1]  # of MTCNN, whose networks see the image transposed; the others are square
+        W, H = sizes[-1]  # for MTCNN, whose networks take the image transposed; the others are square
         recorded = record(name, net.definition, net.shapes(), (W, H, 3), net.root)
         decoding = sum(math.prod(net.shapes()[param]) for param in net.decode_params)
         counts[net.model_name] = counts.get(net.model_name, 0) + recorded.parameters + decoding
@@ -325,7 +325,7 @@ def test_every_arrow_of_the_reference_engine_is_called_here():
 
 
 def states_the_shapes(doc, arguments, y):
-    """Whether an arrow at the beginning of a docstring fits arrays that went in and came out."""
+    """Whether an arrow at the beginning of a docstring fits the input and output arrays."""
     parts = doc.partition(".\n")[0].split(":")[0].split("->")
     inputs, (output,) = (re.findall(r"\[[^\]]*\]", part) for part in parts)
     names = {}

@@ -1,4 +1,4 @@
-"""The notebook of the reading path runs from top to bottom, and shows what the committed one shows."""
+"""The notebook of the reading path runs from top to bottom, with the committed outputs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def printed(cell):
 
 
 def kinds(cell):
-    """What kinds of things a cell shows: text/plain, image/png, …"""
+    """The MIME types of a cell's outputs: text/plain, image/png, …"""
     return sorted({kind for output in cell["outputs"] for kind in output.get("data", {})})
 
 

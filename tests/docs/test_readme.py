@@ -1,4 +1,4 @@
-"""What README.md tells a reader to type works."""
+"""The commands in README.md work."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_the_table_is_what_the_first_command_prints(monkeypatch, capsys, tmp_pat
 
 
 def test_ci_runs_the_second_command():
-    """Step by step, so that each that fails ends the run, and in an environment of its own."""
+    """Step by step in a separate environment; the first failing step ends the run."""
     command = blocks("sh")[1].strip().replace("python3 ", '"$newest" ').replace(".venv", ".venv-ci/newest")
     assert "\n" + "\n".join(command.split(" && ")) + "\n" in (ROOT / ".ci" / "run").read_text()
 

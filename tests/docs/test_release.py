@@ -1,4 +1,4 @@
-"""docs/release.md: what is deprecated is listed, and the formats are those of the code."""
+"""docs/release.md lists all deprecations, and its formats are those of the code."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_old_spellings_are_listed_and_the_new_ones_too():
     assert len(spellings) == len(re.findall(r"(?<!def )add_old_spelling\(", source)) >= 2
     for old, new in spellings:
         assert re.search(rf"^\| .*{old}\b.*`{new}` \|$", DEPRECATIONS, re.MULTILINE), old
-    assert source.count("tell_old_spelling(") == 3  # its definition, the use of all above, and `bench --net NET@SIZE`
+    assert source.count("tell_old_spelling(") == 3  # its definition, its use for all of the above, and `bench --net NET@SIZE`
     assert "bench --net NET@SIZE" in DEPRECATIONS
 
 

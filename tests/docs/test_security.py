@@ -1,4 +1,4 @@
-"""SECURITY.md: each promise names tests that exist; and what the package never does."""
+"""SECURITY.md: each promise names existing tests; and things that the package never does."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_each_promise_names_tests_that_exist():
 
 @pytest.mark.slow
 def test_no_code_of_others_is_run():
-    """`exec` makes functions of the package's own text in one place; nothing else runs what it reads."""
+    """`exec` builds functions from the package's own source in one place; no other code executes what it reads."""
     found = set()
     for path in (ROOT / "npfaceapi").rglob("*.py"):
         name = path.relative_to(ROOT).as_posix()

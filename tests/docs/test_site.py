@@ -1,4 +1,4 @@
-"""The site that docs/conf.py builds: a page with an example that runs for every public name, and no link that leads nowhere."""
+"""The site that docs/conf.py builds: a page with a running example for every public name, and no broken links."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PUBLIC = sorted(
 
 
 def named_in(text):
-    """The names that a page of the reference documents: those of its lists, its data and its modules."""
+    """The names documented by a page of the reference, from its lists, data and modules."""
     module, names, in_list = "", [], False
     for line in text.splitlines():
         if found := re.match(r"\.\. (?:py:module|currentmodule):: (\S+)", line):
@@ -48,7 +48,7 @@ def named_in(text):
 
 
 def found_as(name):
-    """What a public name stands for."""
+    """The object of a public name."""
     module, _, last = name.rpartition(".")
     return getattr(importlib.import_module(module), last)
 
@@ -109,7 +109,7 @@ def build(folder, *options):
 
 
 class Page(HTMLParser):
-    """The anchors of a page and where it leads to."""
+    """The anchors and the links of a page."""
 
     def __init__(self, text):
         super().__init__()
@@ -123,8 +123,8 @@ class Page(HTMLParser):
 
 
 def broken_links(site):
-    """Links and pictures of the pages in a folder that lead nowhere, as texts."""
-    paths = [path for path in sorted(site.rglob("*.html")) if "_static" not in path.parts]  # where themes keep their own
+    """Descriptions of the broken links and pictures of the pages in a folder."""
+    paths = [path for path in sorted(site.rglob("*.html")) if "_static" not in path.parts]  # the themes' own files
     pages = {path: Page(path.read_text("utf-8")) for path in paths}
     broken = set()
     for path, page in pages.items():
@@ -165,6 +165,6 @@ def test_the_site_builds_without_a_warning_and_its_links_lead_somewhere(tmp_path
 @pytest.mark.slow
 @needs_sphinx
 def test_a_warning_is_an_error(tmp_path):
-    done = build(tmp_path, "-D", "include_patterns=README.md")  # whose links lead nowhere then
+    done = build(tmp_path, "-D", "include_patterns=README.md")  # whose links are then broken
     assert done.returncode != 0
     assert "toctree contains reference to" in done.stderr

@@ -1,4 +1,4 @@
-"""Runs the tests in cuda_simulator/, each file in a process of its own, where numba-cuda's simulator stands in for a GPU."""
+"""Runs the tests in cuda_simulator/, each file in a separate process with numba-cuda's simulator in place of a GPU."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ FILES = sorted(path.name for path in FOLDER.glob("test_*.py"))
 
 @pytest.fixture(scope="module")
 def started(request, tmp_path_factory):
-    """A function that starts one; without `pytest -n` all that are wanted run at once, for the simulator keeps to one core.
+    """A function that starts one; without `pytest -n` all requested ones run at once, since the simulator uses one core.
 
-    Their output is in files, so that no pipe runs full.
+    Output goes to files, so that no pipe fills up.
     """
     environment = {k: v for k, v in os.environ.items() if k not in ("NPFACEAPI_BACKEND", "PYTEST_ADDOPTS")}
     processes = {}

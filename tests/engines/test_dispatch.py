@@ -53,7 +53,7 @@ def test_scoped_for_the_thread():
     faceapi.set_num_threads(5)
     with faceapi.use_backend("reference"), faceapi.use_num_threads(np.int64(7)):
         assert both() == ("reference", 7)
-        assert in_a_thread(both) == ("numba", 5)  # a thread that is started inside of the block
+        assert in_a_thread(both) == ("numba", 5)  # a thread started inside the block
         with faceapi.use_backend("reference64"), faceapi.use_num_threads(2):
             assert both() == ("reference64", 2)
         assert both() == ("reference", 7)
@@ -137,7 +137,7 @@ def test_a_block_that_was_not_entered_does_nothing_and_says_so_once():
         assert [str(warning.message) for warning in caught] == [instead]
         assert caught[0].filename == __file__
         with make():
-            pass  # no warning: our own are errors here
+            pass  # no warning: ours are errors here
 
 
 def test_what_could_not_be_made_does_not_warn(recwarn):
@@ -268,7 +268,7 @@ def test_without_numba_the_reference_runs_and_one_warning_says_so(monkeypatch):
 
 
 def without_memory_below(error):
-    """As llvmlite says it."""
+    """The message of llvmlite."""
     error.__context__ = OSError("libllvmlite.so: failed to map segment from shared object")
     return error
 
@@ -295,7 +295,7 @@ def without_memory_below(error):
     ],
 )
 def test_why_numba_cannot_be_imported(error, detail):
-    """To upgrade it helps only where NumPy is too new for it."""
+    """Upgrading Numba helps only if NumPy is too new for it."""
     said = dispatch._why_not_imported(error)
     assert detail in said
     assert ("upgrade" in said) == ("upgrade" in detail or "; pip install --up" in detail)

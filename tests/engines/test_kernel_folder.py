@@ -1,4 +1,4 @@
-"""Where kernels are kept: which places are tried, and what is left out."""
+"""The folder of compiled kernels: which folders are tried, and which are skipped."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def package(tmp_path):
 
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch, tmp_path):
-    """A home and a temporary folder of this test's own, and nothing remembered."""
+    """Separate home and temporary folders, with an empty cache of decisions."""
     for name in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     for name in ("home", "temporary"):
@@ -52,7 +52,7 @@ def test_the_places_in_their_order(package, tmp_path, monkeypatch):
     assert list(package.glob("__pycache__/kernels-*/*")) == []
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "new" / "cache"))
     assert list(kernel_folders(package))[1] == tmp_path / "new" / "cache" / "npfaceapi" / name
-    monkeypatch.setenv("XDG_CACHE_HOME", "relative")  # the standard wants it ignored
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")  # the standard requires to ignore it
     assert list(kernel_folders(package)) == [places[0], places[2]]
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "numba" / "cache"))
     assert list(kernel_folders(package)) == [tmp_path / "numba" / "cache" / name]
@@ -122,7 +122,7 @@ def test_a_package_whose_sources_cannot_be_read(tmp_path):
 
 @pytest.mark.skipif(os.name == "nt", reason="no modes there")
 def test_with_umask_002_home_and_package_go_on_serving(package, tmp_path, monkeypatch):
-    """As on systems that give each user a group of his own; root is alone in its group, a user of these tests may not be."""
+    """As on systems with one group per user; root is alone in its group, a user of these tests may not be."""
     monkeypatch.setattr("npfaceapi.engines.trusted_folder._members", lambda group: {os.geteuid()})
     before = os.umask(0o002)
     try:
@@ -158,7 +158,7 @@ for _ in range(2):  # the second finds what the first has made
 @needs_root
 @pytest.mark.parametrize("planted", ["nothing", "folder", "link", "file"])
 def test_a_temporary_folder_for_all(planted):
-    """Each user gets a folder of his own there, under a name that nobody can guess and take before; root gets none."""
+    """Each user gets a private folder there, with an unpredictable name that nobody can take first; root gets none."""
     with tempfile.TemporaryDirectory(dir="/tmp") as place:
         package, temporary = Path(place) / "package", Path(place) / "temporary"
         package.mkdir()
@@ -200,6 +200,6 @@ def test_root_keeps_nothing_in_the_home_of_another_user(package, tmp_path):
 
 
 def test_the_places_are_asked_for_only_as_far_as_needed(package, monkeypatch):
-    """A process whose kernels lie in the first does not ask for a temporary folder, which writes a file there."""
+    """A process with kernels in the first folder does not look for a temporary folder, which would write a file there."""
     monkeypatch.setattr(tempfile, "gettempdir", lambda: pytest.fail("asked"))
     assert next(iter(kernel_folders(package))) == package / "__pycache__" / version_of(package)

@@ -29,7 +29,7 @@ def naive_windows(x, KH, KW, stride, padding):
 GEOMETRIES = [
     (k, s, p, size)
     for k, s, p, size in itertools.product((1, 2, 3, 7), (1, 2), ("same", "valid", 1), ((7, 8), (9, 7), (8, 13)))
-    if not (p == 1 and k in (1, 7))  # a window of padding alone has no maximum
+    if not (p == 1 and k in (1, 7))  # a window of only padding has no maximum
 ]
 
 
@@ -63,7 +63,7 @@ def test_convolution_equals_scipy():
 @pytest.mark.parametrize(
     ("size", "window", "stride", "expected"),
     [
-        (8, 3, 2, (0, 1, 4)),  # the odd pixel goes after: the trap of symmetric padding
+        (8, 3, 2, (0, 1, 4)),  # the odd pixel comes after, unlike in symmetric padding
         (7, 3, 2, (1, 1, 4)),
         (8, 3, 1, (1, 1, 8)),
         (207, 2, 2, (0, 1, 104)),

@@ -1,4 +1,4 @@
-"""Folders whose content is run: who can change them, and that nobody can put others in their place."""
+"""Folders whose content is executed: who can change them, and that nobody can replace them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from npfaceapi.engines import trusted_folder as module
 from npfaceapi.engines.trusted_folder import trusted_folder
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="no owners and modes there")
-SWAPS = int(os.environ.get("NPFACEAPI_SWAPS", "10000"))  # 100,000 for the long version
+SWAPS = int(os.environ.get("NPFACEAPI_SWAPS", "10000"))  # 100,000 in the long version
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """With a file in it."""
+    """A folder with a file in it."""
     (tmp_path / "folder").mkdir(mode=0o700)
     (tmp_path / "folder" / "file").write_bytes(b"ours")
     return tmp_path / "folder"
@@ -209,14 +209,14 @@ def users(monkeypatch, members, primary, name="group"):
 @pytest.mark.parametrize(
     ("members", "primary", "name", "ours"),
     [
-        ([], ["me"], "me", True),  # as most systems make it for each user
+        ([], ["me"], "me", True),  # as most systems create it for each user
         (["me"], [], "project", True),
         (["me"], ["me"], "me", True),
         ([], ["me", "ann"], "users", False),
         (["bob"], ["me"], "me", False),
         (["me", "ann"], [], "project", False),
-        (["stranger"], ["me"], "me", False),  # a member of whom nothing is known
-        ([], [], "staff", False),  # whoever is in it is not told
+        (["stranger"], ["me"], "me", False),  # an unknown member
+        ([], [], "staff", False),  # its members are not listed
     ],
 )
 def test_a_group(monkeypatch, members, primary, name, ours):
@@ -231,7 +231,7 @@ def test_a_group_that_has_no_name():
 
 
 def test_a_user_whom_the_directory_does_not_list(monkeypatch):
-    """A large one gives users by name alone, not all of them."""
+    """A large system resolves users by name, but does not list them all."""
     users(monkeypatch, [], ["me"], "me")
     monkeypatch.setattr("pwd.getpwall", list)
     module._members.cache_clear()
@@ -243,7 +243,7 @@ def test_a_user_whom_the_directory_does_not_list(monkeypatch):
 
 @needs_root
 def test_folders_that_a_group_can_write(folder, tmp_path):
-    """Root is alone in its group; that of nobody has other members as well, or none that is told."""
+    """Root is alone in its group; the group of `nobody` has other members, or does not list them."""
     for path in (tmp_path, folder, folder / "file"):
         path.chmod(0o775)
     assert read(folder) == b"ours"
@@ -312,7 +312,7 @@ def race(work, attack, victim):
     print(*found.values())
 """
 
-#: The name is now a link to a folder that root trusts, now one to the other user's, in a folder of that user.
+#: The name alternates between a link to a folder that root trusts and one to the other user's, in that user's folder.
 BELOW_THEIRS = """
 (place / "ours").mkdir(mode=0o700)
 (place / "ours" / "kernel").write_bytes(b"ours")
@@ -373,7 +373,7 @@ def attack():
 race(work, attack, VICTIM)
 """
 
-#: What we name ourselves in such a folder, and make each time anew, the other user is quick to make before us.
+#: In such a folder, the other user is quick to create every name that we are about to create.
 MADE_IN_A_STICKY_FOLDER = """
 (place / "sticky").mkdir()
 (place / "sticky").chmod(0o1777)
@@ -409,7 +409,7 @@ race(work, attack, VICTIM)
 
 @pytest.fixture
 def open_place():
-    """A folder that other users can get to, unlike those of pytest."""
+    """A folder that other users can access, unlike those of pytest."""
     with tempfile.TemporaryDirectory() as name:
         os.chmod(name, 0o755)
         yield Path(name)
@@ -421,7 +421,7 @@ def open_place():
 def test_another_user_wins_no_race(attack, swaps, open_place):
     ours, refused, theirs = map(int, run_script(RACE + attack, open_place, swaps).split())
     assert theirs == 0
-    if swaps == SWAPS:  # the short ones may be over before the two meet
+    if swaps == SWAPS:  # short runs may end before the two collide
         assert ours > 0 or attack is BELOW_THEIRS
         assert refused > 0
 
@@ -429,6 +429,6 @@ def test_another_user_wins_no_race(attack, swaps, open_place):
 @needs_root
 @pytest.mark.slow
 def test_the_race_is_a_real_one(open_place):
-    """Whoever looks by path and then reads by path loses it."""
+    """Checking by path and then reading by path loses this race."""
     _, _, theirs = map(int, run_script(RACE + BELOW_THEIRS, open_place, 30_000, "by path").split())
     assert theirs > 0

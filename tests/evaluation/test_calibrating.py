@@ -1,4 +1,4 @@
-"""A calibration made of descriptors: counts against a loop, the fit against scikit-learn's, intervals against new draws."""
+"""A calibration from descriptors: counts against a loop, the fit against scikit-learn, intervals against resampling."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from npfaceapi.faces.calibration import Calibration
 
 
 def draw(seed, people=60, photos=4, spread=0.025):
-    """Descriptors around a middle for each person, in four dimensions; distances of one person near 0.4, of two near 0.9."""
+    """Descriptors around one centre per person, in four dimensions; distances near 0.4 within and 0.9 between people."""
     rng = np.random.default_rng(seed)
     middles = np.zeros((people, 128))
     middles[:, :4] = rng.normal(0, 0.3, (people, 4))
@@ -74,7 +74,7 @@ def test_the_probability_is_scikit_learns_logistic_regression():
 
 @pytest.mark.slow
 def test_intervals_hold_what_other_people_give():
-    """People drawn anew give a rate inside of the interval in most cases; pairs taken for independent would promise too much."""
+    """Resampled people give a rate inside the interval in most cases; assuming independent pairs gives too narrow intervals."""
     d = 0.6
     made = [calibrate(*draw(seed), "drawn") for seed in range(100, 130)]
     estimates = [calibration.false_match_rate(d) for calibration in made]

@@ -1,4 +1,4 @@
-"""Ages, genders and expressions that are known: figures by hand, and against scikit-learn's."""
+"""Known ages, genders and expressions: figures by hand, and against scikit-learn."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from npfaceapi.faces.results import FACE_EXPRESSION_LABELS as LABELS
 
 @pytest.fixture
 def said(monkeypatch):
-    """By the name of a file, what a network says."""
+    """The network's result for a file, by its name."""
     answers = {}
     monkeypatch.setattr(Classify, "__call__", lambda self, path: answers[path.replace("\\", "/").rpartition("/")[2]])
     monkeypatch.setattr(kept_results, "usable_cpus", lambda: 1)

@@ -1,4 +1,4 @@
-"""What is kept of each photo: gone on from, never stale, never mixed up."""
+"""Stored results of photos: reused, never stale, never mixed up."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def items(tmp_path):
 
 @pytest.fixture
 def size(monkeypatch):
-    """A function, the items it was asked for, and one process alone."""
+    """A function with its log of items, in a single process."""
     monkeypatch.setattr(module, "usable_cpus", lambda: 1)
 
     def size(item):
@@ -103,7 +103,7 @@ def test_a_damaged_file_costs_what_is_damaged_alone(items, size, tmp_path, end):
 
 
 def test_two_runs_share_a_folder(items, monkeypatch, tmp_path):
-    """Their lines stand whole beside each other, however long."""
+    """Their lines do not interleave, however long they are."""
     monkeypatch.setattr(module, "usable_cpus", lambda: 1)
     barrier = threading.Barrier(2)
 
@@ -183,14 +183,14 @@ def test_processes_are_like_the_one_that_starts_them(items, monkeypatch):
 def test_the_end_of_a_process_is_told(items, monkeypatch):
     monkeypatch.setattr(module, "usable_cpus", lambda: 2)
     monkeypatch.setattr(module, "AT_ONCE", 1)
-    with pytest.raises(NpFaceApiError, match="expected 2 processes to share the photos, got the end of one: too little memory"):
+    with pytest.raises(NpFaceApiError, match="expected 2 processes to finish their photos, got one that died: too little memory"):
         kept_results(items, end, "", None, silent)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="no such signal")
 def test_ctrl_c_ends_all_processes_in_one_line(tmp_path):
-    """As from a terminal, which sends it to all of them."""
+    """As from a terminal, which sends it to all processes."""
     for k in range(64):
         (tmp_path / "photos" / "a").mkdir(parents=True, exist_ok=True)
         (tmp_path / "photos" / "b").mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ from npfaceapi.faces.results import FaceDetection, FaceResult
 
 
 def at(x):
-    """What is kept of a photo whose descriptor lies at x on a line."""
+    """The stored result of a photo with its descriptor at x on a line."""
     return {"faces": 1, "descriptor": packed([x] + [0] * 127)}
 
 
@@ -27,7 +27,7 @@ NO_FACE, UNREADABLE = {"faces": 0}, {"error": "bad.jpg: expected an image"}
 
 @pytest.fixture
 def on_a_line(monkeypatch):
-    """Photos are text files: a number, or nothing where there is no face."""
+    """Photos are text files: a number, or nothing for no face."""
 
     def describe(self, path):
         with open(path) as file:
@@ -72,7 +72,7 @@ def test_lfw_by_hand(lfw, on_a_line):
     assert (figures["accuracy_found"], figures["pairs"], figures["pairs_found"]) == (1, 8, 6)
     assert figures["threshold"] == pytest.approx(0.55)
     assert figures["auc"] == (3 * 4 + 0.5) / 16
-    assert figures["fnmr"] == []  # four pairs say nothing of 1 in 100
+    assert figures["fnmr"] == []  # four pairs are too few for 1 in 100
     assert (figures["photos"], figures["photos_without_face"], figures["photos_unreadable"]) == (7, 1, 0)
 
 
@@ -100,9 +100,9 @@ def test_view_1_is_two_folds(lfw, on_a_line):
         ("1 2\nA 1 2\n", "expected 4 pairs, as its first line says, got 1"),
         ("1 1\nA 1 2\nA 1 2\n", "line 3: expected NAME N NAME N, got 'A 1 2'"),
         ("1 1\nA 1 B 1\nA 1 B 1\n", "line 2: expected NAME N N, got 'A 1 B 1'"),
-        ("1 1\nA 1 9\nA 1 B 1\n", r"line 2: expected a photo that is there, got .*A_0009\.jpg"),
-        ("1 1\nA 1 x\nA 1 B 1\n", r"line 2: expected a photo that is there, got .*A_000x\.jpg"),
-        ("1 1\nA 1 2\nA 1 D 1\n", r"line 3: expected a photo that is there, got .*D_0001\.jpg"),
+        ("1 1\nA 1 9\nA 1 B 1\n", r"line 2: expected an existing photo, got .*A_0009\.jpg"),
+        ("1 1\nA 1 x\nA 1 B 1\n", r"line 2: expected an existing photo, got .*A_000x\.jpg"),
+        ("1 1\nA 1 2\nA 1 D 1\n", r"line 3: expected an existing photo, got .*D_0001\.jpg"),
     ],
 )
 def test_bad_pairs(lfw, text, message):
@@ -166,7 +166,7 @@ def test_distances_are_euclidean_and_infinite_without_a_face():
 
 @pytest.fixture
 def known(tmp_path):
-    """Anna's nearest is Ben's, and Dan's is Carl's."""
+    """Anna's nearest photo is Ben's, and Dan's is Carl's."""
     write(tmp_path, {"Anna/1.jpg": 0.0, "Anna/2.jpg": 1.0, "Ben/1.jpg": 0.875, "Ben/2.jpg": 0.8125})
     write(tmp_path, {"Carl/1.jpg": 5.0, "Carl/2.jpg": "", "Dan/1.jpg": 5.5})
     return tmp_path
@@ -203,7 +203,7 @@ def test_open_set_identification_by_hand():
     x = np.array([10 * k + off for k in range(10) for off in (0, 1 if k else 3, 2 + k / 10)])
     person = np.array([2 * k + stranger for k in range(10) for stranger in (0, 0, 1)])
     found = People([str(k) for k in range(30)], person, np.abs(x[:, np.newaxis] - x))
-    (row,) = figures_of_people(found)["open_set"]  # ten strangers say nothing of 0.01
+    (row,) = figures_of_people(found)["open_set"]  # ten unknown people are too few for 0.01
     assert (row["fpir"], row["enrolled"], row["probes"], row["strangers"]) == (0.1, 10, 10, 10)
     assert row["fnir"] == 0.1  # the one that is 3 off
     assert 2.0 < row["threshold"] < 2.1

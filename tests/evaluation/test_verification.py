@@ -1,4 +1,4 @@
-"""Figures of distances: by hand, and against scikit-learn's and SciPy's."""
+"""Figures of distances: by hand, and against scikit-learn and SciPy."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_the_curve_is_that_of_scikit_learn(seed):
     scores = -np.where(np.isinf(distance), 1000, distance)
     false, true, at = metrics.roc_curve(is_same, scores, drop_intermediate=False)
     thresholds, fmr, fnmr = roc_curve(same, different)
-    np.testing.assert_array_equal(thresholds[1:], -at[1:-1])  # theirs ends with the pairs that are infinitely far apart
+    np.testing.assert_array_equal(thresholds[1:], -at[1:-1])  # theirs ends with the pairs at infinite distance
     np.testing.assert_allclose(fmr, false[:-1], atol=1e-12)
     np.testing.assert_allclose(1 - fnmr, true[:-1], atol=1e-12)
     assert area_under_curve(same, different) == pytest.approx(metrics.roc_auc_score(is_same, scores), abs=1e-12)
@@ -75,7 +75,7 @@ def test_the_equal_error_rate_by_hand():
     ],
 )  # fmt: skip
 def test_misses_at_a_rate_of_false_matches(rate, expected):
-    """A rate that a threshold has exactly is reached."""
+    """A rate that a threshold reaches exactly."""
     assert fnmr_at(rate, SAME, DIFFERENT) == expected
 
 
@@ -108,7 +108,7 @@ def test_the_best_threshold_lies_between_two_distances():
 
 
 def test_each_fold_is_judged_at_the_best_threshold_of_the_others():
-    """In the second fold a pair of one person lies at 0.6: at (0.3 + 0.5) / 2 it is missed."""
+    """The second fold has a same pair at 0.6, which the threshold (0.3 + 0.5) / 2 misses."""
     distances = np.array([0.2, 0.3, 0.5, 0.7, 0.1, 0.6, 0.65, 0.9])
     is_same = np.array([True, True, False, False] * 2)
     accuracy, error, folds = fold_accuracy(distances, is_same, np.repeat([1, 2], 4))

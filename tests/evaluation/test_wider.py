@@ -1,4 +1,4 @@
-"""Average precision on WIDER FACE: by hand, against scikit-learn's, and against the data set's own way of computing it."""
+"""Average precision on WIDER FACE: by hand, against scikit-learn, and against the data set's own algorithm."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LEAST = np.array([0, 0, 8, 8])  # x, y, width, height
 
 
 def photos_and_boxes(seed, photos=12):
-    """Faces, of which each part judges some, and boxes near them and elsewhere; some scores are equal."""
+    """Faces, some of them in each subset, and boxes near them and elsewhere; some scores are equal."""
     rng = np.random.default_rng(seed)
     labelled, results = [], {}
     for k in range(photos):
@@ -102,7 +102,7 @@ def test_like_the_data_sets_own_evaluation(seed):
 
 
 def test_boxes_on_a_photo_none_of_whose_faces_are_judged_count():
-    """Beside its faces they are wrong, on them they are left out."""
+    """Boxes beside the faces are false positives, boxes on them are ignored."""
     nobody, somebody = {part: np.array([False]) for part in PARTS}, {part: np.array([True]) for part in PARTS}
     face = np.array([[10.0, 10, 20, 20]])
     photos = [LabelledPhoto("a", face, nobody), LabelledPhoto("b", face, somebody)]
@@ -123,7 +123,7 @@ def test_average_precision_is_scikit_learns_where_precision_falls():
 
 
 def test_the_envelope_by_hand():
-    """Hit, miss, hit of two faces: precision 1, 1/2, 2/3, of which the second counts as 2/3."""
+    """Hit, miss, hit with two faces: precision 1, 1/2, 2/3; the envelope raises the second to 2/3."""
     assert average_precision(np.array([0.9, 0.8, 0.7]), np.array([True, False, True]), 2)[0] == pytest.approx(0.5 + 0.5 * 2 / 3)
     assert average_precision(np.array([]), np.array([], bool), 2)[0] == 0
 
@@ -161,7 +161,7 @@ def test_the_curve_needs_boxes_of_low_scores():
 
 
 def cells(values):
-    """A column of MATLAB's cells."""
+    """A column of MATLAB cells."""
     column = np.empty((len(values), 1), object)
     for i, value in enumerate(values):
         column[i, 0] = value
@@ -169,7 +169,7 @@ def cells(values):
 
 
 def write_labels(folder, photos=(("one", "a", [[1, 2, 30, 40], [5, 6, 7, 8]], {"easy": [1], "medium": [1], "hard": [1, 2]}),)):
-    """Labels as the data set has them, one photo an event, and empty photos."""
+    """Labels in the data set's format, with one photo per event, and empty photos."""
     events, names = cells([event for event, *_ in photos]), cells([cells([name]) for _, name, *_ in photos])
     boxes = cells([cells([np.array(boxes, float)]) for _, _, boxes, _ in photos])
     (folder / "labels").mkdir(parents=True)
@@ -218,7 +218,7 @@ def test_labels_that_are_none(tmp_path):
 
 
 def test_from_the_command_line(tmp_path, monkeypatch, capsys):
-    """One box hits the face that all judge, another is a hair too low for the second, which is judged in hard alone."""
+    """One box hits the face of all subsets; another just misses the second face, which only `hard` evaluates."""
     write_labels(tmp_path)
     asked = []
 

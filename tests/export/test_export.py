@@ -1,4 +1,4 @@
-"""Networks written to files: ONNX graphs that ONNX Runtime runs to the golden outputs, and weights that load again."""
+"""Networks written to files: ONNX graphs whose ONNX Runtime outputs are golden, and weights that load again."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def run(run):
 
 
 def ready(name):
-    """The network of that name; Tiny YOLO with made-up weights."""
+    """The network of that name; Tiny YOLO with synthetic weights."""
     net = network(name)
     if name.startswith("tiny_yolov2"):
         shapes = full_shapes() if name == "tiny_yolov2_full" else separable_shapes()
@@ -88,7 +88,7 @@ DYNAMIC = ("tiny_face_detector", "tiny_yolov2", "tiny_yolov2_full", "mtcnn_pnet"
 
 
 class OnnxPort:
-    """One ONNX model a network, of dynamic size."""
+    """One ONNX model per network, of dynamic size."""
 
     def __init__(self):
         self.nets, self.made = {}, {}
@@ -207,7 +207,7 @@ def test_taps_are_given_in_the_layout_of_the_graph(tmp_path, run):
 
 @pytest.mark.slow
 def test_onnx_runtime_folds_what_can_be_folded(tmp_path):
-    """It is the benchmark's peer: scales, batch norms and activations must vanish into its convolutions."""
+    """For a fair benchmark, ONNX Runtime must fuse scales, batch norms and activations into its convolutions."""
     for name in ("ssd_mobilenetv1", "face_recognition_net", "tiny_face_detector"):
         net, optimized = ready(name), str(tmp_path / f"{name}.onnx")
         options = onnxruntime.SessionOptions()
@@ -216,7 +216,7 @@ def test_onnx_runtime_folds_what_can_be_folded(tmp_path):
         onnxruntime.InferenceSession(blob, options, providers=["CPUExecutionProvider"])
         left = [node.op_type for node in onnx.load(optimized).graph.node]
         assert not {"BatchNormalization", "Clip", "LeakyRelu"} & set(left), left
-        assert left.count("Mul") + left.count("Sub") + left.count("Div") <= 2, left  # what the input goes through
+        assert left.count("Mul") + left.count("Sub") + left.count("Div") <= 2, left  # the operations on the input
 
 
 # ------------------------------------------------------------------ weights

@@ -1,4 +1,4 @@
-"""A network as data: complete, as the schema says, and the same as the code."""
+"""A network as data: complete, valid by the schema, and in agreement with the code."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_every_tap_and_weight_of_the_golden_cases_is_named(case):
 
 def test_padding_in_pixels():
     nodes = {node["name"]: node["attributes"] for node in specification("face_landmark_68_net")["graphs"][0]["nodes"]}
-    first = nodes["dense0/conv0/conv2d"]  # 112 to 56 by windows of 3: TensorFlow's rule pads below and at the right
+    first = nodes["dense0/conv0/conv2d"]  # 112 to 56 by windows of 3: TensorFlow's rule pads at the bottom and on the right
     assert (first["padding"], first["pads"]) == ("same", [[0, 1], [0, 1]])
     assert nodes["avg_pool"] == {"size": 7, "stride": 2, "padding": "valid", "pads": [[0, 0], [0, 0]]}
     pool = next(node for node in specification("mtcnn_pnet")["graphs"][0]["nodes"] if node["op"] == "max_pool")
@@ -106,7 +106,7 @@ def test_mean_and_divisor_are_what_the_first_nodes_do(name):
         net.load_from_weight_map({key: np.zeros(shape, np.float32) for key, shape in net.shapes().items()})
     expected = net.taps(batch, [last], backend="reference64")[last]
     assert np.allclose((batch.astype(np.float64) - seen["mean"]) / seen["divisor"], expected, rtol=0, atol=1e-6)
-    published = {  # by the pages of face-api.js's source that the networks' files name
+    published = {  # from the source files of face-api.js that the networks' modules name
         "ssd_mobilenetv1": ((127.5, 127.5, 127.5), 127.5), "tiny_face_detector": ((117.001, 114.697, 97.404), 256),
         "tiny_yolov2": ((117.001, 114.697, 97.404), 256), "tiny_yolov2_full": ((0, 0, 0), 256),
         "face_landmark_68_net": ((122.782, 117.001, 104.298), 255),

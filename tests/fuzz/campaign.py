@@ -1,4 +1,4 @@
-"""All targets, for as long as asked; what is found is kept with the input that shows it."""
+"""Runs all targets for a given time, and stores findings with their inputs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass
 class Figures:
-    """Of one target."""
+    """The figures of one target."""
 
     target: str
     tried: int = 0
@@ -35,7 +35,7 @@ class Figures:
 
 
 def try_inputs(name: str, seed: int, count: int, seconds: float, kept: Path | None = None) -> Figures:
-    """Inputs `seed` to `seed + count` of a target, in a process of its own."""
+    """Run inputs `seed` to `seed + count` of a target in a separate process."""
     figures = Figures(name)
     with tempfile.TemporaryDirectory() as folder:
         current = Path(folder) / "current"
@@ -64,7 +64,7 @@ def try_inputs(name: str, seed: int, count: int, seconds: float, kept: Path | No
 
 
 def run(minutes: float, names: list[str], seed: int, kept: Path) -> int:
-    """The campaign; the number of findings."""
+    """Run the campaign; returns the number of findings."""
     share = minutes * 60 / len(names)
     found = 0
     for name in names:
@@ -85,7 +85,7 @@ def run(minutes: float, names: list[str], seed: int, kept: Path) -> int:
 
 
 def guided(name: str, arguments: list[str]) -> None:
-    """One target, led by what of our code an input reaches; does not return."""
+    """Run one target with coverage guidance; does not return."""
     import atheris
 
     with atheris.instrument_imports(include=["npfaceapi"]):

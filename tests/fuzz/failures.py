@@ -1,4 +1,4 @@
-"""One failure at a time: the n-th call of the file system, or the n-th allocation of NumPy, fails; for every n, or for some."""
+"""Injects one failure at a time: the n-th file system call, or the n-th allocation of NumPy, fails; for every n, or for some."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class CountedCalls(contextlib.AbstractContextManager["CountedCalls"]):
 
 
 def _is_ours(frame: Any) -> bool:
-    """Whether npfaceapi calls, itself or through the standard library's helpers of files."""
+    """Whether npfaceapi is the caller, directly or through the standard library's file helpers."""
     while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in ("pathlib", "shutil", "tempfile", "os"):
         frame = frame.f_back
     return frame is not None and frame.f_globals.get("__name__", "").startswith("npfaceapi")
@@ -104,7 +104,7 @@ _SET_HANDLER = 304  # in NumPy's table of C functions, since 1.22
 
 
 def _functions() -> tuple[Any, ...]:
-    """malloc, calloc, realloc and free, which count in context[0] and fail when that is context[1]."""
+    """malloc, calloc, realloc and free that count in context[0] and fail when that equals context[1]."""
     from numba import carray, cfunc, njit, types
 
     libc = ctypes.CDLL(None)
@@ -140,7 +140,7 @@ def _functions() -> tuple[Any, ...]:
 
 
 class CountedAllocations(contextlib.AbstractContextManager["CountedAllocations"]):
-    """Counts NumPy's allocations of arrays in this thread; the one numbered `fails` gives no memory."""
+    """Counts NumPy's array allocations in this thread; number `fails` fails."""
 
     _kept: ClassVar[list[Any]] = []
 
@@ -150,7 +150,7 @@ class CountedAllocations(contextlib.AbstractContextManager["CountedAllocations"]
             self._kept.extend(_functions())
         addresses = [function.address for function in self._kept[:4]]
         self._handler = _Handler(b"counted", 1, _Allocator(self._counts.ctypes.data, *addresses))
-        self._kept.append((self._handler, self._counts))  # arrays may be freed through it long after
+        self._kept.append((self._handler, self._counts))  # arrays may be freed through it much later
         api = ctypes.pythonapi
         api.PyCapsule_New.restype = ctypes.py_object
         api.PyCapsule_New.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]

@@ -1,4 +1,4 @@
-"""Damaged copies of bytes: what a fuzzer without any knowledge of formats does, and values in JSON exchanged."""
+"""Damaged copies of bytes: mutations that know no format, and replaced values in JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ VALUES: list[Any] = [
 
 
 def mutated(data: bytes, others: Sequence[bytes], chance: random.Random) -> bytes:
-    """A copy with one to eight damages, mostly one or two."""
+    """A copy with one to eight mutations, mostly one or two."""
     damaged = bytearray(data)
     for _ in range(1 + min(int(chance.expovariate(1)), 7)):
         size = len(damaged)
@@ -48,7 +48,7 @@ def mutated(data: bytes, others: Sequence[bytes], chance: random.Random) -> byte
 
 
 def mutated_json(data: bytes, others: Sequence[bytes], chance: random.Random) -> bytes:
-    """JSON with some values exchanged, removed, moved or doubled; a third of the time, damaged bytes."""
+    """JSON with some values replaced, removed, moved or duplicated; in a third of the cases, damaged bytes."""
     if chance.random() < 0.3:
         return mutated(data, others, chance)
     value = json.loads(data)

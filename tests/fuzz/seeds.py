@@ -1,4 +1,4 @@
-"""What the mutations start from: small photos of every format that Pillow writes here, and the files of a small network."""
+"""Seed inputs of the mutations: small photos of every format that Pillow writes here, and the files of a small network."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def photos() -> tuple[bytes, ...]:
 
 @functools.cache
 def manifests() -> tuple[bytes, ...]:
-    """Of two networks."""
+    """Files of two networks."""
     return tuple((ROOT / "weights" / f"{name}-weights_manifest.json").read_bytes() for name in SMALL_MODELS)
 
 
@@ -106,7 +106,7 @@ def golden() -> tuple[bytes, ...]:
 
 @functools.cache
 def answers() -> tuple[bytes, ...]:
-    """What a server sends."""
+    """Responses of a server."""
     body = photos()[0]
     chunked = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:100], body[100:])) + b"0\r\n\r\n"
     return (

@@ -1,4 +1,4 @@
-"""What inputs are given to.  A target gives True for a result and False for one of our own errors; anything else is a finding."""
+"""The functions under test.  They return True for a result, False for one of our own errors; anything else is a finding."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Target(ABC):
 
     @abstractmethod
     def seeds(self) -> Sequence[bytes]:
-        """What the mutations start from; each of them gives a result."""
+        """Seed inputs of the mutations, each of which gives a result."""
 
     def mutate(self, chance: random.Random) -> bytes:
         all_seeds = self.seeds()
@@ -98,7 +98,7 @@ class JsonTarget(Target):
 
 
 class Manifest(JsonTarget):
-    """A manifest of weights, its shard beside it."""
+    """A manifest of weights, with its shard."""
 
     def seeds(self) -> Sequence[bytes]:
         return seeds.manifests()[:1]
@@ -143,7 +143,7 @@ class Flat(Target):
 
 
 class Matcher(JsonTarget):
-    """The JSON of matchers and of labelled descriptors; what is accepted comes out again."""
+    """The JSON of matchers and of labelled descriptors; what is accepted round-trips."""
 
     short = 400
 
@@ -191,7 +191,7 @@ class Golden(JsonTarget):
 
 
 class Port(JsonTarget):
-    """What a port program answers."""
+    """The answers of a port program."""
 
     short = 40
 
@@ -224,7 +224,7 @@ class Port(JsonTarget):
 
 
 class Server(Target):
-    """What a server answers."""
+    """The responses of a server."""
 
     short = 60
 
@@ -256,7 +256,7 @@ class Server(Target):
 
 
 class Options(JsonTarget):
-    """Options of the detectors, as they come from a JSON file of somebody."""
+    """Options of the detectors, as from a user's JSON file."""
 
     short = 300
 

@@ -1,4 +1,4 @@
-"""The short campaign: the same inputs in every run; and that it finds what is wrong."""
+"""The short campaign, with the same inputs in every run; and that it finds planted bugs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_short_campaign(name):
 def test_seeds_are_accepted(name, tmp_path):
     target = TARGETS[name](tmp_path)
     refused = {seed[:12] for seed in target.seeds() if not target.accepts(seed)}
-    # a mutation of what is refused anyway says little
+    # mutating what is refused anyway tests little
     assert refused == ({b"HTTP/1.1 302", b"HTTP/1.1 404"} if name == "server" else set())
 
 

@@ -1,4 +1,4 @@
-"""Nothing is lost and no answer is wrong when memory or the disk runs out, at whatever call."""
+"""No data is lost and no result is wrong when memory or disk space runs out, at any call."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_every_call_of_the_file_system_may_fail(run, place, name):
             raise AssertionError(f"{path} is left after {failing.failed}")
         for path, content in expected.items():
             if path.endswith(".png") and (place / path).exists():
-                assert (place / path).read_bytes() == content  # whole, or the old one
+                assert (place / path).read_bytes() == content  # complete, or the old one
         assert run(*command, "--overwrite")[0] == 0, failing.failed
         assert {path: (place / path).read_bytes() for path in outputs} == expected
     assert kinds & {"open", "write", "replace"}

@@ -1,4 +1,4 @@
-"""Some inputs of one target in this process: its figures as JSON.  The input at work is in a file, should the process die."""
+"""Runs inputs of one target in this process, prints figures as JSON, and keeps the current input in a file in case of a crash."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.fuzz.targets import TARGETS
 
 
 def work(name: str, seed: int, count: int, seconds: float, current: Path) -> dict[str, object]:
-    """Try `count` inputs, or as many as the seconds allow."""
+    """Try `count` inputs, or as many as the time allows."""
     warnings.simplefilter("ignore")
     figures = {"target": name, "tried": 0, "accepted": 0, "slowest": 0.0}
     findings: list[dict[str, object]] = []
@@ -30,7 +30,7 @@ def work(name: str, seed: int, count: int, seconds: float, current: Path) -> dic
             started = time.perf_counter()
             try:
                 figures["accepted"] += target.accepts(data)
-            except BaseException as error:  # everything else is what we look for
+            except BaseException as error:  # everything else is a finding
                 if isinstance(error, KeyboardInterrupt):
                     raise
                 findings.append({"seed": number, "error": "".join(traceback.format_exception(error)[-3:])})

@@ -11,12 +11,12 @@ ROOT = Path(__file__).resolve().parents[2]
 TESTS = ROOT / "tests"
 ASTRONAUT = ROOT / "golden" / "images" / "astronaut.png"
 
-if VARIABLE in os.environ:  # no test sees it unawares; the processes of `pytest -n` inherit what is made of it
+if VARIABLE in os.environ:  # removed, so that tests use it only explicitly; the processes of `pytest -n` inherit the result
     os.environ[f"{VARIABLE}_OF_TESTS"] = os.environ.pop(VARIABLE)
 #: The folder of weights that are not bundled, if there is one.
 WEIGHTS = os.environ.get(f"{VARIABLE}_OF_TESTS")
 
-#: Files whose tests share something costly: under `pytest -n`, one process runs all of such a file.
+#: Files whose tests share something expensive: under `pytest -n`, one process runs all tests of such a file.
 TOGETHER = {
     "tests/conformance/test_conform_diagnosis.py",
     "tests/conformance/test_conform_faults.py",

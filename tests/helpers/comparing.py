@@ -1,4 +1,4 @@
-"""A graph on a backend beside the reference in float64: made-up weights, tolerances, and the same bits."""
+"""Comparison of a graph on a backend with the float64 reference: random weights, tolerances, and equal bits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TOLERANCE = 2e-6  # of the largest value
 
 
 def weights_for(shapes, seed=0):
-    """Standard normal parameters, scaled so that sums neither grow nor vanish; variances are positive."""
+    """Normal random parameters, scaled so that sums neither explode nor vanish; variances are positive."""
     rng = np.random.default_rng(seed)
     weights = {}
     for name, shape in shapes.items():
@@ -35,7 +35,7 @@ def assert_same_bits(a, b):
 
 
 def run_both(plan, forward, input_shape, shapes=None, N=2, scale=1.0, weights=None):
-    """`forward(x, p)` of one node, or of several as a dict: values on the backend that plans, and in float64."""
+    """Values of `forward(x, p)` (one node, or a dict of several) on the planning backend, and in float64."""
 
     def network(x, p):
         y = forward(x, p)

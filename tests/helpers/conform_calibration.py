@@ -1,7 +1,7 @@
 """The calibration table of docs/conformance.md: `PYTHONPATH=. python tests/helpers/conform_calibration.py` prints it.
 
-Of each engine the largest error in units of its bound; of the planted faults the smallest.  What lies between is the room that
-the bounds leave.
+It has the largest error of each engine, and the smallest of the planted faults, in units of their bounds.  The gap between them
+is the margin of the bounds.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ GOLDEN = GoldenCases()
 FLOAT32 = GRADES["float32"]
 LEVELS = ("operations", "taps", "raw", "decode", "prepare", "chain")
 PLANTED = ("operations", "decode/face", "decode/age", "prepare", "taps/mtcnn_r", "raw/mtcnn", "raw/face_landmark_68_t")
-# Every level, and networks of every kind; not every picture.
+# Every level and every kind of network, but not every picture.
 PATTERNS = ("operations/*", "taps/ssd*/noise", "taps/face_[lr]*/noise", "taps/age*/noise", "raw/[afs]*/astronaut",
             "raw/mtcnn*/astronaut_min_60*", "raw/tiny_face*/tiny*", "decode/[afst]*", "prepare/*",
             "chain/tiny_416/*")  # fmt: skip
@@ -45,7 +45,7 @@ def of_port(port):
 
 
 def of_face_api():
-    """The stored values of face-api.js, where they are compared with float64."""
+    """The stored values of face-api.js that are compared with float64."""
     worst = {}
     for case in chosen_cases(GOLDEN, PATTERNS, LEVELS[:3]):
         question = question_of(GOLDEN, case)

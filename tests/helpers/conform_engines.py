@@ -1,7 +1,7 @@
-"""Foreign engines as ports: ONNX Runtime on exported graphs, and PyTorch with its own words for every operation.
+"""Foreign engines as ports: ONNX Runtime on exported graphs, and PyTorch with its own functions for every operation.
 
 `TorchPort` is written without this package's kernels, so a fault planted in it (by replacing one of its functions) is
-independent of the faults that the kit diagnoses with.
+independent of the faults of the kit's diagnosis.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def network_of(name):
 
 
 class GraphPort:
-    """What both have in common: the recorded graph and the weights of each network."""
+    """Common base: the recorded graph and the weights of each network."""
 
     def __init__(self):
         self._made = {}

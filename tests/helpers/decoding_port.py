@@ -1,6 +1,6 @@
-"""Preparation, decoding, chains and JSON values in NumPy, written from docs/porting.md and the JSON of `show`.
+"""Preprocessing, decoding, chains and JSON values in NumPy, written from docs/porting.md and the JSON of `show`.
 
-Of this package it uses the networks alone: what the page leaves out or gets wrong fails the golden cases.
+It uses only the networks of this package: errors and gaps of the page make golden cases fail.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A headless Chromium for the tests, spoken to in the W3C's WebDriver protocol through chromedriver; no package is needed."""
+"""A headless Chromium for the tests, driven by the W3C WebDriver protocol through chromedriver; no package is needed."""
 
 from __future__ import annotations
 
@@ -74,25 +74,25 @@ class Browser:
         self._call("POST", "/url", {"url": Path(page).absolute().as_uri()})
 
     def resize(self, width: int, height: int) -> None:
-        """Make the window so large that the page sees width x height CSS pixels, as on a phone if narrow."""
+        """Resize the window to a viewport of width x height CSS pixels; narrow ones emulate a phone."""
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
         self._call("POST", "/goog/cdp/execute", {"cmd": "Emulation.setDeviceMetricsOverride", "params": metrics})
 
     def dark(self, is_dark: bool) -> None:
-        """Prefer a dark page, or a light one."""
+        """Emulate the preference for a dark or a light page."""
         feature = {"name": "prefers-color-scheme", "value": "dark" if is_dark else "light"}
         self._call("POST", "/goog/cdp/execute", {"cmd": "Emulation.setEmulatedMedia", "params": {"features": [feature]}})
 
     def run(self, script: str, *arguments: object):
-        """The value that the body of a JavaScript function returns; a promise is waited for."""
+        """Run the body of a JavaScript function; returns its value, awaiting promises."""
         return self._call("POST", "/execute/sync", {"script": script, "args": list(arguments)})
 
     def complaints(self) -> list[str]:
-        """What the browser has complained of since the last time: errors of scripts, blocked or failed loads."""
+        """The browser's errors since the last call: scripts, blocked or failed loads."""
         return [entry["message"] for entry in self._call("POST", "/se/log", {"type": "browser"})]
 
     def screenshot(self, file: os.PathLike[str], whole_page: bool = False) -> None:
-        """Write what is seen, or the whole page, as a PNG."""
+        """Write the viewport, or the whole page, as a PNG."""
         shot = {"format": "png", "captureBeyondViewport": whole_page}
         if whole_page:
             size = self.run("const e = document.documentElement; return [e.scrollWidth, e.scrollHeight]")

@@ -1,4 +1,4 @@
-"""Environments of their own, into which this package is installed as users install it."""
+"""Separate environments, in which this package is installed as by users."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from helpers import ROOT
 
-EPOCH = 1_700_000_000  # seconds, an even number: the time that files in the archives get
+EPOCH = 1_700_000_000  # seconds, even: the time stamp of files in the archives
 
 
 def build(target: str, folder: Path, source: Path = ROOT) -> Path:
@@ -22,9 +22,9 @@ def build(target: str, folder: Path, source: Path = ROOT) -> Path:
 
 
 def clean_environment(**more: str) -> dict[str, str]:
-    """The variables of this process, but for those that lead to this checkout or change what runs."""
+    """The environment variables of this process, except those that point to this checkout or change what runs."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "NUMBA_", "NPFACEAPI_"))}
-    return {**kept, "OPENBLAS_NUM_THREADS": "1", **more}  # its threads wait for each other where tests share processors
+    return {**kept, "OPENBLAS_NUM_THREADS": "1", **more}  # its threads wait for each other if tests share processors
 
 
 def run_or_skip(*command: str | Path, **more: object) -> None:

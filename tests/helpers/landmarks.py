@@ -1,4 +1,4 @@
-"""68 landmarks that stand nowhere near a face, and such of which five stand where one wants them."""
+"""68 landmarks unlike a face, and landmarks with five given points."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def with_five(five: list[tuple[float, float]]) -> FaceLandmarks68:
 
 
 def pseudo_random_points(count: int) -> np.ndarray:
-    """Points in [0, 1), the same as the program made that asked face-api.js."""
+    """Points in [0, 1), the same as in the program that computed the results of face-api.js."""
     state, numbers = 12345, []
     for _ in range(2 * count):
         state = (state * 1664525 + 1013904223) % 2**32

@@ -1,4 +1,4 @@
-"""HTML as the tests look at it."""
+"""A parser of HTML for the tests."""
 
 from __future__ import annotations
 

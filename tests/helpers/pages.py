@@ -13,7 +13,7 @@ DOCS = ROOT / "docs"
 
 
 def load(path, monkeypatch=None):
-    """A module from a file outside of the package."""
+    """A module from a file outside the package."""
     if monkeypatch is not None:
         monkeypatch.syspath_prepend(str(path.parent))
     spec = importlib.util.spec_from_file_location(path.stem, path)
@@ -27,7 +27,7 @@ NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d*)?(?:e[-+]\d+)?")
 
 
 def assert_says_the_same(stated, printed):
-    """Equal but for the last digit of decimal fractions, which another processor may round otherwise."""
+    """Equal up to the last digit of decimal fractions, which another processor may round differently."""
     assert " ".join(NUMBER.sub("#", stated).split()) == " ".join(NUMBER.sub("#", printed).split())
     for a, b in zip(NUMBER.findall(stated), NUMBER.findall(printed), strict=True):
         if a != b:

@@ -1,4 +1,4 @@
-"""A server that does with each connection what a test says, however far from HTTP that is."""
+"""A server that runs a test's script on each connection, which need not be valid HTTP."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Server:
 
 @contextlib.contextmanager
 def serving(script: Callable[[socket.socket, bytes], None] | bytes, context: ssl.SSLContext | None = None) -> Iterator[Server]:
-    """A server that runs a script, or sends always the same bytes."""
+    """A server that runs a script, or always sends the same bytes."""
     server = Server(script if callable(script) else lambda connection, head: connection.sendall(script), context)
     try:
         yield server
@@ -65,7 +65,7 @@ def serving(script: Callable[[socket.socket, bytes], None] | bytes, context: ssl
 
 
 def drip(start: bytes, piece: bytes, pause: float = 0.05) -> Callable[[socket.socket, bytes], None]:
-    """Send the start, then one piece after the other until the other side has enough."""
+    """Send the start, then one piece after the other until the other side closes."""
 
     def script(connection: socket.socket, head: bytes) -> None:
         connection.sendall(start)
@@ -89,5 +89,5 @@ def is_closed(connection: socket.socket, seconds: float) -> bool:
 
 
 def flood(start: bytes, piece: bytes) -> Callable[[socket.socket, bytes], None]:
-    """The same as fast as it goes."""
+    """The same at full speed."""
     return drip(start, piece * (1 + 65536 // len(piece)), 0)

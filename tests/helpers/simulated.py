@@ -1,4 +1,4 @@
-"""What the simulator's tests share: running a graph on the CUDA kernels and judging it by the reference in float64."""
+"""For the simulator's tests: runs a graph on the CUDA kernels and compares it with the float64 reference."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TINY_PRODUCT, TINY_POINTWISE = make_product(TINY), make_product(TINY, POINTWISE=
 
 
 def use_tile(monkeypatch, name):
-    """Let every product run on one tile: one of the real ones by name, or `tiny`."""
+    """Run every product with one tile: a real one by name, or `tiny`."""
     tile, product, pointwise = TINY, TINY_PRODUCT, TINY_POINTWISE
     if name != "tiny":
         tile, product, pointwise = launches.TILES[name], launches.PRODUCTS.get(name), launches.POINTWISE[name]

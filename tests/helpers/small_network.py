@@ -1,4 +1,4 @@
-"""A network with a bit of everything that can be fused."""
+"""A network with every kind of fusion."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from npfaceapi import ops
 
 
 def shapes_of(first, second):
-    """Those of the parameters, with so many channels before the pooling and after it."""
+    """Shapes of the parameters, with the given numbers of channels before and after the pooling."""
     return {
         "first/filters": (3, 3, 3, first), "first/bias": (first,),
         "bn/mean": (first,), "bn/variance": (first,), "bn/offset": (first,), "bn/scale": (first,),

@@ -1,4 +1,4 @@
-"""Things that an application may put in the place of standard output or standard error."""
+"""Objects that an application may use in place of standard output or standard error."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 
 
 class OnlyWrites:
-    """As small as such an object can be: no `isatty`, no `flush`."""
+    """A minimal object: no `isatty`, no `flush`."""
 
     def __init__(self):
         self.text = ""
@@ -41,7 +41,7 @@ class Nothing:
     """Not even `write`."""
 
 
-#: By what a test calls them; made anew for each.
+#: By name; created for each test.
 STREAMS = {
     "none": lambda: None,
     "closed": closed,

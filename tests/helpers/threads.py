@@ -6,7 +6,7 @@ import threading
 
 
 def run_in_threads(work, count):
-    """`work(0)`, `work(1)`, ... each in a thread; all must end, and without an error."""
+    """Run `work(0)`, `work(1)`, ... each in a thread; all must end without an error."""
     failures = []
 
     def guarded(k):

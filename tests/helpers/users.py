@@ -1,4 +1,4 @@
-"""Work as another user, which only root can begin."""
+"""Work as another user, which only root can start."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from helpers import ROOT
 
 OTHER = 65534  # nobody
 
-#: Ends a script's rights as root for good.  What it needs must be imported before: the interpreter may lie in root's home.
+#: Permanently drops a script's root rights.  Import everything before: the interpreter may be in root's home.
 BECOME = """
 import os, sys
 
@@ -28,7 +28,7 @@ needs_root = pytest.mark.skipif(
 
 
 def run_script(source, *arguments, timeout=300, **environment):
-    """A fresh interpreter with `become(user)`: what it prints; it must succeed."""
+    """The output of a new interpreter that calls `become(user)`; it must succeed."""
     done = subprocess.run(
         [sys.executable, "-c", BECOME + source, *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},

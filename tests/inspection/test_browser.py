@@ -1,4 +1,4 @@
-"""The report in a real browser: it loads, folds, fits, and can be read by everybody."""
+"""The report in a real browser: it loads, folds, fits the window, and is accessible."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = [
     pytest.mark.skipif(MISSING is not None and not REQUIRED, reason=str(MISSING)),
 ]
 
-#: Text whose contrast with what lies behind it is too low, by the rules of WCAG 2 (4.5 to 1, large text 3 to 1).
+#: Rules for contrast with the background, from WCAG 2 (4.5 to 1, large text 3 to 1).
 CONTRAST = """
 const parse = text => text.match(/[\\d.]+/g).map(Number);
 const luminance = c => c.slice(0, 3).map(v => v / 255).map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
@@ -45,7 +45,7 @@ while (walker.nextNode()) {
 return bad
 """
 
-#: What else a page must have for people who do not see it or use no mouse.
+#: Other rules for users of screen readers or keyboards.
 STRUCTURE = """
 const bad = [], visible = e => e.getClientRects().length > 0;
 if (!document.documentElement.lang) bad.push('no lang');
@@ -177,7 +177,7 @@ def test_nothing_sticks_out(browser, folder, name, size, tmp_path):
     assert shot.shape[:2] == (height, width)
     assert shot.std() > 15  # a page, not an empty window
     margin = shot[:, -4:]
-    assert (margin == margin[0, 0]).all()  # nothing is cut off at the right
+    assert (margin == margin[0, 0]).all()  # nothing is cut off on the right
 
 
 def test_a_page_that_is_too_wide_is_noticed(browser, folder):

@@ -1,4 +1,4 @@
-"""`npfaceapi inspect`: what is gathered is what the networks saw and said, and the page needs nothing but itself."""
+"""`npfaceapi inspect`: the page shows what the networks saw and computed, and is self-contained."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def two_faces(astronaut):
 
 @pytest.fixture(scope="module")
 def whole():
-    """Everything about the photo, with the time that it took this process and the page; one process inspects it for all."""
+    """The whole inspection of the photo, with the time that it and the page took; one process does it for all tests."""
     started = time.process_time()
     report = faceapi.inspect(ASTRONAUT)
     html = report.to_html()
@@ -89,7 +89,7 @@ def test_ssd_heat_is_the_best_score_of_each_cell(whole):
     box = trace.candidates[0].box
     assert box.x < (column + 0.5) * 16 < box.x + box.width
     assert box.y < (row + 0.5) * 16 < box.y + box.height
-    assert "3 anchors a cell, 51 to 102 pixels" in trace.heats[0].note
+    assert "3 anchors per cell, 51 to 102 pixels" in trace.heats[0].note
 
 
 @pytest.mark.slow
@@ -116,7 +116,7 @@ def test_more_faces_than_asked_for(two_faces):
     assert face.score == trace.candidates[0].score
     assert [c.is_kept for c in trace.candidates].count(True) == 1
     assert (False, None) in [(c.is_kept, c.beaten_by) for c in trace.candidates]
-    assert "more than the most faces asked for" in Page(detector_sections(trace)).text
+    assert "beyond the largest number of faces" in Page(detector_sections(trace)).text
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def test_steps_are_those_of_the_plan(whole):
         slow = faceapi.inspect(whole[0].photo, TINY, net="face_expression_net")
     assert slow.backend == "reference"
     assert slow.networks[0].steps == ()
-    assert "steps that the fast engine" not in Page(slow.to_html()).text
+    assert "steps of the fast engine" not in Page(slow.to_html()).text
 
 
 def test_the_walk_of_the_reference_gives_every_node_and_forgets_it():
@@ -244,7 +244,7 @@ def test_the_walk_of_the_reference_gives_every_node_and_forgets_it():
 def test_the_page_is_small_and_quick(whole):
     _, html, seconds = whole
     assert 1e6 < len(html.encode()) < 8e6
-    assert seconds < 60  # of computing, on a machine that others use too; alone it takes some 5
+    assert seconds < 60  # seconds of computing on a shared machine; alone it takes about 5
 
 
 @pytest.mark.slow
@@ -282,7 +282,7 @@ def test_the_page_says_what_the_results_say(whole, page):
         assert f"{network.name}: {network.title}" in text
         assert f"Table of the {len(network.layers)} layers" in text
     shares = [float(share) for share in re.findall(r">(\d+\.\d) %<", whole[1])]
-    assert sum(shares) == pytest.approx(2 * 100 * len(whole[0].networks), abs=0.05 * len(shares))  # of layers, and of steps
+    assert sum(shares) == pytest.approx(2 * 100 * len(whole[0].networks), abs=0.05 * len(shares))  # for layers and for steps
     sheets = [image for image in page.all("img") if image["alt"].startswith(("Feature maps of", "Values of"))]
     assert len(sheets) == sum(len(network.layers) for network in whole[0].networks)
 
@@ -294,7 +294,7 @@ def test_the_bar_code_is_the_descriptor(whole, page):
     assert len(bars) == 128
     order = np.argsort(whole[0].faces[0].result.descriptor)
     luma = bars @ (0.2126, 0.7152, 0.0722)
-    assert (np.diff(luma[order]) >= -1).all()  # the larger the number the lighter the bar
+    assert (np.diff(luma[order]) >= -1).all()  # larger numbers are lighter
 
 
 def test_distances_between_faces(two_faces):
@@ -305,11 +305,11 @@ def test_distances_between_faces(two_faces):
     assert distance_section(report.faces[:1]) is None
 
 
-def test_a_crowd_is_not_shown_one_by_one(astronaut):
+def test_a_crowd_is_not_shown_in_detail(astronaut):
     face = FaceReport(FaceResult(FaceDetection(0.9, Rect(0.1, 0.1, 0.2, 0.2), (512, 512))), ())
     page = Page(face_sections([face] * (MOST_FACES + 5), astronaut))
     assert len(page.all("section")) == MOST_FACES
-    assert "5 more faces are not shown one by one." in page.text
+    assert "5 more faces are not shown in detail." in page.text
 
 
 def test_names_are_escaped(astronaut, tmp_path):
@@ -355,7 +355,7 @@ def test_a_photo_without_a_face_gets_a_report(options, shape):
     page = Page(report.to_html())
     assert report.faces == ()
     assert "found no face" in page.text
-    assert page.text.count("So there is no face.") <= 1
+    assert page.text.count("No face: ") <= 1
     small = isinstance(options, faceapi.MtcnnOptions) and 60 not in shape
     assert len(report.networks) == (0 if small else 1)
 
@@ -376,7 +376,7 @@ def test_one_network(astronaut, name):
     assert all(name in crop.networks for crop in report.faces[0].crops)
     black = faceapi.inspect(np.zeros((50, 50, 3), np.uint8), TINY, net=name)
     assert black.networks == ()
-    assert "Without a face the network had nothing to look at." in Page(black.to_html()).text
+    assert "The network did not run, because there is no face." in Page(black.to_html()).text
 
 
 @pytest.mark.parametrize(

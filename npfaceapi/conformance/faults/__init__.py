@@ -1,4 +1,4 @@
-"""The well-known ways to get these networks wrong, each as a rewrite of one point of the reference (see docs/conformance.md)."""
+"""Well-known mistakes in ports of these networks, each as one change of the reference (see docs/conformance.md)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Faults of the whole chain: which crop a network is given, where landmarks are placed, what is done to its answer.
+"""Faults of the whole chain: in a network's crop, in the position of landmarks, in what is done to an answer.
 
-The chain is written here once more, in small steps that can each be replaced; without a replacement it gives what
-`tasks.py` gives (a test holds it).
+The chain is implemented here a second time, in small steps that can each be replaced; a test checks that it agrees with
+`tasks.py` if none is.
 """
 
 from __future__ import annotations
@@ -63,14 +63,14 @@ def _for_descriptor(landmarks: FaceLandmarks68, detection: Box) -> Box:
 
 @dataclass(frozen=True)
 class Steps:
-    """The steps of the chain, each as it should be."""
+    """The right steps of the chain."""
 
     picture: Callable[[Array], Array] = lambda image: image
     batch: Callable[[list[Array], int, bool], Array] = to_batch_tensor
     crop: Callable[[Rect, int, int], tuple[int, ...]] = _cut
     shift: Callable[[Box, tuple[int, ...]], tuple[float, float]] = lambda box, rect: (box.x, box.y)
     aligned: Callable[[FaceLandmarks68, Box], Box] = _aligned
-    seen: Callable[[FaceLandmarks68, Box], Box] = _aligned  # by the networks of expression, age and gender
+    seen: Callable[[FaceLandmarks68, Box], Box] = _aligned  # the input of the networks for expression, age and gender
     square: Callable[[FaceLandmarks68, Box], Box] = _for_descriptor
     descriptor: Callable[[Array], Array] = lambda descriptors: descriptors
     probabilities: Callable[[Array], Array] = softmax
@@ -122,7 +122,7 @@ def run_chain(case: Case, question: Question, steps: Steps) -> Answers | None:
     return out
 
 
-#: The faces that were found last in an untouched picture: most faults lie behind the detector.
+#: Cache of the faces found last in an unchanged picture: most faults come after the detector.
 _kept: tuple[Question, str, list[FaceDetection]] | None = None
 
 
@@ -192,7 +192,7 @@ def _at_crop(box: Box, rect: tuple[int, ...]) -> tuple[float, float]:
 
 
 def _answered(name: str, title: str, change: Callable[[Answers, Array], Answers]) -> Fault:
-    """The right answers to a picture, told otherwise."""
+    """The right answers to a picture, changed afterwards."""
 
     def run(case: Case, question: Question, dtype: Any) -> Answers | None:
         right = _right(case, question, dtype)
@@ -202,7 +202,7 @@ def _answered(name: str, title: str, change: Callable[[Answers, Array], Answers]
     return Fault(name, title, run, ("chain",))
 
 
-#: The right answers to the question that was asked last.
+#: Cache of the right answers to the last question.
 _last: tuple[Question, Any, Answers | None] | None = None
 
 

@@ -1,4 +1,4 @@
-"""Faults in decoding: from raw outputs to boxes, scores, points and probabilities; and in the non-max suppressions."""
+"""Faults in decoding raw outputs to boxes, scores, points and probabilities, and in non-max suppression."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _sigmoid(x: Array) -> Array:
 def overlapping(
     boxes: Array, scores: Array, threshold: float, is_iou: bool = True, *, earlier: bool = False, common_too: bool = True
 ) -> Kept:
-    """Suppression with widths and heights of right - left + 1, as if edges were pixels: of areas, and of what is common."""
+    """Suppression with sizes of right - left + 1, as if edges were pixels, in the areas and in the intersection."""
     edges = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1).astype(np.float64)
     areas = (boxes[:, 2] + 1.0) * (boxes[:, 3] + 1.0)
     order = np.lexsort((np.arange(len(scores)) * (1 if earlier else -1), -np.asarray(scores, np.float64)))
@@ -65,7 +65,7 @@ def _ssd_overlapping(common_too: bool) -> Callable[..., Kept]:
     return suppress
 
 
-#: Thresholds of overlap that other programs have.
+#: Overlap thresholds of other programs.
 OVERLAPS = (0.3, 0.4, 0.45, 0.5, 0.6, 0.7)
 
 
@@ -79,13 +79,13 @@ ANCHORS: dict[str, Callable[[Array], Array]] = {
 
 
 def at_least(threshold: float) -> float:
-    """What exceeds the result is at least `threshold`."""
+    """A number such that `x > at_least(threshold)` is `x >= threshold`."""
     return float(np.nextafter(threshold, -np.inf))
 
 
 # ------------------------------------------------------------------ detections as they are answered
 
-#: (boxes [n,4] of x, y, width, height in pixels, [W, H]) to what else boxes may be taken for.
+#: Other representations of boxes, from boxes [n,4] of x, y, width, height in pixels and [W, H].
 BOXES: dict[str, tuple[str, Callable[[Array, Array], Array]]] = {
     "boxes_as_corners": ("boxes as (left, top, right, bottom) instead of (x, y, width, height)",
                          lambda b, size: np.concatenate([b[:, :2], b[:, :2] + b[:, 2:]], axis=1)),
@@ -143,7 +143,7 @@ def _ssd(
     clip: str = "square",
     unpad: bool = True,
 ) -> Any:
-    """Decode SSD with one step done otherwise."""
+    """Decode SSD with one step changed."""
 
     def run(case: Case, question: Question, dtype: Any) -> Answers | None:
         if case.net != "ssd_mobilenetv1":
@@ -197,7 +197,7 @@ def _yolo(
     score: Callable[[Array], Array] = _sigmoid,
     threshold: Callable[[float], float] = lambda threshold: threshold,
 ) -> Any:
-    """Decode a grid with one step done otherwise."""
+    """Decode a grid with one step changed."""
 
     def run(case: Case, question: Question, dtype: Any) -> Answers | None:
         if "grid" not in question.inputs:
@@ -253,7 +253,7 @@ def _unpadded(points: Array, width: int, height: int, before: Callable[[float], 
 
 
 def _exact_half(points: Array, width: int, height: int) -> Array:
-    """The padding as pad_to_square really splits it: whole pixels, the larger half after."""
+    """Undo the padding as pad_to_square splits it: in whole pixels, the larger half after."""
     scale = LANDMARK_SIZE / max(width, height)
     return _unpadded(points, width, height, lambda pad: round(pad / scale) // 2 * scale)
 
@@ -305,7 +305,7 @@ def _stage(
     iou: float = 0.7,
     at_threshold: bool = False,
 ) -> Any:
-    """Stages 1 to 3 with one step done otherwise; `at_threshold`: a score that equals the threshold is taken the other way."""
+    """Stages 1 to 3 with one step changed; `at_threshold` inverts the decision on a score that equals the threshold."""
 
     def run(case: Case, question: Question, dtype: Any) -> Answers | None:
         a, given = question.attributes, question.inputs
@@ -365,7 +365,7 @@ def _y_first(regions: Array) -> Array:
 
 
 def _interleaved(points: Array) -> Array:
-    """x0, y0, x1, … where the network gives x0, …, x4, y0, …, y4."""
+    """Read points as x0, y0, x1, … although the network gives x0, …, x4, y0, …, y4."""
     return np.asarray(points.reshape(-1, 5, 2).transpose(0, 2, 1).reshape(-1, 10))
 
 

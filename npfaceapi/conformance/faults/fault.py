@@ -1,4 +1,4 @@
-"""What a fault is: one well-known way to get these networks wrong, and how to do it on purpose."""
+"""A fault: one well-known mistake in ports of these networks, and how to reproduce it."""
 
 from __future__ import annotations
 
@@ -27,23 +27,24 @@ Weights = Mapping[str, Array]
 
 @dataclass(frozen=True)
 class Fault:
-    """One way to be wrong.
+    """One mistake.
 
     Attributes
     ----------
     name : str
         An identifier.
     title : str
-        What was done, as a report says it: "resize with half-pixel centres".
+        Description for reports, such as "resize with half-pixel centres".
     run : callable
-        (case, question, dtype of the arithmetic) to the answers that a port with this fault gives; None where the fault makes no
-        difference or no sense.
+        (case, question, dtype of the arithmetic) to the answers of a port with this fault; None if the fault has no effect
+        or does not apply.
     levels : tuple of str
-        Where it can show.
+        Levels at which it can show.
     in_block : callable, optional
-        As `run`, with the name of a block as the fourth argument: the fault in that block alone.
+        As `run`, with the name of a block as the fourth argument: the fault in that block only.
     narrow : callable, optional
-        How all numbers are rounded.  Another order of sums moves some of them by a whole step, so that not all can agree.
+        Rounding of all numbers.  Another order of summation moves some of them to a neighbouring number of the format, so
+        that not all can agree.
     """
 
     name: str
@@ -86,7 +87,7 @@ def network_fault(
             nodes = [new[node] for node in nodes]
         try:
             values = _program(recorded, tensors, nodes, dtype, given)(given)
-        except (ValueError, IndexError):  # weights of another shape that do not fit
+        except (ValueError, IndexError):  # shapes of the changed weights do not fit
             return None
         answers: Answers = dict(zip(question.answers, (value.astype(np.float32) for value in values), strict=True))
         if outputs is None:
@@ -101,13 +102,13 @@ def network_fault(
 
 @functools.cache
 def backend_of(dtype: Any) -> str:
-    """The backend that computes in a dtype; the faster one for float32."""
+    """The backend that computes in a dtype; for float32 the faster one."""
     if dtype == np.float64:
         return "reference64"
     return "numba" if dispatch.available_backends()["numba"] else "reference"
 
 
-#: How many pixels a batch has for the faster backend to win back the time that it takes to prepare.
+#: Pixels of a batch from which the faster backend makes up for its preparation time.
 _WORTH = 300 * 300
 
 
@@ -115,16 +116,16 @@ def _program(graph: Graph, tensors: Weights, nodes: list[Node], dtype: Any, batc
     fits = all(tensors[p.name].shape == p.shape for node in graph for p in node.params.values())
     if fits and math.prod(batch.shape[:-1]) >= _WORTH:
         return dispatch.prepare(graph, tensors, nodes, backend_of(dtype))
-    return ReferenceProgram(graph, tensors, nodes, dtype)  # which complains where shapes do not fit
+    return ReferenceProgram(graph, tensors, nodes, dtype)  # raises if shapes do not fit
 
 
 def inside(path: str, block: str) -> bool:
-    """Whether a block, or a weight by its path, belongs to a block; everything does to the block of no name."""
+    """Whether a block, or a weight by its path, is inside a block; everything is inside the unnamed block."""
     return not block or path == block or path.startswith(f"{block}/")
 
 
 def _recorded(case: Case, question: Question, batch: Any) -> tuple[Graph, Weights, Array] | None:
-    """The graph, weights and batch of a case; None if another batch was wanted and there is none."""
+    """The graph, weights and batch of a case; None if another batch is wanted and there is none."""
     if case.level == "operations":
         if case.attributes["op"] == "resize_bilinear":
             return None

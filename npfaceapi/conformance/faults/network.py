@@ -1,4 +1,4 @@
-"""Faults inside of a network: its graph, its weights, its outputs done otherwise in one point."""
+"""Faults inside a network: one change of its graph, its weights or its outputs."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ New = Mapping[Node, Node]
 
 
 def _window_of(node: Node) -> tuple[int, int]:
-    """(window, stride) of a convolution or pool."""
+    """(Window, stride) of a convolution or pool."""
     size = node.attributes["size"] if "size" in node.attributes else node.params["filters"].shape[0]
     return int(size), int(node.attributes.get("stride", 1))
 
 
 def _same_of(node: Node) -> tuple[int, int]:
-    """Rows of 'same' padding before and after the input of a node; (0, 0) if it pads otherwise."""
+    """Rows of 'same' padding before and after the input of a node; (0, 0) for other padding."""
     if node.attributes.get("padding") != "same":
         return 0, 0
     return window_padding(node.inputs[0].shape[0], *_window_of(node), "same")[:2]
@@ -101,7 +101,7 @@ def _divisor(of: float, instead: float) -> Change:
 
 
 def scaled_to_one(node: Node, new: New) -> Node | None:
-    """To 0..1 instead of -1..1."""
+    """Scale the input to 0..1 instead of -1..1."""
     if node.op == "multiply" and isinstance(node.attributes.get("y"), float):
         x = node.inputs[0] if node.inputs[0].op != "subtract" else node.inputs[0].inputs[0]
         return again(node, new, x=new[x], y=1 / 255)
@@ -110,7 +110,7 @@ def scaled_to_one(node: Node, new: New) -> Node | None:
 
 
 def batch_norm_order(node: Node, new: New) -> Node | None:
-    """conv, bias, norm instead of conv, norm, bias (full Tiny YOLO v2); conv, scale, bias instead of conv, bias, scale."""
+    """Conv, bias, norm instead of conv, norm, bias (full Tiny YOLO v2); conv, scale, bias instead of conv, bias, scale."""
     product = node.inputs[0] if node.op == "add" and "y" in node.params else None
     if product is None or product.op != "multiply" or "y" not in product.params:
         return None
@@ -153,7 +153,7 @@ def _convolutions(node: Node) -> set[Node]:
 
 
 def _no_shortcut(identities: bool) -> Change:
-    """A sum of two branches without the shorter one; `identities`: where that is what came into the block, alone."""
+    """Drop the shorter branch of a sum; `identities` selects the sums where that is the block's input."""
 
     def change(node: Node, new: New) -> Node | None:
         if node.op != "add" or len(node.inputs) != 2:
@@ -250,7 +250,7 @@ def _as_ohwi(w: Array) -> Array:
 
 
 def _as_pytorch(*also: str) -> Any:
-    """Filters and those of `also` in PyTorch's layout, all at once; nothing where that is one of the single faults."""
+    """All filters, and those of `also`, read in PyTorch's layout; nothing if that equals one of the single faults."""
     turns = {"conv2d": _as_oihw, "depthwise_conv2d": _as_chw, "dense": lambda w: w.reshape(w.shape[::-1]).T}
 
     def change(graph: Graph, weights: Weights) -> Weights:
@@ -270,7 +270,7 @@ def doubled_bias(graph: Graph, weights: Weights) -> Weights:
 
 
 def channels_first_flatten(graph: Graph, weights: Weights) -> Weights:
-    """Flattening [C,H,W] instead of [H,W,C]: the same as the rows of the next layer in another order."""
+    """Flatten as [C,H,W] instead of [H,W,C], by reordering the rows of the next layer."""
     out = dict(weights)
     for node in graph:
         source = node.inputs[0] if node.op == "dense" else None
@@ -283,7 +283,7 @@ def channels_first_flatten(graph: Graph, weights: Weights) -> Weights:
 
 
 def exchanged_norm(graph: Graph, weights: Weights) -> Weights:
-    """The scale of a batch norm for its offset and the other way round."""
+    """Exchange the scale and the offset of a batch norm."""
     out = dict(weights)
     for node in graph:
         if node.op == "batch_norm":
@@ -319,7 +319,7 @@ def _normalized(x: Array) -> Array:
 
 
 def alphabetical(x: Array) -> Array:
-    """Of the expressions, the last of the classes."""
+    """Put the expressions, the last classes, in alphabetical order."""
     return np.asarray(x[..., np.argsort(FACE_EXPRESSION_LABELS)])
 
 
@@ -328,7 +328,7 @@ def _y_first(x: Array) -> Array:
 
 
 def heads_channels_first(case: Case, answers: Answers) -> Answers:
-    """SSD's predictors reshaped as [C,H,W], as channels-first frameworks hold them."""
+    """Reshape SSD's predictors as [C,H,W], as in channels-first frameworks."""
     if case.net != "ssd_mobilenetv1":
         return answers
     out: Answers = {}

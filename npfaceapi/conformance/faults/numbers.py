@@ -1,4 +1,4 @@
-"""Faults outside of networks: decoding the weight files, and the labels and distances of matches."""
+"""Faults outside the networks: in decoding the weight files, and in the labels and distances of matches."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def quantizations(model: str) -> dict[str, Mapping[str, Any]]:
 
 
 def _redequantized(name: str, title: str, change: Callable[[Array, float, float], Array]) -> Fault:
-    """A network whose weights are decoded otherwise."""
+    """A network whose weights are decoded differently."""
 
     def run(case: Case, question: Question, dtype: Any) -> Answers | None:
         stated = case.weights or "synthetic_weights" in case.attributes  # other weights than the bundled ones
@@ -57,12 +57,12 @@ def _redequantized(name: str, title: str, change: Callable[[Array, float, float]
 
 
 def stored_numbers(w: Array, scale: float, least: float) -> Array:
-    """The whole numbers that a tensor was decoded from."""
+    """The integers that a tensor was decoded from."""
     return np.asarray(np.round((w.astype(np.float64) - least) / scale))
 
 
 def _dequantized(change: Callable[[Array, float, float], Array]) -> Any:
-    """Integers q that stand for q · scale + min, decoded otherwise."""
+    """Integers q that stand for q · scale + min, decoded differently."""
 
     def run(case: Case, question: Question, dtype: Any) -> Answers | None:
         network = network_of(case)
@@ -128,7 +128,7 @@ def _matched(
     distance: Callable[[Array, Array], float] = euclidean_distance,
     is_known: Callable[[float, float], bool] = lambda distance, threshold: distance < threshold,
 ) -> Any:
-    """A face matcher with another distance, another one of a person with several descriptors, or another threshold."""
+    """A face matcher with another distance, another mean over a person's descriptors, or another threshold."""
 
     def run(case: Case, question: Question, dtype: Any) -> Answers | None:
         a, vectors = question.attributes, list(question.inputs.values())
@@ -166,7 +166,7 @@ def _cosine(x: Array, y: Array) -> float:
 
 
 def _alignment(case: Case, question: Question, dtype: Any) -> Answers | None:
-    """Landmarks aligned with 20 % on each side."""
+    """The box of landmarks padded by 20 % on each side."""
     from npfaceapi.conformance.json_level import run_json_case
     from npfaceapi.faces.geometry import Box
 

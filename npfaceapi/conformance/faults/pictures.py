@@ -1,4 +1,4 @@
-"""Faults on the way from a picture to a network: channels, padding, resizing, crops, MTCNN's patches."""
+"""Faults in preprocessing: channels, padding, resizing, crops, MTCNN's patches."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Resize = Callable[[Array, Size], Array]
 
 
 def _sampled(image: Array, size: Size, position: Callable[[int, int], Array]) -> Array:
-    """Bilinear between the pixels at `position(length, out length)` of each axis."""
+    """Bilinear interpolation at `position(length, out length)` along each axis."""
     value = image.astype(np.float64)
     for axis in (0, 1):
         length = image.shape[axis]
@@ -53,7 +53,7 @@ def nearest(image: Array, size: Size) -> Array:
 
 
 def smoothed(image: Array, size: Size) -> Array:
-    """As Pillow resizes: bilinear with half-pixel centres, over all pixels that an output pixel covers."""
+    """Resize like Pillow: bilinear with half-pixel centres, over all pixels that an output pixel covers."""
     from PIL import Image
 
     planes = [Image.fromarray(image[..., c].astype(np.float32)) for c in range(image.shape[2])]
@@ -69,7 +69,7 @@ def pillow_bytes(image: Array, size: Size) -> Array:
 
 
 def opencv_bytes(image: Array, size: Size) -> Array:
-    """OpenCV's `cv2.resize` of bytes: half-pixel centres, weights in 2048ths, sums in whole numbers."""
+    """OpenCV's `cv2.resize` of bytes: half-pixel centres, weights in 2048ths, integer sums."""
     value, sums = image.astype(np.int64), None
     for axis in (1, 0):
         length, wanted = image.shape[axis], size[axis]
@@ -97,7 +97,7 @@ def cut_to_bytes(image: Array, size: Size) -> Array:
 
 
 def _bicubic(a: float) -> Resize:
-    """With half-pixel centres and clamped edges; `a` is -0.5 in Pillow and TensorFlow, -0.75 in OpenCV and PyTorch."""
+    """Bicubic with half-pixel centres and clamped edges; `a` is -0.5 in Pillow and TensorFlow, -0.75 in OpenCV and PyTorch."""
 
     def resize(image: Array, size: Size) -> Array:
         value = image.astype(np.float64)
@@ -136,7 +136,7 @@ def _before(image: Array, center: bool, larger_half_before: bool = False) -> Siz
 
 
 def _squares(resize: Resize = resize_bilinear, pad: Callable[[Array, bool], Array] = pad_to_square) -> Any:
-    """Pictures to a batch with another resizing or padding."""
+    """Turn pictures into a batch with another resizing or padding."""
 
     def make(pictures: list[Array], size: int, center: bool) -> Array:
         squares = [pad(picture, center) for picture in pictures]
@@ -165,7 +165,7 @@ def padded_with_mean(mean: tuple[float, ...]) -> Any:
 
 
 def _filled(fill: Any) -> Any:
-    """Padded with a value, or by the mode of `np.pad` of that name."""
+    """Pad with a value, or in that mode of `np.pad`."""
 
     def pad(image: Array, center: bool) -> Array:
         difference, (top, left) = abs(image.shape[0] - image.shape[1]), _before(image, center)
@@ -225,7 +225,7 @@ def _batch_of(make: Any) -> Any:
 
 
 def _pyramid(resize: Resize) -> Any:
-    """P-Net's input, resized otherwise."""
+    """P-Net's input with another resizing."""
 
     def batch(case: Case, question: Question) -> Array | None:
         a = question.attributes
@@ -249,13 +249,13 @@ _PYRAMIDS: dict[str, Resize] = {
 
 
 def _mean_of(case: Case, batch: Array) -> Any:
-    """What the network subtracts from its input."""
+    """The mean that the network subtracts from its input."""
     graph = network_of(case).graph(*batch.shape[1:3])
     return next((node.attributes["y"] for node in graph if node.op == "subtract" and node.inputs[0] is graph.input), None)
 
 
 def _wrapped(bytes_of: Callable[[Array, Array], Array]) -> Any:
-    """The batch from which the network, subtracting its mean, gets differences that were stored as uint8."""
+    """The batch that, after the network has subtracted its mean, equals differences stored as uint8."""
 
     def batch(case: Case, question: Question) -> Array | None:
         given = question.inputs["batch"]
@@ -273,7 +273,7 @@ def _of_batch(change: Callable[[Array], Array]) -> Any:
 
 
 def batch_faults() -> list[Fault]:
-    """The faults of pictures, as a network sees them."""
+    """The faults in a network's input batch."""
     found = [
         network_fault("bgr", "channels in the wrong order (BGR for RGB; for MTCNN RGB for BGR)",
                       batch=lambda case, question: np.ascontiguousarray(question.inputs["batch"][..., ::-1])),
@@ -302,7 +302,7 @@ def batch_faults() -> list[Fault]:
         found.append(network_fault("uint8_wrapped", title, batch=_wrapped(bytes_of)))
     for name, title, make in BATCHES:
         if name in ("resize_in_bytes", "resize_truncated"):
-            continue  # found above, from the batch
+            continue  # handled above, on the batch
         batch = _batch_of(make)
         found.append(network_fault(name, title, batch=_either(batch, _pyramid(_PYRAMIDS[name])) if name in _PYRAMIDS else batch))
     return found
@@ -358,12 +358,12 @@ def crop_rounded(box: Rect, W: int, H: int) -> tuple[int, ...]:
 
 
 def crop_rounded_freely(box: Rect, W: int, H: int) -> tuple[int, ...]:
-    """Rounded, and perhaps larger than the picture."""
+    """The crop rounded, and not clipped to the picture."""
     return tuple(math.floor(v + 0.5) for v in _clipped(*box, W, H))
 
 
 def crop_moved(*by: int) -> Callable[[Rect, int, int], tuple[int, ...]]:
-    """The right crop, with its x, y, width and height that much larger."""
+    """The right crop with `by` added to its x, y, width and height."""
 
     def crop(box: Rect, W: int, H: int) -> tuple[int, ...]:
         return tuple(math.floor(v) + d for v, d in zip(_clipped(*box, W, H), by, strict=True))

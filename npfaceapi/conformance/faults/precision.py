@@ -1,4 +1,4 @@
-"""Faults of precision: weights decoded in float32, weights and numbers in float16 or bfloat16 where float32 is claimed."""
+"""Faults of precision: weights decoded in float32; weights or all numbers in float16 or bfloat16 instead of float32."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["NARROW_FAULTS", "PRECISION_FAULTS"]
 
 Array = np.ndarray[Any, Any]
-#: (a tensor, its quantization's scale and min or None) to the tensor as it comes out.
+#: (A tensor, its quantization's scale and min or None) to the decoded tensor.
 Decode = Callable[[Array, "tuple[float, float] | None"], Array]
 
 
@@ -40,7 +40,7 @@ def _in_float32(w: Array, how: tuple[float, float] | None) -> Array:
 
 
 def _float32_parameters(w: Array, how: tuple[float, float] | None) -> Array:
-    """Scale and minimum rounded to float32; product and sum as they should be (or fused)."""
+    """Scale and minimum rounded to float32; product and sum right (or fused)."""
     if how is None:
         return w
     return np.asarray(stored_numbers(w, *how) * float(np.float32(how[0])) + float(np.float32(how[1])), np.float32)
@@ -109,7 +109,7 @@ def _network_with(name: str, decoding: str) -> Any:
 
 @contextmanager
 def _networks_with(decoding: str, names: tuple[str, ...]) -> Iterator[None]:
-    """For a while, `npfaceapi.nets` holds networks with other weights."""
+    """Within the context, `npfaceapi.nets` holds networks with other weights."""
     before = {name: getattr(nets, name) for name in names}
     vars(nets).update({name: _network_with(name, decoding) for name in names})
     try:
@@ -127,7 +127,7 @@ def _in_chain(decoding: str) -> Any:
             return None
         landmarks = "face_landmark_68_tiny_net" if a["use_tiny_landmark_net"] else "face_landmark_68_net"
         names = (case.net, landmarks, "face_recognition_net", "face_expression_net", "age_gender_net")
-        # other steps than the usual ones, so that no detections of the right networks are taken
+        # copying the picture bypasses the cache of detections
         with use_backend(backend_of(dtype)), _networks_with(decoding, names):
             return run_chain(case, question, Steps(picture=np.copy))
 
@@ -138,7 +138,7 @@ def _in_chain(decoding: str) -> Any:
 
 
 def _numbers(grade: str, round_to: Callable[[Array], Array], inputs_too: bool = True) -> Any:
-    """All levels but `weights`, `chain` and `json`: what each operation gives is rounded, or the answer."""
+    """All levels except `weights`, `chain` and `json`: rounds the result of each operation, or the answer."""
 
     def run(case: Case, question: Question, dtype: Any) -> Answers | None:
         inputs = list(question.inputs.values())
@@ -172,7 +172,7 @@ PRECISION_FAULTS = (
     *(Fault(name, title, _in_chain(name), ("chain",)) for name, title, _ in DECODINGS),
 )  # fmt: skip
 
-#: The reference runs them, rounding after each operation: they take long.
+#: Slow: the reference runs them, rounding after each operation.
 NARROW_FAULTS = (
     *(Fault(f"numbers_{name}", f"numbers in {name}", _numbers(name, round_to),
             ("operations", "taps", "raw", "decode", "prepare"), narrow=round_to) for name, round_to in FORMATS),

@@ -1,4 +1,4 @@
-"""Faults that cannot be listed: which layers were exchanged, in which layer alone something is wrong, whose answers came."""
+"""Faults that must be searched: exchanged layers, a mistake in a single layer, the answers of another case."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["answers_of_others", "exchanged_layers", "in_each_block"]
 
 _CONVOLUTIONS = ("conv2d", "depthwise_conv2d")
 _ACTIVATIONS = ("relu", "relu6", "leaky_relu", "prelu")
-#: What goes wrong in one layer of many, and with which operations.
+#: Faults that occur in a single layer, with the operations concerned.
 _IN_ONE: dict[str, tuple[str, ...]] = {
     "bias_missing": ("conv2d", "dense"), "relu_missing": _ACTIVATIONS, "residual_missing": ("add",),
     "bias_twice": ("conv2d", "dense"),
@@ -44,7 +44,7 @@ def answers_of_others(golden: GoldenCases, case: Case) -> Iterator[tuple[Fault, 
 
 
 def exchanged_layers(case: Case, question: Question, block: str = "") -> Iterator[tuple[Fault, Answers]]:
-    """The weights of two layers of one shape exchanged, of every two, or of every two of which one lies in a block."""
+    """The weights of two layers of the same shape exchanged, for all pairs, or those with one layer in a block."""
     network = network_of(case)
     graph, tensors = network.graph(*question.inputs["batch"].shape[1:3]), network.tensors
     layers = [node for node in graph if "filters" in node.params or "weights" in node.params]
@@ -65,7 +65,7 @@ def exchanged_layers(case: Case, question: Question, block: str = "") -> Iterato
 
 
 def in_each_block(case: Case, question: Question, faults: Sequence[Fault], within: str = "") -> Iterator[tuple[Fault, Answers]]:
-    """What goes wrong in one layer, in each layer alone, or in each of a block."""
+    """Each fault in every layer separately, or in every layer of a block."""
     graph = network_of(case).graph(*question.inputs["batch"].shape[1:3])
     ops_of: dict[str, set[str]] = {}
     for node in graph:

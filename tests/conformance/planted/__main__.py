@@ -1,11 +1,11 @@
-"""Every planted fault, one a line, and the figures: `python -m tests.conformance.planted [PART OF A NAME]`."""
+"""Every planted fault, one per line, and the figures: `python -m tests.conformance.planted [PART OF A NAME]`."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2]))  # as pytest has it
+sys.path.insert(0, str(Path(__file__).parents[2]))  # as under pytest
 
 from conformance.planted.faults import PLANTED
 from conformance.planted.trials import outcomes, summary

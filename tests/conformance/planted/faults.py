@@ -1,6 +1,6 @@
-"""The faults that are planted in the port of `numpy_port.py`: what is replaced, in which case, and which names are right.
+"""The faults planted in the port of `numpy_port.py`: what is replaced, in which case, and which names are right.
 
-Each is written as the person would who makes it, not as the kit writes it.
+Each is written as a porter would make it, independently of the kit.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def plant(what, right, *cases, **methods):
 
 
 def after(name, change):
-    """The right step, and something done to its result."""
+    """The right step with a changed result."""
     method = getattr(NumpyPort, name)
     return lambda self, *args, **kwargs: change(method(self, *args, **kwargs))
 
@@ -72,7 +72,7 @@ def reread(change):
 
 
 def on_node(op, change):
-    """An operation done otherwise: change(port, node, right result, x, parameters)."""
+    """An operation with another result: change(port, node, right result, x, parameters)."""
     method = getattr(NumpyPort, op)
 
     def run(self, node, *xs, **p):
@@ -82,7 +82,7 @@ def on_node(op, change):
 
 
 def in_block(block, op, change):
-    """An operation done otherwise in one block alone."""
+    """An operation changed in one block only."""
     method = getattr(NumpyPort, op)
 
     def run(self, node, *xs, **p):
@@ -217,13 +217,13 @@ plant("relu6 left out", "relu_missing", SSD, relu6=lambda self, node, x: x)
 
 
 def no_shortcut(self, node, run, xs, p):
-    """A sum without what came into the block; other sums stay."""
+    """A sum without the block's input; other sums are unchanged."""
     own = [name.startswith(node["block"]) for name in node["inputs"]]
     return xs[own.index(True)] if sorted(own) == [False, True] else run(self, node, *xs, **p)
 
 
 def longest(self, node, run, xs, p):
-    """Of the sums of a dense block the last convolution alone."""
+    """Only the last convolution of the sums of a dense block."""
     return xs[1] if len(xs) > 1 else run(self, node, *xs, **p)
 
 
@@ -344,7 +344,7 @@ plant(
 
 
 def quantized(rounding):
-    """What becomes of the weights when their stored form is read otherwise; `q`, `scale` and `least` as stored."""
+    """The weights decoded differently; `q`, `scale` and `least` as stored."""
     return lambda self, q, scale, least: np.float32(rounding(q.astype(np.float64), scale, least))
 
 
@@ -450,7 +450,7 @@ plant("first picture for all", "first_for_all", THREE, RNET, leave=leaving(lambd
 
 
 def remembered(case):
-    """The answers that the port gave before: those to another picture."""
+    """The port's previous answers, to another picture."""
     return lambda self, network, batch: case_of(f"raw/{network}/{case}")[2].inputs["batch"]
 
 
@@ -522,7 +522,7 @@ def case_of(name):
 
 
 def by_pillow(self, image, height, width):
-    """As one who has bytes and Pillow does."""
+    """As with bytes and Pillow."""
     from PIL import Image
 
     return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)).astype(np.float32)
@@ -532,7 +532,7 @@ plant("resized by Pillow", "resize_pillow_bytes", P_ONE, P_THREE, resize=by_pill
 
 
 def taking_pictures(case, **methods):
-    """A port that takes the pictures: its batch is made by its own, faulty, preparation."""
+    """A port that takes the pictures, with faulty preprocessing."""
 
     def enter(self, network, batch):
         pictures, a, _ = case_of(case)

@@ -1,7 +1,7 @@
-"""A whole port in plain NumPy, written for these tests: every step is a method that a faulty one can replace.
+"""A whole port in plain NumPy, written for these tests: every step is a method that can be replaced by a faulty one.
 
-Nothing of the package is imported.  The networks' structure is what `npfaceapi show NET --format json` prints, the weights are
-read from the folder of weights.
+Nothing of the package is imported.  The structure of the networks comes from `npfaceapi show NET --format json`, the weights
+from their folder.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CENTRED = ("face_landmark_68_net", "face_landmark_68_tiny_net", "face_recognitio
 
 @functools.cache
 def structure_of(network):
-    """The graph of a network, as the command line shows them."""
+    """The graphs of a network, as printed by the command line."""
     command = [sys.executable, "-m", "npfaceapi", "show", network, "--format", "json"]
     return json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True).stdout)["graphs"][0]
 
@@ -61,7 +61,7 @@ def softmax(x, axis=-1):
 
 
 def same(length, size, stride):
-    """Rows before and after, as TensorFlow pads."""
+    """Rows of TensorFlow's padding before and after."""
     total = max((-(-length // stride) - 1) * stride + size - length, 0)
     return total // 2, total - total // 2
 
@@ -82,7 +82,7 @@ class NumpyPort:
         return (q.astype(np.float64) * scale + least).astype(np.float32)
 
     def reread(self, network, tensors):
-        """The weights as the layers get them."""
+        """The decoded weights."""
         return tensors
 
     def load_weights(self, network, tensors):
@@ -127,7 +127,7 @@ class NumpyPort:
             known[node["name"]] = getattr(self, node["op"])(node, *(known[x] for x in node["inputs"]), **p)
         return {name: np.ascontiguousarray(known[node], np.float32) for name, node in wanted.items()}
 
-    # One method an operation: the node (its `attributes` and `block`), its inputs, its parameters.
+    # One method per operation: the node (its `attributes` and `block`), its inputs, its parameters.
 
     def padded(self, node, x, size, value=0.0):
         a = node["attributes"]
@@ -226,7 +226,7 @@ class NumpyPort:
     # ------------------------------------------------------------------ pictures
 
     def positions(self, length, wanted):
-        """Where the pixels of the output lie in the input."""
+        """Source coordinates of the output pixels."""
         return np.arange(wanted) * (length / wanted)
 
     def resize(self, image, height, width):
@@ -298,7 +298,7 @@ class NumpyPort:
         return scores > threshold
 
     def areas(self, edges):
-        """Of boxes left, top, right, bottom."""
+        """The overlaps of boxes (left, top, right, bottom)."""
         return (edges[:, 2] - edges[:, 0]) * (edges[:, 3] - edges[:, 1])
 
     def common(self, edges, others):
@@ -309,7 +309,7 @@ class NumpyPort:
         return overlaps <= threshold
 
     def suppress(self, edges, scores, threshold, over_union=True, earlier_first=False, most=10**9):
-        """Indices of the boxes that are kept; of equal scores the later comes first (in SSD the earlier)."""
+        """Indices of the boxes kept; the later of equal scores comes first (in SSD the earlier)."""
         order = np.lexsort((np.arange(len(scores)) * (1 if earlier_first else -1), -scores))
         areas, kept = self.areas(edges), []
         while len(order) and len(kept) < most:
@@ -349,7 +349,7 @@ class NumpyPort:
         return boxes * np.tile([size / inner[0], size / inner[1]], 2)
 
     def given(self, boxes, scores, W, H):
-        """The detections as they are answered: x, y, width, height in pixels."""
+        """The boxes of the answer: x, y, width, height in pixels."""
         return {"boxes": boxes.astype(np.float64), "scores": scores.astype(np.float64)}
 
     def decode_ssd(self, encodings, logits, priors, a):
@@ -521,18 +521,18 @@ class NumpyPort:
         return np.array([x, y, min(side, width + x), min(side, height + y)], float)
 
     def seen(self, points, box, width, height):
-        """What the networks of expression, age and gender are given."""
+        """The input of the networks for expression, age and gender."""
         return self.aligned(points, box)
 
     def described(self, points, box, width, height):
-        """What the descriptor is computed from."""
+        """The input of the descriptor's network."""
         return self.dlib_square(points, width, height)
 
     def age(self, age):
         return age
 
     def placed(self, points, rects):
-        """The landmarks as they are answered."""
+        """The landmarks of the answer."""
         return points
 
     def chain(self, detector, picture, a, names):

@@ -1,4 +1,4 @@
-"""Faults planted in a port that shares no code with the kit: all fail, most are named, none is named wrongly."""
+"""Faults planted in a port that shares no code with the kit: all fail, most are diagnosed, none is misdiagnosed."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_without_a_fault_the_port_is_right(case):
 
 
 def test_every_fault_of_a_network_or_detector_is_planted_more_than_once():
-    """But for those that only one of them can have."""
+    """Except for faults that only one of them can have."""
     assert len(PLANTED) >= 250
     assert len({planted.id for planted in PLANTED}) > 0.95 * len(PLANTED)
     assert sum(count > 1 for count in Counter(name for planted in PLANTED for name in planted.right).values()) > 60

@@ -1,4 +1,4 @@
-"""Plants the faults, has the kit judge and diagnose the port, and counts: `python -m tests.conformance.planted`."""
+"""Plants the faults, lets the kit judge and diagnose the port, and counts: `python -m tests.conformance.planted`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from npfaceapi.conformance.tolerance import GRADES
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the kit said of one planted fault."""
+    """The kit's verdict on one planted fault."""
 
     planted: object
     problem: str
@@ -36,7 +36,7 @@ class Outcome:
 
     @property
     def wrongly(self):
-        """Others are named, and the right one is not; two that give the same numbers are both named."""
+        """Faults are named, but not the right one (of two faults with the same numbers, both are named)."""
         return bool(self.names) and not self.named
 
 
@@ -46,7 +46,7 @@ def golden():
 
 
 def outcomes(planted):
-    """The outcome of each, case by case: what the kit computes of a case is kept while its faults are tried."""
+    """The outcomes, case by case: the kit's results for a case are cached while its faults are tried."""
     ordered = sorted(planted, key=lambda one: one.case)
     for case, group in itertools.groupby(ordered, key=lambda one: one.case):
         diagnostician = Diagnostician(golden(), GRADES["float32"], most=10**9, limit=math.inf)
@@ -63,6 +63,6 @@ def outcomes(planted):
 
 
 def summary(found):
-    """The figures that stand in the docs."""
+    """The figures of the docs."""
     named, wrong = sum(one.named for one in found), sum(one.wrongly for one in found)
     return f"failed {sum(one.failed for one in found)} of {len(found)}, named {named}, wrongly named {wrong}"

@@ -1,4 +1,4 @@
-"""What the cuda backend says of a machine, with stand-ins for NVIDIA's driver."""
+"""The cuda backend's report on a machine, with fakes of NVIDIA's driver."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CODES = driver.CUresult
 
 
 class Driver:
-    """A driver for one GPU, or none; `cuInit` answers as told."""
+    """A driver for one GPU, or none; `cuInit` returns the given status."""
 
     CUresult = CODES
     CUdevice_attribute = driver.CUdevice_attribute
@@ -123,7 +123,7 @@ def test_the_package_that_compiles_can_be_chosen(monkeypatch):
 
 
 def test_numpy_is_left_as_it_was():
-    """numba-cuda names `numpy.row_stack`, which NumPy 2.5 no longer has."""
+    """numba-cuda uses `numpy.row_stack`, which NumPy 2.5 has removed."""
     import npfaceapi.engines.cuda.toolchain  # noqa: F401
 
     assert hasattr(np, "row_stack") == (tuple(map(int, np.__version__.split(".")[:2])) < (2, 5))
@@ -145,7 +145,7 @@ def test_a_forked_process_is_told_so(status, monkeypatch):
 
 
 def test_here_no_gpu_is_found_or_one_is():
-    """Asked for real: either way one line, and no error."""
+    """On the real machine: one line in any case, and no error."""
     available, detail = availability.status()
     assert available in (True, False)
     assert detail.isprintable()

@@ -1,7 +1,7 @@
-"""Every CUDA kernel compiled for real GPUs, as far as that goes without one: to PTX by NVVM, to machine code by nvJitLink.
+"""Every CUDA kernel compiled for real GPUs, as far as possible without one: to PTX by NVVM, to machine code by nvJitLink.
 
-This shows that the kernels have types and can be lowered, that no array of a thread falls out of the registers, and how many
-registers and bytes of shared memory a block takes.  It shows nothing of what they compute: see tests/engines/cuda_simulator.
+This checks that the kernels can be typed and lowered, that no local array spills out of the registers, and the registers and
+bytes of shared memory of a block.  It does not check what they compute: see tests/engines/cuda_simulator.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ENTRY = re.compile(r"\.visible \.entry (\w+)\(")
 
 @pytest.fixture(scope="module")
 def ptx_of():
-    """Compiles a kernel for compute capability 8.0, as numba-cuda would if such a GPU were here."""
+    """Compiles a kernel for compute capability 8.0, as numba-cuda does with such a GPU."""
     if jit.SIMULATED:
         pytest.skip("the simulator compiles nothing")
     from cuda.bindings import nvrtc
@@ -55,7 +55,7 @@ def ptx_of():
 
 @pytest.fixture(scope="module")
 def report_of(ptx_of):
-    """What the assembler says of a kernel: (registers, bytes of stack, bytes of shared memory)."""
+    """The assembler's figures for a kernel: (registers, bytes of stack, bytes of shared memory)."""
     nvjitlink = pytest.importorskip("cuda.bindings.nvjitlink")
 
     def report(name):
@@ -86,7 +86,7 @@ def test_a_kernel_compiles(ptx_of, name):
     ptx = ptx_of(name)
     assert ENTRY.search(ptx)
     if "sigmoid" not in name and "softmax" not in name and "resize" not in name:
-        assert ".f64" not in ptx  # a literal that is no float32 would drag everything along
+        assert ".f64" not in ptx  # a float64 literal would promote everything to float64
 
 
 @pytest.mark.parametrize("name", KERNELS)
@@ -109,14 +109,14 @@ def test_a_product_reads_shared_memory_in_vectors_and_fuses_every_step(ptx_of, n
 
 
 def test_the_resizer_never_joins_a_product_and_a_sum(ptx_of):
-    """One rounding less would give other bits than face-api.js."""
+    """One rounding less (a fused multiply-add) would give other bits than face-api.js."""
     ptx = ptx_of("resize")
     assert "mul.rn.f64" in ptx
     assert "fma.rn.f64" not in ptx
 
 
 def test_the_backend_compiles_with_these_settings(ptx_of, monkeypatch):
-    """What the first launch does, up to the point where numba-cuda loads the kernel onto a GPU."""
+    """The first launch, up to the point where numba-cuda loads the kernel onto a GPU."""
     from numba.cuda import codegen, dispatcher
 
     gpu = types.SimpleNamespace(compute_capability=(8, 0))
@@ -129,7 +129,7 @@ def test_the_backend_compiles_with_these_settings(ptx_of, monkeypatch):
     assert compiled.argument_types == kernel.signature.args
     assert compiled.launch_bounds == kernel.launch_bounds
     assert len(kernel.signature.args) == len(kernel.arguments)
-    with jit._no_warning_of_small_grids():  # for warnings are errors here
+    with jit._no_warning_of_small_grids():  # warnings are errors here
         configured = kernel._compiled[(1, 2, 3), 256]
     assert configured.griddim == (1, 2, 3)
 

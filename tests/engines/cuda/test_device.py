@@ -1,4 +1,4 @@
-"""What the cuda backend asks of NVIDIA's driver, with stand-ins for it: the stream, the memory, what a failed capture means."""
+"""The cuda backend's use of NVIDIA's driver, with fakes of it: the stream, the memory, failed captures."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ pytestmark = pytest.mark.skipif(device.SIMULATED, reason="the simulator has no d
 
 
 class CUDAError(Exception):
-    """As cuda.core's: no RuntimeError."""
+    """Like cuda.core's error, which is not a RuntimeError."""
 
 
 @pytest.fixture
 def gpu(monkeypatch):
-    """A device whose frees are pending, as numba-cuda keeps them; `gpu.log` tells what happened in which order."""
+    """A device with pending frees, as in numba-cuda; `gpu.log` is the order of events."""
     gpu = object.__new__(device.Device)
     gpu.memory, gpu.generation, gpu._failures, gpu.log = types.SimpleNamespace(size=10), 0, 0, []
     gpu.number, gpu.current = 1, types.SimpleNamespace(id=1)
@@ -72,7 +72,7 @@ def test_what_cannot_be_captured_is_launched(gpu, monkeypatch, kind):
         monkeypatch.setattr(device, "capture", capture)
         assert gpu.capture(lambda: None) is None
     monkeypatch.setattr(device, "capture", works)
-    assert gpu.capture(lambda: None) is None  # and is not tried again
+    assert gpu.capture(lambda: None) is None  # and not tried again
 
 
 def test_a_thread_on_another_gpu_is_told_so(gpu):

@@ -1,4 +1,4 @@
-"""The cuda backend on a real GPU: what the simulator cannot show.  Skipped where there is none."""
+"""The cuda backend on a real GPU: what the simulator cannot show.  Skipped without a GPU."""
 
 from __future__ import annotations
 

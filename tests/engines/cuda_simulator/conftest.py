@@ -1,4 +1,4 @@
-"""These tests need the CUDA simulator, chosen before numba is imported: tests/engines/test_cuda_simulator.py runs them so."""
+"""These tests need the CUDA simulator, chosen before numba is imported: tests/engines/test_cuda_simulator.py does that."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if not SIMULATED:
 
 @pytest.fixture(autouse=True, scope="session")
 def one_shared_array_a_block():
-    """In the simulator two threads that ask for a shared array at the same moment can get one each: let them ask in turns.
+    """Serialize allocations of shared arrays: in the simulator, two threads allocating at the same moment can get one each.
 
-    And begin with NaN, so that a number which was never written shows.
+    The arrays start as NaN, which exposes numbers that were never written.
     """
     if not SIMULATED:
         yield

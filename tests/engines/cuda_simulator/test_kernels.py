@@ -1,4 +1,4 @@
-"""Every other operation alone, against the reference in float64, in awkward sizes."""
+"""Every other operation alone, against the float64 reference, with awkward sizes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def small_blocks(monkeypatch):
 
 @pytest.fixture(params=[0, 1 << 30], ids=["as if the GPU were full", "as if it were empty"])
 def either_group(request, monkeypatch):
-    """A thread of a depthwise convolution takes many results, or one."""
+    """A thread of a depthwise convolution computes many results, or one."""
     monkeypatch.setattr(launches, "ENOUGH_THREADS", request.param)
 
 
@@ -49,7 +49,7 @@ def test_depthwise_conv2d_oblong():
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize(("size", "C", "Co"), [((1, 1), 3, 5), ((5, 4), 7, 17)])
 def test_depthwise_then_pointwise(size, C, Co, stride):
-    """With a relu before, which the depthwise part applies as it loads, and a batch norm in between."""
+    """With a relu before, which the depthwise part applies when loading, and a batch norm in between."""
     shapes = {"d": (3, 3, C, 1), "f": (1, 1, C, Co), "b": (Co,), **dict.fromkeys(("mean", "variance", "offset", "scale"), (C,))}
 
     def forward(x, p):

@@ -1,4 +1,4 @@
-"""The networks: every layer of each, with few channels on a small image (test_whole_networks.py runs two as they are)."""
+"""Every layer of every network, with few channels on a small image (test_whole_networks.py runs two networks unchanged)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def shrunk(shapes):
 
 
 def recognition(x, p):
-    """The first half of the recognition network, in which every kind of its layers occurs; the second needs a large image."""
+    """The first half of the recognition network, which has every kind of its layers; the second half needs a large image."""
     net = face_recognition_net
     x = net.conv(ops.divide(ops.subtract(x, net.FEATURE_MEAN_RGB), 256.0), p["conv32_down"], stride=2, padding="valid")
     x = net.residual(ops.max_pool(x, 3, stride=2, padding="valid"), p["conv32_1"])

@@ -18,7 +18,7 @@ def tiny(monkeypatch):
     use_tile(monkeypatch, "tiny")
 
 
-BELOW_ZERO = {"mean": -0.0, "variance": 1.0, "offset": -0.0, "scale": -1.0}  # of a batch norm that turns 0.0 into -0.0
+BELOW_ZERO = {"mean": -0.0, "variance": 1.0, "offset": -0.0, "scale": -1.0}  # for a batch norm that turns 0.0 into -0.0
 
 
 def pointwise(x, p):
@@ -46,7 +46,7 @@ def test_edges_of_slices_and_partial_sums(tiny, Ci):
     ],
 )  # fmt: skip
 def test_every_real_tile(monkeypatch, name, pixels, Co, Ci):
-    """`wide` and `square` beyond their edges cost the simulator minutes; their loops are those of the tiny tile."""
+    """`wide` and `square` beyond their edges take the simulator minutes; their loops are those of the tiny tile."""
     use_tile(monkeypatch, name)
     check(pointwise, (1, pixels, Ci), {"filters": (1, 1, Ci, Co), "bias": (Co,)})
 
@@ -67,7 +67,7 @@ def test_small_images(tiny, size):
 
 
 def test_everything_that_goes_into_the_store(tiny):
-    """Batch norm, scale and shift, a residual, an activation; alphas of a channel each."""
+    """Batch norm, scale and shift, a residual, an activation; one alpha per channel."""
     shapes = {
         "f": (3, 3, 6, 6), "bias": (6,), "mean": (6,), "variance": (6,), "offset": (6,), "scale": (6,), "y": (6,), "alpha": (6,),
     }  # fmt: skip
@@ -139,7 +139,7 @@ def test_the_comparison_of_bits_can_fail(monkeypatch, tiny):
 
 @pytest.fixture
 def narrow(monkeypatch):
-    """Let convolutions with few channels run on the kernels for them, however small; yields how many did."""
+    """Run convolutions with few channels on the kernels for them, however small; yields their number."""
     used = []
     monkeypatch.setattr(launches, "ENOUGH_THREADS", 0)
 
@@ -194,7 +194,7 @@ def test_what_is_not_narrow(narrow, tiny):
 
 def test_tiles_and_shares_are_chosen_to_fill_the_gpu():
     H200 = 132
-    assert launches.choose_tile(16, 256, 36, H200) == ("small", 1)  # 8 blocks would be lacking: 36 shares
+    assert launches.choose_tile(16, 256, 36, H200) == ("small", 1)  # 8 blocks would be missing: 36 shares
     assert launches.choose_tile(1, 128, 4, H200) == ("small", 1)
     assert launches.choose_tile(64 * 35 * 35, 32, 5, H200) == ("tall", 5)
     assert launches.choose_tile(56 * 56 * 64, 64, 1, H200) == ("wide", 1)

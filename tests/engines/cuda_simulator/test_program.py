@@ -1,4 +1,4 @@
-"""The cuda backend as a whole: fusion, taps, batches of any size, memory, threads, and what goes wrong."""
+"""The cuda backend as a whole: fusion, taps, batches of any size, memory, threads, and errors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SHAPES = shapes_of(5, 4)
 
 
 def network(x, p):
-    """With reshapes between, and one of them an output."""
+    """With reshapes in between, one of them an output."""
     total = trunk(x, p)
     flat = ops.reshape(ops.mean(total), (2, 2))
     return {"out": ops.softmax(ops.dense(ops.reshape(flat, (-1,)), p["fc"])), "total": total, "flat": flat}
@@ -64,7 +64,7 @@ def test_fusion_shortens_the_graph_and_keeps_the_values():
 
 
 def test_memory_full_of_nan_changes_nothing(fresh):
-    """Nothing is read that was not written before, be it past the edge of a tile."""
+    """Nothing is read before it is written, not even past the edge of a tile."""
     program, batch = plan(GRAPH, WEIGHTS, OUTPUTS), images(2)
     expected = program(batch)
     fresh.memory.copy_to_device(np.full(fresh.numbers, np.nan, np.float32))
@@ -126,7 +126,7 @@ def test_out_of_memory_halves_the_batch_and_then_is_a_clear_error(fresh, monkeyp
     with pytest.raises(DeviceError, match=r"expected room on the GPU, got: .*OUT_OF_MEMORY"):
         program(batch)
     room[0] = 1 << 40
-    assert_same_bits(program(batch), expected)  # and it goes on afterwards
+    assert_same_bits(program(batch), expected)  # and it works afterwards
 
 
 def test_what_32_bits_cannot_address_is_refused(fresh, monkeypatch):
@@ -181,7 +181,7 @@ def test_memory_that_was_replaced_is_given_back(fresh):
 
 
 def test_what_was_captured_with_old_addresses_is_captured_again(fresh, monkeypatch):
-    """With a stand-in for CUDA graphs that plays back into the memory it was captured with."""
+    """With a fake of CUDA graphs that replays into the memory of its capture."""
     made = []
 
     class Played:
@@ -238,7 +238,7 @@ def test_planning_does_not_touch_the_gpu(monkeypatch):
 
 
 def test_what_fusion_learns_later_is_refused(monkeypatch):
-    """A new part of a step, or a new kind of step, must not be dropped in silence."""
+    """A new part of a step, or a new kind of step, must not be ignored silently."""
     assert {field.name for field in dataclasses.fields(Fused)} == memory_plan._KNOWN
     monkeypatch.setattr(memory_plan, "_KNOWN", memory_plan._KNOWN - {"clamp"})
     with pytest.raises(BackendUnavailable, match="parts that its kernels know, got clamp"):

@@ -1,7 +1,7 @@
-"""Shared memory under watch: no thread reads what was never written, or what another writes between the same two barriers.
+"""Races in shared memory: no thread reads what was never written, or what another writes between the same two barriers.
 
-The simulator runs the threads of a block in turns, so a missing barrier seldom shows in its results; here every access to shared
-memory is noted with its thread and the number of barriers that the thread has passed.
+The simulator runs the threads of a block in turns, so a missing barrier rarely changes its results; here every access to shared
+memory is recorded with its thread and the number of barriers that the thread has passed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from npfaceapi.engines.cuda.kernels import product
 
 
 class Watched:
-    """A shared array that notes who reads and writes which number in which phase, the time between two barriers."""
+    """A shared array that records which thread reads and writes which number in which phase (between two barriers)."""
 
     found: list[str] = []  # noqa: RUF012 - of all arrays of a test
     accesses = 0
@@ -67,7 +67,7 @@ def watched(monkeypatch):
         with lock:
             size = self._allocations.setdefault("count", {})
             mine = threading.current_thread()
-            mine.arrays = getattr(mine, "arrays", 0) + 1  # every thread asks for the same arrays in the same order
+            mine.arrays = getattr(mine, "arrays", 0) + 1  # every thread allocates the same arrays in the same order
             if mine.arrays not in size:
                 size[mine.arrays] = Watched(shape, np.dtype(str(dtype)))
             return size[mine.arrays]
@@ -111,7 +111,7 @@ def test_no_races_in_shared_partial_sums(monkeypatch, watched):
 
 
 def test_a_missing_barrier_is_found(monkeypatch, watched):
-    """The same kernel, whose barrier keeps nobody waiting."""
+    """The same kernel with a barrier that does not wait."""
     use_tile(monkeypatch, "tiny")
     monkeypatch.setattr(simulator.BlockThread, "syncthreads", lambda self: None)
     with contextlib.suppress(AssertionError):  # the result may be wrong too

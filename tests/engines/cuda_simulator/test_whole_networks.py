@@ -1,4 +1,4 @@
-"""Two networks as they are, with their own weights, and the backend by its name."""
+"""Two unchanged networks with their own weights, and the backend by its name."""
 
 from __future__ import annotations
 

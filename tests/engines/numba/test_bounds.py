@@ -1,6 +1,6 @@
-"""Kernels that look at every index: none leaves its arrays in any golden case.
+"""Kernels with bounds checks: none leaves its arrays in any golden case.
 
-Numba's checks see arrays; what the vector code reads and writes by address they do not see: test_memory.py guards that.
+Numba checks array accesses, but not what the vector code reads and writes by address: test_memory.py guards that.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Kernels that were compiled elsewhere: they are run without Numba where they fit, and refused in one line where not."""
+"""Kernels compiled on another machine: run without Numba if they fit, else refused in one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is kept on disk: it is read only if it is whole, under its own name, and of this version."""
+"""The cache on disk: an entry is read only if it is complete, under its own name, and of this version."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from npfaceapi.engines.numba import cache
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """Where things are kept meanwhile."""
+    """A temporary cache folder."""
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     kernel_folder.cache_clear()
     cache.write("one", b"first")
@@ -35,7 +35,7 @@ def test_what_is_cut_off_is_not_read(folder, length):
 
 
 def test_a_file_under_anothers_name_is_not_read(folder):
-    """Restored in the wrong place it is whole, and does something else than what it is called for."""
+    """An entry restored under a wrong name is complete, but does something else."""
     shutil.copy(folder / "one", folder / "two")
     shutil.copy(folder / "one", folder / "three")
     assert (cache.read("one"), cache.read("two"), cache.read("three")) == (b"first", None, None)

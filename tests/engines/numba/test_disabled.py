@@ -1,4 +1,4 @@
-"""Numba that is told to compile nothing, as in runs of coverage: the reference backend runs, and a line says so."""
+"""Numba with compilation disabled, as under coverage: the reference backend runs, with a one-line notice."""
 
 from __future__ import annotations
 

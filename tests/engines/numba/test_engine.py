@@ -152,7 +152,7 @@ print("child", os.waitstatus_to_exitcode(status), "parent", same)
 
 @pytest.mark.slow
 def test_without_any_writable_folder_kernels_still_run():
-    """As in a container without a home folder whose package folder is read-only: one line, even where warnings are errors."""
+    """As in a container without a home and with a read-only package: one line, even if warnings are errors."""
     source = f"""
 import sys
 sys.path[:0] = [{str(ROOT)!r}]
@@ -229,7 +229,7 @@ print(LANES)
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="names of x86 processors")
 @pytest.mark.parametrize(("processor", "lanes"), [("x86-64", 4), ("haswell", 8)])
 def test_vectors_of_another_processor(processor, lanes, tmp_path):
-    """The vector width follows what Numba is told to compile for, and narrow vectors are as right as wide ones."""
+    """The vector width follows Numba's target, and narrow vectors give right results too."""
     if processor == "haswell" and not llvm.get_host_cpu_features().get("avx2"):
         pytest.skip("this processor has no AVX2")
     chosen = {"NUMBA_CPU_NAME": processor, "NUMBA_CPU_FEATURES": "", "NUMBA_CACHE_DIR": str(tmp_path)}

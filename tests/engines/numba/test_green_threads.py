@@ -1,4 +1,4 @@
-"""gevent, eventlet and others that put something in the place of `threading`: helpers are threads of the system all the same."""
+"""gevent, eventlet and others that replace `threading`: helpers are still threads of the operating system."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from npfaceapi.engines.usable_cpus import usable_cpus
 
 pytestmark = pytest.mark.slow
 
-#: Runs networks; `affinity` is whose was changed meanwhile.
+#: Runs networks; `affinity` are the threads whose affinity was changed.
 SETUP = """
 import hashlib, os, subprocess, sys, _thread, threading
 changed = []
@@ -80,7 +80,7 @@ def run_python(source, **variables):
 
 @pytest.fixture(scope="module")
 def expected():
-    """What an ordinary program computes."""
+    """The results of an ordinary program."""
     return run_python(f"{SETUP}load()\n{LOCK}tell()\n")
 
 

@@ -1,4 +1,4 @@
-"""Every operation alone, on the numba backend, against the reference in float64, in awkward sizes."""
+"""Every operation alone, on the numba backend, against the float64 reference, with awkward sizes."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_conv2d_with_a_long_sum(size, Ci, Co):
 
 @pytest.mark.parametrize("size", [(12, 12), (13, 21), (17, 14), (8, 10), (9, 9), (7, 7)])
 def test_conv2d_by_tiles_with_bias_sum_and_activation(size):
-    """Sizes that whole tiles do not fill, and images whose halo is recycled memory."""
+    """Sizes that are no multiples of tiles, and images with a halo in recycled memory."""
 
     def forward(x, p):
         y = ops.relu(ops.conv2d(x, p["first"], p["bias"]))
@@ -65,14 +65,14 @@ def test_conv2d_by_tiles_with_bias_sum_and_activation(size):
 @pytest.mark.parametrize("size", [(1, 1), (1, 2), (2, 1)])
 @pytest.mark.parametrize("kernel", [1, 3])
 def test_conv2d_whose_taps_meet_only_padding(kernel, size, stride):
-    """Also all of them: a filter of one tap over an image of one pixel, padded by one, two pixels on."""
+    """Some taps, or all (1x1 filter, stride 2, padding 1, an image of one pixel), meet only padding."""
     shapes = {"filters": (kernel, kernel, 8, 20), "bias": (20,)}
     check(lambda x, p: ops.conv2d(x, p["filters"], p["bias"], stride=stride, padding=1), (*size, 8), shapes)
 
 
 @pytest.mark.parametrize("m", [2, 4])
 def test_transformed_tiles_are_a_convolution(m):
-    """A' [(G w G') * (B' x B)] A, in float64, against the sums that it stands for."""
+    """A' [(G w G') * (B' x B)] A, in float64, against direct convolution."""
     rng = np.random.default_rng(m)
     x, w = rng.normal(size=(m + 2, m + 2)), rng.normal(size=(3, 3, 1, 1))
     BT, _, AT = winograd._matrices(m)
@@ -206,7 +206,7 @@ def test_nan_stays_nan(op):
 
 
 def test_the_comparison_can_fail():
-    """A result that is wrong by 1e-5 in one number, or in its shape, does not pass."""
+    """A result with one number off by 1e-5, or with another shape, does not pass."""
     good = np.ones((2, 3), np.float32)
     bad = good.copy()
     bad[1, 1] += 1e-5

@@ -1,4 +1,4 @@
-"""Memory: what calls leave behind, what a workspace may hold, and the peak of the whole chain."""
+"""Memory: left by calls, held by a workspace, and the peak of the whole chain."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from npfaceapi.engines.numba import program
 from npfaceapi.engines.numba.workspace import ALIGNMENT, Block, Workspaces, workspaces
 from npfaceapi.networks.neural_network import MAX_PROGRAMS
 
-CALLS = int(os.environ.get("NPFACEAPI_STRESS_CALLS", "500"))  # 2000 for the long version
+CALLS = int(os.environ.get("NPFACEAPI_STRESS_CALLS", "500"))  # 2000 in the long version
 NAMES = (
     pytest.param("ssd_mobilenetv1", marks=pytest.mark.slow), "tiny_face_detector",
     "face_landmark_68_net", "face_landmark_68_tiny_net", "face_recognition_net",
@@ -25,7 +25,7 @@ NAMES = (
 
 
 class Poisoned(Workspaces):
-    """Gives out memory full of NaN, or of what a call before left in it."""
+    """Allocates memory full of NaN, or with the contents of an earlier call."""
 
     def __init__(self, fill):
         super().__init__(0)
@@ -52,7 +52,7 @@ def test_no_step_relies_on_what_it_finds_in_its_memory(name, threads, monkeypatc
 
 
 class Guarded(Workspaces):
-    """Gives out memory with bytes around it that nobody may write, and looks at them when it comes back."""
+    """Allocates memory between guard bytes, and checks them when it is returned."""
 
     GUARD, VALUE = 4096, 0xA5
 
@@ -106,12 +106,12 @@ def test_blocks_are_kept_up_to_a_limit_and_fit():
     assert first.address % ALIGNMENT == second.address % ALIGNMENT == 0
     pool.give_back(first)
     pool.give_back(second)
-    assert pool.take(200) is first  # the smallest that is large enough
+    assert pool.take(200) is first  # the smallest large enough
     assert pool.take(200) is second
     assert pool.free_bytes == 0
     for size in (400, 500, 600):
         pool.give_back(Block(size))
-    assert pool.free_bytes == 600  # the last used
+    assert pool.free_bytes == 600  # the most recently used
     pool.give_back(Block(2000))
     assert pool.free_bytes == 0
 

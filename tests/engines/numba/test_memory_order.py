@@ -1,6 +1,6 @@
-"""What threads see of each other's work: the order that docs/platforms.md promises, in the machine code and under stress.
+"""Memory ordering between threads as promised in docs/platforms.md, in the machine code and under stress.
 
-A processor with strong memory order (x86) keeps more order than is asked for, so the stress means most on 64-bit ARM.
+A strongly ordered processor (x86) guarantees more than is required, so the stress test matters most on 64-bit ARM.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from npfaceapi.engines.numba.jit import kernel
 from npfaceapi.engines.numba.kernels.memory import chunk_range, dereference, integers
 from npfaceapi.engines.numba.run import CHUNKS, COLUMNS, JOINED, KERNEL, PARAMS, Table, WorkItem, spin_on_mailbox, take_part
 
-SECONDS = float(os.environ.get("NPFACEAPI_STRESS_SECONDS", "4")) / 4  # 60 for the long version
+SECONDS = float(os.environ.get("NPFACEAPI_STRESS_SECONDS", "4")) / 4  # 60 in the long version
 COUNT, STEPS = 96, 12
 MIXED = np.dtype([("source", np.int64), ("target", np.int64)])
 
 
 @kernel(MIXED)
 def mix(params, memory, scratch, chunk, chunks):
-    """Each number is made of one that most often another chunk wrote in the step before."""
+    """Each number depends on one that usually another chunk wrote in the previous step."""
     p = dereference(params)
     source, target = integers(memory + p.source, COUNT), integers(memory + p.target, COUNT)
     start, stop = chunk_range(COUNT, chunk, chunks)
@@ -42,7 +42,7 @@ def mixed(numbers):
 
 @pytest.fixture
 def table(monkeypatch):
-    """Steps that write now the second half of the memory, now the first."""
+    """Steps that write the second and the first half of the memory alternately."""
     monkeypatch.setattr(cache, "load", lambda name: None)  # a test's kernel is not kept for other processes
     monkeypatch.setattr(cache, "keep", lambda *_: None)
     half = 8 * COUNT
@@ -85,7 +85,7 @@ def test_each_step_sees_all_of_the_step_before_and_a_call_nothing_of_the_call_be
 
 
 class Slow(int):
-    """A number that lets other threads run while one is added to it."""
+    """A number that lets other threads run while it is incremented."""
 
     def __add__(self, other):
         time.sleep(0.0005)
@@ -102,7 +102,7 @@ def test_each_number_is_claimed_once():
 
 
 def compiled_anew(function):
-    """The kernel in LLVM's language and as instructions."""
+    """The kernel as LLVM IR and as instructions."""
     with jit._compiling:
         signature = jit.types.value.void(*map(jit.numba_type, function._arguments))
         library = jit._njit(function._function, False, signature).overloads[signature.args].library
@@ -113,7 +113,7 @@ def compiled_anew(function):
 @pytest.mark.parametrize("function", [take_part, spin_on_mailbox], ids=lambda function: function.name)
 def test_every_atomic_access_keeps_an_order(function):
     code, assembly = compiled_anew(function)
-    if platform.machine() in ("aarch64", "arm64"):  # LLVM has replaced what it cannot say in one instruction
+    if platform.machine() in ("aarch64", "arm64"):  # LLVM expands what has no single instruction
         used = set(re.findall(r"^\s+(ldx\w+|stx\w+|lda\w+|stl\w+|cas\w*|swp\w*|ldadd\w*)\s", assembly, re.MULTILINE))
         assert {"ldar"} < used <= {"ldar", "stlr", "ldaxr", "stlxr", "casal", "ldaddal"}
         return

@@ -1,4 +1,4 @@
-"""Whether the installed Numba still is what numba_internals.py says; each test says what has changed if it fails.
+"""Whether the installed Numba still has the internals that numba_internals.py uses; a failing test names what has changed.
 
 A new version of Numba: install it, run this file, then all tests.  When they pass, NEWEST_TRIED here and the upper bound in
 pyproject.toml go up together.

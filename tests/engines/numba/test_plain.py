@@ -1,4 +1,4 @@
-"""The kernels as plain Python, in which a reader can step through them: one small shape each, against the reference.
+"""The kernels as plain Python, for stepping through them: one small shape each, against the reference.
 
 python -m pytest tests/engines/numba/test_plain.py -k max_pool --trace
 """
@@ -66,7 +66,7 @@ def test_kernel_in_python(case):
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 @pytest.mark.parametrize("half_pixel", [False, True])
 def test_resizing_in_python(dtype, half_pixel):
-    """Here even the bits are the same: arithmetic is float64 either way."""
+    """Here the bits are equal: both compute in float64."""
     image = np.random.default_rng(2).integers(0, 256, (5, 7, 3)).astype(dtype)
     expected, actual = np.zeros((2, 4, 6, 3), np.float32)
     resize_in_squares([image], [(1, 0, 7, 7)], [expected], half_pixel)
@@ -95,7 +95,7 @@ def test_resampling_in_python(dtype):
 
 
 def test_every_kernel_of_a_step_is_run_in_python():
-    """So that a new kernel gets a case here."""
+    """Every kernel has a case here."""
     there = {k for file in (convolve, memory, pool, rows, winograd) for k in vars(file).values() if isinstance(k, Kernel)}
     tried = set()
     for size, shapes, forward in CASES.values():

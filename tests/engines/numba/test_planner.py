@@ -1,4 +1,4 @@
-"""What the planner fuses, what it must not, and that neither changes a value."""
+"""What the planner fuses and what it must not fuse; fusion changes no values."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_right_associated_sums_as_in_the_dense_block(weights):
         outputs = list(graph.outputs.values())
         assert_close(plan(graph, weights, outputs)(batch)[0], ReferenceProgram(graph, weights, outputs, np.float64)(batch)[0])
     kinds = [{node.op for node in step.nodes} for step in plan(graph, weights, outputs).steps]
-    assert sum("add" in kind for kind in kinds) == 3  # each sum but one more summand on the sum before it,
+    assert sum("add" in kind for kind in kinds) == 3  # each sum only adds one summand to the previous sum,
     assert all("conv2d" in kind for kind in kinds)  # and fused into a convolution
 
 
@@ -175,14 +175,14 @@ POOLS = [(2, 2, "same"), (2, 2, "valid"), (3, 2, "same"), (3, 2, "valid"), (3, 2
 @pytest.mark.parametrize("separable", [False, True], ids=["conv", "separable"])
 @pytest.mark.parametrize(("size", "stride", "padding"), POOLS)
 def test_pools_are_computed_with_the_convolution_before(size, stride, padding, separable, band, monkeypatch):
-    """In bands of any height: windows that overlap find the last rows of the band before."""
+    """In bands of any height: overlapping windows need the last rows of the previous band."""
     monkeypatch.setattr(convolve, "BAND_BYTES", band)
 
     def forward(x, p):
         x = ops.conv2d(x, p["first"]["filters"], p["first"]["bias"])
         if separable:
             x = ops.conv2d(ops.depthwise_conv2d(x, p["depthwise"], stride=2), p["pointwise"], p["bias"])
-        x = ops.leaky_relu(ops.subtract(x, 3.0), 0.1)  # negative numbers too, which padding must not win against
+        x = ops.leaky_relu(ops.subtract(x, 3.0), 0.1)  # negative numbers too, which must exceed the padding
         return {"y": ops.max_pool(x, size, stride=stride, padding=padding)}
 
     for shape in ((15, 12, 3), (8, 21, 3)):

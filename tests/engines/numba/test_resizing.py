@@ -1,4 +1,4 @@
-"""The resizing kernel against the NumPy code that defines it: the same bits for every size, type, place, number of threads."""
+"""The resizing kernel against the NumPy code that defines it: the same bits for every size, dtype, position, thread count."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def two_threads(threads):
 
 @pytest.fixture
 def kernel_calls(monkeypatch):
-    """The images that the kernel was called for."""
+    """The images resized by the kernel."""
     seen = []
     original = resizing.resize_in_squares
 
@@ -52,7 +52,7 @@ def assert_same_bits(actual, expected):
 
 
 def both(function, *arguments):
-    """What the kernel gives, after it was compared with NumPy."""
+    """The kernel's result, after comparison with NumPy."""
     with use_backend("reference"):
         expected = function(*arguments)
     with use_backend("numba"):

@@ -1,4 +1,4 @@
-"""One image's call shared by threads: who is called how, who comes too late, and what nobody may touch any more."""
+"""Threads that share one image's call: how they are called, late helpers, and memory that must no longer be used."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from npfaceapi.engines.numba.run import (
 )
 from npfaceapi.engines.usable_cpus import usable_cpus
 
-pytestmark = pytest.mark.alone  # helpers spin where a processor is free
+pytestmark = pytest.mark.alone  # helpers spin while a processor is free
 
 
 def item(number_of_threads=2, held=None):
@@ -81,7 +81,7 @@ def test_a_helper_spins_on_its_mailbox_only_for_a_while():
 
 @pytest.mark.slow
 def test_a_helper_leaves_its_mailbox_where_it_is_wanted_elsewhere(helpers):
-    """Calls of another thread would otherwise wait in the queue for as long as ours follow each other."""
+    """Otherwise calls of another thread would wait in the queue while ours follow each other."""
     done, stop = threading.Event(), threading.Event()
 
     def lead():
@@ -93,7 +93,7 @@ def test_a_helper_leaves_its_mailbox_where_it_is_wanted_elsewhere(helpers):
     try:
         for _ in range(50):
             done.clear()
-            until(lambda: helpers.offer([done.set]) or done.wait(0.01))  # an offer counts for nothing while others wait
+            until(lambda: helpers.offer([done.set]) or done.wait(0.01))  # an offer is ignored while others wait
         assert helpers._work.qsize() <= 3
     finally:
         stop.set()
@@ -162,11 +162,11 @@ def test_no_more_are_called_than_wanted():
     own = item(3)
     own.lead(mailboxes)
     assert list(mailboxes[:, 0] == own._address) == [True, True, False, False, False]
-    assert own.followed  # both may still come
+    assert own.followed  # both may still start
 
 
 def test_helpers_who_come_too_many_never_take_the_leaders_place():
-    """The leader has to be there at the end, or the caller would get what is not finished."""
+    """The leader must wait for the end, or the caller would get unfinished results."""
     x, memory = np.arange(64, dtype=np.float32), np.zeros(64, np.float32)
     params = np.zeros(1, rows.PIXELWISE)
     names = {"row": 64, "out_row": 64, "H": 1, "W": 1, "C": 64, "real_C": 64, "out": memory.ctypes.data - x.ctypes.data}
@@ -174,9 +174,9 @@ def test_helpers_who_come_too_many_never_take_the_leaders_place():
         params[name] = value
     table = Table(np.array([[rows.sigmoid.address, params.ctypes.data, 1]], np.int64))
     own = WorkItem(table, x.ctypes.data, 0, 0, 2, None)
-    own._numbers[JOINED] = 2  # as if all had come, and done nothing yet
+    own._numbers[JOINED] = 2  # as if all had started and done nothing yet
     own.join()
-    assert not memory.any()  # no scratch memory is left for this one
+    assert not memory.any()  # no scratch memory left for this one
     own.lead(mailboxes_of(0, ASLEEP))
     assert np.abs(memory - 1 / (1 + np.exp(-x.astype(np.float64)))).max() < 1e-6
 
@@ -217,7 +217,7 @@ def test_a_helper_is_woken_on_another_processor(helpers):
     everywhere = os.sched_getaffinity(own)
     try:
         os.sched_setaffinity(own, {min(everywhere)})
-        helpers.offer([done.set])  # nowhere else to go: as the system likes
+        helpers.offer([done.set])  # no other processor: left to the system
         assert done.wait(10)
         assert os.sched_getaffinity(helpers._native_ids[0]) == {min(everywhere)}
     finally:
