@@ -1,6 +1,6 @@
 """The site of the documentation: `python -m sphinx -qEW --keep-going -c docs . build/site`, from the root of the repository.
 
-The root is the source folder, so that a link or a picture of a page is found on the site where it is found in the repository.
+The root is the source folder, so that the links and pictures of a page work on the site as in the repository.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ include_patterns = [
     *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "golden/README.md"),
     *("weights/README.md", "docs/*.md", "docs/*.ipynb", "docs/reference/**.rst"),
 ]
-exclude_patterns = [".*", "build", "node_modules", "out", "venv"]  # not even looked into
-#: What the navigation shows below a page; the pages themselves only link to each other.
+exclude_patterns = [".*", "build", "node_modules", "out", "venv"]  # not searched
+#: The pages that the navigation shows below a page; the pages themselves only link to each other.
 CONTENTS = {
     "README": ["docs/README", "docs/reference/index", "docs/glossary", "CHANGELOG", "CONTRIBUTING", "SECURITY"],
     "docs/README": [
@@ -44,7 +44,7 @@ CONTENTS = {
     ],
 }
 
-templates_path = [str(ROOT / "docs" / "_templates")]  # autosummary looks for them from the source folder
+templates_path = [str(ROOT / "docs" / "_templates")]  # absolute, as autosummary starts from the source folder
 html_theme = "pydata_sphinx_theme"
 html_title = "npfaceapi"
 html_additional_pages = {"index": "to_readme.html"}
@@ -53,12 +53,13 @@ html_css_files = ["site.css"]
 html_copy_source = False
 html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"], "collapse_navigation": True}
 html_sidebars = {"CHANGELOG": [], "CONTRIBUTING": [], "SECURITY": [], "docs/glossary": []}
-highlight_language = "none"  # a block without a language is what a program prints
+highlight_language = "none"  # a block without a language is the output of a program
 
 nb_execution_mode = "off"  # docs/notebook.py runs the notebook
 myst_heading_anchors = 6
 autosummary_generate = True
 autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True  # as in the source: a signature with <function …> in it is not parsed
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 80
 default_role = "py:obj"
@@ -72,7 +73,7 @@ def add_contents(app: Sphinx, docname: str, source: list[str]) -> None:
 
 # ------------------------------------------------------------------ Python files that pages link to, as pages of the site
 
-_sources: set[str] = set()  # their paths, seen from the root
+_sources: set[str] = set()  # their paths, relative to the root
 
 
 def _source_page(path: str) -> str:
@@ -92,9 +93,9 @@ def _line_of(path: Path, name: str) -> int:
 
 
 def link_files(app: Sphinx, doctree: nodes.document) -> None:
-    """Links to Python files lead to their pages; those to folders become text, as a site has no folders to look into.
+    """Links to Python files lead to their pages; links to folders become text, as the site has no pages for folders.
 
-    What else a page links to can be downloaded, which is MyST's own doing.
+    MyST makes all other linked files downloads.
     """
     docname = app.env.docname
     for link in list(doctree.findall(addnodes.download_reference)):
@@ -109,7 +110,7 @@ def link_files(app: Sphinx, doctree: nodes.document) -> None:
 
 
 def linkcode_resolve(domain: str, info: dict[str, str]) -> str | None:
-    """Where a public class or function is defined, seen from its page in docs/reference/generated/."""
+    """The link to the definition of a public class or function, relative to its page in docs/reference/generated/."""
     found = getattr(sys.modules[info["module"]], info["fullname"], None)
     if not inspect.isclass(found) and not inspect.isfunction(found):
         return None
