@@ -1,4 +1,4 @@
-"""Draw the pictures of the reading path, and that of the packages (see architecture.py).
+"""Draw the pictures of the reading path, and the picture of the packages (see architecture.py).
 
 python docs/pictures/make.py            # all
 python docs/pictures/make.py nms fusion # these
@@ -23,7 +23,7 @@ PICTURES = convolutions.PICTURES | detectors.PICTURES | faces.PICTURES
 
 
 def compact(image: Image.Image) -> Image.Image:
-    """In 52 shades of each colour for 256, which nobody sees, and which makes the files half as large."""
+    """With 52 instead of 256 shades per channel: no visible difference, and files half as large."""
     return image.point([round(value / 5) * 5 for value in range(256)] * 3)
 
 
