@@ -1,6 +1,6 @@
-"""Run the notebook of the reading path anew and keep what it shows: `python docs/notebook.py` (needs nbclient and ipykernel).
+"""Run the notebook of the reading path again and store its outputs: `python docs/notebook.py` (needs nbclient and ipykernel).
 
-Pictures are kept as PNG only, and nothing is kept that differs from run to run: no times, no counters of the session.
+Pictures are stored as PNG only. Nothing is stored that differs from run to run, such as times and execution counts.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ NOTEBOOK = FOLDER / "reading-path.ipynb"
 
 
 def executed(path: Path) -> Any:
-    """The notebook at that path with fresh outputs; raises nbclient's CellExecutionError where a cell fails."""
+    """The notebook at that path with fresh outputs; raises nbclient's CellExecutionError if a cell fails."""
     import nbformat
     from nbclient import NotebookClient
 

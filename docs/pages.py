@@ -1,10 +1,10 @@
-"""The code in the pages: run every block, compare what it prints with what the page says, or write it down.
+"""The code in the pages: run every block, compare its output with the page, or write it into the page.
 
-    python docs/pages.py            # run all pages, say what differs
-    python docs/pages.py --write    # put what the blocks print into the pages
+    python docs/pages.py            # run all pages, print the differences
+    python docs/pages.py --write    # write the outputs into the pages
 
 A page is Markdown.  Its blocks of `python` run from the root of the repository, one after the other in one namespace; a block
-without a language right after one states what it prints.  A block of `sh` is a call of `npfaceapi`, and runs too.
+without a language right after one is its output.  A block of `sh` is a call of `npfaceapi`, and runs too.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ MODULES = sorted(
     if path.name != "__main__.py" and path.stem.isidentifier()  # PyInstaller's hook is no module
 )
 
-# ------------------------------------------------------------------ what the code says
+# ------------------------------------------------------------------ imports in the code
 
 
 @functools.cache
@@ -57,7 +57,7 @@ def _imports_in(path: Path) -> tuple[tuple[str, bool], ...]:
 
 
 def _imported(node: ast.AST, path: Path) -> list[str]:
-    """What a statement or a call imports; of `import_module(f"npfaceapi.commands.{name}")` the folder is known."""
+    """What a statement or a call imports; for `import_module(f"npfaceapi.commands.{name}")` the folder."""
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
     if isinstance(node, ast.ImportFrom):
@@ -95,7 +95,7 @@ def imports_of_groups(names: Sequence[str]) -> dict[str, set[str]]:
 
 
 def reduced(imports: Mapping[str, set[str]]) -> dict[str, set[str]]:
-    """Without each arrow from A to C where a longer way leads from A to C: the transitive reduction."""
+    """The transitive reduction: without each arrow from A to C where a longer path leads from A to C."""
 
     def reached(name: str) -> set[str]:
         return imports[name].union(*(reached(other) for other in imports[name]))
@@ -106,11 +106,11 @@ def reduced(imports: Mapping[str, set[str]]) -> dict[str, set[str]]:
     }
 
 
-# ------------------------------------------------------------------ where the boxes stand
+# ------------------------------------------------------------------ positions of the boxes
 
 WIDTH, MARGIN = 390.0, 6.0
 BOX, ROW, GAP = 24.0, 52.0, 7.0  # height of a box, from row to row, between boxes
-FULL = WIDTH - 70  # how wide the boxes of a row may be, so that arrows can pass
+FULL = WIDTH - 70  # largest width of a row's boxes, so that arrows can pass
 HEADING = 34.0
 CHARACTER = 7.3  # width of a character of 12 px
 PASSING = 5.0  # width of an arrow that passes a row
@@ -122,7 +122,7 @@ class Place:
 
     name: str
     row: int
-    x: float = 0.0  # of the middle
+    x: float = 0.0  # of the centre
     top: float = 0.0
 
     @property
@@ -131,7 +131,7 @@ class Place:
 
 
 def rows_of(imports: Mapping[str, set[str]], groups: Mapping[str, Sequence[str]]) -> dict[str, int]:
-    """The row of each box, 0 on top: below all that it imports, and above all that import it.
+    """The row of each box, 0 on top: below everything that it imports, and above everything that imports it.
 
     Where that leaves a choice, a box stands where its arrows are shortest, and among such rows where there is most room.
     """
@@ -139,7 +139,7 @@ def rows_of(imports: Mapping[str, set[str]], groups: Mapping[str, Sequence[str]]
     first, last_of = 0, {}
 
     def full(name: str, number: int) -> float:
-        """How wide the boxes of a row are with this one."""
+        """The width of a row's boxes with this one added."""
         return sum(Place(other, number).width + GAP for other in {*row, name} if other == name or row[other] == number)
 
     for names in groups.values():
@@ -162,7 +162,7 @@ def rows_of(imports: Mapping[str, set[str]], groups: Mapping[str, Sequence[str]]
 
 
 def ways_of(imports: Mapping[str, set[str]], row: Mapping[str, int]) -> tuple[list[list[Place]], list[list[Place]]]:
-    """The rows of places, and for each arrow the places on its way, from who imports to what is imported."""
+    """The rows of places, and for each arrow the places on its way, from the importer to the imported."""
     boxes = {name: Place(name, number) for name, number in row.items()}
     rows: list[list[Place]] = [[] for _ in range(max(row.values()) + 1)]
     for place in boxes.values():
@@ -178,7 +178,7 @@ def ways_of(imports: Mapping[str, set[str]], row: Mapping[str, int]) -> tuple[li
 
 
 def spread(places: Sequence[Place], wanted: Sequence[float]) -> None:
-    """Set x as near to what is wanted as the order and the widths allow: runs that would overlap share their shift."""
+    """Set x as near to the wanted value as the order and the widths allow: runs that would overlap share their shift."""
     offsets, runs = [0.0], []
     for left, right in itertools.pairwise(places):
         offsets.append(offsets[-1] + (left.width + right.width) / 2 + GAP)
@@ -229,7 +229,7 @@ def arrange(rows: Sequence[list[Place]], ways: Sequence[Sequence[Place]]) -> Non
 
 
 def swap_neighbours(rows: Sequence[list[Place]], ways: Sequence[Sequence[Place]]) -> None:
-    """Swap two that stand side by side where fewer arrows cross then."""
+    """Swap neighbours if fewer arrows cross then."""
     count = crossings(rows, ways)
     for places in rows:
         for i in range(len(places) - 1):
@@ -242,7 +242,7 @@ def swap_neighbours(rows: Sequence[list[Place]], ways: Sequence[Sequence[Place]]
 
 
 def crossings(rows: Sequence[Sequence[Place]], ways: Iterable[Sequence[Place]]) -> int:
-    """How many pairs of arrows cross between two rows."""
+    """The number of pairs of arrows that cross between two rows."""
     at = {place: i for places in rows for i, place in enumerate(places)}
     pieces = [(a.row, at[a], at[b]) for way in ways for a, b in itertools.pairwise(way)]
     return sum(row == other and (a - c) * (b - d) < 0 for i, (row, a, b) in enumerate(pieces) for other, c, d in pieces[:i])
@@ -281,7 +281,7 @@ def box(place: Place, group: str) -> str:
 
 
 def frames(rows: Sequence[Sequence[Place]], groups: Mapping[str, Sequence[str]]) -> tuple[list[str], float]:
-    """A frame around each group; it also sets the heights of the rows.  And how high all of it is.
+    """A frame around each group, and the total height; also sets the y of each row.
 
     The heading of the upper group stands above its boxes, that of the lower one below them, where no arrow passes.
     """
@@ -304,7 +304,7 @@ def frames(rows: Sequence[Sequence[Place]], groups: Mapping[str, Sequence[str]])
 
 
 def arrows() -> dict[str, set[str]]:
-    """What the picture shows: for each folder and root module, what its arrows lead to."""
+    """The text alternative: for each folder and root module, the targets of its arrows."""
     return reduced(imports_of_groups([name for names in read_map().values() for name in names]))
 
 

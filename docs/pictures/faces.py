@@ -1,4 +1,4 @@
-"""Pictures of what is read off a face: landmarks, crops, descriptors, expressions, ages."""
+"""Pictures of what is computed from a face: landmarks, crops, descriptors, expressions, ages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GROUPS = [
     ("mouth", 48, 60, (255, 150, 150), True),
     ("mouth", 60, 68, (255, 150, 150), True),
 ]
-#: Points that bear their number, and where it stands.
+#: Points that are labelled with their number, and the label's place.
 NUMBERED = {
     0: (-13, 0), 4: (-13, 6), 8: (0, 14), 12: (13, 6), 16: (14, 0), 17: (-10, -9), 21: (6, -11), 22: (-4, -11), 26: (10, -9),
     27: (14, 0), 30: (14, -4), 31: (-12, 0), 35: (13, 0), 36: (-14, 0), 39: (14, 0), 42: (-14, 0), 45: (14, 0),

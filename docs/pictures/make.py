@@ -1,4 +1,4 @@
-"""Draw the pictures of the reading path, that of the packages (see architecture.py) and that of the whole chain (see chain.py).
+"""Draw the pictures of the reading path, the packages (see architecture.py) and the whole chain (see chain.py).
 
 python docs/pictures/make.py            # all
 python docs/pictures/make.py nms fusion # these
@@ -24,7 +24,7 @@ PICTURES = convolutions.PICTURES | detectors.PICTURES | faces.PICTURES
 
 
 def compact(image: Image.Image) -> Image.Image:
-    """In 52 shades of each colour for 256, which nobody sees, and which makes the files half as large."""
+    """With 52 instead of 256 shades per channel: no visible difference, and files half as large."""
     return image.point([round(value / 5) * 5 for value in range(256)] * 3)
 
 

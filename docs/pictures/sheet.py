@@ -1,4 +1,4 @@
-"""What the pictures are drawn with: a white sheet on which everything is drawn twice as large and then reduced."""
+"""The canvas of the pictures: a white sheet on which everything is drawn at twice the size and then reduced."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Sheet:
         self.draw.polygon([(x * ZOOM, y * ZOOM) for x, y in tip], fill=color)
 
     def picture(self, pixels: Array, x: float, y: float, w: float, h: float, smooth: bool = True) -> None:
-        """Pixels uint8 [H,W,3] stretched to w x h; not smooth: as squares."""
+        """Pixels uint8 [H,W,3] resized to w x h; by nearest neighbour unless `smooth`."""
         resampling = Image.Resampling.LANCZOS if smooth else Image.Resampling.NEAREST
         size = (round(w * ZOOM), round(h * ZOOM))
         self.image.paste(

@@ -1,4 +1,4 @@
-"""What the pictures are of: the photo, its face, and the networks' answers, each computed once."""
+"""The subjects of the pictures: the photo, its face, and the networks' outputs, each computed once."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def yolo_cells() -> Array:
 
 @functools.cache
 def mtcnn_steps() -> dict[str, Any]:
-    """What MTCNN's stages find, as boxes x, y, width, height; `levels` holds scale, image and candidates of each scale."""
+    """The results of MTCNN's stages, as boxes x, y, width, height; `levels` holds scale, image and candidates of each scale."""
     image, mtcnn = photo(), faceapi.nets.mtcnn
     levels = []
     for scale in stages.usable_scales(stages.pyramid_scales(512, 512, 20, 0.709), 512, 512, 10):

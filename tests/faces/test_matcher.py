@@ -114,7 +114,7 @@ NONSENSE = {
     "nested too deeply": [start * 100_000 for start in ("[", '{"labeledDescriptors":')] + [text_of("[" * 100_000)],
     "'labeledDescriptors' twice": ['{"labeledDescriptors": [], "labeledDescriptors": []}'],
     "'label' twice": [text_of(label='"a", "label": "b"')],
-    "no number of float64": [
+    "not a finite float64 number": [
         *(text_of(f"[[{number}]]") for number in ("NaN", "Infinity", "-Infinity", "9" * 5000, "-" + "9" * 309)),
         text_of(threshold="9" * 400),
     ],
