@@ -443,7 +443,7 @@ PICTURE_FAULTS = (
     Fault("first_for_all", "the first picture's answer for every picture of the batch",
           _prepared("", lambda p, size, c: _squares()(p[:1] * len(p), size, c)), _LEVEL),
     Fault("bgr", "channels in the wrong order (BGR for RGB)", _reversed_channels, _LEVEL),
-    Fault("dims_floored", "the size inside of the square rounded down instead of to the nearest", _dims_floored, _LEVEL),
+    Fault("dims_floored", "the size inside the square rounded down instead of to the nearest", _dims_floored, _LEVEL),
     Fault("crop_floored_first", "the box floored before it is clipped instead of after", _cropped(crop_floored_first), _LEVEL),
     Fault("crop_rounded", "the crop rounded instead of floored", _cropped(crop_rounded), _LEVEL),
     Fault("crop_rounded", "the crop rounded instead of floored, and not cut at the picture's border",
