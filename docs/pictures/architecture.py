@@ -19,6 +19,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from svg_file import svg_file
+
 FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parents[1]
 PACKAGE = ROOT / "npfaceapi"
@@ -316,21 +318,12 @@ def svg() -> str:
     arrange(rows, ways)
     background, height = frames(rows, groups)
     told = "; ".join(f"{name} imports {', '.join(sorted(targets))}" for name, targets in imports.items() if targets)
-    lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH:.0f} {height:.0f}" width="{WIDTH:.0f}" '
-        f'height="{height:.0f}" role="img">',
-        "<title>The packages of npfaceapi and their imports</title>",
-        f"<desc>{html.escape(told)}</desc>",
-        f"<style>{STYLE}</style>",
-        '<defs><marker id="head" viewBox="0 0 7 7" refX="6" refY="3.5" markerWidth="7" markerHeight="7" orient="auto">'
-        '<path d="M0,0L7,3.5L0,7z" fill="#44505e"/></marker></defs>',
-        f'<rect width="{WIDTH:.0f}" height="{height:.0f}" fill="#ffffff"/>',
+    parts = [
         *background,
         *(curve(way) for way in ways),
         *(box(place, group_of[place.name]) for places in rows for place in places if place.name),
-        "</svg>",
     ]
-    return "\n".join(lines) + "\n"
+    return svg_file(WIDTH, height, "The packages of npfaceapi and their imports", STYLE, parts, told)
 
 
 def main() -> int:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from svg_file import svg_file
+
 import npfaceapi as faceapi
 
 PICTURE = Path(__file__).resolve().parent / "chain.svg"
@@ -93,17 +95,7 @@ def svg() -> str:
     parts += [
         box("network", 68, 580, 84, "network"), box("step", 195, 580, 84, "computed"), box("answer", 322, 580, 84, "in and out"),
     ]  # fmt: skip
-    lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img">',
-        "<title>From a photo to every answer</title>",
-        f"<style>{STYLE}</style>",
-        '<defs><marker id="head" viewBox="0 0 7 7" refX="6" refY="3.5" markerWidth="7" markerHeight="7" orient="auto">'
-        '<path d="M0,0L7,3.5L0,7z" fill="#44505e"/></marker></defs>',
-        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
-        *parts,
-        "</svg>",
-    ]
-    return "\n".join(lines) + "\n"
+    return svg_file(WIDTH, HEIGHT, "From a photo to every answer", STYLE, parts)
 
 
 def main() -> int:

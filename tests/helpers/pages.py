@@ -7,19 +7,21 @@ import importlib.util
 import re
 import sys
 
+import pytest
+
 from helpers import ROOT
 
 DOCS = ROOT / "docs"
 
 
 def load(path, monkeypatch=None):
-    """A module from a file outside the package."""
-    if monkeypatch is not None:
-        monkeypatch.syspath_prepend(str(path.parent))
+    """A module from a file outside the package, which may import from its folder; later too, with a monkeypatch."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        (monkeypatch or patch).syspath_prepend(str(path.parent))
+        spec.loader.exec_module(module)
     return module
 
 
