@@ -2,7 +2,7 @@
 
 Each pixel of a chip is the mean of n x n samples of the photo, spread evenly over it, with n the number of pixels of the
 photo that one of the chip covers, rounded up, so that no pixel is skipped when a face is shrunk.  Samples are
-interpolated bilinearly between four pixels; outside of the photo is black.
+interpolated bilinearly between four pixels; outside the photo is black.
 
 The NumPy code here is the definition; a backend that has a kernel for it (numba) gives the same bits faster.
 """

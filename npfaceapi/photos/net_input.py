@@ -246,7 +246,7 @@ def crop_rect(box: HasRect, image_width: int, image_height: int) -> tuple[int, i
         if clipped.width > 0 and clipped.height > 0:
             return int(clipped.x), int(clipped.y), int(clipped.width), int(clipped.height)
     raise InvalidArgument(
-        f"crop_rect: expected a box with at least one pixel inside of the {image_width}x{image_height} image,"
+        f"crop_rect: expected a box with at least one pixel inside the {image_width}x{image_height} image,"
         f" got x={x:g}, y={y:g}, width={width:g}, height={height:g}"
     )
 
@@ -277,7 +277,7 @@ def extract_face_tensors(image_tensor: Photo | NetInput, detections: Iterable[Fo
     Raises
     ------
     InvalidArgument
-        If a box has no pixel inside of the photo.
+        If a box has no pixel inside the photo.
 
     Examples
     --------
@@ -304,7 +304,7 @@ def extract_faces(photo: Photo | NetInput, detections: Iterable[Found]) -> list[
     Raises
     ------
     InvalidArgument
-        If a box has no pixel inside of the photo.
+        If a box has no pixel inside the photo.
 
     Examples
     --------

@@ -4,7 +4,7 @@ Sharpness is measured on the face chip of dlib's recognition network (`extract_f
 whatever the size of the face in the photo.  So a small face, which has to be enlarged, is not sharp either.
 
 Each measure is here because descriptors of the faces that it doubts are worse: see `.ci/measure quality`, on View 1 of LFW.
-Exposure, contrast, and the share of the box outside of the photo were tried, and had no effect there.
+Exposure, contrast, and the share of the box outside the photo were tried, and had no effect there.
 """
 
 from __future__ import annotations
