@@ -34,7 +34,7 @@ def extract_face_chip(
     Parameters
     ----------
     photo : photo
-        As `load_image` takes it.
+        See `load_image`.
     landmarks : FaceLandmarks68
         The 68 points of the face, in pixels of the photo.
     size : int
@@ -55,7 +55,7 @@ def extract_face_chip(
     Notes
     -----
     Source: dlib, `get_face_chip`, which halves a photo until the face is at most twice as large as the chip and then
-    interpolates.  So pixels differ by a few gray levels.
+    interpolates, so its pixels differ by a few gray levels.
 
     Examples
     --------

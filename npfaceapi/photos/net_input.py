@@ -70,7 +70,7 @@ class NetInput:
     Parameters
     ----------
     inputs : sequence
-        Photos, as `load_image` takes them; at least one.
+        At least one photo; see `load_image`.
     treat_as_batch_input : bool
         Whether a single photo counts as a batch, so that the result is a list.
 
@@ -265,7 +265,7 @@ def extract_face_tensors(image_tensor: Photo | NetInput, detections: Iterable[Fo
     Parameters
     ----------
     image_tensor : photo
-        As `load_image` takes it.
+        See `load_image`.
     detections : iterable of FaceDetection, FaceResult, Box or Rect
         A detection is scaled to the size of the photo; a box counts in its pixels.
 
@@ -297,7 +297,7 @@ def extract_faces(photo: Photo | NetInput, detections: Iterable[Found]) -> list[
     Parameters
     ----------
     photo : photo
-        As `load_image` takes it.
+        See `load_image`.
     detections : iterable of FaceDetection, FaceResult, Box or Rect
         A detection is scaled to the size of the photo; a box counts in its pixels.
 
