@@ -10,9 +10,9 @@ The map of the package.  A module imports only modules that are listed above it;
 The library:
 
     errors.py        the exceptions, all of them NpFaceApiError
-    locks.py         locks that a forked child finds open
+    locks.py         locks that are released in a forked child
     _version.py      the version
-    output_files.py  writing files: whole, and never over an input
+    output_files.py  writing files: completely or not at all, and never over an input
     reading/         files, URLs and JSON that are not trusted, with limits on their size
     display/         HTML, SVG, text tables, lines on standard error; the library imports it only inside functions
     graph.py         a network as a graph: recording, nodes, shapes

@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="npfaceapi",
         description="The networks of face-api.js in NumPy and Numba.",
-        epilog="npfaceapi COMMAND --help tells more.",
+        epilog="See npfaceapi COMMAND --help for the options of a command.",
     )
     parser.add_argument("--version", action="version", version=f"npfaceapi {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)

@@ -157,7 +157,7 @@ class Recorder:
     ) -> Node:
         given = {k: v for k, v in (params or {}).items() if v is not None}
         path = self._path[-1]
-        if not path and given:  # outside of blocks, an operation is named after its first tensor
+        if not path and given:  # outside blocks, an operation is named after its first tensor
             first = next(iter(given.values())).name
             path = first.rpartition("/")[0] or first
         stem = f"{path}/{op}" if path else op
@@ -244,7 +244,7 @@ class Graph:
         return [node for node in self.nodes if node in needed]
 
     def layers(self, whole_blocks: bool = False) -> list[Layer]:
-        """The nodes grouped into layers: consecutive nodes of one block form a layer, as does each node outside of blocks.
+        """The nodes grouped into layers: consecutive nodes of one block form a layer, as does each node outside blocks.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Photos that are none: each is refused with one clear line."""
+"""Inputs that are not photos: each is refused with one clear line."""
 
 from __future__ import annotations
 

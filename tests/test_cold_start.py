@@ -66,7 +66,7 @@ def on_a_terminal(*arguments, **more):
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory):
-    """A place where R-Net's kernels are kept, and what they computed."""
+    """A folder with R-Net's kernels, and what they computed."""
     place = tmp_path_factory.mktemp("kept")
     folder, probability, numba = rnet(NUMBA_CACHE_DIR=str(place))
     assert numba
@@ -154,7 +154,7 @@ def test_damaged_kernels_are_compiled_anew(kept, tmp_path, damage):
 
 
 def test_a_kernel_under_anothers_name_is_not_run(kept, tmp_path):
-    """A file that was restored in the wrong place is whole, and what it does is not what is asked for."""
+    """A file restored under the wrong name is intact, but has another kernel."""
     place, probability = kept
     shutil.copytree(place, tmp_path / "copy")
     (folder,) = (tmp_path / "copy").iterdir()
@@ -188,7 +188,7 @@ def test_kernels_that_others_can_write_are_not_run(kept, tmp_path):
 
 
 def test_a_kernel_that_needs_numba_is_not_kept():
-    """LLVM ends a process whose code names a function that is not there, so only what stands alone is written to disk."""
+    """LLVM aborts a process whose code calls a missing function, so only self-contained kernels are written to disk."""
     from npfaceapi.engines.numba import jit
 
     def module(called):
@@ -200,7 +200,7 @@ def test_a_kernel_that_needs_numba_is_not_kept():
 
 @pytest.mark.alone
 def test_the_first_descriptor_comes_soon():
-    """Two seconds of processor time, where 0.6 are usual, for machines differ; above all it must not import Numba."""
+    """The limit is two seconds of processor time; 0.6 are usual, but machines differ.  Above all, Numba must not be imported."""
     source = """
 import sys, time
 start = time.process_time()

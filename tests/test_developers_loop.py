@@ -1,4 +1,4 @@
-"""What CONTRIBUTING.md promises of the tests: the fast loop touches every package, and the table names what there is."""
+"""What CONTRIBUTING.md says about the tests: the fast loop touches every package, and the table names existing files."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
 
 
 def is_slow(statement):
-    """Whether `pytest.mark.slow` stands right there; on single parameters it does not count."""
+    """Whether `pytest.mark.slow` marks the test itself; a mark on single parameters does not count."""
     marks = statement.decorator_list if isinstance(statement, ast.FunctionDef) else [statement.value]
     marks = [part for mark in marks for part in (mark.elts if isinstance(mark, ast.List) else [mark])]
     return "pytest.mark.slow" in map(ast.unparse, marks)
 
 
 def fast_imports(text):
-    """The modules that a file of tests imports, outside of slow tests, if one of its tests is in the fast loop."""
+    """The modules that a test file imports outside slow tests, if one of its tests is in the fast loop."""
     body = ast.parse(text).body
     marks = [part for part in body if isinstance(part, ast.Assign) and ast.unparse(part.targets[0]) == "pytestmark"]
     tests = [test for part in body for test in (part.body if isinstance(part, ast.ClassDef) else [part])]
@@ -41,7 +41,7 @@ def fast_imports(text):
 
 @pytest.fixture(scope="module")
 def imported():
-    """What the fast loop imports, outside of tests that the simulator runs."""
+    """The modules that the fast loop imports outside tests that the simulator runs."""
     files = [file for file in TESTS.rglob("test_*.py") if file.parent.name != "cuda_simulator"]
     return set().union(*(fast_imports(file.read_text("utf-8")) for file in files))
 

@@ -82,7 +82,7 @@ def test_the_threshold_against_all_pairs_one_by_one() -> None:
 
 
 def test_the_error_of_points_by_hand(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Points moved to the right by a tenth of the distance of the eyes have that error."""
+    """Points moved to the right by a tenth of the distance between the eyes have an error of a tenth."""
     face = detect_single_face(ASTRONAUT, TinyFaceDetectorOptions(320, 0.1)).with_face_landmarks().run()
     points = face.landmarks.positions.astype(float)
     eyes = np.linalg.norm(points[36] - points[45])

@@ -1,4 +1,4 @@
-"""What pyproject.toml, CITATION.cff and the bill of materials say of the package is true, and is said the same everywhere."""
+"""What pyproject.toml, CITATION.cff and the bill of materials say about the package is true and consistent."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def table(file, name):
 
 
 def compared_with(file, text):
-    """The strings in code, outside of docstrings, of a file's comparisons and tuples."""
+    """The strings in a file's comparisons and tuples, without docstrings."""
     parts = [node for node in ast.walk(tree(file)) if isinstance(node, (ast.Compare, ast.Tuple))]
     return {word for part in parts for word in strings(part)} & set(text)
 
@@ -156,7 +156,7 @@ def test_a_fused_step_of_the_operation_is_one_that_the_engines_know(op):
 
 
 def test_every_place_is_compared_with_ops_alone():
-    """No table knows an operation that is none."""
+    """No table knows an operation that does not exist."""
     steps = {"affine"}
     assert table(NUMBA, "_KINDS") | table(CUDA, "_KINDS") <= {*OPERATIONS, *steps}
     assert table(ONNX, "_EMIT") == table(TORCH, "_OPERATIONS") == set(OPERATIONS)

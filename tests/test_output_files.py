@@ -1,4 +1,4 @@
-"""A file is written completely or not at all, and never over an input or a file that is no earlier output."""
+"""A file is written completely or not at all, and never over an input or a file that is not an earlier output."""
 
 from __future__ import annotations
 

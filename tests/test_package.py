@@ -1,4 +1,4 @@
-"""The package as a whole: public names, what an import costs, who imports whom, examples, the family of errors."""
+"""The package as a whole: public names, the cost of imports, which modules import which, examples, the error classes."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ FOLDER = ROOT / "npfaceapi"
 architecture = load(DOCS / "pictures" / "architecture.py")
 MODULES, imports_of = architecture.MODULES, architecture.imports_of
 OPTIONAL = {"benchmark.torch_": "torch", "engines.cuda": "numba_cuda"}  # what modules need that an extra brings
-# Whoever stands in a line of the map in npfaceapi/__init__.py may import what stands in lines above it; inside of a folder no
-# imports form a circle.
+# The modules in a line of the map in npfaceapi/__init__.py may import those in the lines above it; inside a folder no imports
+# form a cycle.
 MAP = architecture.read_map()
 LAYER_OF = {re.sub(r"/|\.py$", "", name): i for i, name in enumerate([*MAP["library"], *MAP["tools"]])}
 
@@ -116,7 +116,7 @@ def test_using_the_names_loads_nothing_heavy():
     assert run_python(use + show) == "[] False\n"
 
 
-# ------------------------------------------------------------------ who imports whom
+# ------------------------------------------------------------------ which modules import which
 
 
 def layer(module):
@@ -225,7 +225,7 @@ def has_examples(module):
 
 @pytest.fixture
 def networks_as_they_were():
-    """The ready networks are made again after examples that load weights into them."""
+    """Make the networks of `nets` again after examples that load weights into them."""
     yield
     for name in nets.__all__:
         vars(nets).pop(name, None)

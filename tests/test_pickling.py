@@ -153,7 +153,7 @@ def test_tasks_are_their_photo_options_and_steps(protocol):
             assert all(np.array_equal(a, b) for a, b in zip(*images, strict=True))
 
 
-def test_a_task_goes_on_after_it_was_pickled():
+def test_a_pickled_task_runs():
     task = again(faceapi.detect_all_faces(PHOTO, TINY).with_face_landmarks())
     assert FACE_LANDMARKS in task.steps
     with pytest.raises(faceapi.InvalidArgument, match=r"expected to be (called once|the first step)"):

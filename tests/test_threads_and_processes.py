@@ -84,7 +84,7 @@ def test_sixteen_threads_on_all_networks(threads):
     assert threading.active_count() < 40  # helpers are as many as the largest number of threads asked for
 
 
-def test_after_an_error_the_rest_is_let_be():
+def test_after_an_error_the_rest_is_skipped():
     called = []
 
     def function(number):
@@ -199,7 +199,7 @@ expected, stop = net.run_net(batch)["logits"].tobytes(), threading.Event()
 nets.tiny_face_detector.run_net(np.zeros((1, 64, 64, 3), np.float32))  # a fork during an import is not safe in Python itself
 
 def work(size):
-    while not stop.is_set():  # plans anew again and again, so that locks are held at the fork
+    while not stop.is_set():  # plans again and again, so that locks are held at the fork
         size = size + 32 if size < 600 else 64
         nets.tiny_face_detector.run_net(np.zeros((1, size, size, 3), np.float32))
         net.run_net(batch)
@@ -305,7 +305,7 @@ print(npfaceapi.get_num_threads())
 @pytest.mark.alone
 @pytest.mark.skipif(usable_cpus() < 2, reason="one CPU only")
 def test_a_busy_core_costs_no_more_than_its_share(threads):
-    """A process that holds one of two cores leaves at least 0.45 of the speed."""
+    """With one of two cores busy, at least 0.45 of the speed is left."""
     threads(2)
     net, batch = faceapi.nets.face_recognition_net, synthetic(1, (1, 150, 150, 3), 0, 255)
 

@@ -1,4 +1,4 @@
-"""Weights: decoding, the ways of loading for every network, the flat form, and what damaged files lead to."""
+"""Weights: decoding, the ways of loading for every network, the flat form, and the errors of damaged files."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_all_kinds_of_entries():
         {"name": "e", "shape": [2], "dtype": "int32", "quantization": {"dtype": "uint8", "scale": 0.5, "min": 0}},
     ]
     manifest = json.dumps([{"weights": entries, "paths": ["one", "two"]}]).encode()
-    shards = weights.OwnShards({"one": data[:5], "two": data[5:]}.__getitem__)  # the cut lies inside of an entry
+    shards = weights.OwnShards({"one": data[:5], "two": data[5:]}.__getitem__)  # the cut is inside an entry
     tensors = weights.read_tensors(manifest, shards, "m")
     assert tensors["a"].tolist() == [-1.0, np.float32(255 * 0.1 - 1.0)]
     assert tensors["b"].tolist() == [[14, 131070]]
@@ -290,7 +290,7 @@ def test_missing_files(folder, server):
         b"[" * 100_000,
     ],
 )
-def test_manifests_that_are_none(folder, text):
+def test_invalid_manifests(folder, text):
     (folder / MANIFEST).write_bytes(text)
     fails(folder, MANIFEST)
 
@@ -387,7 +387,7 @@ def entry(shape, becomes="float32", **quantization):
 
 
 def write_model(folder, entries, shards, paths=None):
-    """A model of any entries and shards; `paths` are the names in the manifest, if they are to be others."""
+    """A model of any entries and shards; `paths`, if given, are the names in the manifest."""
     entries = [{**one, "name": f"t{i}"} for i, one in enumerate(entries)]
     text = json.dumps([{"weights": entries, "paths": list(shards) if paths is None else paths}])
     (folder / "m-weights_manifest.json").write_text(text)
@@ -407,7 +407,7 @@ def refused(uri, *parts):
 
 @pytest.fixture
 def secret(tmp_path):
-    """A folder for a model, beside a file that is none of its business, as long as the model's shard should be."""
+    """A folder for a model, beside a file outside it that is as long as the model's shard should be."""
     (tmp_path / "secret").write_bytes(b"secret12")
     (tmp_path / "model").mkdir()
     return tmp_path / "model"
@@ -581,7 +581,7 @@ def test_a_network_takes_little_memory_to_load(tmp_path):
 
 @pytest.fixture
 def files_on_a_server():
-    """A function that serves a folder and gives its URL; `asked` are the paths that were asked for, with their queries."""
+    """A function that serves a folder and returns its URL; `asked` are the requested paths with their queries."""
     running = []
 
     def serve(folder):

@@ -1,4 +1,4 @@
-"""The wheel carries what an installed package needs, and nothing of the checkout; the sdist builds the same to the byte."""
+"""The wheel has everything that an installed package needs and nothing else; the sdist builds the same wheel to the byte."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def sdist(tmp_path_factory) -> Path:
 
 
 def test_the_sdist_builds_the_same_wheel_to_the_byte(wheel, sdist, tmp_path):
-    """Files of another time, in another folder, with other rights."""
+    """Files with another time, in another folder, with other permissions."""
     with tarfile.open(sdist) as archive:
         archive.extractall(tmp_path, filter="data")
     (source,) = tmp_path.iterdir()

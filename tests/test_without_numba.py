@@ -43,7 +43,7 @@ def run_blocked(source, cwd=None):
 
 
 def importers(package):
-    """The folders and files of npfaceapi in which it is imported, at once or late."""
+    """The folders and files of npfaceapi that import it, at the top or inside a function."""
     pattern = re.compile(rf"^ *(?:from|import) {package}\b", re.MULTILINE)
     places = (
         path.relative_to(ROOT / "npfaceapi")

@@ -1,4 +1,4 @@
-"""The workflows for a public forge: actions are pinned, rights are the least, and zizmor finds nothing."""
+"""The workflows for a public forge: actions are pinned, permissions are minimal, and zizmor finds nothing."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_an_action_is_pinned_to_one_commit():
 
 @each_workflow
 def test_rights_are_the_least(workflow):
-    """None for the whole; a job may read the repository, and the one that publishes may say who it is."""
+    """The workflow has no permissions; a job may read the repository, and the publishing one may request an identity token."""
     text = workflow.read_text("utf-8")
     assert "\npermissions: {}\n" in text
     rights = set(re.findall(r"^ +([\w-]+: (?:read|write))\b", text, re.MULTILINE))

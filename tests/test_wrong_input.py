@@ -1,7 +1,7 @@
-"""Anything at all as an argument of anything public: the answer is a result, or one line of an error of ours.
+"""Arbitrary arguments for everything public: the outcome is a result, or one of our errors in one line.
 
 The arguments of each call are drawn by Hypothesis, some of the right kind by the parameter's annotation, some of any other.  What
-the package's own Python calls demand is not tried: each call matches the signature.
+Python itself requires of a call is not tried: each call matches the signature.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ CALLS = {name: thing for name, thing in calls() if is_tried(name, thing)}
 
 
 class Odd:
-    """An object of which nothing is known."""
+    """An object without any known attribute."""
 
 
 class Pretends:

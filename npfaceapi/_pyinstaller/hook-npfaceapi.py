@@ -1,4 +1,4 @@
-"""Read by PyInstaller; `__init__.py` tells more."""
+"""Read by PyInstaller; see `__init__.py`."""
 
 from npfaceapi._pyinstaller import data_files, submodules
 

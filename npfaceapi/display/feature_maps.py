@@ -63,7 +63,7 @@ class Sheet:
     uri : str
         The picture as a `data:` URI; its pixels are values, or means of `shrunk` x `shrunk` of them.
     width, height : int
-        Of the picture in pixels.
+        The size of the picture in pixels.
     channels : tuple of int
         The channels shown, row by row.
     columns : int

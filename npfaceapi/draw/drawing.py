@@ -247,7 +247,7 @@ def draw_detections(image: Image, detections: Detected | Iterable[Detected | Non
     Parameters
     ----------
     image : PIL.Image.Image
-        Of mode RGB or RGBA; drawn on in place.
+        Mode RGB or RGBA; modified in place.
     detections : FaceDetection, FaceResult, box, None, or an iterable of these
         In pixels of the image; see `resize_results`.  Those found in a photo of another size cause a UserWarning.
 
@@ -291,7 +291,7 @@ def draw_face_landmarks(
     Parameters
     ----------
     image : PIL.Image.Image
-        Of mode RGB or RGBA; drawn on in place.
+        Mode RGB or RGBA; modified in place.
     face_landmarks : FaceLandmarks, FaceResult with landmarks, None, or an iterable of these
 
     Returns
@@ -333,7 +333,7 @@ def draw_face_expressions(
     Parameters
     ----------
     image : PIL.Image.Image
-        Of mode RGB or RGBA; drawn on in place.
+        Mode RGB or RGBA; modified in place.
     face_expressions : FaceExpressions, FaceResult with expressions, None, or an iterable of these
     min_confidence : float
         Expressions with a probability above this are drawn; in [0, 1].

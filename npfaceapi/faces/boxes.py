@@ -28,7 +28,7 @@ Item = TypeVar("Item")
 
 
 def iou(box1: BoxLike, box2: BoxLike, is_iou: bool = True) -> float:
-    """Intersection over union of two boxes; with `is_iou=False` intersection over the smaller area.
+    """Intersection over union of two boxes; with `is_iou=False`, intersection over the smaller area.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def iou(box1: BoxLike, box2: BoxLike, is_iou: bool = True) -> float:
 def non_max_suppression(
     boxes: Sequence[BoxLike] | ArrayLike, scores: ArrayLike, iou_threshold: float, is_iou: bool = True
 ) -> list[int]:
-    """Keep the best of boxes that overlap by more than a threshold.
+    """Keep the best of the boxes that overlap by more than a threshold.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def non_max_suppression(
 def ssd_non_max_suppression(
     boxes: ArrayLike, scores: ArrayLike, max_output_size: int, iou_threshold: float, score_threshold: float
 ) -> list[int]:
-    """The non-max suppression of SSD, after TensorFlow's.
+    """The non-max suppression of SSD, which follows TensorFlow's.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def ssd_non_max_suppression(
     if corners.ndim != 2 or corners.shape[1] != 4:
         raise InvalidArgument(f"ssd_non_max_suppression: expected boxes [N,4], got {list(corners.shape)}")
     values = _as_scores("ssd_non_max_suppression", scores, len(corners))
-    candidates = np.flatnonzero(values > score_threshold)  # a few of the thousands
+    candidates = np.flatnonzero(values > score_threshold)  # a few out of thousands
     candidates = candidates[np.argsort(-values[candidates], kind="stable")]
     corners = corners[candidates]
     edges = np.concatenate([np.minimum(corners[:, :2], corners[:, 2:]), np.maximum(corners[:, :2], corners[:, 2:])], axis=1)
@@ -148,7 +148,7 @@ def sigmoid(x: float) -> float:
 
 
 def inverse_sigmoid(x: float) -> float:
-    """log(x / (1 - x)), the number whose sigmoid is x; raises InvalidArgument unless x is between 0 and 1.
+    """log(x / (1 - x)), the number whose sigmoid is x; raises InvalidArgument unless 0 < x < 1.
 
     Examples
     --------
@@ -162,7 +162,7 @@ def inverse_sigmoid(x: float) -> float:
 
 
 def shuffle_array(input_array: Iterable[Item]) -> list[Item]:
-    """A new list of the items in random order, by Python's `random`.
+    """A new list of the items in random order, shuffled with Python's `random`.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""A face, or another object, that a detector found: its box in a photo, and its score.
+"""A face or another object that a detector found: its box in a photo, and its score.
 
 Source: face-api.js 0.22.2, `classes/ObjectDetection`, `classes/FaceDetection`.
 """
@@ -82,21 +82,21 @@ class ObjectDetection:
 
     @property
     def image_width(self) -> float:
-        """The width in pixels of the image."""
+        """The width of the image in pixels."""
         return self.image_dims.width
 
     @property
     def image_height(self) -> float:
-        """The height in pixels of the image."""
+        """The height of the image in pixels."""
         return self.image_dims.height
 
     @property
     def relative_box(self) -> Box:
-        """The box in units of the image."""
+        """The box as fractions of the image's width and height."""
         return self.box.rescale(self.image_dims.reverse())
 
     def for_size(self, width: float, height: float) -> ObjectDetection:
-        """The detection in the image at another size."""
+        """The detection in the image resized to width x height pixels."""
         return ObjectDetection(self.score, self.class_score, self.class_name, self.relative_box, Dimensions(width, height))
 
     def read_photo(self) -> NDArray[np.uint8 | np.float32] | None:
@@ -154,14 +154,14 @@ class FaceDetection(ObjectDetection):
 
 
 def seen_in(source: Source | None, detection: AnyDetection) -> AnyDetection:
-    """The same detection, with the `PhotoSource` of its photo."""
+    """A copy of the detection with the `PhotoSource` of its photo."""
     known = copy.copy(detection)
     object.__setattr__(known, "source", source)
     return known
 
 
 def warn_of_other_size(where: str, photo: Dimensions, picture: tuple[float, float]) -> None:
-    """Warn that results in pixels of a photo do not fit a picture (width, height) of another size."""
+    """Warn if results in pixels of a photo do not fit a picture (width, height) of another size."""
     (W, H), (w, h) = photo, picture
     if max(abs(W - w), abs(H - h)) >= 1:
         warnings.warn(

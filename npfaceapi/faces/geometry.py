@@ -153,7 +153,7 @@ class Box:
 
     @staticmethod
     def assert_is_valid_box(box: object, callee: str, allow_negative_dimensions: bool = False) -> None:
-        """Raise InvalidArgument, its message beginning with `callee`, unless `box` has x, y, width, height."""
+        """Raise InvalidArgument unless `box` has x, y, width, height; the message starts with `callee`."""
         callee = callee if isinstance(callee, str) else shown(callee)
         if not Box.is_rect(box):
             raise InvalidArgument(f"{callee}: expected a box with finite numbers x, y, width, height, got {shown(box)}")
@@ -247,7 +247,7 @@ class Box:
         """The part of the box inside an image, rounded down.
 
         Quirk: x, y, width and height are each rounded down, so a pixel at the right or bottom edge may be
-        lost: (55.5, 35.5, 10, 10) in 60 x 40 gives (55, 35, 4, 4).  A box outside of the image gets a negative size.
+        lost: (55.5, 35.5, 10, 10) in 60 x 40 gives (55, 35, 4, 4).  A box outside the image gets a negative size.
         """
         image_width, image_height = as_dimensions((img_width, img_height), "Box.clip_at_image_borders")
         x, y = max(self.x, 0.0), max(self.y, 0.0)
@@ -277,7 +277,7 @@ class Box:
         return BorderPadding(1.0, edy, 1.0, edx, y, ey, x, ex, w, h)
 
     def calibrate(self, region: BoxLike) -> Box:
-        """The box with its edges moved by `region` (left, top, right, bottom in units of its size), squared, rounded."""
+        """The box with its edges moved by `region` (left, top, right, bottom in units of its size), made square and rounded."""
         edges = numbers_of(region, "left", "top", "right", "bottom")
         if edges is None:
             raise InvalidArgument(f"Box.calibrate: expected a region with left, top, right, bottom, got {shown(region)}")

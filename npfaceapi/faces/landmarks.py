@@ -97,23 +97,23 @@ class FaceLandmarks:
 
     @property
     def image_width(self) -> float:
-        """The width in pixels of the face image."""
+        """The width of the face image in pixels."""
         return self.image_dims.width
 
     @property
     def image_height(self) -> float:
-        """The height in pixels of the face image."""
+        """The height of the face image in pixels."""
         return self.image_dims.height
 
     @property
     def relative_positions(self) -> Points:
-        """A float64 array [n,2]: the points in units of the face image; raises InvalidArgument if that has no area."""
+        """The points as fractions of the face image, float64 [n,2]; raises InvalidArgument if the image has no area."""
         if not self.image_width or not self.image_height:
             raise InvalidArgument(f"{type(self).__name__}: expected a face image with an area, got {self.image_dims}")
         return (self.positions - tuple(self.shift)) / tuple(self.image_dims)
 
     def for_size(self: AnyLandmarks, width: float, height: float) -> AnyLandmarks:
-        """The landmarks on a face image of another size.
+        """The landmarks on the face image resized to width x height pixels.
 
         Quirk: the shift becomes (0, 0).
         """
@@ -127,7 +127,7 @@ class FaceLandmarks:
         return type(self)(self.relative_positions, self.image_dims, Point(x, y))
 
     def shift_by_point(self: AnyLandmarks, pt: PointLike) -> AnyLandmarks:
-        """As `shift_by`, with a point."""
+        """Like `shift_by`, with a point."""
         x, y = as_point(pt, "shift_by_point")
         return self.shift_by(x, y)
 
@@ -222,7 +222,7 @@ class FaceLandmarks5(FaceLandmarks):
 
 @dataclass(frozen=True, slots=True, init=False, eq=False, repr=False)
 class FaceLandmarks68(FaceLandmarks):
-    """The 68 points of the iBUG scheme; left and right as seen in the photo.
+    """The 68 points of the iBUG scheme; left and right are those of the photo.
 
     Examples
     --------

@@ -79,9 +79,9 @@ class FaceMatch:
         object.__setattr__(self, "distance", as_number(self.distance, "FaceMatch.distance"))
 
     def to_string(self, with_distance: bool = True) -> str:
-        """The label, with the distance in brackets.
+        """The label, followed by the distance in parentheses.
 
-        Quirk: the distance is rounded down to two decimals, its binary error included: 0.29 shows as 0.28.
+        Quirk: the distance is rounded down to two decimals with its binary error: 0.29 shows as 0.28.
         """
         if not as_flag(with_distance, "FaceMatch.to_string"):
             return self.label
@@ -130,8 +130,8 @@ class LabeledFaceDescriptors:
             raise InvalidType(f"LabeledFaceDescriptors: expected a list of descriptors, got {type(descriptors).__name__}")
         if len(descriptors) and is_number(descriptors[0]):
             raise InvalidArgument(
-                f"LabeledFaceDescriptors: expected a vector of numbers for each face, got one of {len(descriptors)} alone: "
-                "pass [descriptor]"
+                f"LabeledFaceDescriptors: expected a vector of numbers for each face, got a single one of {len(descriptors)} "
+                "numbers: pass [descriptor]"
             )
         object.__setattr__(self, "label", label)
         object.__setattr__(self, "descriptors", tuple(as_descriptor(d, "LabeledFaceDescriptors") for d in descriptors))
@@ -141,7 +141,7 @@ class LabeledFaceDescriptors:
         return {"label": self.label, "descriptors": [d.tolist() for d in self.descriptors]}
 
     def to_json(self) -> str:
-        """The JSON text that face-api.js writes, to the byte."""
+        """The same JSON text as face-api.js, byte for byte."""
         vectors = ",".join(js_numbers(d.tolist()) for d in self.descriptors)
         return f'{{"label":{js_string(self.label)},"descriptors":[{vectors}]}}'
 
@@ -259,7 +259,7 @@ class FaceMatcher:
         }
 
     def to_json(self) -> str:
-        """The JSON text that face-api.js writes, to the byte."""
+        """The same JSON text as face-api.js, byte for byte."""
         known = ",".join(each.to_json() for each in self.labeled_descriptors)
         return f'{{"distanceThreshold":{js_number(self.distance_threshold)},"labeledDescriptors":[{known}]}}'
 

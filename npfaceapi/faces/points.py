@@ -1,4 +1,4 @@
-"""Points and sizes, and what counts as a number, a point or a size.
+"""Points and sizes, and the checks of numbers, points, sizes and vectors.
 
 Source: face-api.js 0.22.2, `classes/Point`, `classes/Dimensions`.
 """
@@ -77,21 +77,21 @@ def is_number(value: object) -> bool:
 
 
 def as_number(value: object, where: str) -> float:
-    """A finite number as a float; `where` begins the message of the error."""
+    """A finite number as a float; an error's message starts with `where`."""
     if not is_number(value):
         raise InvalidArgument(f"{where}: expected a finite number, got {shown(value)}")
     return float(value)  # type: ignore[arg-type]
 
 
 def as_flag(value: object, where: str) -> bool:
-    """True or False; `where` begins the message of the error."""
+    """True or False; an error's message starts with `where`."""
     if not isinstance(value, (bool, np.bool_)):
         raise InvalidType(f"{where}: expected True or False, got {shown(value)}")
     return bool(value)
 
 
 def as_score(value: object, where: str) -> float:
-    """A number in [0, 1] as a float; `where` begins the message of the error."""
+    """A number in [0, 1] as a float; an error's message starts with `where`."""
     if not is_number(value) or not 0 <= value <= 1:  # type: ignore[operator]
         raise InvalidArgument(f"{where}: expected a number in [0, 1], got {shown(value)}")
     return float(value)  # type: ignore[arg-type]
@@ -126,7 +126,7 @@ def _pair(value: object) -> list[float] | None:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A point (x, y); the methods take a `Point`, a pair, or anything with x and y, and give a new point.
+    """A point (x, y); the methods accept a `Point`, a pair, or anything with x and y, and return a new point.
 
     Examples
     --------

@@ -230,7 +230,7 @@ def extend_with_face_detection(
 
 
 def extend_with_face_landmarks(source_obj: FaceResult | FaceDetection, unshifted_landmarks: FaceLandmarks) -> FaceResult:
-    """A new result with landmarks, unshifted landmarks and the aligned rectangle derived from them.
+    """A new result with landmarks, unshifted landmarks, and the aligned rectangle derived from them.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """Grouping the nodes of a graph into boxes: one per block of a network, and one for blocks that repeat.
 
-1. The nodes of an outermost block (`dense0`) are a unit, as is each node outside of blocks.  A node that only changes the form
+1. The nodes of an outermost block (`dense0`) are a unit, as is each node outside blocks.  A node that only changes the form
    of its input (reshape, softmax, subtracting a mean, dividing by a scale) joins the unit before it.
 2. Consecutive units without branches that have the same operations and windows, whatever their sizes, are one box:
    `conv32_1 … conv32_3`.  So are repeated pairs and triples, such as SSD's depthwise and pointwise layers.

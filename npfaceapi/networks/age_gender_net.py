@@ -1,7 +1,7 @@
 """AgeGenderNet: age and gender of a face, from a crop of it.
 
-A small Xception: an entry flow that shrinks the image, a middle flow of residual blocks, an exit flow, all of separable
-convolutions (a depthwise 3x3 and a pointwise 1x1 with bias); the mean over all pixels goes through two dense layers.
+A small Xception: an entry flow that shrinks the image, a middle flow of residual blocks, and an exit flow, all built from
+separable convolutions (a depthwise 3x3 and a pointwise 1x1 with bias).  Two dense layers take the mean over all pixels.
 
 Source: face-api.js 0.22.2, `ageGenderNet/` and `xception/TinyXception`, by Vincent Mühler, after Chollet, Xception
     (arXiv:1610.02357), with 2 middle blocks instead of 8, a sixth of the channels, and no batch norm.
@@ -54,7 +54,7 @@ def reduction_block(x: Node, p: ParamTree, *, activate: bool = True) -> Node:
 
 @block
 def main_block(x: Node, p: ParamTree) -> Node:
-    """x + f(x), where f is three times relu and a separable convolution, all of one shape."""
+    """x + f(x), where f is relu and a separable convolution, three times; the shape stays the same."""
     y = separable_conv2d(ops.relu(x), p["separable_conv0"])
     y = separable_conv2d(ops.relu(y), p["separable_conv1"])
     y = separable_conv2d(ops.relu(y), p["separable_conv2"])
@@ -69,7 +69,7 @@ def exit_conv(x: Node, p: ParamTree) -> Node:
 def forward(x: Node, p: ParamTree) -> dict[str, Node]:
     """The network on one image of 0..255.
 
-    Quirk: divides by 256, where the landmark and expression networks divide by 255.
+    Quirk: divides by 256; the landmark and expression networks divide by 255.
     """
     x = ops.divide(ops.subtract(x, FEATURE_MEAN_RGB), 256.0)
     entry, middle, leave = p["entry_flow"], p["middle_flow"], p["exit_flow"]

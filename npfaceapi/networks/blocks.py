@@ -1,4 +1,4 @@
-"""Building blocks that two or more networks share.  Shapes are [H, W, C] of one image.
+"""Building blocks that several networks share.  Shapes are [H, W, C] of one image.
 
 Source: face-api.js 0.22.2, `common/depthwiseSeparableConv`, `faceFeatureExtractor/`, by Vincent Mühler.  Separable convolutions:
     Chollet, Xception (arXiv:1610.02357).  Dense blocks: after Huang et al., DenseNet (arXiv:1608.06993).
@@ -11,9 +11,9 @@ from npfaceapi.graph import Node, ParamTree, block
 
 __all__ = ["FEATURE_MEAN_RGB", "YOLO_MEAN_RGB", "dense_block", "face_features", "separable_conv2d"]
 
-#: What the face networks subtract (landmarks, expression, age/gender, recognition).
+#: The mean that the face networks subtract (landmarks, expression, age/gender, recognition).
 FEATURE_MEAN_RGB = (122.782, 117.001, 104.298)
-#: What the Tiny YOLO detectors subtract.
+#: The mean that the Tiny YOLO detectors subtract.
 YOLO_MEAN_RGB = (117.001, 114.697, 97.404)
 
 

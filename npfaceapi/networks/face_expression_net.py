@@ -32,8 +32,8 @@ SIZE = 112
 
 def forward(x: Node, p: ParamTree) -> dict[str, Node]:
     """The network on one image of 0..255."""
-    # subtracts the mean, divides by 255 (Quirk: age/gender and recognition divide by 256), then four dense blocks of four,
-    # a mean over all pixels
+    # subtract the mean, divide by 255 (Quirk: age/gender and recognition divide by 256), four dense blocks of four
+    # convolutions, mean over all pixels
     x = face_features(x, p)  # [112,112,3] -> [56,56,32] -> [28,28,64] -> [14,14,128] -> [7,7,256] -> [256]
     return {"logits": ops.dense(x, p["fc"]["weights"], p["fc"]["bias"])}  # -> [7]
 

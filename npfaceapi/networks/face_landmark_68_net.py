@@ -8,7 +8,7 @@ Source: face-api.js 0.22.2, `faceLandmarkNet/` and `faceFeatureExtractor/`, by V
     al., DenseNet (arXiv:1608.06993), the separable convolutions Chollet, Xception (arXiv:1610.02357).
 Weights: face_landmark_68_model (356,840 parameters), face_landmark_68_tiny_model (77,224).
 Input: [N,112,112,3] RGB in 0..255, the face crop centred in a black square, resized.
-Output: points [N,136] = x0, y0, x1, y1, ... as fractions of the padded 112 square; they can be outside of 0..1.
+Output: points [N,136] = x0, y0, x1, y1, ... as fractions of the padded 112 square; they can be outside 0..1.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ SIZE = 112
 
 def forward(x: Node, p: ParamTree) -> dict[str, Node]:
     """The large network on one image of 0..255."""
-    # subtracts the mean, divides by 255 (Quirk: recognition and age/gender divide by 256), then four dense blocks of four,
-    # a mean over all pixels
+    # subtract the mean, divide by 255 (Quirk: recognition and age/gender divide by 256), four dense blocks of four
+    # convolutions, mean over all pixels
     x = face_features(x, p)  # [112,112,3] -> [56,56,32] -> [28,28,64] -> [14,14,128] -> [7,7,256] -> [256]
     return {"points": ops.dense(x, p["fc"]["weights"], p["fc"]["bias"])}  # -> [136]
 
@@ -86,7 +86,7 @@ class FaceLandmark68Net(NeuralNetwork):
     is_center_inputs = True
 
     def post_process(self, points: Values, sizes: list[tuple[int, int]]) -> Values:
-        """Raw `points` [N,136] to points relative to crops of the given (width, height)."""
+        """Raw `points` [N,136] to points [N,136] relative to crops of the given (width, height) in pixels."""
         raw, where = as_array(points), f"{self._where()}.post_process"
         if (
             not isinstance(sizes, (list, tuple))

@@ -1,7 +1,7 @@
 """FaceRecognitionNet: a descriptor of 128 numbers that tells faces apart.
 
-A ResNet: 14 residual blocks, y = relu(x + f(x)) where f is two 3x3 convolutions; four of them halve the image.  The mean over
-the last 2x2 pixels goes through one dense layer without bias.
+A ResNet: 14 residual blocks, y = relu(x + f(x)) where f is two 3x3 convolutions; four of the blocks halve the image.  One dense
+layer without bias takes the mean over the last 2x2 pixels.
 
 Source: `dlib_face_recognition_resnet_model_v1` by Davis King, a ResNet of 29 convolutions after He et al., Deep Residual Learning
     (arXiv:1512.03385), with half the filters of their ResNet-34; face-api.js 0.22.2, `faceRecognitionNet/`.
@@ -43,7 +43,7 @@ def conv(x: Node, p: ParamTree, *, stride: int = 1, padding: str = "same", activ
 
 @block
 def residual(x: Node, p: ParamTree) -> Node:
-    """relu(x + f(x)), all of one shape."""
+    """relu(x + f(x)); the shape stays the same."""
     y = conv(conv(x, p["conv1"]), p["conv2"], activate=False)
     return ops.relu(ops.add(y, x))
 
@@ -69,7 +69,7 @@ def residual_down(x: Node, p: ParamTree) -> Node:
 def forward(x: Node, p: ParamTree) -> dict[str, Node]:
     """The network on one image of 0..255.
 
-    Quirk: divides by 256, where the landmark and expression networks divide by 255.  No padding in the first two layers.
+    Quirk: divides by 256; the landmark and expression networks divide by 255.  The first two layers have no padding.
     """
     x = ops.divide(ops.subtract(x, FEATURE_MEAN_RGB), 256.0)
     x = conv(x, p["conv32_down"], stride=2, padding="valid")  # [150,150,3] -> [72,72,32]
@@ -109,7 +109,7 @@ class FaceRecognitionNet(NeuralNetwork):
     is_center_inputs = True
 
     def from_flat(self, name: str, values: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
-        """Quirk: the flat form of this network keeps filters as [Co,Ci,KH,KW] and the dense layer as [Co,Ci]."""
+        """Quirk: this network's flat form has filters as [Co,Ci,KH,KW] and the dense layer as [Co,Ci]."""
         if name == "fc":
             return np.asarray(values.reshape(shape[::-1]).T)
         if len(shape) == 4:

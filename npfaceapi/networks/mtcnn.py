@@ -8,9 +8,9 @@ Source: Zhang et al., Joint Face Detection and Alignment Using Multi-task Cascad
     face-api.js 0.22.2, `mtcnn/` (deprecated there).
 Weights: mtcnn_model (495,850 parameters for the three networks).
 Input: P-Net [N,W,H,3], R-Net [N,24,24,3], O-Net [N,48,48,3], in 0..255; the networks subtract 127.5 and divide by 128.
-Output: of P-Net, with w = ceil(W/2) - 5 and h = ceil(H/2) - 5 cells: prob [N,w,h,2] (not a face, face), regions [N,w,h,4] (how
-    far the left, top, right and bottom edge are off, in units of the window); of R-Net and O-Net: prob [N,2], regions [N,4];
-    of O-Net: points [N,10] = x0..x4, y0..y4 in units of the window.
+Output: P-Net, with w = ceil(W/2) - 5 and h = ceil(H/2) - 5 cells: prob [N,w,h,2] (not a face, face), regions [N,w,h,4]
+    (corrections of the left, top, right and bottom edges in units of the window); R-Net and O-Net: prob [N,2], regions [N,4];
+    O-Net also points [N,10] = x0..x4, y0..y4 in units of the window.
 Quirk: all three networks see BGR, and the image transposed: [N, x, y, 3].
 """
 
@@ -296,7 +296,7 @@ class Mtcnn(NetworkWeights):
         return boxes, scores, landmarks, faithful, stats
 
     def forward_with_stats(self, photo: Photo | NetInput, options: MtcnnOptions | None = None) -> MtcnnAnswer:
-        """`{"results": ..., "stats": ...}` for one photo; stats hold the scales, the pyramid, box counts and milliseconds."""
+        """`{"results": ..., "stats": ...}` for one photo; the stats are scales, image sizes, box counts and times in ms."""
         net_input = to_net_input(photo)
         if net_input.batch_size != 1:
             raise InvalidArgument(f"Mtcnn.forward_with_stats: expected one photo, got {net_input.batch_size}")
@@ -343,7 +343,7 @@ class Mtcnn(NetworkWeights):
         self, photos: Photos, options: MtcnnOptions | None = None, *, see: See = unseen
     ) -> list[FaceDetection] | list[list[FaceDetection]]: ...
     def locate_faces(self, photos: Photos, options: MtcnnOptions | None = None, *, see: See = unseen) -> object:
-        """The detections of `forward` alone: a list of FaceDetection, or a list of such lists; `see` as in `detect_arrays`."""
+        """Only the detections of `forward`: a list of FaceDetection, or a list of such lists; `see` as in `detect_arrays`."""
         chosen = options_or_default(options, MtcnnOptions, "Mtcnn.locate_faces", see)
         return few_at_a_time(photos, lambda net_input: [self._faces(image, chosen, see) for image in net_input.image_tensors], 1)
 

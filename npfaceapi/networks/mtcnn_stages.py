@@ -7,8 +7,8 @@
 
 Source: Zhang et al., MTCNN (arXiv:1604.02878); face-api.js 0.22.2, `mtcnn/`.
 
-Boxes are float64 arrays [n,4] of x, y, width, height in pixels of the photo; regions [n,4] are corrections of the left,
-top, right and bottom edge in units of the box's size.
+Boxes are float64 arrays [n,4] of x, y, width and height in pixels of the photo.  Regions [n,4] are corrections of the left,
+top, right and bottom edges in units of the box's size.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from npfaceapi.weights import bundled_weights, bundled_weights_shapes, load_weig
 __all__ = ["NetworkWeights", "Shapes", "Weights", "as_array", "has_files"]
 
 Shapes = dict[str, tuple[int, ...]]
-#: What `load` takes: a folder, a manifest or a URL, a `.weights` file, a flat array, None for the bundled weights.
+#: The argument of `load`: a folder, a manifest or a URL, a `.weights` file, a flat array, None for the bundled weights.
 Weights: TypeAlias = "str | os.PathLike[str] | NDArray[np.float32] | None"
 
 
@@ -79,7 +79,7 @@ class NetworkWeights:
         return bundled_weights_shapes(self.model_name)
 
     def flat_order(self) -> list[str]:
-        """The names of the tensors in the order of the flat form (`load` of an array, `serialize_params`)."""
+        """The names of the tensors in the order of the flat form (see `load` with an array, and `serialize_params`)."""
         used = self._used()
         return [name for name in self.shapes() if name in used]
 
@@ -257,13 +257,13 @@ class NetworkWeights:
         return list(self.tensors.items())
 
     def get_param_from_path(self, path: str) -> NDArray[np.float32]:
-        """The tensor of that name."""
+        """The tensor with this name."""
         if not isinstance(path, str) or path not in self.tensors:
             raise InvalidArgument(f"{self._where()}: expected the name of a tensor, got {shown(path)}")
         return self.tensors[path]
 
     def reassign_param_from_path(self, path: str, tensor: ArrayLike) -> None:
-        """Replace one tensor by another of the same shape."""
+        """Replace one tensor with another of the same shape."""
         self.get_param_from_path(path)
         self._set({**self.tensors, path: tensor}, f"{self._where()}.reassign_param_from_path")
 
@@ -299,7 +299,7 @@ class NetworkWeights:
 
 
 def has_files(folder: str | os.PathLike[str], model_name: str) -> bool:
-    """Whether `load_from_disk` finds a file of a model in a folder."""
+    """Whether a folder has a file of a model that `load_from_disk` finds."""
     return any(_file_in(folder, model_name + ending) for ending in (_MANIFEST, _FLAT))
 
 

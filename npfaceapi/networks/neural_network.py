@@ -50,7 +50,7 @@ def unseen(stage: str, **values: object) -> None:
 
 
 def sizes_of(net_input: NetInput) -> list[tuple[int, int]]:
-    """(width, height) of each photo."""
+    """(width, height) of each photo in pixels."""
     return [(width, height) for height, width, _ in net_input.input_dimensions]
 
 
@@ -112,7 +112,7 @@ class NeuralNetwork(NetworkWeights):
         if not all(isinstance(side, (int, np.integer)) and not isinstance(side, bool) and side > 0 for side in (height, width)):
             raise InvalidArgument(f"{self._where()}.graph: expected integers from 1 up, got {given}")
         if max(height, width) > MAX_SIDE:
-            raise InvalidArgument(f"{self._where()}.graph: expected at most {MAX_SIDE} pixels a side, got {given}")
+            raise InvalidArgument(f"{self._where()}.graph: expected at most {MAX_SIDE} pixels per side, got {given}")
         key = height, width = int(height), int(width)
         with self._lock:
             if key not in self._graphs:
@@ -169,7 +169,7 @@ class NeuralNetwork(NetworkWeights):
         Parameters
         ----------
         height, width : int, optional
-            Of the input in pixels, as for `graph`.
+            Size of the input in pixels, as for `graph`.
         backend : {"numba", "cuda"}, optional
             Default: the current one.
 

@@ -81,7 +81,7 @@ class SsdMobilenetv1Options:
         object.__setattr__(self, "max_results", _whole(self.max_results, 0, f"{where}.max_results"))
 
     def with_least_score(self, score: float) -> SsdMobilenetv1Options:
-        """The same options with faces having a score above `score`, in [0, 1]."""
+        """A copy with `min_confidence` replaced by `score`, in [0, 1]."""
         return replace(self, min_confidence=score)
 
 
@@ -119,7 +119,7 @@ class TinyYolov2Options:
         object.__setattr__(self, "score_threshold", as_score(self.score_threshold, f"{where}.score_threshold"))
 
     def with_least_score(self: Yolo, score: float) -> Yolo:
-        """The same options with faces having a score above `score`, in [0, 1]."""
+        """A copy with `score_threshold` replaced by `score`, in [0, 1]."""
         return replace(self, score_threshold=score)
 
 
@@ -142,7 +142,7 @@ class MtcnnOptions:
     ----------
     min_face_size : float
         The smallest face to look for, in pixels; >= 1.  Below 12 the photo is enlarged, to at most 33 million pixels: for a photo
-        of 12 million `min_face_size` is at least 7.2, for one of 1 million 2.1.
+        of 12 million pixels `min_face_size` is at least 7.2, for one of 1 million at least 2.1.
     scale_factor : float
         The ratio of one size of the photo to the next larger one; in (0, 1).
     max_num_scales : int
@@ -200,7 +200,7 @@ class MtcnnOptions:
             object.__setattr__(self, "scale_steps", tuple(float(step) for step in steps))
 
     def with_least_score(self, score: float) -> MtcnnOptions:
-        """The same options with faces having a score above `score`, in [0, 1]."""
+        """A copy with the threshold of the last stage replaced by `score`, in [0, 1]."""
         return replace(self, score_thresholds=(*self.score_thresholds[:2], score))
 
 
@@ -238,13 +238,13 @@ def validate_config(config: object) -> None:
     Parameters
     ----------
     config : mapping or object
-        with_separable_convs (bool), iou_threshold (in [0, 1]), classes (names), anchors (points or pairs), and perhaps
+        with_separable_convs (bool), iou_threshold (in [0, 1]), classes (names), anchors (points or pairs), and optionally
         mean_rgb (3 numbers).
 
     Raises
     ------
     InvalidArgument
-        Naming the field that is wrong.
+        Its message names the wrong field.
 
     Examples
     --------

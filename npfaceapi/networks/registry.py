@@ -119,7 +119,7 @@ def all_names() -> tuple[str, ...]:
 
 
 def split(name: str) -> tuple[Net, str] | None:
-    """The network that one of `all_names` belongs to, and its part or variant ("" for itself); None for other names."""
+    """The network that one of `all_names` belongs to, and its part or variant ("" for the network); None for other names."""
     for net in NETS.values():
         end = name.removeprefix(f"{net.name}_")
         if name == net.name or (end != name and end in (*net.variants, *net.parts)):
@@ -160,7 +160,7 @@ def full_name(called: str, among: Iterable[str], kind: str = "network") -> str:
 
 
 def detector_called(called: str) -> Net:
-    """The detector of that name, short or full."""
+    """The detector with this short or full name."""
     return DETECTORS[full_name(called, DETECTORS, "detector")]
 
 

@@ -1,6 +1,6 @@
 """SSD MobileNet v1: the accurate face detector, and the default one.
 
-MobileNet (alternating depthwise 3x3 and pointwise 1x1 convolutions) makes feature maps of 32, 16, 8, 4, 2 and 1 cells a side.
+MobileNet (alternating depthwise 3x3 and pointwise 1x1 convolutions) makes feature maps of 32, 16, 8, 4, 2 and 1 cells per side.
 Every cell has a few boxes of fixed size and shape, the anchors or priors, 5118 in all.  For each, the network predicts how to
 move and stretch it (4 numbers) and its class (3 logits); non-max suppression leaves one box per face.
 
@@ -9,7 +9,7 @@ Source: Liu et al., SSD (arXiv:1512.02325) on Howard et al., MobileNets (arXiv:1
 Weights: ssd_mobilenetv1_model (5,555,519 parameters; 17 more tensors are constants of the TensorFlow graph, unused).
 Input: [N,512,512,3] RGB in 0..255, the photo in the top left corner of a black square, resized.
 Output: box_encodings [N,5118,4] (ty, tx, th, tw relative to priors), class_logits [N,5118,3] (background, face, unused).
-Quirk: the priors are a tensor of the weights file, not computed; some differ from the rule in the fifth digit.
+Quirk: the priors are a tensor of the weights file, not computed; some differ from the formula in the fifth digit.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def decode_boxes(box_encodings: Values, priors: NDArray[np.float32]) -> Values:
 def decode_scores(class_logits: Values) -> Values:
     """Class logits [5118,3] to scores [5118].
 
-    Quirk: a sigmoid, not a softmax, of column 1; column 0 is the background and column 2 is ignored.
+    Quirk: the sigmoid of column 1, not a softmax; column 0 (background) and column 2 are ignored.
     """
     return sigmoid(class_logits[:, 1])
 
@@ -157,7 +157,7 @@ def decode(
         ymin, xmin, ymax, xmax = (float(v) for v in boxes[i])
         top, bottom = max(0.0, ymin) * pad_y, min(1.0, ymax) * pad_y
         left, right = max(0.0, xmin) * pad_x, min(1.0, xmax) * pad_x
-        if right < left or bottom < top:  # a box outside of the square; face-api.js throws an error
+        if right < left or bottom < top:  # a box outside the square; face-api.js throws an error
             continue
         faces.append(FaceDetection(float(scores[i]), Rect(left, top, right - left, bottom - top), image_size))
     return faces

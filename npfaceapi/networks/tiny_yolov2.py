@@ -7,7 +7,7 @@ Source: the tiny variant of Redmon and Farhadi, YOLO9000 (arXiv:1612.08242); fac
 Weights: tiny_yolov2_separable_conv_model (1,794,500 parameters) or tiny_yolov2_model (15,767,454).  Neither is bundled:
     `unbundled.py` says where they are published.
 Input: [N,S,S,3] RGB in 0..255, S a multiple of 32 (default 416), the photo in the top left corner of a black square.
-Output: grid [N,S/32,S/32,A*K]: for each of A = 5 anchors tx, ty, tw, th, objectness (and a class logit, full variant).
+Output: grid [N,S/32,S/32,A*K]: for each of A = 5 anchors tx, ty, tw, th, objectness (full variant: and a class logit).
 """
 
 from __future__ import annotations

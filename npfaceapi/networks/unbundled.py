@@ -35,7 +35,7 @@ OLDER_SIZES = {7_340_808: "FaceLandmark68Net before face-api.js 0.14"}
 
 
 def known_numbers(model: str) -> list[str]:
-    """SHA-256 of the float32 numbers, in flat order, of every published version of a model that is among the files."""
+    """SHA-256 of the float32 numbers, in flat order, of every published version of a model in this module; may be empty."""
     known = _OF_BYTES.get(model), SHA256.get(f"{model}.weights")  # a flat file holds only these numbers
     return [digest for digest in known if digest is not None]
 

@@ -2,7 +2,7 @@
 
 Each pixel of a chip is the mean of n x n samples of the photo, spread evenly over it, with n the number of pixels of the
 photo that one of the chip covers, rounded up, so that no pixel is skipped when a face is shrunk.  Samples are
-interpolated bilinearly between four pixels; outside of the photo is black.
+interpolated bilinearly between four pixels; outside the photo is black.
 
 The NumPy code here is the definition; a backend that has a kernel for it (numba) gives the same bits faster.
 """
@@ -34,7 +34,7 @@ def extract_face_chip(
     Parameters
     ----------
     photo : photo
-        As `load_image` takes it.
+        See `load_image`.
     landmarks : FaceLandmarks68
         The 68 points of the face, in pixels of the photo.
     size : int
@@ -55,7 +55,7 @@ def extract_face_chip(
     Notes
     -----
     Source: dlib, `get_face_chip`, which halves a photo until the face is at most twice as large as the chip and then
-    interpolates.  So pixels differ by a few gray levels.
+    interpolates, so its pixels differ by a few gray levels.
 
     Examples
     --------

@@ -105,7 +105,7 @@ def _data_of(uri: str, name: str) -> bytes:
     try:
         return base64.b64decode(data + b"=" * (-len(data) % 4), validate=True)
     except binascii.Error as error:
-        raise ImageError(f"{name}: expected base64 in a data URI, got {len(data)} characters that are none ({error})") from None
+        raise ImageError(f"{name}: expected base64 in a data URI, got {len(data)} characters outside base64 ({error})") from None
 
 
 def _load_bytes(data: bytes | bytearray | memoryview, name: str) -> Pixels:

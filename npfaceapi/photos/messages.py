@@ -134,7 +134,7 @@ def _standard_error(heard: defaultdict[str, object]) -> Iterator[None]:
 
 
 def _warn(text: str) -> None:
-    """Issue a warning located at the first caller outside of this package."""
+    """Issue a warning located at the first caller outside this package."""
     depth, frame = 1, sys._getframe()
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in ("npfaceapi", "contextlib"):
         depth, frame = depth + 1, frame.f_back

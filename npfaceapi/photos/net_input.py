@@ -70,7 +70,7 @@ class NetInput:
     Parameters
     ----------
     inputs : sequence
-        Photos, as `load_image` takes them; at least one.
+        At least one photo; see `load_image`.
     treat_as_batch_input : bool
         Whether a single photo counts as a batch, so that the result is a list.
 
@@ -246,7 +246,7 @@ def crop_rect(box: HasRect, image_width: int, image_height: int) -> tuple[int, i
         if clipped.width > 0 and clipped.height > 0:
             return int(clipped.x), int(clipped.y), int(clipped.width), int(clipped.height)
     raise InvalidArgument(
-        f"crop_rect: expected a box with at least one pixel inside of the {image_width}x{image_height} image,"
+        f"crop_rect: expected a box with at least one pixel inside the {image_width}x{image_height} image,"
         f" got x={x:g}, y={y:g}, width={width:g}, height={height:g}"
     )
 
@@ -265,7 +265,7 @@ def extract_face_tensors(image_tensor: Photo | NetInput, detections: Iterable[Fo
     Parameters
     ----------
     image_tensor : photo
-        As `load_image` takes it.
+        See `load_image`.
     detections : iterable of FaceDetection, FaceResult, Box or Rect
         A detection is scaled to the size of the photo; a box counts in its pixels.
 
@@ -277,7 +277,7 @@ def extract_face_tensors(image_tensor: Photo | NetInput, detections: Iterable[Fo
     Raises
     ------
     InvalidArgument
-        If a box has no pixel inside of the photo.
+        If a box has no pixel inside the photo.
 
     Examples
     --------
@@ -297,14 +297,14 @@ def extract_faces(photo: Photo | NetInput, detections: Iterable[Found]) -> list[
     Parameters
     ----------
     photo : photo
-        As `load_image` takes it.
+        See `load_image`.
     detections : iterable of FaceDetection, FaceResult, Box or Rect
         A detection is scaled to the size of the photo; a box counts in its pixels.
 
     Raises
     ------
     InvalidArgument
-        If a box has no pixel inside of the photo.
+        If a box has no pixel inside the photo.
 
     Examples
     --------

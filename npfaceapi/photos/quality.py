@@ -3,8 +3,8 @@
 Sharpness is measured on the face chip of dlib's recognition network (`extract_face_chip`) without its margin: 100 x 100 pixels,
 whatever the size of the face in the photo.  So a small face, which has to be enlarged, is not sharp either.
 
-Each measure is here because descriptors of the faces that it doubts are worse: see `.ci/measure quality`, on View 1 of LFW.
-Exposure, contrast, and the share of the box outside of the photo were tried, and had no effect there.
+A measure is included if descriptors are worse for the faces that it doubts: see `.ci/measure quality`, on View 1 of LFW.
+Exposure, contrast, and the share of the box outside the photo were tried, and had no effect there.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ def face_quality(photo: Photo, face: FaceResult) -> FaceQuality:
     Parameters
     ----------
     photo : photo
-        As `load_image` takes it: the photo in which the face was found, at the same size.
+        The photo in which the face was found, at the same size; see `load_image`.
     face : FaceResult
         With its 68 landmarks.
 

@@ -281,7 +281,7 @@ def _half_pixel_axis(length: int, out_length: int) -> _Axis:
 
 
 def _interpolate(image: NDArray[Any], rows: _Axis, columns: _Axis, out: NDArray[np.floating[Any]]) -> None:
-    """Fill `out` (zeros) from `image`; positions of `rows` and `columns` outside of the image are padding and count as 0."""
+    """Fill `out` (zeros) from `image`; positions of `rows` and `columns` outside the image are padding and count as 0."""
     height, width, channels = image.shape
     # Outputs whose inputs are all padding stay 0 and are not computed.
     seen_rows, seen_columns = _seen(rows, height), _seen(columns, width)
@@ -338,6 +338,6 @@ def _check_size(where: str, size: tuple[int, int]) -> tuple[int, int]:
         whole = False
     if not whole or height < 1 or width < 1 or height * width > _MAX_PIXELS:
         raise InvalidArgument(
-            f"{where}: expected a size of at least 1 whole pixel a side, at most {_MAX_PIXELS} in all, got {shown(size)}"
+            f"{where}: expected a size of at least 1 pixel per side, at most {_MAX_PIXELS} in all, got {shown(size)}"
         )
     return height, width

@@ -170,7 +170,7 @@ class _Tiff:
         return bool((self.integer(tags, _SUBFILE) or 0) & 5) or self.integer(tags, _OLD_SUBFILE) == 2
 
     def data(self, tags: _Tags, tag: int, most: int) -> bytes:
-        """The first bytes of a tag's value; none if it is outside of the file."""
+        """The first bytes of a tag's value; none if it is outside the file."""
         if tag not in tags:
             return b""
         kind, count, value = tags[tag]

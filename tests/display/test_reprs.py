@@ -1,4 +1,4 @@
-"""What graphs, taps and results show of themselves: as text, and as HTML in a notebook."""
+"""The representations of graphs, taps and results: as text, and as HTML in a notebook."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lines on standard error, whatever an application has put there."""
+"""Lines on standard error, with any object as `sys.stderr`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from npfaceapi.display.standard_error import is_terminal, say, warn
 
 
 @pytest.mark.parametrize("stream", STREAMS)
-def test_nothing_fails_and_nothing_gets_among_the_results(stream, monkeypatch, capsys):
+def test_a_broken_standard_error_raises_nothing(stream, monkeypatch, capsys):
     monkeypatch.setattr(sys, "stderr", STREAMS[stream]())
     assert not is_terminal()
     say("a line")
@@ -27,7 +27,7 @@ def test_no_standard_error_at_all(monkeypatch, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_what_can_be_said_is_said(monkeypatch):
+def test_every_writable_stream_gets_the_lines(monkeypatch):
     for stream in (OnlyWrites(), io.StringIO()):
         monkeypatch.setattr(sys, "stderr", stream)
         say("a line")

@@ -1,4 +1,4 @@
-"""Drawing: where the pixels go, and what is refused."""
+"""Drawing: which pixels change, and what is refused."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def touched(image: Image.Image) -> tuple[int, int, int, int]:
 
 
 def area_of(inside: Any, size: tuple[int, int] = (200, 100)) -> np.ndarray:
-    """A naive twin: black where `inside(x, y)`, on white, from 16 x 16 samples a pixel."""
+    """A naive implementation: black where `inside(x, y)`, on white, from 16 x 16 samples per pixel."""
     x, y = np.meshgrid((np.arange(size[0] * 16) + 0.5) / 16, (np.arange(size[1] * 16) + 0.5) / 16)
     shares = inside(x, y).reshape(size[1], 16, size[0], 16).mean(axis=(1, 3))
     return 255 - 255 * np.asarray(shares)
@@ -165,7 +165,7 @@ def test_landmarks_have_lines_only_with_68_points() -> None:
 
 
 def test_contours_of_a_face() -> None:
-    """Lines at the middle of what must be joined, and none where an open contour ends."""
+    """Every contour has a line at the middle of each joint, and none between the ends of an open one."""
     x, y = np.tile(np.arange(17) * 11.0 + 5, 4), np.repeat([10, 30, 50, 70], 17)
     image = blank()
     draw.DrawFaceLandmarks(FaceLandmarks68(np.stack([x, y], axis=1), (1, 1)), {"draw_points": False}).draw(image)
@@ -334,7 +334,7 @@ def test_options_are_immutable_and_zero_is_a_value() -> None:
 
 
 @pytest.mark.parametrize("faces", [FACE, [None, FACE], [FACE, FACE], DETECTION])
-def test_a_picture_of_another_size_is_told_once(faces):
+def test_a_picture_of_another_size_gives_one_warning(faces):
     for function in (draw.draw_detections, draw.draw_face_landmarks, draw.draw_face_expressions):
         if isinstance(faces, FaceDetection) and function is not draw.draw_detections:
             continue
@@ -357,7 +357,7 @@ def test_boxes_without_a_photo_fit_any_picture():
     draw.draw_detections(blank(size=(31, 32)), [Rect(1, 2, 3, 4), {"x": 1, "y": 1, "width": 2, "height": 2}])
 
 
-def test_letters_that_the_built_in_font_lacks_are_told():
+def test_letters_missing_from_the_built_in_font_give_a_warning():
     with pytest.warns(
         UserWarning, match="^DrawTextField: expected letters of the built-in font, got 'é中': give the option font_style"
     ):

@@ -35,7 +35,7 @@ def test_like_dlib(name):
 
 @pytest.mark.parametrize(("size", "padding"), [(150, 0.25), (64, 0.0), (200, 0.4)])
 @pytest.mark.parametrize("name", FIVE)
-def test_like_the_dlib_that_is_installed(name, size, padding):
+def test_like_the_installed_dlib(name, size, padding):
     dlib = pytest.importorskip("dlib")
     points = [dlib.point(x, y) for x, y in FIVE[name]]
     theirs = dlib.get_face_chip_details(dlib.full_object_detection(dlib.rectangle(0, 0, 9, 9), points), size, padding)
@@ -56,14 +56,14 @@ def test_it_is_the_best_fit(seed):
     np.testing.assert_allclose([turn.real, turn.imag, shift.real, shift.imag], [a, b, c, d], atol=1e-9)
 
 
-def test_points_where_the_mean_face_has_them_need_no_turn():
+def test_points_of_the_mean_face_need_no_rotation():
     turn, shift = chip_similarity(with_five(((MEAN_FACE + 0.25) / 1.5 * 150 - 0.5 + (20, 30)).tolist()))
     assert abs(turn - 1) < 1e-12
     assert abs(shift - (20 + 30j)) < 1e-9
 
 
 @pytest.mark.parametrize("size", [0, -1, 4097, 2.5, True, "150", None])
-def test_sizes_that_are_none(size):
+def test_invalid_sizes(size):
     with pytest.raises(InvalidArgument, match="chip of a face: expected a size of 1 to 4096 pixels, got "):
         chip_similarity(LANDMARKS, size)
 
@@ -72,12 +72,12 @@ def test_sizes_that_are_none(size):
     ("padding", "message"),
     [(-0.1, "from 0 up, got -0.1"), (np.nan, "a finite number, got nan"), ("1", "a finite number, got '1'")],
 )
-def test_paddings_that_are_none(padding, message):
+def test_invalid_paddings(padding, message):
     with pytest.raises(InvalidArgument, match=message):
         chip_similarity(LANDMARKS, padding=padding)
 
 
-def test_landmarks_that_are_none():
+def test_invalid_landmarks():
     with pytest.raises(InvalidType, match="chip of a face: expected FaceLandmarks68, got "):
         chip_similarity(FaceLandmarks5(np.zeros((5, 2)), (10, 10)))
     with pytest.raises(InvalidArgument, match="chip of a face: expected points in pixels of a photo"):

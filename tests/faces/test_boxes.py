@@ -1,4 +1,4 @@
-"""The non-max suppressions against the npm package face-api.js 0.22.2 and against naive twins."""
+"""The non-max suppressions against the npm package face-api.js 0.22.2 and against naive implementations."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def pseudo_random_bytes() -> Iterator[int]:
 
 
 def many_boxes() -> tuple[np.ndarray, np.ndarray]:
-    """200 boxes, a few of them without area, and scores with many ties; the program that asked face-api.js made the same."""
+    """200 boxes, a few of them without area, and scores with many ties; the same as in the reference experiment."""
     source = pseudo_random_bytes()
     rows = [(next(source), next(source), next(source) % 64, next(source) % 64, next(source) % 32 / 32) for _ in range(200)]
     array = np.array(rows)
@@ -90,7 +90,7 @@ def test_general_suppression_equals_a_naive_twin(is_iou: bool) -> None:
         assert non_max_suppression(boxes, scores, 0.35, is_iou) == kept
 
 
-def test_overlap_of_nothing_drops() -> None:
+def test_an_overlap_of_zero_areas_drops_a_box() -> None:
     # computed with the package: three times the box (1, 1, 0, 0), scores .1, .2, .2
     assert non_max_suppression([Rect(1, 1, 0, 0)] * 3, [0.1, 0.2, 0.2], 0.5) == [2]
     assert math.isnan(iou(Rect(1, 1, 0, 0), Rect(1, 1, 0, 0)))

@@ -1,4 +1,4 @@
-"""What a calibration says: by hand, and what it refuses to say."""
+"""Calibrations: values computed by hand, and the errors of what they cannot estimate."""
 
 from __future__ import annotations
 
@@ -83,12 +83,12 @@ def test_probabilities_by_hand():
         (lambda c: c.miss_rate(-1), "a distance from 0 to 1000, got -1"),
     ],
 )
-def test_what_it_does_not_say(ask, message):
+def test_rates_that_cannot_be_estimated(ask, message):
     with pytest.raises(InvalidArgument, match=message):
         ask(SMALL)
 
 
-def test_too_few_pairs_for_anything():
+def test_too_few_pairs_for_any_estimate():
     poor = dataclasses.replace(SMALL, same_within=(1000,) * 4, different_within=(0, 0, 0, 9))
     for ask in (poor.false_match_rate, poor.miss_rate):
         with pytest.raises(InvalidArgument, match=r"the photos give an estimate for \(none\)"):

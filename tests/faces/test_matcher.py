@@ -33,7 +33,7 @@ def f32(*values: float) -> np.ndarray:
 
 
 def pseudo_random_descriptors() -> Iterator[np.ndarray]:
-    """Descriptors the same as the program made that asked face-api.js."""
+    """The same descriptors as in the reference experiment."""
     state = 12345
     while True:
         values = []
@@ -144,7 +144,7 @@ NONSENSE = {
 
 
 @pytest.mark.parametrize("message", NONSENSE)
-def test_json_that_is_none_or_says_nonsense(message: str) -> None:
+def test_invalid_json_and_values_of_other_kinds(message: str) -> None:
     for wrong in NONSENSE[message]:
         with pytest.raises(InvalidArgument) as error:
             FaceMatcher.from_json(wrong)  # type: ignore[arg-type]
@@ -184,7 +184,7 @@ def test_any_label_is_written_as_json_stringify_writes_it(label: str, text: str)
     assert json.loads(written)["labeledDescriptors"][0]["label"] == again.label
 
 
-def test_numbers_are_written_alike_one_by_one_and_together() -> None:
+def test_numbers_are_written_the_same_alone_and_in_an_array() -> None:
     rng = np.random.default_rng(5)
     bits = rng.integers(0, 2**32, 20_000, dtype=np.uint32).view(np.float32)
     some = [
@@ -205,7 +205,7 @@ def test_numbers_are_written_alike_one_by_one_and_together() -> None:
 
 
 @pytest.mark.slow
-def test_large_matchers_are_written_and_read_soon() -> None:
+def test_large_matchers_are_written_and_read_quickly() -> None:
     vectors = np.random.default_rng(6).normal(scale=0.1, size=(3000, 128)).astype(np.float32)
     matcher = FaceMatcher([LabeledFaceDescriptors(f"person {i}", vectors[i : i + 3]) for i in range(0, 3000, 3)])
     start = time.process_time()
@@ -228,7 +228,7 @@ def test_large_matchers_are_written_and_read_soon() -> None:
         (f32(1)[None], "got float32 [1, 1]"),
     ],
 )  # fmt: skip
-def test_a_query_that_is_no_descriptor(query: Any, message: str) -> None:
+def test_a_query_that_is_not_a_descriptor(query: Any, message: str) -> None:
     for ask in (MATCHER.find_best_match, MATCHER.match_descriptor, lambda query: euclidean_distance(query, [1])):
         with pytest.raises(InvalidArgument) as error:
             ask(query)
@@ -237,7 +237,7 @@ def test_a_query_that_is_no_descriptor(query: Any, message: str) -> None:
 
 def test_a_vector_in_place_of_a_list() -> None:
     for vector in (f32(*range(128)), list(range(128)), (0.5, 1.5)):
-        with pytest.raises(InvalidArgument, match=rf"got one of {len(vector)} alone: pass \[descriptor\]"):
+        with pytest.raises(InvalidArgument, match=rf"got a single one of {len(vector)} numbers: pass \[descriptor\]"):
             LabeledFaceDescriptors("a", vector)
 
 

@@ -1,4 +1,4 @@
-"""Which way a face looks: points turned by known angles with SciPy's rotations, and a photo that is turned and mirrored."""
+"""Head pose of points rotated by known angles with SciPy, and of a photo that is rotated and mirrored."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ANGLES = list(itertools.product((-75, -40, 0, 20, 75), (-40, 0, 25), (-170, -30,
 
 
 def seen(yaw: float, pitch: float, roll: float, face: np.ndarray = MEAN_FACE_3D) -> np.ndarray:
-    """The points of a turned head.  x is right, y down, z away: so a turn about y takes the nose left, one about x down."""
+    """The points of a rotated head.  x is right, y down, z away: a turn about y moves the nose left, one about x down."""
     turn = Rotation.from_euler("yxz", [-yaw, -pitch, roll], degrees=True)
     return (turn.apply(face) * 37)[:, :2] + (200, 300)
 
@@ -108,7 +108,7 @@ def test_the_mean_face_is_symmetric_and_deep_as_faces_are() -> None:
     assert abs(MEAN_FACE_3D[36, 2] - MEAN_FACE_3D[30, 2] - (7.475604 - 3.173422) / (2 * 4.445859)) < 2 * 0.044 * 0.5
 
 
-def test_what_is_no_face() -> None:
+def test_other_arguments_are_refused() -> None:
     with pytest.raises(faceapi.InvalidType, match=r"^head_pose: expected FaceLandmarks68, got "):
         head_pose(FaceLandmarks5([(0.5, 0.5)] * 5, (10, 10)))
     with pytest.raises(faceapi.InvalidArgument, match=r"^head_pose: expected the points of a face, got 68 at one place$"):

@@ -222,7 +222,7 @@ def test_results_are_immutable_values() -> None:
     )
 
 
-def test_sides_that_are_swapped_are_told():
+def test_swapped_sides_give_a_warning():
     face = FaceDetection(0.9, {"x": 0.25, "y": 0.25, "width": 0.5, "height": 0.5}, (600, 800))
     for results in (face, [face], [[None], [FaceResult(face)]]):
         with pytest.warns(UserWarning, match="^resize_results: expected the sides of a photo of 600x800, .* got 401x300, which"):

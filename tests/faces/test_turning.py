@@ -1,4 +1,4 @@
-"""Faces found in a photo that was turned, as they lie in the photo as it is."""
+"""Faces found in a rotated photo, mapped back to the original one."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_turned_photos_give_the_answers_of_the_upright_one(turns: int, alignment
 
 
 def test_the_best_of_four_counts_though_each_is_better_than_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Against a detector that finds a face in any photo, surer the brighter its first pixel is."""
+    """With a detector that finds a face in any photo, with a score that grows with its first pixel."""
     corners = np.zeros((4, 6, 3), np.uint8)
     corners[0, 0], corners[0, -1], corners[-1, -1], corners[-1, 0] = 50, 100, 200, 150
 

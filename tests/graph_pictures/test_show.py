@@ -19,7 +19,7 @@ from npfaceapi.graph_pictures.layout import lay_out
 from npfaceapi.graph_pictures.svg import graphs_svg
 from npfaceapi.graph_pictures.text import graphs_dot, graphs_mermaid
 
-A4 = 190, 277  # millimetres inside of the margins
+A4 = 190, 277  # millimetres inside the margins
 POINT = 0.3528  # millimetres
 SVG = "{http://www.w3.org/2000/svg}"
 

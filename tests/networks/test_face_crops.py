@@ -1,4 +1,4 @@
-"""What is no crop of a face is given to the descriptor network: it is told, and described all the same."""
+"""Inputs of the descriptor network that are not crops of a face: they give a warning, and still get a descriptor."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def crops() -> list[np.ndarray]:
     return [*faceapi.extract_face_tensors(PHOTO, [square, face.detection]), extract_face_chip(PHOTO, face.landmarks)]
 
 
-def test_crops_are_described_in_silence(crops: list[np.ndarray]) -> None:
+def test_crops_of_faces_give_no_warning(crops: list[np.ndarray]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for crop in crops:
@@ -36,20 +36,20 @@ def test_crops_are_described_in_silence(crops: list[np.ndarray]) -> None:
 
 
 @pytest.mark.parametrize(("value", "said"), [(0, "all black"), (255, "of one gray"), (7, "of one gray")])
-def test_a_blank_crop_is_told(crops: list[np.ndarray], value: int, said: str) -> None:
+def test_a_blank_crop_gives_a_warning(crops: list[np.ndarray], value: int, said: str) -> None:
     blank = np.full((60, 50, 3), value, np.uint8)
     with pytest.warns(faceapi.PhotoWarning, match=rf"^face descriptor: expected a crop of a face, got one that is {said}$"):
         described = describe([crops[0], blank])
     np.testing.assert_array_equal(described[1], nets.face_recognition_net.forward(blank)[0])
 
 
-def test_a_photo_is_told_from_a_crop() -> None:
+def test_an_uncropped_photo_gives_a_warning() -> None:
     with pytest.warns(faceapi.PhotoWarning, match=r"got a photo of which the face is only a part: detect_all_faces\(photo\)"):
         described = faceapi.compute_face_descriptor(PHOTO)
     np.testing.assert_array_equal(described, nets.face_recognition_net.forward(PHOTO)[0])
 
 
-def test_each_mistake_is_shown_once_for_a_line() -> None:
+def test_each_warning_is_shown_once_per_line() -> None:
     black = np.zeros((50, 50, 3), np.uint8)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
@@ -59,7 +59,7 @@ def test_each_mistake_is_shown_once_for_a_line() -> None:
     assert {warning.filename for warning in caught} == {__file__}
 
 
-def test_of_many_crops_the_first_is_searched_for_a_face(crops: list[np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_first_of_many_crops_is_searched_for_a_face(crops: list[np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
     detector = face_crops._detector()
     original = detector.locate_faces

@@ -1,4 +1,4 @@
-"""MTCNN in pieces, large levels in tiles and patches a few at a time, gives the bits of the whole."""
+"""MTCNN computed in pieces (large levels in tiles, patches in batches) gives the same bits as computed at once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def photo():
 
 
 def photo_and_scale(height, width):
-    """A photo whose level at the scale has that many pixels."""
+    """A photo whose level at this scale has this many pixels."""
     image = np.random.default_rng((height, width)).integers(0, 256, (2 * height + 1, 2 * width + 1, 3), dtype=np.uint8)
     return image, 0.5
 
@@ -46,7 +46,7 @@ def test_tiles_are_parts_of_the_level(monkeypatch, size):
 @pytest.mark.slow_after(4)
 @pytest.mark.parametrize("size", SIDES)
 @pytest.mark.parametrize("tile", [2, 8, 32])
-def test_pnet_answers_tiles_as_the_whole(monkeypatch, size, tile):
+def test_pnet_gives_the_same_for_tiles_and_the_whole_level(monkeypatch, size, tile):
     image, scale = photo_and_scale(*size)
     whole = NETS.pnet.run_net(stages.pyramid_image(image, scale)[None])
     monkeypatch.setattr(stages, "TILE", tile)
@@ -95,7 +95,7 @@ def test_photos_in_pieces(monkeypatch, photo, picture, tile, most):
         np.testing.assert_array_equal(actual, expected)
 
 
-def test_a_large_level_is_seen_in_tiles_and_a_small_one_whole(photo):
+def test_a_large_level_is_split_into_tiles_and_a_small_one_is_not(photo):
     seen = []
     NETS.locate_faces(np.tile(photo, (1, 2, 1)), see=lambda stage, **values: seen.append((stage, values)))
     batches = [values["batch"].shape[1:3] for stage, values in seen if stage == "tile"]

@@ -473,7 +473,7 @@ def test_options_of_another_detector(name, wrong, expected):
         getattr(faceapi.nets, name).locate_faces(np.zeros((40, 40, 3), np.uint8), wrong)
 
 
-def test_no_scales_are_no_scales():
+def test_empty_scale_steps_give_no_scales():
     stats = faceapi.nets.mtcnn.forward_with_stats(np.zeros((90, 90, 3), np.uint8), faceapi.MtcnnOptions(scale_steps=()))
     assert stats["results"] == stats["stats"]["scales"] == []
 

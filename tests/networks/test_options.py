@@ -1,4 +1,4 @@
-"""Options: defaults, what is accepted, what is refused with which message."""
+"""Options: defaults, accepted values, and the errors of refused ones."""
 
 from __future__ import annotations
 

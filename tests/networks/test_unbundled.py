@@ -1,4 +1,4 @@
-"""Weights that do not come with the package: where they are said to be, which are known, and what else is told apart."""
+"""Weights that are not bundled: where to get them, which are known, and warnings and errors for others."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def digest(net):
 
 
 def flat_file(folder, name, numbers):
-    """A file of so many zeros."""
+    """A file of `count` zeros."""
     path = folder / f"{name}.weights"
     with open(path, "wb") as file:
         file.truncate(4 * numbers)
@@ -38,7 +38,7 @@ def flat_file(folder, name, numbers):
 
 @pytest.fixture
 def made(tmp_path):
-    """A folder with weights of the separable variant that nobody published."""
+    """A folder with unpublished weights of the separable variant."""
     flat_file(tmp_path, "tiny_yolov2_separable_conv_model", SEPARABLE)
     return tmp_path
 
@@ -105,7 +105,7 @@ def test_other_weights_load_with_a_warning_at_the_line_that_loads_them(made, mon
 
 
 @pytest.mark.parametrize("name", ["ssd_mobilenetv1", "face_recognition_net", "mtcnn"])
-def test_rounded_weights_that_were_changed_are_told_of_too(name, tmp_path):
+def test_changed_weights_of_bundled_models_give_a_warning_too(name, tmp_path):
     net = type(getattr(nets, name))()
     flat = getattr(nets, name).serialize_params()
     path = tmp_path / f"{net.model_name}.weights"
@@ -117,7 +117,7 @@ def test_rounded_weights_that_were_changed_are_told_of_too(name, tmp_path):
         net.load(path)
 
 
-def test_arrays_and_networks_without_known_weights_are_not_told_of(tmp_path):
+def test_arrays_and_networks_without_known_weights_give_no_warning(tmp_path):
     faceapi.TinyYolov2().load(np.zeros(SEPARABLE, np.float32))
     flat_file(tmp_path, "tiny_face_detector_model", 193_321)
     faceapi.TinyFaceDetector().load(tmp_path / "tiny_face_detector_model.weights")

@@ -39,7 +39,7 @@ def photo(height, width, dtype=np.uint8, seed=0):
 
 
 def smooth_photo(side, wave):
-    """Without steps, so that two ways of interpolating differ little."""
+    """A smooth image, on which two ways of interpolating differ little."""
     x, y = np.meshgrid(np.arange(side), np.arange(side))
     waves = [
         127 + 60 * np.sin(x / a) + 60 * np.cos(y / b + x / wave) for a, b in ((wave, 2 * wave), (2 * wave, wave), (wave, wave))
@@ -48,7 +48,7 @@ def smooth_photo(side, wave):
 
 
 def pixel_by_pixel(image, similarity, size):
-    """What the module's text says, in plain Python."""
+    """The module's docstring in plain Python."""
     H, W, _ = image.shape
     n = min(MOST_SAMPLES, max(1, math.ceil(abs(similarity.turn))))
     chip = np.zeros((size, size, 3))
@@ -176,7 +176,7 @@ print(resample([np.arange(12, dtype=np.uint8).reshape(2, 2, 3)], [Similarity(1 +
 
 
 def test_how_long_it_takes_does_not_depend_on_the_photo():
-    """A chip knows what it needs of a photo: none is copied or made smaller first."""
+    """A chip reads only the pixels that it needs: the photo is neither copied nor reduced first."""
     similarity = chip_similarity(with_five(FIVE["turned"]))
     huge = np.broadcast_to(np.uint8(7), (100_000, 100_000, 3))  # 30 GB, were it copied
     with use_backend("reference"):

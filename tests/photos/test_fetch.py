@@ -186,7 +186,7 @@ class TestErrors:
                 function(server + path)
             assert one_line(error).startswith(f"{server}{path}: expected an image file")
 
-    def test_nobody_listens(self) -> None:
+    def test_connection_refused(self) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]

@@ -1,4 +1,4 @@
-"""The photos in a folder: which files are taken, which are left out, and what is said of those."""
+"""The photos in a folder: which files are taken, which are left out, and the messages about those."""
 
 from __future__ import annotations
 

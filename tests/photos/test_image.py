@@ -394,7 +394,7 @@ class TestCrops:
     )
     def test_no_pixel_is_an_error(self, box: tuple[float, ...]) -> None:
         sides = dict(zip(("x", "y", "width", "height"), box, strict=True))
-        with pytest.raises(InvalidArgument, match="at least one pixel inside of the 60x40 image, got x="):
+        with pytest.raises(InvalidArgument, match="at least one pixel inside the 60x40 image, got x="):
             extract_face_tensors(np.zeros((40, 60, 3), np.uint8), [Box(sides)])
 
     def test_not_finite_is_an_error(self) -> None:

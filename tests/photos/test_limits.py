@@ -1,4 +1,4 @@
-"""How large a photo may be, at every step of its decoding, and who decides."""
+"""The limit of a photo's size: at every stage of decoding, and where it can be set."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class TestWhoDecides:
         for kind in ("PNG", "JPEG", "GIF", "BMP"):
             assert load_image(encode(kind, (1000, 700))).shape == (700, 1000, 3)
         assert load_image(encode("TIFF", (1000, 599))).shape == (599, 1000, 3)
-        with pytest.raises(ImageError, match=r"if you trust it, raise PIL\.Image\.MAX_IMAGE_PIXELS"):  # inside of Pillow
+        with pytest.raises(ImageError, match=r"if you trust it, raise PIL\.Image\.MAX_IMAGE_PIXELS"):  # inside Pillow
             load_image(gif_frame_beyond_the_screen(1000, 700))
         assert not recwarn.list
 
@@ -90,7 +90,7 @@ class TestWhoDecides:
         with pytest.raises(InvalidArgument, match=r"^set_max_megapixels: expected a number above 0, or None, got "):
             set_max_megapixels(value)
 
-    def test_pixels_in_memory_are_not_looked_at(self) -> None:
+    def test_arrays_are_not_limited(self) -> None:
         set_max_megapixels(0.001)
         image = Image.new("RGB", (200, 100))
         assert load_image(image).shape == load_image(np.zeros((100, 200, 3), np.uint8)).shape == (100, 200, 3)
@@ -111,14 +111,14 @@ def gif_frame_beyond_the_screen(width: int, height: int) -> bytes:
 
 
 def tiled_tiff(tile: int) -> bytes:
-    """A TIFF file of 16x16 pixels in a tile that says to be larger."""
+    """A TIFF file of 16x16 pixels whose tile claims to be larger."""
     tags = {256: 16, 257: 16, 258: 8, 259: 5, 262: 1, 277: 1, 322: tile, 323: tile, 324: 8, 325: 20}
     directory = b"".join(struct.pack("<HHLL", tag, 4, 1, value) for tag, value in tags.items())
     return b"II*\0" + struct.pack("<L", 28) + bytes(20) + struct.pack("<H", len(tags)) + directory + bytes(4)
 
 
 def webp(width: int, height: int) -> bytes:
-    """A WebP file with a canvas of any size: the decoder makes room for it when it is opened."""
+    """A WebP file with a canvas of any size: the decoder allocates it on opening."""
     frame = encode("WEBP", (8, 8))[12:]
     canvas = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
     body = b"WEBPVP8X" + struct.pack("<L", 10) + bytes(4) + canvas + frame
@@ -139,7 +139,7 @@ def png_of(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(100))) + chunk(b"IEND", b"")
 
 
-#: What asks for 13000x13000 pixels: more than Pillow's limit, and less than its double, where Pillow only warns.
+#: Files that claim 13000x13000 pixels: more than Pillow's limit, and less than twice the limit, where Pillow only warns.
 BOMBS = {
     "PNG": png_of(13000, 13000),
     "a canvas of WebP": webp(13000, 13000),

@@ -265,7 +265,7 @@ def test_what_nobody_has_awaited() -> None:
 
 
 class Failing:
-    """What its owner has to hear of."""
+    """An error of the caller's object, which must reach the caller."""
 
     def __init__(self, where: str) -> None:
         self.where = where

@@ -1,4 +1,4 @@
-"""How much memory a photo takes beside the decoder's own: 3 bytes a pixel, 12 for floats, and some megabytes."""
+"""The memory of a photo besides the decoder's own: 3 bytes per pixel, 12 for floats, and a few megabytes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SPARE = 24 * 2**20  # blocks at work
 
 
 def peak(photo: Any) -> float:
-    """Bytes a pixel; NumPy tells tracemalloc of its arrays, and Pillow takes its own elsewhere."""
+    """Bytes per pixel; tracemalloc counts NumPy's arrays, but not Pillow's memory."""
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()

@@ -1,4 +1,4 @@
-"""What Pillow and libtiff say is told once, with the photo's name, in the thread that reads it; by a command in one line."""
+"""Pillow's and libtiff's messages: one warning with the photo's name, in the thread that reads it; one line in a command."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def tiff(*tags: tuple[int, int, int, int]) -> bytes:
     return b"II*\0" + struct.pack("<L", 16) + bytes(range(10, 18)) + struct.pack("<H", len(entries)) + directory + bytes(4)
 
 
-WARNED_OF = tiff((320, 3, 768, 10**9))  # a palette outside of the file
+WARNED_OF = tiff((320, 3, 768, 10**9))  # a palette outside the file
 PIXELS = np.repeat(np.arange(10, 18, dtype=np.uint8).reshape(2, 4, 1), 3, axis=2)
 
 
@@ -66,7 +66,7 @@ def test_it_refuses_no_photo_where_warnings_are_errors() -> None:
             Image.open(io.BytesIO(WARNED_OF)).load()
 
 
-def test_after_an_error_nothing_is_told() -> None:
+def test_after_an_error_there_is_no_warning() -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         with pytest.raises(ImageError):
@@ -85,7 +85,7 @@ def test_an_open_image() -> None:
         assert all(warning.category is PhotoWarning for warning in caught)
 
 
-def test_the_filters_are_those_of_before() -> None:
+def test_the_warning_filters_are_restored() -> None:
     before = list(warnings.filters)
     for data in (WARNED_OF, WARNED_OF[:20]):
         with warnings.catch_warnings():
@@ -97,7 +97,7 @@ def test_the_filters_are_those_of_before() -> None:
     assert warnings.filters == before
 
 
-def test_other_threads_hear_their_own_warnings() -> None:
+def test_other_threads_get_their_own_warnings() -> None:
     """A thread that warns while others read photos."""
     stop = threading.Event()
 
@@ -122,7 +122,7 @@ def test_other_threads_hear_their_own_warnings() -> None:
 
 
 def told(name: str, work: Callable[[], object]) -> str:
-    """The warning that comes of what happens while a photo is read."""
+    """The warning that results from what happens while a photo is read."""
 
     def read() -> None:
         with telling(name):
@@ -143,7 +143,7 @@ def test_many_messages_are_cut() -> None:
 
 
 def fax(seed: int) -> bytes:
-    """A damaged fax: libtiff prints what it thinks of it, and the pixels are read."""
+    """A damaged fax: libtiff prints messages about it, and the pixels are read."""
     file = io.BytesIO()
     noise = np.random.default_rng(seed).integers(0, 2, (60, 80), dtype=np.uint8) * 255
     Image.fromarray(noise).convert("1").save(file, "TIFF", compression="group4")

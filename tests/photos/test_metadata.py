@@ -1,4 +1,4 @@
-"""What is said about the pixels never decides over them, be it large or damaged; only the orientation is read."""
+"""Metadata, even large or damaged, never changes the pixels; only the orientation is read."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_a_png_that_ends_in_its_metadata() -> None:
 
 
 def test_many_texts_in_a_png() -> None:
-    """More than Pillow has patience for: 64 MiB."""
+    """More than Pillow's limit of 64 MiB."""
     np.testing.assert_array_equal(
         load_image(png_with(chunk(b"zTXt", b"a\0\0" + zlib.compress(b"x" * 10**6)) * 70, "first")), PIXELS
     )
@@ -311,7 +311,7 @@ def test_libtiff_is_given_what_belongs_to_the_page() -> None:
 
 
 def of_cuts(whole: bytes) -> Iterator[Any]:
-    """The pixels of those beginnings of a file that are read."""
+    """The pixels of every prefix of a file that can be read."""
     for length in range(0, len(whole), 7):
         with suppress(ImageError):
             yield load_image(whole[:length])
@@ -321,7 +321,7 @@ def of_cuts(whole: bytes) -> Iterator[Any]:
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF"])
 @pytest.mark.parametrize("options", [{}, {"exif": EXIF}])
 def test_no_cut_gives_other_pixels(kind: str, options: dict[str, Any]) -> None:
-    """However short what is left: no byte that was put in place of another is taken for a pixel."""
+    """However short the file, no byte that replaces metadata is taken for a pixel."""
     whole = encode(kind, **options)
     pixels = load_image(whole)
     for got in of_cuts(whole):

@@ -1,4 +1,4 @@
-"""Every kind of photo that is taken in, and what its pixels are."""
+"""Every accepted kind of photo, and its pixels."""
 
 from __future__ import annotations
 
@@ -294,7 +294,7 @@ def test_importing_needs_only_numpy() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
-def test_faces_cut_out_of_a_photo_on_its_side_are_told():
+def test_faces_cut_out_of_a_photo_on_its_side_give_a_warning():
     face = FaceDetection(0.9, {"x": 0.25, "y": 0.25, "width": 0.5, "height": 0.5}, (60, 80))
     for function in (extract_faces, extract_face_tensors):
         with pytest.warns(

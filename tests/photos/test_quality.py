@@ -1,4 +1,4 @@
-"""How far a face can be trusted: each measure against SciPy, NumPy or a known change of a photo."""
+"""The quality of a face: each measure against SciPy, NumPy or a known change of a photo."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_sharpness_is_that_of_the_chip(photo: Image.Image, face: FaceResult) -> 
     assert quality.sharpness == pytest.approx(laplacian.std() / gray.std(), rel=1e-3)
 
 
-def test_blur_and_shrinking_take_sharpness(photo: Image.Image, face: FaceResult) -> None:
+def test_blur_and_shrinking_reduce_sharpness(photo: Image.Image, face: FaceResult) -> None:
     blurred = [face_quality(photo.filter(ImageFilter.GaussianBlur(radius)), face).sharpness for radius in (0, 1, 2, 4)]
     assert blurred == sorted(blurred, reverse=True)
     assert blurred[-1] < blurred[0] / 5
@@ -62,7 +62,7 @@ def test_blur_and_shrinking_take_sharpness(photo: Image.Image, face: FaceResult)
     assert small.doubts[0] == f"{small.size:.0f} px wide, descriptors are unreliable below 28"
 
 
-def test_light_changes_no_sharpness(photo: Image.Image, face: FaceResult) -> None:
+def test_brightness_does_not_change_sharpness(photo: Image.Image, face: FaceResult) -> None:
     pixels = np.asarray(photo, np.float32)
     first, dark = face_quality(pixels, face), face_quality(pixels / 10 + 100, face)
     assert dark.sharpness == pytest.approx(first.sharpness, rel=1e-4)
@@ -75,7 +75,7 @@ def test_a_blank_crop_has_score_0(face: FaceResult) -> None:
     json.dumps(quality.to_dict(), allow_nan=False)
 
 
-def test_every_measure_has_a_rule_that_can_speak() -> None:
+def test_every_measure_has_a_rule_that_can_apply() -> None:
     assert [rule.measure for rule in RULES] == [field.name for field in dataclasses.fields(FaceQuality)] == list(BAD)
     assert GOOD.doubts == ()
     for measure, value in BAD.items():

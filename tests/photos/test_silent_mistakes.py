@@ -1,4 +1,4 @@
-"""What would silently be taken for something else: turned images, previews, values of another range."""
+"""Inputs that could silently be misread: rotated images, previews, values of another range."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_other_changes_leave_it_to_be_turned(change: str, orientation: int, with
         np.testing.assert_array_equal(load_image(image), expected)
 
 
-def test_where_it_cannot_be_known_it_is_said() -> None:
+def test_an_unknown_orientation_gives_a_warning() -> None:
     turned = photo(6, with_size=False).rotate(270, expand=True)
     with pytest.warns(PhotoWarning, match=r"EXIF says to turn this upright image of 60x80 pixels.*ImageOps.exif_transpose"):
         assert load_image(turned).shape == (60, 80, 3)
@@ -82,7 +82,7 @@ def test_where_it_cannot_be_known_it_is_said() -> None:
         load_image(photo(6, with_size=False, size=(60, 80)))  # as it came from its file
 
 
-def test_who_changes_the_tag_decides() -> None:
+def test_a_changed_orientation_tag_counts() -> None:
     image = photo(6, with_size=True)
     image.getexif()[0x0112] = 1
     assert load_image(image).shape == (60, 80, 3)
@@ -147,13 +147,13 @@ def test_the_whole_page_is_read(case: str) -> None:
 
 
 @pytest.mark.parametrize("below", [(), (1,)])
-def test_a_preview_of_what_cannot_be_read_is_said(below: tuple[int, ...]) -> None:
+def test_a_preview_of_an_unreadable_page_gives_a_warning(below: tuple[int, ...]) -> None:
     data = tiff(preview(), full(_262=32803), below=below)
     with pytest.warns(PhotoWarning, match=r"^raw \(\d+ bytes\): .* only a preview of 8x8.*convert the file to JPEG or TIFF"):
         assert load_image(data, "raw").shape == (8, 8, 3)
 
 
-def test_a_circle_of_pages_ends() -> None:
+def test_a_cycle_of_pages_ends() -> None:
     assert load_image(tiff(preview(), preview(16), next_of={1: 0})).shape == (8, 8, 3)
     assert load_image(tiff(preview(), preview(16), next_of={1: 1})).shape == (8, 8, 3)
 
@@ -222,7 +222,7 @@ USUAL = {
 
 
 @pytest.mark.parametrize("case", USUAL)
-def test_black_and_usual_photos_are_read_without_a_word(case: str) -> None:
+def test_black_and_ordinary_photos_give_no_warning(case: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         load_image(USUAL[case])

@@ -1,4 +1,4 @@
-"""Opening files that others named: regular ones, inside of a folder."""
+"""Opening files by untrusted names: only regular ones inside a folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a server can draw out, swell, or lead astray, and that the answer is one line in time."""
+"""Servers that are slow, send too much, or redirect elsewhere: the result is a one-line error before the timeout."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ DRAWN_OUT = {
 
 
 @pytest.mark.parametrize("script", DRAWN_OUT.values(), ids=DRAWN_OUT)
-def test_nothing_is_drawn_out(script: Callable[[socket.socket, bytes], None]) -> None:
+def test_no_response_exceeds_the_timeout(script: Callable[[socket.socket, bytes], None]) -> None:
     with serving(script) as server:
         refused(server.url, f"failed to fetch: no answer within {TIMEOUT} s, from url: {server.url}")
 
@@ -136,7 +136,7 @@ def quietly(script: Callable[[socket.socket, bytes], None], connection: socket.s
         script(connection, b"")
 
 
-def test_a_name_that_is_looked_up_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_lookup_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     over = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *arguments: [over.wait(20)][:0])
     refused("http://a.test/", "no answer within")
@@ -187,7 +187,7 @@ SWOLLEN = {
 
 
 @pytest.mark.parametrize("name", SWOLLEN)
-def test_nothing_is_swollen(name: str) -> None:
+def test_no_response_exceeds_the_size_limit(name: str) -> None:
     with serving(SWOLLEN[name]) as server:
         tracemalloc.start()
         try:
@@ -461,7 +461,7 @@ def test_a_long_reason_does_not_hide_the_url() -> None:
         refused(server.url, "(404) xxx", f"from url: {server.url}", timeout=10)
 
 
-def test_no_thread_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(self: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
