@@ -103,7 +103,7 @@ def discards(qualities: Mapping[str, FaceQuality], pairs: list[tuple[str, str]],
 
 
 def discard_curve(doubt: Mapping[str, float], pairs: list[tuple[str, str]], missed: np.ndarray) -> list[dict[str, Any]]:
-    """The FNMR of the remaining pairs when the most doubtful faces are discarded, of equal ones the last first.
+    """The FNMR of the remaining pairs when the most doubtful faces are discarded; of equally doubtful ones, the last first.
 
     Parameters
     ----------

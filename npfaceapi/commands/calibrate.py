@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.alignment, arguments.average_mirror,
     )  # fmt: skip
     write_whole(arguments.out, calibration.to_json() + "\n")
-    pairs = f"{calibration.same:,} pairs of one person, {calibration.different:,} of two"
+    pairs = f"{calibration.same:,} pairs of the same person, {calibration.different:,} of different people"
     print(f"{len(found):,} photos of {calibration.people:,} people; {pairs}")
     print(f"{len(described.without_face):,} photos without a face, {len(described.unreadable):,} unreadable")
     for reason in described.unreadable.values():

@@ -194,9 +194,7 @@ def _known_people(folder: Path, describe: Callable[[str], list[Any]]) -> tuple[d
             failed += 1
             continue
         if len(faces) > 1:
-            complain(
-                f"{file}: expected a photo of {name} alone, got one with {len(faces)} faces: that of the highest score counts"
-            )
+            complain(f"{file}: expected a photo of {name} alone, got one with {len(faces)} faces: the highest score is used")
         if faces:
             people.setdefault(name, []).append(max(faces, key=lambda face: face.detection.score).descriptor)
         else:

@@ -37,7 +37,7 @@ MOST = 3
 #: Seconds per run for diagnoses.
 LIMIT = 80.0
 #: Why no fault is named.
-NOTHING_MATCHES = "nothing known matches"
+NOTHING_MATCHES = "no known fault matches"
 NOT_LOOKED_INTO = "not looked into"
 #: Seconds per case for the search for unlisted faults, when no fault of the table matches.
 SEARCH = 15.0

@@ -112,14 +112,14 @@ class Failure:
         """The example, one line per input or attribute."""
         attributes = {key: value for key, value in self.example.attributes.items() if key not in ("op", "labels")}
         told = [f"attributes {json.dumps(attributes)}"] if attributes else []
-        return told + [f"input {_shown(x, self.example.calm)}" for x in self.example.inputs]
+        return told + [f"input {_shown(x, self.example.neutral)}" for x in self.example.inputs]
 
 
-def _shown(x: Array, calm: float) -> str:
+def _shown(x: Array, neutral: float) -> str:
     head = f"{x.dtype}{list(x.shape)}"
     if x.size <= 16:
         return f"{head} {json.dumps(x.tolist())}"
-    most = calm if (x == calm).sum() * 2 > x.size else float(np.median(x))
+    most = neutral if (x == neutral).sum() * 2 > x.size else float(np.median(x))
     others = np.argwhere(x != most)
     if len(others) > 8:
         return f"{head} in {x.min():.9g}..{x.max():.9g}"

@@ -22,7 +22,7 @@ __all__ = ["ORDER", "Question", "answerable", "question_of", "stated_weights"]
 
 Array = np.ndarray[Any, Any]
 
-#: The levels from the lowest to the highest; fix the first that fails first.
+#: The levels from the lowest to the highest; fix the lowest one that fails first.
 ORDER = ("weights", "operations", "taps", "raw", "decode", "prepare", "chain", "json")
 
 _OPERANDS = {

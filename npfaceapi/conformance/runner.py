@@ -23,7 +23,7 @@ from npfaceapi.errors import GoldenError, NpFaceApiError, one_line
 
 __all__ = ["chosen_cases", "not_at_hand", "run_case_on", "run_cases", "told_of_cases"]
 
-#: Largest error, in bounds, that float32 coordinates in resizing are tried as a cause for: they cause less than 10.
+#: Float32 coordinates in resizing are tried as the cause of errors up to this, in bounds: they cause less than 10.
 _MOST_BY_RESIZING = 100.0
 
 
@@ -145,7 +145,7 @@ def run_case_on(
         if diagnostician is None:
             result.undiagnosed = f"{NOT_LOOKED_INTO}: diagnosis is switched off"
         elif result.below and case.level == "chain":
-            result.undiagnosed = f"{NOT_LOOKED_INTO}: what it consists of failed before"
+            result.undiagnosed = f"{NOT_LOOKED_INTO}: what it uses failed at a lower level"
         else:
             found = diagnostician.look_into(case, question, expected, answers, result.passes_at)
             result.diagnosis, result.undiagnosed = found.matches, found.undiagnosed

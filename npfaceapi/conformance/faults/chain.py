@@ -1,4 +1,4 @@
-"""Faults of the whole chain: in a network's crop, in the position of landmarks, in what is done to an answer.
+"""Faults of the whole chain: in the crop of a network, the position of landmarks, or the processing of an answer.
 
 The chain is implemented here a second time, in small steps that can each be replaced; a test checks that it agrees with
 `tasks.py` if none is.
