@@ -189,7 +189,7 @@ def write_tables(report: dict[str, Any]) -> None:
     write("\npixels    " + "".join(f"{row['size']:9d}" for row in report["size"]) + "\n")
     write("FNMR      " + "".join(f"{row['fnmr']:9.4f}" for row in report["size"]) + "\n\n")
     for name, row in report["rotation"].items():
-        write(f"{name}: {row['right']} of {row['photos']} photos get the right orientation\n")
+        write(f"{name}: {row['right']} of {row['photos']} photos get the correct orientation\n")
 
 
 if __name__ == "__main__":

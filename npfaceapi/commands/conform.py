@@ -114,7 +114,7 @@ def run(arguments: argparse.Namespace) -> int:
     if found is not None:
         arguments.golden = str(found)
     golden = golden_cases(arguments)
-    told = told_of_cases(golden, found is not None)  # printed once the arguments are known to be right
+    told = told_of_cases(golden, found is not None)  # printed once the arguments are known to be valid
     cases = chosen_cases(golden, arguments.case, arguments.level)
     if not cases:
         raise no_case(golden, arguments)

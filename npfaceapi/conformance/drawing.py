@@ -1,9 +1,9 @@
 """Random questions: inputs of operations, networks, decoders and preprocessing, with new shapes and values.
 
 Values come from a few kinds that reveal faults: small integers (with ties), uniform numbers of several magnitudes, and
-constants; zeros of both signs, denormal numbers and infinities are mixed in where the operation is defined for them.  What is
-compared with a threshold lies exactly on it or far from it, in numbers that float32 holds exactly (logit 0, overlaps of boxes
-with integer coordinates, whole pixels), so that a right port has one answer in any arithmetic.
+constants; zeros of both signs, denormal numbers and infinities are mixed in where the operation is defined for them.  Values
+compared with a threshold lie exactly on it or far from it, in numbers that float32 holds exactly (logit 0, overlaps of boxes
+with integer coordinates, whole pixels), so that a correct port has one answer in any arithmetic.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A run: ask a port each case, judge its answers, diagnose failures, and report the results."""
+"""A run: put each case to a port, judge its answers, diagnose failures, and report the results."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def run_cases(
     diagnose: bool = True,
     layers: bool = False,
 ) -> Report:
-    """Ask and judge all cases; a case that crashes, hangs or is invalid fails, and the run continues.
+    """Run and judge all cases; a case that crashes, hangs or is invalid fails, and the run continues.
 
     `layers` computes each layer's own error in all cases of the level `taps`, not only in those that fail.
     """
@@ -102,7 +102,7 @@ def run_case_on(
     layers: bool = False,
     hint: bool = True,
 ) -> CaseResult:
-    """Ask and judge one case; `failed` are the earlier failures, `hint` searches the strictest grade that passes."""
+    """Run and judge one case; `failed` are the earlier failures, `hint` searches the strictest grade that passes."""
     result = CaseResult(case.name, case.level, case.net)
     try:
         question = question_of(golden, case)

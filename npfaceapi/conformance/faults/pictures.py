@@ -363,7 +363,7 @@ def crop_rounded_freely(box: Rect, W: int, H: int) -> tuple[int, ...]:
 
 
 def crop_moved(*by: int) -> Callable[[Rect, int, int], tuple[int, ...]]:
-    """The right crop with `by` added to its x, y, width and height."""
+    """The correct crop with `by` added to its x, y, width and height."""
 
     def crop(box: Rect, W: int, H: int) -> tuple[int, ...]:
         return tuple(math.floor(v) + d for v, d in zip(_clipped(*box, W, H), by, strict=True))
