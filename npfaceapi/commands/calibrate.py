@@ -31,7 +31,7 @@ RATES = (1e-2, 1e-3, 1e-4, 1e-5)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("known", type=Path, metavar="KNOWN_DIR", help="folder of known people (a subfolder of photos each)")
+    parser.add_argument("known", type=Path, metavar="KNOWN_DIR", help="folder of known people (a subfolder of photos per person)")
     add_detector_choice(parser, DEFAULT_DETECTOR)
     add_descriptor_arguments(parser)
     add_shared(parser, "--out", "a JSON file", type=Path, required=True)

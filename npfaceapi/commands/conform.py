@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         command.add_argument(
             "--python", metavar="MODULE:CLASS", help="a class with a method run(network, batch); or FILE.py:CLASS"
         )
-        add_shared(command, "--backend", "as the port that is judged; npfaceapi backends lists them")
+        add_shared(command, "--backend", "as the port to judge; npfaceapi backends lists them")
         command.add_argument(
             "--time-limit", metavar="S", type=float, default=60.0, help="seconds per case, for a program or a class (default: 60)"
         )
@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         add_overwrite(command)
     for command in (check, ask):
         command.add_argument("--xfail", metavar="FILE", help="expected failures: one pattern and reason per line")
-        command.add_argument("--no-diagnosis", action="store_true", help="do not look for the fault")
+        command.add_argument("--no-diagnosis", action="store_true", help="do not diagnose failures")
         command.add_argument(
             "--layers", action="store_true", help="for taps, report the error that each layer adds (for failing cases always)"
         )

@@ -1,4 +1,4 @@
-"""A folder of people with a subfolder of photos each: verification of all pairs, and identification.
+"""A folder with a subfolder of photos per person: verification of all pairs, and identification.
 
 Closed set: each photo is compared with all others; the nearest should be of the same person (rank 1).
 Open set: one photo of each of half of the people is enrolled.  Their other photos should match them, or it is a
