@@ -103,7 +103,7 @@ def discards(qualities: Mapping[str, FaceQuality], pairs: list[tuple[str, str]],
 
 
 def discard_curve(doubt: Mapping[str, float], pairs: list[tuple[str, str]], missed: np.ndarray) -> list[dict[str, Any]]:
-    """The FNMR of the remaining pairs when the most doubtful faces are discarded, of equal ones the last first.
+    """The FNMR of the remaining pairs when the most doubtful faces are discarded; of equally doubtful ones, the last first.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ def write_tables(report: dict[str, Any]) -> None:
     write("\npixels    " + "".join(f"{row['size']:9d}" for row in report["size"]) + "\n")
     write("FNMR      " + "".join(f"{row['fnmr']:9.4f}" for row in report["size"]) + "\n\n")
     for name, row in report["rotation"].items():
-        write(f"{name}: {row['right']} of {row['photos']} photos get the right orientation\n")
+        write(f"{name}: {row['right']} of {row['photos']} photos get the correct orientation\n")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ pip install mtcnn tensorflow-cpu
 npfaceapi conform run --case "raw/mtcnn_*" --python examples/ports/with_mtcnn.py:BGR
 
 Its networks take the picture rows first; the kit's batch is transposed, and BGR. `BGR` transposes the batch back and keeps the
-colours, which is right; `RGB` feeds the networks as the package does; `AsItIs` passes the batch unchanged.
+colours, which is correct; `RGB` feeds the networks as the package does; `AsItIs` passes the batch unchanged.
 """
 
 import numpy as np

@@ -182,7 +182,7 @@ def _check_outputs(arguments: argparse.Namespace, photos: Sequence[str]) -> list
 
 
 def _beside(photo: str, folder: Path, own: Path) -> InvalidArgument | None:
-    """Why a photo is not drawn into its own folder."""
+    """The error for a drawing in the folder of its own photo; None if it goes elsewhere."""
     if not os.path.exists(photo) or Path(photo).parent.resolve() != own:
         return None
     return InvalidArgument(

@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_shared(parser, "--net", own, type=_net, action="append", default=[])
     add_shared(parser, "--size", "with --net; default: its own", type=size)
     parser.add_argument(
-        "--threads", type=_from_one_up, metavar="N", help="threads of each engine (default: all processors that may be used)"
+        "--threads", type=_from_one_up, metavar="N", help="threads of each engine (default: all available processors)"
     )
     parser.add_argument(
         "--against",

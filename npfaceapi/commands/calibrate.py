@@ -31,7 +31,7 @@ RATES = (1e-2, 1e-3, 1e-4, 1e-5)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("known", type=Path, metavar="KNOWN_DIR", help="folder of known people (a subfolder of photos each)")
+    parser.add_argument("known", type=Path, metavar="KNOWN_DIR", help="folder of known people (a subfolder of photos per person)")
     add_detector_choice(parser, DEFAULT_DETECTOR)
     add_descriptor_arguments(parser)
     add_shared(parser, "--out", "a JSON file", type=Path, required=True)
@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.alignment, arguments.average_mirror,
     )  # fmt: skip
     write_whole(arguments.out, calibration.to_json() + "\n")
-    pairs = f"{calibration.same:,} pairs of one person, {calibration.different:,} of two"
+    pairs = f"{calibration.same:,} pairs of the same person, {calibration.different:,} of different people"
     print(f"{len(found):,} photos of {calibration.people:,} people; {pairs}")
     print(f"{len(described.without_face):,} photos without a face, {len(described.unreadable):,} unreadable")
     for reason in described.unreadable.values():

@@ -1,4 +1,4 @@
-"""Golden cases for the commands that judge, and messages about cases that cannot be judged here."""
+"""Golden cases for `verify` and `conform`, and messages about cases that cannot be judged here."""
 
 from __future__ import annotations
 

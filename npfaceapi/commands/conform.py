@@ -1,4 +1,4 @@
-"""`npfaceapi conform`: prove a port of the networks, in whatever language, against face-api.js (docs/conformance.md)."""
+"""`npfaceapi conform`: test a port of the networks, in any language, against face-api.js (docs/conformance.md)."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         command.add_argument(
             "--python", metavar="MODULE:CLASS", help="a class with a method run(network, batch); or FILE.py:CLASS"
         )
-        add_shared(command, "--backend", "as the port that is judged; npfaceapi backends lists them")
+        add_shared(command, "--backend", "as the port to judge; npfaceapi backends lists them")
         command.add_argument(
             "--time-limit", metavar="S", type=float, default=60.0, help="seconds per case, for a program or a class (default: 60)"
         )
@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         add_overwrite(command)
     for command in (check, ask):
         command.add_argument("--xfail", metavar="FILE", help="expected failures: one pattern and reason per line")
-        command.add_argument("--no-diagnosis", action="store_true", help="do not look for the fault")
+        command.add_argument("--no-diagnosis", action="store_true", help="do not diagnose failures")
         command.add_argument(
             "--layers", action="store_true", help="for taps, report the error that each layer adds (for failing cases always)"
         )
@@ -114,7 +114,7 @@ def run(arguments: argparse.Namespace) -> int:
     if found is not None:
         arguments.golden = str(found)
     golden = golden_cases(arguments)
-    told = told_of_cases(golden, found is not None)  # printed once the arguments are known to be right
+    told = told_of_cases(golden, found is not None)  # printed once the arguments are known to be valid
     cases = chosen_cases(golden, arguments.case, arguments.level)
     if not cases:
         raise no_case(golden, arguments)
@@ -138,7 +138,7 @@ def _write_inputs(arguments: argparse.Namespace, golden: Any, cases: list[Any], 
 
 
 def _check_folder(folder: Path, golden: Any, overwrite: bool) -> None:
-    """Refuse a folder with files of other origin."""
+    """Refuse a folder that has files from elsewhere."""
     if folder.exists() and folder.samefile(golden):
         raise InvalidArgument(f"{folder}: expected another folder than that of the golden cases: no input is ever overwritten")
     if overwrite or not folder.is_dir() or not any(folder.iterdir()):
@@ -265,15 +265,15 @@ def _judge_drawn(arguments: argparse.Namespace, golden: Any, seed: int, names: l
     report = fuzzed.report
     report.port = port.title
     again = f"npfaceapi conform fuzz --seed {seed}" + (f" --grade {grade.name}" if grade.name != "float32" else "")
-    whom = f"--python {arguments.python}" if arguments.python else f"--backend {backend}" if backend else "…"
+    port_option = f"--python {arguments.python}" if arguments.python else f"--backend {backend}" if backend else "…"
     if arguments.program:
-        whom = f"-- {shlex.join(arguments.program[arguments.program[0] == '--' :])}"
+        port_option = f"-- {shlex.join(arguments.program[arguments.program[0] == '--' :])}"
     if arguments.json != "-":
         print_report(report, arguments.verbose)
         for failure in fuzzed.failures:
-            print(f"smallest that fails of {failure.example.kind}, from {failure.name} ({failure.asked} asked):")
+            print(f"smallest failing example of {failure.example.kind}, from {failure.name} ({failure.asked} tried):")
             print("".join(f"  {line}\n" for line in (*failure.lines, failure.result.problem)), end="")
-            print(f"  again: {again} --case {failure.name} {whom}")
+            print(f"  again: {again} --case {failure.name} {port_option}")
         print(f"seed {seed}")
     if arguments.json:
         found = {**to_dict(report), "seed": seed, "smallest": [failure.to_dict() for failure in fuzzed.failures]}
@@ -340,7 +340,7 @@ def print_report(report: Any, each: bool = False) -> None:
     print(format_table(header, summary_rows(report), right=tuple(range(1, 8))))
     for result in report.results:
         shown = {"failed": "FAILED", "xpassed": "PASSED UNEXPECTEDLY", "xfailed": "failed as expected"}.get(result.status)
-        if shown is None and (each or result.spender is not None):
+        if shown is None and (each or result.largest_own is not None):
             shown = result.status
         if shown is None:
             continue

@@ -145,7 +145,7 @@ def _as_text(figures: dict[str, Any]) -> str:
     blocks, rows = [], []
     for name, value in figures.items():
         if name == "confusion":
-            table = format_table(("true, said", *figures["labels"]), _confusion(figures), right=range(1, len(value) + 1))
+            table = format_table(("true, predicted", *figures["labels"]), _confusion(figures), right=range(1, len(value) + 1))
             blocks.append(f"{name}\n{table}")
         elif isinstance(value, dict) and all(isinstance(part, dict) for part in value.values()):
             blocks.append(f"{name}\n{_table([{name: key, **part} for key, part in value.items()])}")

@@ -18,7 +18,7 @@ FORMATS = ("onnx", "npz", "safetensors")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_net(parser)
     add_shared(parser, "--format", f"{', '.join(FORMATS)}; default: by the suffix of FILE, else onnx", choices=FORMATS)
-    add_shared(parser, "--out", "default: NET.FORMAT in this folder", type=Path)
+    add_shared(parser, "--out", "default: NET.FORMAT in the current folder", type=Path)
     add_overwrite(parser)
     add_shared(parser, "--weights", "default: the bundled weights")
     add_shared(parser, "--size", "onnx only", type=size)

@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "known",
         type=Path,
         metavar="KNOWN_DIR",
-        help="folder of known people (per person one photo named after them, or a subfolder of photos)",
+        help="folder of known people (for each person, one photo named after them or a subfolder of photos)",
     )
     add_detector_arguments(parser)
     add_descriptor_arguments(parser)
@@ -75,7 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--calibration",
         type=Path,
         metavar="FILE",
-        help="what distances mean, a file that npfaceapi calibrate wrote (default: measured on LFW)",
+        help="what distances mean: a file that npfaceapi calibrate wrote (default: measured on LFW)",
     )
     add_shared(parser, "--json", "one line per photo")
     add_overwrite(parser)
@@ -194,9 +194,7 @@ def _known_people(folder: Path, describe: Callable[[str], list[Any]]) -> tuple[d
             failed += 1
             continue
         if len(faces) > 1:
-            complain(
-                f"{file}: expected a photo of {name} alone, got one with {len(faces)} faces: that of the highest score counts"
-            )
+            complain(f"{file}: expected a photo of {name} alone, got one with {len(faces)} faces: the highest score is used")
         if faces:
             people.setdefault(name, []).append(max(faces, key=lambda face: face.detection.score).descriptor)
         else:

@@ -39,7 +39,7 @@ def size(text: str) -> tuple[int, int]:
 
 #: By option: the name of its value, and its meaning.
 SHARED: dict[str, tuple[str | None, str]] = {
-    "--backend": ("NAME", "what runs the networks"),
+    "--backend": ("NAME", "backend that runs the networks"),
     "--case": ("GLOB", "only golden cases whose name matches"),
     "--format": ("FORMAT", "format to write"),
     "--golden": ("DIR", "folder of golden cases"),

@@ -195,7 +195,7 @@ def read_photo(photo: str) -> Pixels:
 
 
 def with_progress(items: Sequence[str]) -> Iterator[str]:
-    """Yield the items, with "[3/10] name" on standard error meanwhile: only for several, only on a terminal."""
+    """Yield the items; if there are several, show "[3/10] name" on standard error, if that is a terminal."""
     shown = len(items) > 1 and is_terminal()
     for i, item in enumerate(items, 1):
         if shown:

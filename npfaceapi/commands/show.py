@@ -62,5 +62,5 @@ def _print_table(graph: Mapping[str, Any], recorded: Graph) -> None:
     means = [f"{mean:.6g}" for mean in graph["normalization"]["mean"]]
     mean = means[0] if len({*means}) == 1 else f"({', '.join(means)})"
     print(f"  input: {graph['input']['channels']} in 0..255; (x - {mean}) / {graph['normalization']['divisor']:.6g}")
-    print("  sees: how many pixels of the input one number depends on, rows x columns, where that is most")
+    print("  sees: the largest receptive field of the layer, in pixels of the input, rows x columns")
     print(format_table(("name", "operation", "output", "sees", "parameters", "MACs"), rows, right=(4, 5), indent="  "))

@@ -1,4 +1,4 @@
-"""Comparison of two reports: of yesterday and today, of two machines, or of two ports."""
+"""Comparison of two reports: earlier and later, of two machines, or of two ports."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CHANGES = {
     "gone": "judged before, not now",
     "worse": "the error grew by more than a tenth, and by more than a hundredth of the bound",
     "mended": "failed before, passes now",
-    "better": "the error fell as much",
+    "better": "the error fell by as much",
     "new": "not judged before",
     "same": "neither",
 }
@@ -144,7 +144,7 @@ def _cases(report: dict[str, Any]) -> dict[str, _Case]:
         status: str = case["status"]
         answers: dict[str, tuple[str, float | None]] = {}
         if status not in STATUSES:
-            raise ValueError(f"a status is none of {', '.join(STATUSES)}")
+            raise ValueError(f"a status other than {', '.join(STATUSES)}")
         for answer in case["answers"]:
             error = answer["error_in_bounds"]
             own = ("passed" if answer["passed"] else "failed") if status in ("passed", "failed") else status

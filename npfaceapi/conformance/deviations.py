@@ -66,7 +66,7 @@ def _stored() -> dict[str, Any]:
 
 
 def digest(case: Case) -> str:
-    """A few digits that change when the inputs or attributes of a case change."""
+    """A short hash of the inputs and attributes of a case."""
     text = json.dumps([case.net, case.inputs, case.attributes], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

@@ -1,8 +1,8 @@
 """Diagnosis: run the reference with each well-known single fault, and see which one reproduces the port's numbers.
 
 A fault matches if the port's answers agree with those of the reference WITH the fault: within four times their bounds (the
-faulty network has rounding errors of its own), or a thousand times more closely than with the right answers.  If the shape of
-the right answer differs, the agreement must be within a thousandth of the largest value.  Integers must be equal.  This is as
+faulty network has rounding errors of its own), or a thousand times more closely than with the expected answers.  If the shape of
+the expected answer differs, the agreement must be within a thousandth of the largest value.  Integers must be equal.  This is as
 strong as a passed conformance test: hundreds of numbers agree to six digits.
 """
 
@@ -37,7 +37,7 @@ MOST = 3
 #: Seconds per run for diagnoses.
 LIMIT = 80.0
 #: Why no fault is named.
-NOTHING_MATCHES = "nothing known matches"
+NOTHING_MATCHES = "no known fault matches"
 NOT_LOOKED_INTO = "not looked into"
 #: Seconds per case for the search for unlisted faults, when no fault of the table matches.
 SEARCH = 15.0
@@ -45,7 +45,7 @@ _NEAR = 4.0  # bounds
 _NEARER = 1000.0
 _CLEARLY = 20.0  # times closer: of two faults with small effects, the better match wins
 _LEAST, _MOST_LEFT = 16, 0.7  # for narrow numbers: the least number of values, and the part of their error that may remain
-_ROUNDING = 2.0**-25  # smaller errors come from storing the right answer as float32
+_ROUNDING = 2.0**-25  # smaller errors come from storing the expected answer as float32
 
 
 @dataclass(frozen=True)
@@ -266,7 +266,7 @@ def _answers_with(run: Callable[..., Answers | None], *given: Any) -> Answers | 
 
 
 def _until_first(expected: list[Expected], answers: Mapping[str, Any]) -> list[Expected]:
-    """The right answers up to the first one that the port misses."""
+    """The expected answers up to and including the first one that the port gets wrong."""
     until: list[Expected] = []
     for one in expected:
         until.append(one)

@@ -1,9 +1,9 @@
 """Random questions: inputs of operations, networks, decoders and preprocessing, with new shapes and values.
 
 Values come from a few kinds that reveal faults: small integers (with ties), uniform numbers of several magnitudes, and
-constants; zeros of both signs, denormal numbers and infinities are mixed in where the operation is defined for them.  What is
-compared with a threshold lies exactly on it or far from it, in numbers that float32 holds exactly (logit 0, overlaps of boxes
-with integer coordinates, whole pixels), so that a right port has one answer in any arithmetic.
+constants; zeros of both signs, denormal numbers and infinities are mixed in where the operation is defined for them.  Values
+compared with a threshold lie exactly on it or far from it, in numbers that float32 holds exactly (logit 0, overlaps of boxes
+with integer coordinates, whole pixels), so that a correct port has one answer in any arithmetic.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Example:
         failure is shrunk; a dot is an axis that keeps its length.
     lists : dict of str to str
         Attributes that are lists along an axis, with the letter of that axis.
-    calm : float
-        The neutral value that shrinking puts in place of others.
+    neutral : float
+        The value that shrinking puts in place of others.
     kind : str
         One of `KINDS`.
     """
@@ -47,7 +47,7 @@ class Example:
     axes: tuple[str, ...]
     net: str = ""
     lists: dict[str, str] = field(default_factory=dict)
-    calm: float = 0.0
+    neutral: float = 0.0
     kind: str = ""
 
     @property
@@ -180,7 +180,7 @@ def _elementwise(c: Chance, divide: bool = False) -> Example:
     y = c.values(y_shape)
     if divide:
         y = np.asarray(c.whole(1, 600, y_shape) * c.pick((0.5, -0.25, 1.0)), np.float32)
-    return Example({}, (c.values(shape), y), ("NHWC", letters), calm=1.0 if divide else 0.0)
+    return Example({}, (c.values(shape), y), ("NHWC", letters), neutral=1.0 if divide else 0.0)
 
 
 def _of_one(*special: float) -> Callable[[Chance], Example]:
@@ -268,7 +268,7 @@ def _suppression(c: Chance) -> Example:
     count, is_iou = c.whole(1, 12), c.happens(0.5)
     boxes = c.boxes(count)
     attributes = {"op": "non_max_suppression", "iou_threshold": _threshold(c, _overlaps(boxes, not is_iou)), "is_iou": is_iou}
-    return Example(attributes, (boxes, c.grid(0, 8, (count,), 0.125)), ("B.", "B"), calm=1.0)
+    return Example(attributes, (boxes, c.grid(0, 8, (count,), 0.125)), ("B.", "B"), neutral=1.0)
 
 
 def _ssd_suppression(c: Chance) -> Example:
@@ -277,7 +277,7 @@ def _ssd_suppression(c: Chance) -> Example:
     corners = np.concatenate([boxes[:, 1::-1], (boxes[:, :2] + boxes[:, 2:])[:, ::-1]], axis=1) / 16
     attributes = {"op": "ssd_non_max_suppression", "max_output_size": c.pick((1, 3, 100)),
                   "iou_threshold": _threshold(c, _overlaps(boxes)), "score_threshold": c.pick((0.25, 0.5, 0.75))}  # fmt: skip
-    return Example(attributes, (corners, c.grid(0, 8, (count,), 0.125)), ("B.", "B"), calm=1.0)
+    return Example(attributes, (corners, c.grid(0, 8, (count,), 0.125)), ("B.", "B"), neutral=1.0)
 
 
 def _sides(c: Chance, most: int, size: int) -> tuple[int, int]:
@@ -308,7 +308,7 @@ def _ssd(c: Chance) -> Example:
         if inside and _clear(_overlaps(np.concatenate([edges[:, :2], edges[:, 2:] - edges[:, :2]], axis=1)), 0.5):
             break
     attributes = {**_picture_size(c, ssd_mobilenetv1.SIZE), "min_confidence": 0.5, "max_results": c.pick((1, 100))}
-    return Example(attributes, (encodings, logits), ("...", "..."), "ssd_mobilenetv1", calm=NO_FACE)
+    return Example(attributes, (encodings, logits), ("...", "..."), "ssd_mobilenetv1", neutral=NO_FACE)
 
 
 def _yolo(name: str) -> Callable[[Chance], Example]:
@@ -332,7 +332,7 @@ def _yolo(name: str) -> Callable[[Chance], Example]:
             if _clear(_overlaps(seen[0]), own.iou_threshold):
                 break
         attributes = {**size, "input_size": 32 * cells, "score_threshold": 0.5}
-        return Example(attributes, (grid,), ("....",), name, calm=NO_FACE)
+        return Example(attributes, (grid,), ("....",), name, neutral=NO_FACE)
 
     return drawn
 

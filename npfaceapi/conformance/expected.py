@@ -1,4 +1,4 @@
-"""The right answers of a case, and the error bound of each of their numbers.
+"""The expected answers of a case, and the error bound of each of their numbers.
 
 Operations, taps and raw outputs are compared in full with the float64 reference, and their bounds come from it; the stored
 results of face-api.js (samples only, for big tensors) must agree with it too, else the golden cases are damaged.  All other
@@ -28,7 +28,7 @@ __all__ = ["COMPUTED", "Expected", "expected_of", "expected_of_resized", "truth_
 
 Array = np.ndarray[Any, Any]
 
-#: The levels whose right answers are computed by the float64 reference.
+#: The levels whose expected answers are computed by the float64 reference.
 COMPUTED = ("operations", "taps", "raw")
 #: The smallest normal float32; smaller numbers may be flushed to 0.
 LEAST = 2.0**-126
@@ -39,7 +39,7 @@ _ROUNDED = ("multiply", "divide", "leaky_relu", "prelu")  # rounded once or twic
 
 @dataclass(frozen=True)
 class Expected:
-    """One right answer.
+    """One expected answer.
 
     Attributes
     ----------
@@ -75,7 +75,7 @@ class Expected:
 def expected_of(
     golden: GoldenCases, case: Case, question: Question, grade: Grade, truth: Mapping[str, Array] | None = None
 ) -> list[Expected]:
-    """The right answers of a case, in the order of the question.
+    """The expected answers of a case, in the order of the question.
 
     `truth`, if given, is the result of `truth_for`, which saves a second run of the float64 reference.
 
@@ -121,7 +121,7 @@ def truth_for(golden: GoldenCases, case: Case, question: Question) -> dict[str, 
 
 
 def expected_of_resized(case: Case, question: Question, expected: list[Expected]) -> Iterator[list[Expected]]:
-    """The right answers for a port that takes the pictures and resizes them with float32 source coordinates.
+    """The expected answers for a port that takes the pictures and resizes them with float32 source coordinates.
 
     The bounds are those for a port that takes the batch.
     """

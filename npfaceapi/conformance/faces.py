@@ -52,7 +52,7 @@ class Pairing:
     moved : dict of golden row to reason
         Faces that are missing, additional (negative numbers) or in another position, and excused.
     problem : str
-        Why the faces cannot be the right ones; empty if they can.
+        Why the faces cannot be the expected ones; empty if they can.
     """
 
     golden: list[int] | None = None

@@ -1,6 +1,6 @@
 """Random inputs for a port, with the float64 reference's answers and the bounds of the golden cases.
 
-Each example becomes a golden case (`Drawn`), and is asked and judged like one.
+Each example becomes a golden case (`Drawn`), and is run and judged like one.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def _sort(level: str, net: str, attributes: dict[str, Any]) -> tuple[Any, ...]:
 
 @dataclass
 class Failure:
-    """A shrunk failure: the smallest failing example found, how it fails, and the number of examples asked for it."""
+    """A shrunk failure: the smallest failing example found, how it fails, and the number of examples tried."""
 
     name: str
     example: Example
@@ -112,14 +112,14 @@ class Failure:
         """The example, one line per input or attribute."""
         attributes = {key: value for key, value in self.example.attributes.items() if key not in ("op", "labels")}
         told = [f"attributes {json.dumps(attributes)}"] if attributes else []
-        return told + [f"input {_shown(x, self.example.calm)}" for x in self.example.inputs]
+        return told + [f"input {_shown(x, self.example.neutral)}" for x in self.example.inputs]
 
 
-def _shown(x: Array, calm: float) -> str:
+def _shown(x: Array, neutral: float) -> str:
     head = f"{x.dtype}{list(x.shape)}"
     if x.size <= 16:
         return f"{head} {json.dumps(x.tolist())}"
-    most = calm if (x == calm).sum() * 2 > x.size else float(np.median(x))
+    most = neutral if (x == neutral).sum() * 2 > x.size else float(np.median(x))
     others = np.argwhere(x != most)
     if len(others) > 8:
         return f"{head} in {x.min():.9g}..{x.max():.9g}"
@@ -164,7 +164,7 @@ def drawn_examples(golden: GoldenCases, seed: int, names: Iterable[str], grade: 
 def fuzz(
     ask: Callable[[Drawn], Respondent], golden: GoldenCases, seed: int, names: Iterable[str], grade: Grade, again: bool = True
 ) -> Fuzzed:
-    """Ask and judge examples; shrink the first failure of each kind, if the port can be asked again.
+    """Run and judge examples; shrink the first failure of each kind, if the port can answer again.
 
     Parameters
     ----------

@@ -69,7 +69,7 @@ _TEXTS, _LISTS = ("name", "level", "set", "net"), ("expected", "inputs", "ambigu
 
 
 def _case(stated: Any, weights_folder: str) -> Case:
-    """One case of `cases.json`; its attributes are checked when it is asked."""
+    """One case of `cases.json`; its attributes are checked when its question is made."""
     _check(isinstance(stated, dict) and isinstance(stated.get("name"), str), "a case without a name", stated)
     _check({"level", "set", "expected"} <= set(stated) <= {*_TEXTS, *_LISTS, "attributes"}, "a case with the fields", [*stated])
     for key, value in stated.items():

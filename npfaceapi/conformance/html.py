@@ -7,7 +7,16 @@ from html import escape
 
 from npfaceapi._version import __version__
 from npfaceapi.conformance.judge import Finding
-from npfaceapi.conformance.report import STATUSES, CaseResult, Report, case_lines, groups_of, look_at_first, spent, summary_rows
+from npfaceapi.conformance.report import (
+    STATUSES,
+    CaseResult,
+    Report,
+    case_lines,
+    groups_of,
+    look_at_first,
+    own_errors_text,
+    summary_rows,
+)
 from npfaceapi.output_files import generator
 
 __all__ = ["to_html"]
@@ -178,7 +187,7 @@ def _layer_table(result: CaseResult) -> str:
          "" if layer.own is None else f"{layer.own:.3g}"]
         for layer in result.layers
     ]  # fmt: skip
-    head = escape(spent(result)) if result.spender is not None else "Distribution of the errors"
+    head = escape(own_errors_text(result)) if result.largest_own is not None else "Distribution of the errors"
     return f"<details><summary>{head}</summary>{_table(header, rows, {1, 2, 3, 4})}</details>"
 
 

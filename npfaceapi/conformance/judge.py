@@ -1,7 +1,7 @@
-"""The judge: compares a port's answers to one question with the right ones, number by number.
+"""The judge: compares a port's answers to one question with the expected ones, number by number.
 
-Every kind of port (folder, program, Python class) is judged here.  Nothing passes but finite numbers of the right shape and
-kind: NaN, infinity, a wrong dtype, a missing or additional tensor and a wrong number of faces fail.
+Every kind of port (folder, program, Python class) is judged here.  Only finite numbers of the right shape and kind
+pass: NaN, infinity, a wrong dtype, a missing or additional tensor and a wrong number of faces fail.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Finding:
     index : tuple of int
         Position of that error; for a sampled or flattened tensor, its index in the whole.
     got, want : float
-        The port's value and the right one at that position.
+        The port's value and the expected one at that position.
     problem : str
         Why the answer fails; empty if it passes.
     """
@@ -176,7 +176,7 @@ def _checked(one: Expected, answer: Any, pairing: Pairing) -> Array:
         raise Mismatch(f"expected shape {list(shape)}, got {list(answer.shape)}{' (transposed?)' if turned else ''}")
     bad = ~np.isfinite(answer)
     if one.kind == "operation" and np.shape(one.value) == answer.shape:
-        bad &= answer != one.value  # infinity may be the right answer
+        bad &= answer != one.value  # infinity may be the expected answer
     if bad.any():
         at = np.unravel_index(int(np.argmax(bad)), answer.shape)
         raise Mismatch(f"expected finite numbers, got {answer[at]} at {[int(i) for i in at]} ({int(bad.sum())} in all)")

@@ -57,6 +57,6 @@ def _own_errors(case: Case, question: Question, usable: list[Expected], answers:
 
 
 def _usable(one: Expected, answer: Any) -> bool:
-    """Whether an answer has the right shape and kind, only finite numbers, and unsampled right values."""
+    """Whether an answer has the right shape and kind, only finite numbers, and unsampled expected values."""
     good = isinstance(answer, np.ndarray) and answer.dtype.kind == "f" and answer.shape == one.shape
     return good and one.samples is None and not one.norms and bool(np.isfinite(answer).all())

@@ -1,7 +1,7 @@
-"""The same graph in float32 with other orders of summation, and in narrower formats: how far right arithmetic can differ.
+"""The same graph in float32 with other orders of summation, and in narrower formats: how far correct arithmetic can differ.
 
 A sum of n products can be computed in any order, and each order rounds differently.  Three are evaluated here: sequential (a
-plain loop), pairwise (a balanced tree), and that of BLAS (the reference backend).  A right port may deviate from float64 as
+plain loop), pairwise (a balanced tree), and that of BLAS (the reference backend).  A correct port may deviate from float64 as
 much as these do; `tolerance.py` derives bounds from that.  For the `mixed` grades the weights and the results of all
 operations are rounded to the narrower format, as such a port stores them.
 """

@@ -4,10 +4,12 @@
        "shape": [1, 112, 112, 3]}}, "answers": ["points"], "folder": "/…"}
     ← {"case": "raw/…", "answers": {"points": {"file": "points.bin", "dtype": "float32", "shape": [1, 136]}}}
 
-Files are raw little-endian numbers or `.npy`; those of the answers lie in `folder`.  `{"case", "skip": "why"}` claims nothing,
-`{"case", "error": "why", "details": "…"}` fails.  One question is open at a time.  A program that crashes, hangs or writes what
-is no answer fails that case and is restarted for the next.  After MAX_FAILURES such cases in a row of one level and network the
-remaining ones of that level and network fail unasked; all remaining cases do if it has never answered or hung MAX_HANGS times.
+Files are raw little-endian numbers or `.npy`; those of the answers lie in `folder`.  With `{"case", "skip": "why"}` the program
+does not claim the case; with `{"case", "error": "why", "details": "…"}` it fails the case.  One question is open at a time.
+
+A program that crashes, hangs or writes an invalid answer fails that case and is restarted for the next.  After MAX_FAILURES such
+cases in a row of one level and network, the remaining cases of that level and network fail without being asked.  All remaining
+cases do if the program has never answered, or has hung MAX_HANGS times.
 
 `class_port.py` runs a Python class as such a program.
 """
@@ -259,13 +261,13 @@ class _Process:
             try:
                 piece = b"" if self._is_closed else self._output.get(timeout=_waiting(deadline))
             except queue.Empty:
-                raise Hung(f"no answer within {time_limit:g} s{self._last_words()}", self._tail()) from None
+                raise Hung(f"no answer within {time_limit:g} s{self._last_error()}", self._tail()) from None
             if not piece:
                 self._is_closed = True
                 if answer:
                     break  # the last line needs no newline
                 self.end(1.0)
-                raise PortFailed(f"the program ended ({self._status()}) without an answer{self._last_words()}", self._tail())
+                raise PortFailed(f"the program ended ({self._status()}) without an answer{self._last_error()}", self._tail())
             answer += piece
             if len(answer) > LONGEST_LINE:
                 raise PortFailed(f"expected a line of at most {LONGEST_LINE} bytes, got a longer one")
@@ -284,12 +286,12 @@ class _Process:
     def _tail(self) -> str:
         return self._errors.decode("utf-8", "replace")
 
-    def _last_words(self) -> str:
+    def _last_error(self) -> str:
         lines = [line.strip() for line in self._tail().splitlines() if line.strip()]
         last = -1
         for i, line in enumerate(lines[:-1]):  # Python reports a crash from the innermost frame outwards
             last = i + 1 if line.endswith("(most recent call first):") else last
-        return f"; its last words: {one_line(lines[last])[:200]}" if lines else ""
+        return f"; on standard error: {one_line(lines[last])[:200]}" if lines else ""
 
     def end(self, grace: float) -> None:
         """Close its input, wait up to `grace` seconds, then kill it and its session."""
@@ -299,7 +301,7 @@ class _Process:
         self._kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._child.wait(_GRACE)
-        self._threads[-1].join(1.0)  # for its last words
+        self._threads[-1].join(1.0)  # for the rest of its errors
         self._over.set()
         for thread in self._threads:
             thread.join(0.2)

@@ -22,7 +22,7 @@ __all__ = ["ORDER", "Question", "answerable", "question_of", "stated_weights"]
 
 Array = np.ndarray[Any, Any]
 
-#: The levels from the lowest to the highest; fix the first that fails first.
+#: The levels from the lowest to the highest; fix the lowest one that fails first.
 ORDER = ("weights", "operations", "taps", "raw", "decode", "prepare", "chain", "json")
 
 _OPERANDS = {
@@ -71,7 +71,7 @@ class Question:
 
 
 def answerable(golden: GoldenCases, case: Case) -> bool:
-    """Whether inputs, weights and right answers (or what computes them) are present."""
+    """Whether inputs, weights and expected answers (or what computes them) are present."""
     stored = all(golden.has(source) for source in case.inputs if isinstance(source, str))
     return case.has_weights and stored and (case.set in golden.sets or case.level in ("operations", "taps", "raw"))
 

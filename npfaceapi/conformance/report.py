@@ -15,8 +15,8 @@ from npfaceapi.conformance.questions import ORDER
 from npfaceapi.conformance.tolerance import GRADES
 
 __all__ = [
-    "FORMAT", "STATUSES", "CaseResult", "Layer", "Report", "case_lines", "groups_of", "look_at_first", "spent", "summary_rows",
-    "to_dict", "to_junit",
+    "FORMAT", "STATUSES", "CaseResult", "Layer", "Report", "case_lines", "groups_of", "look_at_first", "own_errors_text",
+    "summary_rows", "to_dict", "to_junit",
 ]  # fmt: skip
 
 #: Version of the JSON report's format.
@@ -26,7 +26,7 @@ MOST_AMBIGUOUS = 0.02  # of the faces
 STATUSES = {
     "passed": "within the tolerance",
     "failed": "not within the tolerance, or no answer",
-    "not claimed": "the port does not claim to do it",
+    "not claimed": "the port does not claim to support it",
     "xfailed": "failed, as expected",
     "xpassed": "passed, though expected to fail",
 }
@@ -70,7 +70,7 @@ class CaseResult:
     diagnosis : list of Match
         Well-known faults that reproduce the port's numbers, best first.
     undiagnosed : str
-        For a failed case without a diagnosis: that nothing known matches, or why none was made.
+        For a failed case without a diagnosis: that no known fault matches, or why none was made.
     passes_at : str
         The strictest grade, from float32 on, at which it passes; empty if none.
     below : list of str
@@ -96,7 +96,7 @@ class CaseResult:
     seconds: float = 0.0
 
     @property
-    def spender(self) -> Layer | None:
+    def largest_own(self) -> Layer | None:
         """The layer that adds the largest error by itself, if computed."""
         return max((layer for layer in self.layers if layer.own is not None), key=lambda layer: layer.own or 0.0, default=None)
 
@@ -107,7 +107,7 @@ class CaseResult:
 
     @property
     def first(self) -> Finding | None:
-        """The first answer that fails; of taps the first diverging layer."""
+        """The first answer that fails; at the level `taps`, the first diverging layer."""
         return next((finding for finding in self.findings if finding.problem), None)
 
 
@@ -190,8 +190,8 @@ class Report:
 def case_lines(result: CaseResult) -> list[str]:
     """The lines about a failed case besides its problem."""
     lines = [f"first diverging layer: {result.first.name}"] if result.level == "taps" and result.first is not None else []
-    if result.spender is not None:
-        lines.append(spent(result))
+    if result.largest_own is not None:
+        lines.append(own_errors_text(result))
     lines += [f"matches: {match.text}" for match in result.diagnosis]
     if result.undiagnosed:
         lines.append(f"diagnosis: {result.undiagnosed}")
@@ -207,7 +207,7 @@ def look_at_first(report: Report) -> list[str]:
     return [f"{title} ({count} case{'s' if count > 1 else ''})" for title, count in found.most_common()]
 
 
-def spent(result: CaseResult) -> str:
+def own_errors_text(result: CaseResult) -> str:
     """The two layers that add the largest errors by themselves, in units of their bounds."""
     most = sorted((layer for layer in result.layers if layer.own is not None), key=lambda layer: -(layer.own or 0.0))[:2]
     return "by itself: " + ", ".join(f"{layer.name} {layer.own:.3g} of its bound" for layer in most)

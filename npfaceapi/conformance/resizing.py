@@ -1,7 +1,7 @@
 """Error bounds of a resized picture in float32.
 
 Pixel i of a picture resized from H to h rows lies at i · H/h.  In float32 that takes up to three roundings (h/H, its reciprocal,
-the product with i), so a right port may be off by 3 · 2⁻²⁴ of the coordinate: near row 500 by 9e-5.  The resized value changes
+the product with i), so a correct port may be off by 3 · 2⁻²⁴ of the coordinate: near row 500 by 9e-5.  The resized value changes
 by that times the slope of the picture there, however large or small the value is.
 """
 

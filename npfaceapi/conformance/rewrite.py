@@ -20,7 +20,7 @@ Change = Callable[[Node, Mapping[Node, Node]], "Node | None"]
 
 
 def again(node: Node, new: Mapping[Node, Node], **other: Any) -> Node:
-    """Record a node once more, with other attributes, parameters (None drops one) or `x`, its first input."""
+    """Record a node again, with other attributes, parameters (None drops one) or `x`, its first input."""
     inputs = [new[x] for x in node.inputs]
     if "x" in other:
         inputs[0] = other.pop("x")

@@ -1,4 +1,4 @@
-"""A run: ask a port each case, judge its answers, diagnose failures, and report the results."""
+"""A run: put each case to a port, judge its answers, diagnose failures, and report the results."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from npfaceapi.errors import GoldenError, NpFaceApiError, one_line
 
 __all__ = ["chosen_cases", "not_at_hand", "run_case_on", "run_cases", "told_of_cases"]
 
-#: Largest error, in bounds, that float32 coordinates in resizing are tried as a cause for: they cause less than 10.
+#: Float32 coordinates in resizing are tried as the cause of errors up to this, in bounds: they cause less than 10.
 _MOST_BY_RESIZING = 100.0
 
 
@@ -70,7 +70,7 @@ def run_cases(
     diagnose: bool = True,
     layers: bool = False,
 ) -> Report:
-    """Ask and judge all cases; a case that crashes, hangs or is invalid fails, and the run continues.
+    """Run and judge all cases; a case that crashes, hangs or is invalid fails, and the run continues.
 
     `layers` computes each layer's own error in all cases of the level `taps`, not only in those that fail.
     """
@@ -102,7 +102,7 @@ def run_case_on(
     layers: bool = False,
     hint: bool = True,
 ) -> CaseResult:
-    """Ask and judge one case; `failed` are the earlier failures, `hint` searches the strictest grade that passes."""
+    """Run and judge one case; `failed` are the earlier failures, `hint` searches the strictest grade that passes."""
     result = CaseResult(case.name, case.level, case.net)
     try:
         question = question_of(golden, case)
@@ -145,7 +145,7 @@ def run_case_on(
         if diagnostician is None:
             result.undiagnosed = f"{NOT_LOOKED_INTO}: diagnosis is switched off"
         elif result.below and case.level == "chain":
-            result.undiagnosed = f"{NOT_LOOKED_INTO}: what it consists of failed before"
+            result.undiagnosed = f"{NOT_LOOKED_INTO}: what it uses failed at a lower level"
         else:
             found = diagnostician.look_into(case, question, expected, answers, result.passes_at)
             result.diagnosis, result.undiagnosed = found.matches, found.undiagnosed

@@ -30,7 +30,7 @@ def shrunk(example: Example, fails: Callable[[Example], bool], most: int = MOST)
     progress = True
     while progress:
         progress = False
-        for step in (_cuts, _calmer, _rounder):
+        for step in (_cuts, _more_neutral, _rounded):
             candidates = step(example)
             smaller = next(candidates, None)
             while smaller is not None and left:
@@ -65,19 +65,19 @@ def _cut(example: Example, letter: str, part: slice) -> Example:
     return replace(example, inputs=inputs, attributes={**example.attributes, **lists})
 
 
-def _calmer(example: Example) -> Iterator[Example]:
+def _more_neutral(example: Example) -> Iterator[Example]:
     """Replace values by the neutral one: all of an input, halves of them, quarters, …, single ones."""
     for i, x in enumerate(example.inputs):
-        others = np.flatnonzero(x != np.asarray(example.calm, x.dtype if x.dtype.kind == "f" else np.float64))
+        others = np.flatnonzero(x != np.asarray(example.neutral, x.dtype if x.dtype.kind == "f" else np.float64))
         parts = 1
         while len(others) and parts < 2 * len(others):
             for chosen in np.array_split(others, min(parts, len(others))):
-                yield _changed(example, i, chosen, example.calm)
+                yield _changed(example, i, chosen, example.neutral)
             parts *= 2
 
 
-def _rounder(example: Example) -> Iterator[Example]:
-    """Round values to integers, all of an input or, of a few, one; then reduce each of a few."""
+def _rounded(example: Example) -> Iterator[Example]:
+    """Round the values of an input to integers: all, then one at a time if they are few; then reduce a few values."""
     for i, x in enumerate(example.inputs):
         with np.errstate(invalid="ignore"):
             whole = np.where(np.isfinite(x), np.round(x), x).astype(x.dtype)
@@ -87,7 +87,7 @@ def _rounder(example: Example) -> Iterator[Example]:
         if 1 < len(places) <= 16:
             for place in places:
                 yield _changed(example, i, place, whole.reshape(-1)[place])
-        odd = np.flatnonzero((x != 1) & (x != example.calm))
+        odd = np.flatnonzero((x != 1) & (x != example.neutral))
         if len(odd) <= 16:
             for place in odd:
                 value = x.reshape(-1)[place]

@@ -26,7 +26,7 @@ __all__ = ["Conformance", "conformance_tests", "pytest_cases"]
 
 
 class Conformance:
-    """Asks a port golden cases one by one.
+    """Runs golden cases on a port, one by one.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ class Conformance:
         return expected_failure(name, self._xfail)
 
     def check(self, name: str) -> None:
-        """Ask and judge one case.
+        """Run and judge one case.
 
         Raises
         ------

@@ -115,7 +115,7 @@ def evaluate_utkface(
 def figures_of_ages(
     age: NDArray[np.int_], is_female: NDArray[np.bool_], said_age: NDArray[np.float64], said_female: NDArray[np.bool_]
 ) -> dict[str, Any]:
-    """Mean absolute error and bias in years, and the share of right genders; overall and by band."""
+    """Mean absolute error and bias in years, and the accuracy of gender; overall and by band."""
 
     def of(where: NDArray[np.bool_]) -> dict[str, Any]:
         count, right = int(where.sum()), int((said_female == is_female)[where].sum())

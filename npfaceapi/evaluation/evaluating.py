@@ -152,7 +152,7 @@ class _Asked(NamedTuple):
 
 
 class _Protocol(NamedTuple):
-    """The files of its plots, and how it is done."""
+    """A protocol: the files of its plots, and the function that measures."""
 
     plots: tuple[str, ...]
     measure: Callable[[_Asked], Figures]

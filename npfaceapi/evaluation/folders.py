@@ -1,8 +1,8 @@
-"""A folder of people with a subfolder of photos each: verification of all pairs, and identification.
+"""A folder with a subfolder of photos per person: verification of all pairs, and identification.
 
 Closed set: each photo is compared with all others; the nearest should be of the same person (rank 1).
-Open set: one photo of each of half of the people is enrolled.  Their other photos should match them (else a false negative
-identification, rate FNIR), and photos of the other half should match nobody (else a false positive one, rate FPIR).
+Open set: one photo of each of half of the people is enrolled.  Their other photos should match them, or it is a
+false negative identification (rate FNIR).  Photos of the other half should match nobody, or it is a false positive one (FPIR).
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def people_of(folder: Path) -> dict[str, list[str]]:
     Raises
     ------
     InvalidArgument
-        If there are fewer than two people, or nobody has two photos.
+        If there are fewer than two people, or no person has two photos.
     """
     if not folder.is_dir():
         raise InvalidArgument(f"{folder}: expected a folder with a subfolder for each person, got no folder")

@@ -103,7 +103,7 @@ def unpacked(text: str) -> NDArray[np.float32]:
 
 
 def _has_own_weights(net: Any) -> bool:
-    """Whether a network, if any, has other weights than the bundled ones."""
+    """Whether this is a network with weights other than the bundled ones."""
     return net is not None and net.__reduce__()[0] is not nets.network_named
 
 

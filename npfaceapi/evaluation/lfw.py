@@ -49,7 +49,10 @@ def photos_folder(folder: Path) -> Path:
 
 
 def read_pairs(file: Path, photos: Path) -> Pairs:
-    """Read a file of pairs: first the number of folds (not in View 1) and of pairs, then per fold the same pairs and the others.
+    """Read a file of pairs.
+
+    Its first line is the number of folds (not in View 1) and of pairs of each kind in a fold.  Then each fold has the pairs of
+    the same person, followed by those of different people.
 
     Raises
     ------

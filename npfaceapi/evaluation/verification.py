@@ -77,7 +77,7 @@ def fnmr_at(false_match_rate: float, same: Distances, different: Distances) -> t
 
 
 def best_threshold(distances: Distances, is_same: NDArray[np.bool_]) -> float:
-    """The threshold with the most right answers, the middle one if there are several, halfway to the next distance."""
+    """The threshold of highest accuracy, halfway to the next distance; the middle one if there are several."""
     same, different = distances[is_same], distances[~is_same]
     thresholds, fmr, fnmr = roc_curve(same, different)
     right = (1 - fnmr) * len(same) + (1 - fmr) * len(different)

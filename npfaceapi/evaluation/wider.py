@@ -131,7 +131,7 @@ def overlaps(boxes: Floats, others: Floats) -> Floats:
 def matched(
     boxes: Floats, faces: Floats, judged: NDArray[np.bool_], iou: float
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
-    """For boxes in order of score: which are the first hit of a face, and which do not count; and which faces are hit."""
+    """For boxes in order of score: which are the first hit of a face, and which are ignored; and which faces are hit."""
     hit, ignored = np.zeros(len(boxes), bool), np.zeros(len(boxes), bool)
     found = np.zeros(len(faces), bool)
     if len(faces) and len(boxes):
@@ -146,7 +146,7 @@ def matched(
 
 
 def average_precision(scores: Floats, hit: NDArray[np.bool_], faces: int) -> tuple[float, Floats, Floats]:
-    """Average precision, and the precision-recall curve, of boxes that count."""
+    """Average precision, and the precision-recall curve, of boxes that are not ignored."""
     order = np.argsort(-scores, kind="stable")
     last = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1) if len(order) else np.zeros(0, int)
     hits = hit[order].cumsum()[last]

@@ -25,7 +25,7 @@ __all__ = ["FORMAT", "normalization", "specification"]
 
 #: Incremented when a field moves or changes its meaning.
 FORMAT = 1
-#: Fixed properties of operations, which no node has as an attribute.
+#: Fixed properties of operations; no node has them as attributes.
 _ALWAYS: dict[str, dict[str, Any]] = {
     "avg_pool": {"padding": "valid"},
     "mean": {"axes": [0, 1]},

@@ -80,7 +80,7 @@ class DetectorTrace:
 
 def trace_ssd(net: SsdMobilenetv1, image: Pixels, options: SsdMobilenetv1Options) -> tuple[DetectorTrace, list[FaceDetection]]:
     """Trace SSD on a photo [H,W,3]; also gives the faces found."""
-    seen: dict[str, Any] = {}  # all that it shows
+    seen: dict[str, Any] = {}  # the intermediate values
     faces = net.locate_faces(image, options, see=lambda stage, **values: seen.update(values))
     boxes, scores = seen["boxes"].astype(np.float64), seen["scores"].astype(np.float64)
     above = [int(i) for i in np.argsort(-scores, kind="stable") if scores[i] > options.min_confidence]
@@ -117,7 +117,7 @@ def _ssd_heats(net: SsdMobilenetv1, scores: NDArray[np.float64]) -> list[Heat]:
 
 def trace_yolo(net: YoloDetector, image: Pixels, options: TinyYolov2Options) -> tuple[DetectorTrace, list[FaceDetection]]:
     """Trace a YOLO detector on a photo [H,W,3]; also gives the faces found."""
-    seen: dict[str, Any] = {}  # all that it shows
+    seen: dict[str, Any] = {}  # the intermediate values
     faces = net.locate_faces(image, options, see=lambda stage, **values: seen.update(values))
     grid, boxes, scores, inner = seen["grid"], seen["boxes"], seen["scores"], seen["reshaped_size"]
     above = np.argsort(scores, kind="stable")[::-1]  # the later of equal scores first, as in suppression

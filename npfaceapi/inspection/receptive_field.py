@@ -1,4 +1,4 @@
-"""What a number of a layer sees: the pixels of the network's input that it depends on, from the graph."""
+"""Receptive fields: the pixels of the network's input that each position of a layer depends on, from the graph."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def receptive_fields(graph: Graph) -> dict[Node, tuple[Array, Array]]:
     -------
     dict of Node to (int64 [H,2], int64 [W,2])
         For each row, and for each column, of a node `[H,W,C]`: the first pixel of the input that it depends on, and one
-        past the last.  A vector `[C]` and a single number have one row and one column.  Zeros that are padded see nothing:
-        `(0, 0)`.  What was reshaped into the rows of a table, as SSD's predictions are, is left out: its positions are not
-        pixels any more.
+        past the last.  A vector `[C]` and a single number have one row and one column.  Padded zeros depend on no pixel:
+        `(0, 0)`.  Nodes reshaped into the rows of a table, such as SSD's predictions, are left out: their positions are no
+        longer pixels.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def _along(node: Node, axis: int, inputs: list[Array]) -> Array:
 
 
 def _union(fields: Array) -> Array:
-    """[n,positions,2] to [positions,2]: from the first pixel of all to the last, not counting what sees nothing."""
+    """[n,positions,2] to [positions,2]: from the first pixel of all to the last, ignoring positions that depend on no pixel."""
     nothing = fields[..., 1] == 0
     first = np.where(nothing, np.iinfo(np.int64).max, fields[..., 0]).min(axis=0)
     last = fields[..., 1].max(axis=0)

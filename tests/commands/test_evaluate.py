@@ -209,7 +209,7 @@ def test_figures_as_text():
         ],
         [["genders"], ["genders", "faces", "mae"], ["female", "2", "-"], ["male", "1", "2.0000"]],
         [["rows"], ["from", "x"], ["1", "0.5000"], ["2", "-"]],
-        [["confusion"], ["true,", "said", "a", "b"], ["a", "1", "2"], ["b", "3", "4"]],
+        [["confusion"], ["true,", "predicted", "a", "b"], ["a", "1", "2"], ["b", "3", "4"]],
     ]  # fmt: skip
 
 
@@ -262,7 +262,7 @@ def test_calibrate(run, people, tmp_path):
     status, told, err = run("calibrate", people, "--out", out, "--alignment", "dlib", "--source", "my people")
     assert (status, err) == (1, "npfaceapi: 0.jpg: expected an image\n")
     assert told.startswith(
-        "70 photos of 24 people; 68 pairs of one person, 2,347 of two\n1 photos without a face, 1 unreadable\n"
+        "70 photos of 24 people; 68 pairs of the same person, 2,347 of different people\n1 photos without a face, 1 unreadable\n"
     )
     assert "false match rate" in told
     calibration = Calibration.load(out)

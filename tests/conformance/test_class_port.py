@@ -79,7 +79,7 @@ POSIX = pytest.mark.skipif(os.name == "nt", reason="signals")
         ("time.sleep(600)", "no answer within 3 s"),
         ("threading.Thread(target=time.sleep, args=[9]).start(); os._exit(4)", "exit status 4"),
         pytest.param("ctypes.string_at(0)", "the program ended (signal SIGSEGV) without an answer", marks=POSIX),
-        pytest.param("os.kill(os.getpid(), signal.SIGBUS)", 'SIGBUS) without an answer; its last words: File "', marks=POSIX),
+        pytest.param("os.kill(os.getpid(), signal.SIGBUS)", 'SIGBUS) without an answer; on standard error: File "', marks=POSIX),
         ("return input()", "EOFError"),
         ("return [1.0]", "output: expected a tensor, got a JSON value of type list"),
         ("return x.astype(bool)", "output: expected a dtype out of float32, float64"),
@@ -174,7 +174,7 @@ def test_answers_of_every_kind_come_back_as_they_are(write):
         ("x = 1", "got AttributeError: module 'my_port' has no attribute 'Port'"),
         ("def f(:", "got SyntaxError"),
         ("import os\nos._exit(7)", "my_port.py:Port: the program ended (exit status 7) without an answer"),
-        ("import os\nos.abort()", "Port: the program ended (signal SIGABRT) without an answer; its last words: File "),
+        ("import os\nos.abort()", "Port: the program ended (signal SIGABRT) without an answer; on standard error: File "),
         ("import time\ntime.sleep(600)", "my_port.py:Port: no answer within 2 s"),
     ],
 )

@@ -142,7 +142,7 @@ DAMAGED = {
     "no cases": ({key: value for key, value in report().items() if key != "cases"}, "got one without 'cases'"),
     "cases that are none": (report(3), "got a damaged one: 'int' object"),
     "no status": (report({"name": "a", "answers": []}), "got one without 'status'"),
-    "another status": (report(case(status="well")), "got a damaged one: a status is none of passed, failed"),
+    "another status": (report(case(status="well")), "got a damaged one: a status other than passed, failed"),
     "no error": (report(case("a", {"name": "x", "passed": True})), "got one without 'error_in_bounds'"),
     "an error that is no number": (report(case("a", answer(error="much"))), "got a damaged one: could not convert"),
 }

@@ -60,7 +60,7 @@ def test_a_match_must_agree_in_numbers_where_shapes_differ():
     case, port = small(GOLDEN, "decode/tiny_face_detector/synthetic_wide"), PythonPort(LastFaceLost())
     result = run_case_on(port, GOLDEN, case, FLOAT32, Diagnostician(GOLDEN, FLOAT32))
     assert result.diagnosis == []
-    assert result.undiagnosed == "nothing known matches"
+    assert result.undiagnosed == "no known fault matches"
 
 
 class Nothing(NumpyPort):
@@ -109,7 +109,7 @@ def test_a_chain_says_what_failed_below_it(divided):
     chain = divided.results[-1]
     assert chain.status == "failed"
     assert chain.below == ["face_recognition_net: raw (4): divided by 255 instead of 256"]
-    assert chain.undiagnosed == "not looked into: what it consists of failed before"
+    assert chain.undiagnosed == "not looked into: what it uses failed at a lower level"
     assert "failed below: face_recognition_net: raw (4): divided by 255 instead of 256" in case_lines(chain)
     assert to_dict(divided)["cases"][-1]["failed_below"] == chain.below
 

@@ -360,7 +360,7 @@ def test_the_command_tells_the_smallest_and_how_to_run_it_again(port_file, tmp_p
     options = ["--seed", "3", "--python", port_file, "--json", str(report)]
     assert cli.main(["conform", "fuzz", "--case", "operations/relu6/*", "--examples", "5", *options]) == 1
     out = capsys.readouterr().out
-    assert "smallest that fails of operations/relu6" in out
+    assert "smallest failing example of operations/relu6" in out
     again = next(line for line in out.splitlines() if line.startswith("  again: npfaceapi "))
     assert cli.main(again.removeprefix("  again: npfaceapi ").split()) == 1
     assert "FAILED operations/relu6/" in capsys.readouterr().out

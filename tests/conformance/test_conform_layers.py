@@ -59,7 +59,7 @@ def test_the_layer_that_is_wrong_stands_apart():
     _, result = judged(Port())
     own = {layer.name: layer.own for layer in result.layers}
     assert result.status == "failed"
-    assert result.spender.name == result.first.name == "rnet/conv2"
+    assert result.largest_own.name == result.first.name == "rnet/conv2"
     assert own["rnet/conv2"] > 50
     assert max(error for name, error in own.items() if name != "rnet/conv2") < 1
     assert sum(layer.largest > 1 for layer in result.layers) > 1  # the error shows in later layers
@@ -84,7 +84,7 @@ def test_quantiles_are_those_of_numpy():
 def test_a_layer_without_a_usable_answer_is_left_out(damage):
     _, result = judged(Damaged(damage), diagnose=False, layers=True)
     assert "rnet/conv1" not in [layer.name for layer in result.layers]
-    assert result.spender.name == "rnet/conv2"
+    assert result.largest_own.name == "rnet/conv2"
 
 
 def test_own_errors_are_looked_into_where_it_fails_or_is_asked_for():
@@ -94,10 +94,10 @@ def test_own_errors_are_looked_into_where_it_fails_or_is_asked_for():
 
     _, result = judged(Right())
     assert result.layers
-    assert result.spender is None
+    assert result.largest_own is None
     _, result = judged(Right(), layers=True)
-    assert 0 < result.spender.own < 1
-    assert judged(Port(), diagnose=False)[1].spender is None
+    assert 0 < result.largest_own.own < 1
+    assert judged(Port(), diagnose=False)[1].largest_own is None
     assert judged(Port(), "exact", diagnose=False, layers=True)[1].layers == []
 
 

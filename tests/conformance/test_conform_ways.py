@@ -258,7 +258,7 @@ def test_a_program_passes(tmp_path, capsys):
     [
         ("sys.exit(3)", "the program ended (exit status 3) without an answer"),
         ("os.abort()", "the program ended (signal SIGABRT) without an answer"),
-        ("raise KeyError('lost')", "its last words: KeyError: 'lost'"),
+        ("raise KeyError('lost')", "on standard error: KeyError: 'lost'"),
         ("time.sleep(600)", "no answer within 1 s"),
         ("os.fork() or time.sleep(600); time.sleep(600)", "no answer within 1 s"),
         ("print('hello', flush=True)", "expected a JSON line, got 'hello'"),

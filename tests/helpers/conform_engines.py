@@ -1,4 +1,4 @@
-"""Foreign engines as ports: ONNX Runtime on exported graphs, and PyTorch with its own functions for every operation.
+"""Other engines as ports: ONNX Runtime on exported graphs, and PyTorch with its own functions for every operation.
 
 `TorchPort` is written without this package's kernels, so a fault planted in it (by replacing one of its functions) is
 independent of the faults of the kit's diagnosis.

@@ -1,4 +1,4 @@
-"""68 landmarks unlike a face, and landmarks with five given points."""
+"""68 landmarks that do not look like a face, and landmarks with five given points."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FIVE = {
 
 
 def with_five(five: list[tuple[float, float]]) -> FaceLandmarks68:
-    """Landmarks in a photo of 1000 x 1000 pixels; those that a chip does not ask for are 0."""
+    """Landmarks in a photo of 1000 x 1000 pixels; those that a face chip does not use are 0."""
     points = np.zeros((68, 2))
     points[list(CHIP_POINTS)] = five
     return FaceLandmarks68(points / 1000, (1000, 1000))

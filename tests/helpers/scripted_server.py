@@ -89,5 +89,5 @@ def is_closed(connection: socket.socket, seconds: float) -> bool:
 
 
 def flood(start: bytes, piece: bytes) -> Callable[[socket.socket, bytes], None]:
-    """The same at full speed."""
+    """As `drip`, without pauses."""
     return drip(start, piece * (1 + 65536 // len(piece)), 0)

@@ -16,7 +16,7 @@ class OnlyWrites:
 
 
 class Raises:
-    """Every method fails."""
+    """An object whose methods all raise."""
 
     def __init__(self, error):
         self.error = error
@@ -38,7 +38,7 @@ def closed():
 
 
 class Nothing:
-    """Not even `write`."""
+    """An object without even a `write`."""
 
 
 #: By name; created for each test.

@@ -1,4 +1,4 @@
-"""Well-known mistakes in ports of these networks, each as one change of the reference (see docs/conformance.md)."""
+"""Well-known mistakes in ports of these networks, each as one change to the reference (see docs/conformance.md)."""
 
 from __future__ import annotations
 

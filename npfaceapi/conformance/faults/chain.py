@@ -1,4 +1,4 @@
-"""Faults of the whole chain: in a network's crop, in the position of landmarks, in what is done to an answer.
+"""Faults of the whole chain: in the crop of a network, the position of landmarks, or the processing of an answer.
 
 The chain is implemented here a second time, in small steps that can each be replaced; a test checks that it agrees with
 `tasks.py` if none is.
@@ -63,7 +63,7 @@ def _for_descriptor(landmarks: FaceLandmarks68, detection: Box) -> Box:
 
 @dataclass(frozen=True)
 class Steps:
-    """The right steps of the chain."""
+    """The correct steps of the chain."""
 
     picture: Callable[[Array], Array] = lambda image: image
     batch: Callable[[list[Array], int, bool], Array] = to_batch_tensor
@@ -192,7 +192,7 @@ def _at_crop(box: Box, rect: tuple[int, ...]) -> tuple[float, float]:
 
 
 def _answered(name: str, title: str, change: Callable[[Answers, Array], Answers]) -> Fault:
-    """The right answers to a picture, changed afterwards."""
+    """The correct answers to a picture, changed afterwards."""
 
     def run(case: Case, question: Question, dtype: Any) -> Answers | None:
         right = _right(case, question, dtype)
@@ -202,7 +202,7 @@ def _answered(name: str, title: str, change: Callable[[Answers, Array], Answers]
     return Fault(name, title, run, ("chain",))
 
 
-#: Cache of the right answers to the last question.
+#: Cache of the correct answers to the last question.
 _last: tuple[Question, Any, Answers | None] | None = None
 
 

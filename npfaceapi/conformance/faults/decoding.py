@@ -99,7 +99,7 @@ BOXES: dict[str, tuple[str, Callable[[Array, Array], Array]]] = {
                         lambda b, size: np.concatenate([b[:, :2] + b[:, 2:] / 2, b[:, 2:]], axis=1)),
 }  # fmt: skip
 
-#: Other orders of the detections than by score.
+#: Orders of the detections other than by score.
 ORDERS: dict[str, tuple[str, Callable[[Array], Array]]] = {
     "faces_left_to_right": ("faces sorted from left to right instead of by score", lambda b: np.argsort(b[:, 0], kind="stable")),
     "faces_by_size": ("faces sorted by size, the largest first, instead of by score",
@@ -386,7 +386,7 @@ DECODE_FAULTS = tuple(
         ("score_at_threshold", "a score equal to the threshold passes",
          _ssd(suppress=lambda b, s, most, threshold: _suppress(b, s, most, at_least(threshold)))),
         ("score_at_threshold", "a score equal to the threshold passes", _yolo(threshold=at_least)),
-        ("score_at_threshold", "a score equal to the threshold passes, where it must not, or the other way round",
+        ("score_at_threshold", "a score equal to the threshold passes where it must not, or the other way round",
          _stage(at_threshold=True)),
         *((name, title, _answered(change)) for name, (title, change) in BOXES.items()),
         *((name, title, _answered(order=order)) for name, (title, order) in ORDERS.items()),
@@ -404,7 +404,7 @@ DECODE_FAULTS = tuple(
           for run in (_yolo(suppress=general), _stage(suppress=general), _ssd(suppress=_ssd_overlapping(common_too)),
                       _suppression(general, _ssd_overlapping(common_too)))),
         ("x_before_y", "box encodings as (x, y, w, h) instead of (y, x, h, w)", _ssd(boxes=_x_first)),
-        ("nms_ties", "of equal scores the later box first, where the earlier belongs", _ssd(suppress=later_first)),
+        ("nms_ties", "boxes with equal scores: the later first instead of the earlier", _ssd(suppress=later_first)),
         ("not_clipped", "boxes not clipped", _ssd(clip="none")),
         *(("clipped_to_picture", "boxes clipped to the picture instead of the padded square", _ssd(clip=clip))
           for clip in ("picture", "all edges")),
@@ -417,7 +417,7 @@ DECODE_FAULTS = tuple(
         ("anchors_exchanged", "width and height of anchors exchanged", _yolo(anchors=lambda v: v[:, ::-1])),
         *(("anchors_order", f"anchors {what}", _yolo(anchors=change)) for what, change in ANCHORS.items()),
         ("anchors_missing", "anchors left out", _yolo(anchors=np.ones_like)),
-        ("nms_ties", "of equal scores the earlier box first, where the later belongs", _yolo(suppress=earlier_first)),
+        ("nms_ties", "boxes with equal scores: the earlier first instead of the later", _yolo(suppress=earlier_first)),
         ("padding_not_undone", "the padding to a square not undone", _landmarks(lambda p, w, h: p.reshape(68, 2))),
         ("padding_split", "the padding undone as whole pixels (face-api.js takes exactly half)", _landmarks(_exact_half)),
         ("points_planar", "points as x0…x67, y0…y67 instead of x0, y0, x1, …",
@@ -430,7 +430,7 @@ DECODE_FAULTS = tuple(
         ("classes_exchanged", "the probability of female for that of male", _probabilities(softmax, male=1)),
         ("classes_alphabetical", "the expressions in alphabetical order", _probabilities(_alphabetical)),
         ("classes_exchanged", "the classes in reverse order", _probabilities(lambda v: softmax(v)[:, ::-1])),
-        ("nms_ties", "of equal scores the other box first", _suppression(earlier_first, later_first)),
+        ("nms_ties", "boxes with equal scores in the other order", _suppression(earlier_first, later_first)),
         ("nms_threshold_drops", "an overlap equal to the threshold suppresses", _suppression(
             lambda b, s, t, i: non_max_suppression(b, s, np.nextafter(t, 0), i),
             lambda b, s, m, c, t: _suppress(b, s, m, c, np.nextafter(t, 0)))),

@@ -1,4 +1,4 @@
-"""Faults inside a network: one change of its graph, its weights or its outputs."""
+"""Faults inside a network: one change to its graph, its weights or its outputs."""
 
 from __future__ import annotations
 

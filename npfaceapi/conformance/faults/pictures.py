@@ -193,7 +193,7 @@ BATCHES: tuple[tuple[str, str, Any], ...] = (
     ("padding_other_side", "padded in the centre instead of at the right and bottom, or the other way round",
         _squares(pad=lambda image, center: pad_to_square(image, not center)),
     ),
-    ("padding_larger_half_before", "of an odd padding the larger half put before the picture instead of after it",
+    ("padding_larger_half_before", "the larger half of an odd padding before the picture instead of after it",
         _squares(pad=lambda image, center: _padded(image, *_before(image, center, True))),
     ),
     ("resize_truncated", "resized pixels cut to bytes", _squares(cut_to_bytes)),
@@ -363,7 +363,7 @@ def crop_rounded_freely(box: Rect, W: int, H: int) -> tuple[int, ...]:
 
 
 def crop_moved(*by: int) -> Callable[[Rect, int, int], tuple[int, ...]]:
-    """The right crop with `by` added to its x, y, width and height."""
+    """The correct crop with `by` added to its x, y, width and height."""
 
     def crop(box: Rect, W: int, H: int) -> tuple[int, ...]:
         return tuple(math.floor(v) + d for v, d in zip(_clipped(*box, W, H), by, strict=True))

@@ -40,7 +40,7 @@ def _in_float32(w: Array, how: tuple[float, float] | None) -> Array:
 
 
 def _float32_parameters(w: Array, how: tuple[float, float] | None) -> Array:
-    """Scale and minimum rounded to float32; product and sum right (or fused)."""
+    """Scale and minimum rounded to float32; product and sum correct (or fused)."""
     if how is None:
         return w
     return np.asarray(stored_numbers(w, *how) * float(np.float32(how[0])) + float(np.float32(how[1])), np.float32)
