@@ -1,0 +1,242 @@
+"""`FaceIndex`: photos and the faces in them, in one SQLite file."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from types import TracebackType
+from typing import Any, NamedTuple
+
+from npfaceapi.collection.adding import Added, add_rows, plan_of
+from npfaceapi.collection.database import Database
+from npfaceapi.collection.processes import in_processes
+from npfaceapi.collection.worker import FaceWorker, PhotoRows
+from npfaceapi.engines.usable_cpus import usable_cpus
+from npfaceapi.errors import ImageNotFoundError, InvalidArgument, InvalidType, NpFaceApiError, shown
+from npfaceapi.networks.options import FaceDetectionOptions
+from npfaceapi.photos.folders import find_photos
+
+__all__ = ["FaceIndex"]
+
+PHOTOS_PER_PROCESS = 8  # fewer are not worth the start of a process
+
+
+class FaceIndex:
+    """An index of photos: their faces with box, points, descriptor, age, gender, expressions and quality, and who is who.
+
+    It is one SQLite file, which any SQLite tool can read; README.md describes its tables.  Use an object in one thread at a time.
+
+    Parameters
+    ----------
+    path : str or path
+        The file; it is made if missing.
+    options : SsdMobilenetv1Options and others, optional
+        Choose the detector.  Default: those that made the index, else SsdMobilenetv1Options().
+    alignment, average_mirror, any_rotation
+        As in `FaceWorker`; None: as the index was made, else "face-api", False, False.
+
+    Raises
+    ------
+    InvalidArgument, NpFaceApiError
+        If the file is not an index, was made by a newer version or with other options, or cannot be read or written.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> with FaceIndex(os.path.join(tempfile.mkdtemp(), "faces.index")) as index:
+    ...     added = index.add(["golden/images/astronaut.png"])
+    ...     added.computed, added.faces, len(index)
+    (1, 1, 1)
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        options: FaceDetectionOptions | None = None,
+        *,
+        alignment: str | None = None,
+        average_mirror: bool | None = None,
+        any_rotation: bool | None = None,
+    ) -> None:
+        if not isinstance(path, (str, os.PathLike)):
+            raise InvalidType(f"FaceIndex: expected a path, got {shown(path)}")
+        given = {"alignment": alignment, "average_mirror": average_mirror, "any_rotation": any_rotation}
+        changes = {name: value for name, value in given.items() if value is not None}
+        asked = FaceWorker(options, **changes)  # refuses invalid ones before a file is made
+        self._database = Database(path)
+        stored = self._database.setting("worker")
+        if stored is not None:
+            made = FaceWorker.of_settings(stored)
+            asked = FaceWorker(
+                made.options if options is None else options,
+                alignment=changes.get("alignment", made.alignment),
+                average_mirror=changes.get("average_mirror", made.average_mirror),
+                any_rotation=changes.get("any_rotation", made.any_rotation),
+            )
+        self._worker = asked
+
+    @property
+    def path(self) -> str:
+        """The file, as an absolute path."""
+        return self._database.path
+
+    def __len__(self) -> int:
+        """The number of faces."""
+        return int(self._database.rows("SELECT count(*) FROM faces")[0][0])
+
+    def __repr__(self) -> str:
+        return f"<FaceIndex: {self.path!r}, {len(self)} faces>"
+
+    def __enter__(self) -> FaceIndex:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def add(
+        self,
+        photos: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+        *,
+        workers: int | None = None,
+        again: bool = False,
+        progress: Callable[[int, int, PhotoRows], object] | None = None,
+    ) -> Added:
+        """Bring the index up to date with photos on disk.
+
+        What is in the index and has not changed, by size and time, is not read.  A photo that has moved is recognized by its
+        content.  Photos that have vanished from a folder given here stay in the index, marked as vanished.  Everything that is
+        done is in the file within about a second, so that a run that was interrupted, in whatever way, continues with the next.
+
+        Parameters
+        ----------
+        photos : path or iterable of paths
+            Files, and folders with their subfolders; see `find_photos`.
+        workers : int, optional
+            The number of processes, each of which uses one core.  Default: one per core; this process alone for a few photos.
+            The rows do not depend on it.
+        again : bool
+            Compute known photos again, for example with other options.
+        progress : callable
+            Called after each photo with the number of photos done and to do in this run, and the rows of the last one.
+
+        Returns
+        -------
+        Added
+            Counts.
+
+        Raises
+        ------
+        InvalidArgument, InvalidType
+            If a photo does not exist, or the index was made with other options or weights.
+        NpFaceApiError
+            If another process is adding photos, or the file cannot be written (a full disk, say): what was done is kept.
+        """
+        if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
+            raise InvalidArgument(f"FaceIndex.add: expected 1 or more workers, got {shown(workers)}")
+        found = files_of(photos)
+        with self._only_writer():
+            self._use_settings(self._worker.settings(), again)
+            plan = plan_of(self._database, found.paths, () if found.problems else found.roots, again)
+            if workers is None:
+                workers = max(1, min(usable_cpus(), len(plan.tasks) // PHOTOS_PER_PROCESS))
+            results = in_processes(self._worker.rows, plan.tasks, workers, self._worker.warm_up)
+            total = len(plan.tasks)
+            added = add_rows(
+                self._database, plan, results, lambda done, rows: progress and progress(done, total, rows)
+            )
+        return dataclasses.replace(added, problems=found.problems, left_out=found.left_out)
+
+    def _use_settings(self, settings: dict[str, Any], again: bool) -> None:
+        """Compare the options and weights with those that made the index; with `again`, replace them.
+
+        Then no descriptor of before remains, and every photo counts as changed.
+        """
+        stored = self._database.setting("worker")
+        if stored is None:
+            self._database.set("worker", settings)
+        elif stored != settings:
+            if not again:
+                raise InvalidArgument(
+                    f"{self.path}: expected the options with which the index was made, got {_differences(stored, settings)}: "
+                    "compute all photos anew with again=True (--again), or make another index"
+                )
+            with self._database.transaction() as connection:
+                connection.execute('UPDATE faces SET descriptor = NULL, "group" = NULL')
+                connection.execute("UPDATE photos SET modified = -1")
+                self._database.set("worker", settings)
+
+    def prune(self) -> int:
+        """Remove the photos that have vanished from disk, with their faces; returns their number."""
+        with self._database.transaction() as connection:
+            return connection.execute("DELETE FROM photos WHERE vanished").rowcount
+
+    @contextlib.contextmanager
+    def _only_writer(self) -> Iterator[None]:
+        """Hold a lock, which the system releases even if the process is killed, against a second run on the same file."""
+        lock = sqlite3.connect(f"{self.path}.lock", timeout=0, isolation_level=None)
+        try:
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            lock.close()
+            if "locked" not in str(error):
+                raise NpFaceApiError(f"{self.path}.lock: expected a file to write to, got: {error}") from None
+            raise NpFaceApiError(f"{self.path}: expected to be the only one to add photos, got another process that does") from None
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                os.unlink(f"{self.path}.lock")
+            lock.close()
+
+
+class FoundFiles(NamedTuple):
+    """The files among photos and folders: absolute, sorted; the absolute paths given; what could not be read or was left out."""
+
+    paths: list[str]
+    roots: list[str]
+    problems: list[str]
+    left_out: Counter[str]
+
+
+def files_of(photos: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> FoundFiles:
+    """Find the photos given by name and in folders.
+
+    Raises
+    ------
+    InvalidArgument, InvalidType
+        If there is no such file or folder.
+    """
+    each = [photos] if isinstance(photos, (str, bytes, os.PathLike)) else photos
+    if not isinstance(each, Iterable):
+        raise InvalidType(f"FaceIndex.add: expected paths of photos or folders, got {shown(photos)}")
+    roots, paths, problems, left_out = [], [], [], Counter[str]()
+    for photo in each:
+        if not isinstance(photo, (str, bytes, os.PathLike)):
+            raise InvalidType(f"FaceIndex.add: expected paths of photos or folders, got {shown(photo)}")
+        root = os.path.abspath(os.fsdecode(photo))
+        roots.append(root)
+        if os.path.isdir(root):
+            found = find_photos(root)
+            paths += found.files
+            problems += found.problems
+            left_out += found.left_out
+        elif os.path.lexists(root):
+            paths.append(root)
+        else:
+            raise ImageNotFoundError(f"{os.fsdecode(photo)}: expected a photo or a folder, got no such file")
+    return FoundFiles(sorted(set(paths)), roots, problems, left_out)
+
+
+def _differences(before: dict[str, Any], now: dict[str, Any]) -> str:
+    """Which settings differ: "alignment dlib (was face-api)"."""
+    flat = [{**settings, **settings["options"]} for settings in (before, now)]
+    names = [name for name in dict.fromkeys([*flat[1], *flat[0]]) if name != "options" and flat[0].get(name) != flat[1].get(name)]
+    return ", ".join(f"{name} {flat[1].get(name, 'none')} (was {flat[0].get(name, 'none')})" for name in names)
