@@ -28,6 +28,7 @@ __all__ = ["main"]
 _COMMANDS = {
     "analyze": "detect the faces of photos: box, landmarks, expression, age, gender, descriptor",
     "match": "identify the faces of photos among known people",
+    "index": "index a photo collection: its faces, in one SQLite file that is brought up to date with each run",
     "evaluate": "measure accuracy on public data sets or on a folder of photos of known people",
     "calibrate": "calibrate descriptor distances on photos of your own people, for match --calibration",
     "show": "print the layers of a network, as a table, as data or as a picture",

@@ -120,7 +120,7 @@ def add_rows(
 
     `progress` is called with the number of photos done and the rows of the last one.
     """
-    added = Added(unchanged=plan.unchanged, vanished=len(plan.gone))
+    added = Added(unchanged=plan.unchanged)
     with database.transaction() as connection:
         connection.executemany("UPDATE photos SET vanished = 1 WHERE id = ?", [(number,) for number in plan.gone])
         connection.executemany("UPDATE photos SET vanished = 0 WHERE id = ?", [(number,) for number in plan.back])
@@ -133,6 +133,8 @@ def add_rows(
         for each in rows:
             done += 1
             progress(done, each)
+    marks = [database.rows("SELECT vanished FROM photos WHERE id = ?", number)[0][0] for number in plan.gone]
+    added.vanished = sum(marks)  # some have only moved
     return added
 
 
