@@ -199,6 +199,19 @@ class Database:
             finally:
                 self._depth -= 1
 
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """All reads of the block see the same rows, whatever others write meanwhile."""
+        with self.one_line():
+            if self._depth:
+                yield
+                return
+            self.connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self.connection.execute("COMMIT")
+
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         """The rows that a query gives."""
         with self.one_line():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import os
 import sqlite3
 from collections import Counter
@@ -11,14 +12,23 @@ from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from npfaceapi.collection.adding import Added, add_rows, plan_of
-from npfaceapi.collection.database import Database
+from npfaceapi.collection.database import Database, path_of
 from npfaceapi.collection.processes import in_processes
+from npfaceapi.collection.searching import nearest, squared_lengths
+from npfaceapi.collection.vectors import LENGTH, Vectors, vectors_of
 from npfaceapi.collection.worker import FaceWorker, PhotoRows
 from npfaceapi.engines.usable_cpus import usable_cpus
 from npfaceapi.errors import ImageNotFoundError, InvalidArgument, InvalidType, NpFaceApiError, shown
+from npfaceapi.faces.geometry import Rect
+from npfaceapi.faces.points import as_number
+from npfaceapi.faces.results import as_descriptor
 from npfaceapi.networks.options import FaceDetectionOptions
 from npfaceapi.photos.folders import find_photos
+from npfaceapi.photos.loading import Photo, load_image
 
 __all__ = ["FaceIndex"]
 
@@ -78,6 +88,7 @@ class FaceIndex:
                 any_rotation=changes.get("any_rotation", made.any_rotation),
             )
         self._worker = asked
+        self._mapped: tuple[bytes, Vectors, NDArray[np.float32]] | None = None
 
     @property
     def path(self) -> str:
@@ -173,6 +184,73 @@ class FaceIndex:
                 connection.execute("UPDATE photos SET modified = -1")
                 self._database.set("worker", settings)
 
+    def search(
+        self, query: Photo | ArrayLike, k: int = 10, max_distance: float = math.inf
+    ) -> list[FoundFace] | list[list[FoundFace]]:
+        """The faces of the index that are nearest to a face.
+
+        The search is exact: the distances are those of `euclidean_distance`, and every face of the index is compared.
+
+        Parameters
+        ----------
+        query : array [128] or [m,128], or a photo
+            Descriptors, made as those of the index; or a photo, in which the faces are found: see `load_image`.
+        k : int
+            At most so many faces.
+        max_distance : float
+            Faces at a larger distance are left out.
+
+        Returns
+        -------
+        list of FoundFace, or list of these lists
+            By distance, then by number.  One list for one descriptor; a list of lists for several, and for the faces of a photo.
+
+        Raises
+        ------
+        InvalidArgument, InvalidType, ImageError
+            If an argument is invalid, or the photo cannot be read.
+        """
+        if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
+            raise InvalidArgument(f"FaceIndex.search: expected k from 1 up, got {shown(k)}")
+        max_distance = as_number(max_distance, "FaceIndex.search: max_distance") if max_distance != math.inf else max_distance
+        queries, is_one = self._queries(query)
+        vectors, lengths = self._vectors()
+        found = nearest(vectors.descriptors, lengths, queries, int(k), max_distance)
+        results = [self._faces(vectors.faces[rows].tolist(), distances.tolist()) for rows, distances in found]
+        return results[0] if is_one else results
+
+    def _queries(self, query: Any) -> tuple[NDArray[np.float32], bool]:
+        """Descriptors [m,128], and whether a single one was given."""
+        array = np.asarray(query) if isinstance(query, (list, tuple, np.ndarray)) else None
+        if array is not None and array.ndim in (1, 2) and array.shape[-1] == LENGTH:
+            rows = [as_descriptor(row, "FaceIndex.search") for row in array.reshape(-1, LENGTH)]
+            return np.array(rows, np.float32).reshape(-1, LENGTH), array.ndim == 1
+        if isinstance(query, (list, tuple)):
+            raise InvalidArgument(f"FaceIndex.search: expected descriptors of {LENGTH} numbers, got {shown(query)}")
+        faces = [face.descriptor for face in self._worker.faces(load_image(query)) if face.descriptor is not None]
+        return np.array(faces, np.float32).reshape(-1, LENGTH), False
+
+    def _vectors(self) -> tuple[Vectors, NDArray[np.float32]]:
+        """The descriptors, and their squared lengths, as long as no face is added or removed."""
+        version = self._database.rows("SELECT value FROM rows_version")[0][0]
+        if self._mapped is None or self._mapped[0] != version:
+            vectors = vectors_of(self._database)
+            self._mapped = version, vectors, squared_lengths(vectors.descriptors)
+        return self._mapped[1], self._mapped[2]
+
+    def _faces(self, numbers: list[int], distances: list[float]) -> list[FoundFace]:
+        found = []
+        for number, distance in zip(numbers, distances, strict=True):
+            row = self._database.rows(
+                "SELECT path, x, y, faces.width, faces.height, score, name FROM faces JOIN photos ON photos.id = photo "
+                "LEFT JOIN people ON people.id = person WHERE faces.id = ?",
+                number,
+            )
+            if row:  # else another process has removed it meanwhile
+                path, x, y, width, height, score, person = row[0]
+                found.append(FoundFace(number, path_of(path), Rect(x, y, width, height), score, person, distance))
+        return found
+
     def prune(self) -> int:
         """Remove the photos that have vanished from disk, with their faces; returns their number."""
         with self._database.transaction() as connection:
@@ -195,6 +273,33 @@ class FaceIndex:
             with contextlib.suppress(OSError):
                 os.unlink(f"{self.path}.lock")
             lock.close()
+
+
+class FoundFace(NamedTuple):
+    """A face of the index.
+
+    Attributes
+    ----------
+    face : int
+        Its number in the index.
+    path : str
+        The photo.
+    box : Rect
+        In pixels of the photo.
+    score : float
+        The detector's.
+    person : str or None
+        The name that it was given.
+    distance : float
+        To the descriptor that was searched for.
+    """
+
+    face: int
+    path: str
+    box: Rect
+    score: float
+    person: str | None
+    distance: float
 
 
 class FoundFiles(NamedTuple):

@@ -19,11 +19,11 @@ from npfaceapi.engines.thread_count import use_num_threads
 from npfaceapi.errors import ImageError, InvalidArgument, InvalidType, printable, shown
 from npfaceapi.faces.alignment import ALIGNMENTS
 from npfaceapi.faces.points import as_flag
-from npfaceapi.faces.results import FACE_EXPRESSION_LABELS, FaceResult
+from npfaceapi.faces.results import FACE_EXPRESSION_LABELS, FaceResult, Faces
 from npfaceapi.global_api import warmup
 from npfaceapi.networks.options import FaceDetectionOptions, MtcnnOptions, SsdMobilenetv1Options, TinyYolov2Options
 from npfaceapi.networks.registry import detector_called, detector_of, proper
-from npfaceapi.photos.decoding import decode_file
+from npfaceapi.photos.decoding import Pixels, decode_file
 from npfaceapi.photos.quality import face_quality
 from npfaceapi.tasks import detect_all_faces
 
@@ -165,6 +165,12 @@ class FaceWorker:
         with use_num_threads(1):  # the processes share the cores
             return columns([self.rows(os.fsdecode(path)) for path in batch["path"]])
 
+    def faces(self, image: Pixels) -> Faces[FaceResult]:
+        """The faces of a decoded photo, with everything that an index keeps."""
+        task = detect_all_faces(image, self.options, self.any_rotation).with_face_landmarks()
+        task = task.with_face_expressions().with_age_and_gender()
+        return task.with_face_descriptors(self.alignment, self.average_mirror).run()
+
     def warm_up(self) -> None:
         """Load the networks and compile what is not compiled yet."""
         warmup(self._networks())
@@ -198,9 +204,7 @@ class FaceWorker:
         photo["height"], photo["width"] = image.shape[:2]
         photo["taken"] = _taken(data)
         del data
-        task = detect_all_faces(image, self.options, self.any_rotation).with_face_landmarks()
-        task = task.with_face_expressions().with_age_and_gender()
-        faces = task.with_face_descriptors(self.alignment, self.average_mirror).run()
+        faces = self.faces(image)
         photo["rotation"] = faces.rotation
         photo["outcome"] = "faces" if faces else "no face"
         return PhotoRows(photo, [_face_row(number, face, image) for number, face in enumerate(faces)])
