@@ -64,6 +64,11 @@ CREATE TABLE apart (  -- pairs of faces that are not the same person, as told by
     PRIMARY KEY (face, other), CHECK (face < other)
 ) WITHOUT ROWID;
 CREATE INDEX apart_other ON apart (other);
+CREATE TABLE moves (  -- faces that the last grouping put into another group than the one before
+    face INTEGER PRIMARY KEY REFERENCES faces (id) ON DELETE CASCADE,
+    before INTEGER NOT NULL,
+    after INTEGER NOT NULL
+);
 CREATE TABLE rows_version (value BLOB NOT NULL);  -- another one whenever descriptors change, whoever changes them
 INSERT INTO rows_version VALUES (randomblob(16));
 CREATE TRIGGER face_added AFTER INSERT ON faces BEGIN UPDATE rows_version SET value = randomblob(16); END;
