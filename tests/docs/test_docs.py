@@ -156,6 +156,21 @@ def test_pages_follow_each_other_and_explain_code(page):
     assert "To read on: " in text
 
 
+QUESTION = re.compile(r"^<details><summary>(\d)\. ([^`\n]+)</summary>\n\n(.+?)\n\n</details>$", re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES[:7], ids=lambda page: page.stem)
+def test_a_page_asks_three_questions_and_code_answers_them(page):
+    section = page.read_text("utf-8").partition("\n## Questions\n")[2].partition("\n## Where it is in the code\n")[0]
+    questions = QUESTION.findall(section)
+    assert [number for number, _, _ in questions] == ["1", "2", "3"]
+    assert section.count("<details>") == 3
+    assert sum(question.startswith("Predict, then run: ") for _, question, _ in questions) == 1
+    for _, question, answer in questions:
+        assert not answer.startswith("```"), question
+        assert any(match[3] for match in pages._BLOCK.finditer(answer + "\n")), question
+
+
 def test_the_index_lists_every_page():
     index = (DOCS / "README.md").read_text("utf-8")
     assert re.findall(r"\]\((\d\d-.*?\.md)\)", index) == [page.name for page in PAGES]
