@@ -1,4 +1,4 @@
-"""Draw the pictures of the reading path, the packages (architecture.py), the whole chain (chain.py), distances (distances.py).
+"""Draw the pictures of the pages; those in SVG by architecture.py, chain.py and distances.py.
 
 python docs/pictures/make.py            # all
 python docs/pictures/make.py nms fusion # these
