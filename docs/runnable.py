@@ -1,10 +1,11 @@
 """A Sphinx extension: the code of the reading path runs in the reader's browser, with a Run button at each block.
 
-When a reader presses Run, and not before, `_static/run.js` starts a worker, `_static/run-worker.js`, which loads Pyodide: Python and
-NumPy compiled to WebAssembly. The worker gets the package as it is in the repository, and runs the blocks by `page_runner.py`.
-The photo, the weights and the golden cases are fetched one by one, when Python opens them.
+When a reader presses Run, and not before, `_static/run.js` starts a worker, `_static/run-worker.js`, which loads Pyodide: Python
+and NumPy compiled to WebAssembly. The worker gets the package as it is in the repository, and runs the blocks by
+`page_runner.py`. The photo, the weights and the golden cases are fetched one by one, when Python opens them.
 
-The setting `pyodide_base` in conf.py says where Pyodide's files are.
+The setting `pyodide_base` in conf.py says where Pyodide's files are: a folder of the site, relative to its root, or the address
+of a server; with a slash at its end.
 """
 
 from __future__ import annotations

@@ -37,7 +37,12 @@ async function start({ pyodide, repository }) {
   postMessage({ say: "Loading npfaceapi …" });
   const archive = await (await fetched(`${repository}package.zip`)).arrayBuffer();
   python.unpackArchive(archive, "zip", { extractDir: "/repository" });
-  python.runPython("import os, sys; os.chdir('/repository'); sys.path.insert(0, '/repository')");
+  python.runPython(`
+    import os, sys
+    os.chdir("/repository")
+    sys.path.insert(0, "/repository")
+    os.environ["NPFACEAPI_BACKEND"] = "reference"  # chosen, so that nothing warns that Numba is missing
+  `);
   const runner = python.pyimport("page_runner");
   const files = await (await fetched(`${repository}files.json`)).json();
   runner.fetch_when_opened(python.toPy(files), (path) => python.toPy(bytesOf(repository + path)));

@@ -49,7 +49,7 @@ BLOCKS = """
 return [...document.querySelectorAll('.run-bar')].map(bar => {
   const next = bar.nextElementSibling;
   const shown = next && next.classList.contains('highlight-none') && !next.hidden;
-  return [bar.querySelector('[role=status]').textContent, shown ? next.textContent : ''] })
+  return [bar.querySelector('[role=status]').textContent, shown ? next.querySelector('pre').textContent : ''] })
 """
 
 #: Presses a button of a block, and waits until nothing runs.
