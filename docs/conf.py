@@ -54,7 +54,7 @@ html_copy_source = False
 html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"], "collapse_navigation": True}
 html_sidebars = {"CHANGELOG": [], "CONTRIBUTING": [], "SECURITY": [], "docs/glossary": []}
 #: Where the Run buttons find Pyodide's files (docs/runnable.py): a folder of the site, or the address of a server.
-pyodide_base = "pyodide/"
+pyodide_base = "pyodide"
 highlight_language = "none"  # a block without a language is the output of a program
 
 nb_execution_mode = "off"  # docs/notebook.py runs the notebook

@@ -5,7 +5,7 @@ and NumPy compiled to WebAssembly. The worker gets the package as it is in the r
 `page_runner.py`. The photo, the weights and the golden cases are fetched one by one, when Python opens them.
 
 The setting `pyodide_base` in conf.py says where Pyodide's files are: a folder of the site, relative to its root, or the address
-of a server; with a slash at its end.
+of a server.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 #: Fetched when they are opened.
 FILES = ("weights/*", "golden/cases.json", "golden/core/*", "golden/unbundled/*", "golden/images/astronaut.png")
-#: Packages that Pyodide does not have, as a page names them: modules that a block imports, or backends.
-NOT_THERE = {"cuda": "a GPU", "numba": "Numba", "onnx": "ONNX", "onnxruntime": "ONNX Runtime"}
+#: What a browser does not have, by the words that need it: modules that a block imports, backends, methods.
+NOT_THERE = {"cuda": "a GPU", "numba": "Numba", "onnx": "ONNX", "onnxruntime": "ONNX Runtime", "plan": "Numba"}
 
 
 def needs(code: str) -> str | None:
@@ -37,8 +37,10 @@ def needs(code: str) -> str | None:
             words |= {*(node.module or "").split("."), *(alias.name for alias in node.names)}
         elif isinstance(node, ast.Import):
             words |= {part for alias in node.names for part in alias.name.split(".")}
-        elif isinstance(node, ast.Constant):
-            words.add(node.value if isinstance(node.value, str) else "")
+        elif isinstance(node, ast.Attribute):
+            words.add(node.attr)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            words.add(node.value)
     return next((NOT_THERE[word] for word in sorted(words & set(NOT_THERE))), None)
 
 
@@ -55,9 +57,8 @@ def mark_blocks(app: Sphinx, doctree: nodes.document) -> None:
         if block.get("language") != "python":
             continue
         if what := needs(block.astext()):
-            place, after = block.parent, block.parent.index(block) + 1
             text = f"This block needs {what}, which a browser does not have. It runs in a clone of the repository."
-            place.insert(after, nodes.paragraph("", text, classes=["not-runnable"]))
+            block.parent.insert(block.parent.index(block) + 1, nodes.paragraph("", text, classes=["not-runnable"]))
         else:
             block["classes"].append("runnable")
 
@@ -65,7 +66,8 @@ def mark_blocks(app: Sphinx, doctree: nodes.document) -> None:
 def add_script(app: Sphinx, docname: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
     if is_run(docname):
         app.add_css_file("run.css")
-        app.add_js_file("run.js", loading_method="defer", **{"data-pyodide": app.config.pyodide_base})
+        base = app.config.pyodide_base.rstrip("/") + "/"
+        app.add_js_file("run.js", loading_method="defer", **{"data-pyodide": base})
 
 
 def copy_files(app: Sphinx, error: Exception | None) -> None:
@@ -88,7 +90,7 @@ def copy_files(app: Sphinx, error: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    app.add_config_value("pyodide_base", "pyodide/", "html", str)
+    app.add_config_value("pyodide_base", "pyodide", "html", str)
     app.connect("doctree-read", mark_blocks)
     app.connect("html-page-context", add_script)
     app.connect("build-finished", copy_files)

@@ -52,11 +52,12 @@ return [...document.querySelectorAll('.run-bar')].map(bar => {
   return [bar.querySelector('[role=status]').textContent, shown ? next.querySelector('pre').textContent : ''] })
 """
 
-#: Presses a button of a block, and waits until nothing runs.
-PRESS = """
+CLICK = """
 const bar = document.querySelectorAll('.run-bar')[arguments[0]];
-const button = [...bar.querySelectorAll('button')].find(each => each.textContent == arguments[1]);
-button.click();
+[...bar.querySelectorAll('button')].find(each => each.textContent == arguments[1]).click()
+"""
+
+WAIT = """
 return new Promise(done => { const timer = setInterval(() => {
   if ([...document.querySelectorAll('.run-bar button')].some(each => each.textContent == 'Stop')) return;
   clearInterval(timer); done() }, 20) })
@@ -68,19 +69,24 @@ def blocks(browser):
     return [Block(*each) for each in browser.run(BLOCKS)]
 
 
+def click(browser, number, label):
+    """Press a button of a block."""
+    browser.run(CLICK, number, label)
+
+
 def press(browser, number, label="Run"):
-    """Press a button of a block and wait for its end; returns the block."""
-    browser.run(PRESS, number, label)
+    """Press a button of a block and wait until no block runs; returns the block."""
+    click(browser, number, label)
+    browser.run(WAIT)
     return blocks(browser)[number]
 
 
 def edit(browser, number, code):
-    """Edit the code of a block."""
+    """Change the code of a block."""
     browser.run(
         """const bar = document.querySelectorAll('.run-bar')[arguments[0]];
         [...bar.querySelectorAll('button')].find(each => each.textContent == 'Edit')?.click();
-        let before = bar; while (before.tagName != 'TEXTAREA') before = before.previousElementSibling;
-        before.value = arguments[1]""",
+        bar.previousElementSibling.previousElementSibling.value = arguments[1]""",
         number,
         code,
     )
