@@ -16,9 +16,9 @@ from svg_file import svg_file
 import npfaceapi as faceapi
 
 PICTURE = Path(__file__).resolve().parent / "distances.svg"
-WIDTH, HEIGHT = 390, 408
+WIDTH, HEIGHT = 350, 408  # a phone of 390 px leaves 358 for a picture
 FIRST, LAST = 0.2, 1.0  # the distances at the margins
-LEFT, RIGHT = 12, 378  # the margins in pixels
+LEFT, RIGHT = 8, 342  # the margins in pixels
 SCALE = 20  # pixels for 1 % of the pairs per 0.01 of distance
 NARROWEST = 0.02  # the distance that a bar spans at least
 THRESHOLD = 0.6
