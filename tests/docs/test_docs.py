@@ -159,7 +159,7 @@ def test_pages_follow_each_other_and_explain_code(page):
 QUESTION = re.compile(r"^<details><summary>(\d)\. ([^`\n]+)</summary>\n\n(.+?)\n\n</details>$", re.DOTALL | re.MULTILINE)
 
 
-@pytest.mark.parametrize("page", PAGES[:7], ids=lambda page: page.stem)
+@each_page
 def test_a_page_asks_three_questions_and_code_answers_them(page):
     section = page.read_text("utf-8").partition("\n## Questions\n")[2].partition("\n## Where it is in the code\n")[0]
     questions = QUESTION.findall(section)
