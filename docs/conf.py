@@ -25,7 +25,10 @@ import npfaceapi  # noqa: E402
 project = "npfaceapi"
 author = "npfaceapi maintainers"
 release = npfaceapi.__version__
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.linkcode", "numpydoc", "myst_nb", "runnable"]
+extensions = [
+    *("sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.linkcode", "numpydoc", "myst_nb"),
+    *("runnable", "figures_to_play"),  # in this folder
+]
 
 root_doc = "README"
 include_patterns = [
