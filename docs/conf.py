@@ -18,7 +18,8 @@ from sphinx import addnodes
 from sphinx.application import Sphinx
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
+sys.path.insert(0, str(ROOT))
+sys.path.append(str(ROOT / "docs"))  # for runnable.py
 
 import npfaceapi  # noqa: E402
 

