@@ -1,7 +1,7 @@
 """How long a page takes, and what there is to do on it; `docs/README.md` states it.
 
-    python docs/reading_time.py            # print the figures
-    python docs/reading_time.py --write    # write them into docs/README.md
+python docs/reading_time.py            # print the figures
+python docs/reading_time.py --write    # write them into docs/README.md
 """
 
 from __future__ import annotations
