@@ -62,13 +62,13 @@ def rewritten(index: str) -> str:
     pages = {page.name: contents(page.read_text("utf-8")) for page in PAGES}
     for name, page in pages.items():
         index = re.sub(rf"^(\| .*?\]\({re.escape(name)}\) \| .* \|) \d+ \|$", rf"\1 {page.minutes} |", index, flags=re.MULTILINE)
-    found = pages.values()
-    minutes, short = sum(page.minutes for page in found), sum(pages[name].minutes for name in pages if name[:2] in SHORT_WAY)
+    names = ("blocks", "pictures", "questions", "figures", "minutes", "minutes_to_do")
+    total = {name: sum(getattr(page, name) for page in pages.values()) for name in names}
+    short = sum(page.minutes for name, page in pages.items() if name[:2] in SHORT_WAY)
     sums = (
-        f"{len(pages)} pages: {sum(page.blocks for page in found)} blocks of code, {sum(page.pictures for page in found)} pictures, "
-        f"{sum(page.questions for page in found)} questions and {sum(page.figures for page in found)} figures to play with.\n"
-        f"Reading takes about {round(minutes / 30) / 2:g} hours, the questions and figures another "
-        f"{sum(page.minutes_to_do for page in found)} minutes. The short way, pages 1, 4, 6, 9 and 10, takes {short} minutes.\n"
+        f"{len(pages)} pages: {total['blocks']} blocks of code, {total['pictures']} pictures, {total['questions']} questions and "
+        f"{total['figures']} figures to play with.\nReading takes about {round(total['minutes'] / 30) / 2:g} hours, the questions "
+        f"and figures another {total['minutes_to_do']} minutes. The short way, pages 1, 4, 6, 9 and 10, takes {short} minutes.\n"
     )
     return re.sub(r"(<!-- sums -->\n).*?(<!-- end -->)", lambda match: match[1] + sums + match[2], index, flags=re.DOTALL)
 
