@@ -2,9 +2,9 @@
 
     python .ci/reading_path.py FOLDER [--pages 01,05]
 
-FOLDER gets the site, a screenshot of each page at 390 and 1280 px in light and dark, and `pages.json`: for each page, what is wrong
-(an error in the browser, sideways scrolling, what axe-core finds), and for each block the seconds and whether its output is the stated
-one. The exit status is 1 if anything is wrong. It needs Chromium, npm, and the packages of the group `docs`.
+FOLDER gets the site, a screenshot of each page at 390 and 1280 px in light and dark, and `pages.json`: for each page, what is
+wrong (an error in the browser, sideways scrolling, what axe-core finds), and for each block the seconds and whether its output
+is the stated one. The exit status is 1 if anything is wrong. It needs Chromium, npm, and the packages of the group `docs`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "docs")]
 
 import figures_to_play  # noqa: E402
 import pages  # noqa: E402
+
 from helpers import axe  # noqa: E402
 from helpers.headless_browser import Browser  # noqa: E402
 from helpers.runnable_pages import SiteServer, blocks, fetch_pyodide, press  # noqa: E402

@@ -66,9 +66,10 @@ def rewritten(index: str) -> str:
     total = {name: sum(getattr(page, name) for page in pages.values()) for name in names}
     short = sum(page.minutes for name, page in pages.items() if name[:2] in SHORT_WAY)
     sums = (
-        f"{len(pages)} pages: {total['blocks']} blocks of code, {total['pictures']} pictures, {total['questions']} questions and "
-        f"{total['figures']} figures to play with.\nReading takes about {round(total['minutes'] / 30) / 2:g} hours, the "
-        f"questions and figures another {total['minutes_to_do']} minutes. The short way, pages 1, 4, 6, 9 and 10, takes {short} minutes.\n"
+        f"{len(pages)} pages: {total['blocks']} blocks of code, {total['pictures']} pictures, "
+        f"{total['questions']} questions and {total['figures']} figures to play with.\n"
+        f"Reading takes about {round(total['minutes'] / 30) / 2:g} hours, the questions and figures another "
+        f"{total['minutes_to_do']} minutes. The short way, pages 1, 4, 6, 9 and 10, takes {short} minutes.\n"
     )
     return re.sub(r"(<!-- sums -->\n).*?(<!-- end -->)", lambda match: match[1] + sums + match[2], index, flags=re.DOTALL)
 
