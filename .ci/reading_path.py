@@ -14,6 +14,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from helpers import axe  # noqa: E402
 from helpers.headless_browser import Browser  # noqa: E402
 from helpers.runnable_pages import SiteServer, blocks, fetch_pyodide, press  # noqa: E402
 
+LOOKS = ((390, False), (390, True), (1280, False), (1280, True))  # width in pixels, and whether it is dark
 #: Change every control of a figure, and press every button; a figure that fails complains in the browser's log.
 PLAY = """
 const place = document.getElementById('play-' + arguments[0]);
@@ -53,7 +55,9 @@ def main() -> int:
     wanted = [page for page in pages.PAGES if page.name.startswith(tuple(arguments.pages.split(",")))]
     with SiteServer(out / "site", out / "pyodide") as server, Browser() as browser:
         checker = axe.source(out)
-        found = {page.stem: _page(browser, f"{server.address}/docs/{page.stem}.html", page, checker, out) for page in wanted}
+        found = {
+            page.stem: measure_page(browser, f"{server.address}/docs/{page.stem}.html", page, checker, out) for page in wanted
+        }
     (out / "pages.json").write_text(json.dumps(found, indent=1), "utf-8")
     wrong = 0
     for name, page in found.items():
@@ -66,21 +70,29 @@ def main() -> int:
     return min(wrong, 1)
 
 
-def _page(browser: Browser, address: str, page: Path, checker: str, out: Path) -> dict[str, Any]:
+def measure_page(
+    browser: Browser,
+    address: str,
+    page: Path,
+    checker: str,
+    out: Path,
+    looks: Sequence[tuple[int, bool]] = LOOKS,
+    most_blocks: int | None = None,
+) -> dict[str, Any]:
+    """What is wrong with a page, and how its first blocks ran (default: all)."""
     problems: list[str] = []
-    for width in (390, 1280):
-        for is_dark in (False, True):
-            look = f"{width}{'-dark' if is_dark else ''}"
-            browser.resize(width, 900)
-            browser.dark(is_dark)
-            browser.visit(address)
-            browser.complaints()  # those of the theme
-            browser.run("document.querySelectorAll('details').forEach(each => { each.open = true })")
-            browser.screenshot(out / f"{page.stem}-{look}.png", whole_page=True)
-            across = browser.run("return document.documentElement.scrollWidth")
-            if across > width:
-                problems.append(f"{look}: {across} px wide")
-            problems += [f"{look}: {rule}: {html}" for rule, _, html in axe.violations(browser, checker)]
+    for width, is_dark in looks:
+        look = f"{width}{'-dark' if is_dark else ''}"
+        browser.resize(width, 900)
+        browser.dark(is_dark)
+        browser.visit(address)
+        browser.complaints()  # those of the theme
+        browser.run("document.querySelectorAll('details').forEach(each => { each.open = true })")
+        browser.screenshot(out / f"{page.stem}-{look}.png", whole_page=True)
+        across = browser.run("return document.documentElement.scrollWidth")
+        if across > width:
+            problems.append(f"{look}: {across} px wide")
+        problems += [f"{look}: {rule}: {html}" for rule, _, html in axe.violations(browser, checker)]
     browser.dark(False)
     browser.visit(address)
     browser.complaints()
@@ -90,7 +102,7 @@ def _page(browser: Browser, address: str, page: Path, checker: str, out: Path) -
             problems.append(f"the figure {name} does not change")
     problems += [f"figures: {text}" for text in browser.complaints()]
     ran = []
-    for number in range(len(blocks(browser))):
+    for number in range(len(blocks(browser)))[:most_blocks]:
         started = time.perf_counter()
         block = press(browser, number)
         same = block.state.endswith(("as the page says", "no output"))
