@@ -19,13 +19,17 @@ from sphinx.application import Sphinx
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
+sys.path.append(str(ROOT / "docs"))  # for runnable.py
 
 import npfaceapi  # noqa: E402
 
 project = "npfaceapi"
 author = "npfaceapi maintainers"
 release = npfaceapi.__version__
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.linkcode", "numpydoc", "myst_nb"]
+extensions = [
+    *("sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.linkcode", "numpydoc", "myst_nb"),
+    *("runnable", "figures_to_play"),  # in this folder
+]
 
 root_doc = "README"
 include_patterns = [
@@ -53,6 +57,8 @@ html_css_files = ["site.css"]
 html_copy_source = False
 html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"], "collapse_navigation": True}
 html_sidebars = {"CHANGELOG": [], "CONTRIBUTING": [], "SECURITY": [], "docs/glossary": []}
+#: Where the Run buttons find Pyodide's files (docs/runnable.py): a folder of the site, or the address of a server.
+pyodide_base = "pyodide"
 highlight_language = "none"  # a block without a language is the output of a program
 
 nb_execution_mode = "off"  # docs/notebook.py runs the notebook

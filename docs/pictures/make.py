@@ -1,4 +1,4 @@
-"""Draw the pictures of the reading path, the packages (see architecture.py) and the whole chain (see chain.py).
+"""Draw the pictures of the pages; those in SVG by architecture.py, chain.py and distances.py.
 
 python docs/pictures/make.py            # all
 python docs/pictures/make.py nms fusion # these
@@ -16,6 +16,7 @@ import architecture  # noqa: E402
 import chain  # noqa: E402
 import convolutions  # noqa: E402
 import detectors  # noqa: E402
+import distances  # noqa: E402
 from PIL import Image  # noqa: E402
 
 import faces  # noqa: E402
@@ -29,7 +30,7 @@ def compact(image: Image.Image) -> Image.Image:
 
 
 def main(names: list[str]) -> int:
-    drawings = {"architecture": architecture.main, "chain": chain.main}
+    drawings = {"architecture": architecture.main, "chain": chain.main, "distances": distances.main}
     for name in names or [*PICTURES, *drawings]:
         if name in drawings:
             drawings[name]()

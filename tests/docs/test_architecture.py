@@ -1,4 +1,4 @@
-"""docs/architecture.md and its picture, which is drawn from the code; arrows point one way."""
+"""docs/architecture.md and the SVG pictures, which are drawn from the code; arrows point one way."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PAGE = (DOCS / "architecture.md").read_text("utf-8")
 NAMESPACE = "{http://www.w3.org/2000/svg}"
 SMALLEST_TEXT, PHONE = 11, 390  # pixels
 
-architecture, chain = (load(DOCS / "pictures" / f"{name}.py") for name in ("architecture", "chain"))
+architecture, chain, distances = (load(DOCS / "pictures" / f"{name}.py") for name in ("architecture", "chain", "distances"))
 
 
 @pytest.fixture(scope="module")
@@ -67,11 +67,12 @@ def test_every_arrow_leads_up_from_one_box_to_another(drawn):
     assert found == {(name, target) for name, targets in architecture.arrows().items() for target in targets}
 
 
-def test_the_committed_picture_of_the_chain_is_what_the_script_draws():
-    assert chain.svg() == chain.PICTURE.read_text("utf-8"), "a size has changed: run python docs/pictures/chain.py"
+@pytest.mark.parametrize("script", [chain, distances], ids=lambda script: script.__name__)
+def test_the_committed_picture_is_what_its_script_draws(script):
+    assert script.svg() == script.PICTURE.read_text("utf-8"), f"it has changed: run python docs/pictures/{script.__name__}.py"
 
 
-@pytest.mark.parametrize("picture", [architecture.PICTURE, chain.PICTURE], ids=lambda path: path.stem)
+@pytest.mark.parametrize("picture", [architecture.PICTURE, chain.PICTURE, distances.PICTURE], ids=lambda path: path.stem)
 def test_the_pictures_can_be_read_on_a_phone(picture):
     root = ET.fromstring(picture.read_text("utf-8"))
     width = float(root.get("viewBox").split()[2])

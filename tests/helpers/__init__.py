@@ -21,6 +21,7 @@ TOGETHER = {
     "tests/conformance/test_conform_diagnosis.py",
     "tests/conformance/test_conform_faults.py",
     "tests/docs/test_architecture.py",
+    "tests/docs/test_runnable.py",
     "tests/inspection/test_browser.py",
     "tests/inspection/test_inspect.py",
 }

@@ -71,7 +71,11 @@ class Browser:
 
     def open(self, page: os.PathLike[str]) -> None:
         """Open a file and wait until it and its pictures are loaded."""
-        self._call("POST", "/url", {"url": Path(page).absolute().as_uri()})
+        self.visit(Path(page).absolute().as_uri())
+
+    def visit(self, url: str) -> None:
+        """As `open`, of a page on a server."""
+        self._call("POST", "/url", {"url": url})
 
     def resize(self, width: int, height: int) -> None:
         """Resize the window to a viewport of width x height CSS pixels; narrow ones emulate a phone."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import subprocess
 
 import numpy as np
 import pytest
@@ -13,11 +11,10 @@ from PIL import Image
 
 import npfaceapi as faceapi
 from helpers import ASTRONAUT
+from helpers.axe import source, violations
 from helpers.headless_browser import MISSING, Browser
 from npfaceapi import nets
 from npfaceapi.graph_pictures.svg import graphs_svg
-
-AXE = "axe-core@4.10.2"
 
 REQUIRED = bool(os.environ.get("NPFACEAPI_REQUIRE_BROWSER"))  # fail without a browser rather than skip
 pytestmark = [
@@ -221,22 +218,7 @@ def test_what_is_hard_to_read_is_noticed(browser, folder):
 
 @pytest.fixture(scope="module")
 def axe(tmp_path_factory):
-    """The source of axe-core, an accessibility checker, from the npm registry."""
-    if shutil.which("npm") is None:
-        pytest.skip("no npm here, which axe-core is had from")
-    folder = tmp_path_factory.mktemp("axe")
-    done = subprocess.run(["npm", "pack", "--silent", AXE], cwd=folder, capture_output=True, text=True, timeout=60, check=False)
-    files = list(folder.glob("*.tgz"))
-    if done.returncode or not files:
-        pytest.skip("axe-core could not be had from the npm registry")
-    shutil.unpack_archive(files[0], folder)
-    return (folder / "package" / "axe.min.js").read_text(encoding="utf-8")
-
-
-def violations(browser, axe):
-    browser.run(axe + "; window.axe = axe")
-    found = browser.run("return axe.run(document, {resultTypes: ['violations']}).then(r => r.violations)")
-    return [(v["id"], v["help"], v["nodes"][0]["html"][:200]) for v in found]
+    return source(tmp_path_factory.mktemp("axe"))
 
 
 @pytest.mark.parametrize("name", PAGES)
