@@ -184,9 +184,7 @@ def _add_photo(connection: sqlite3.Connection, rows: PhotoRows, added: Added) ->
         _update(connection, "photos", known[0], {**photo, "vanished": 0})
 
 
-def _add_known(
-    connection: sqlite3.Connection, photo: dict[str, Any], known: tuple[Any, ...] | None, added: Added
-) -> None:
+def _add_known(connection: sqlite3.Connection, photo: dict[str, Any], known: tuple[Any, ...] | None, added: Added) -> None:
     """Write a photo whose content is in the index: it has moved, or is a copy, or only its time has changed."""
     place = {name: photo[name] for name in ("path", "size", "modified")} | {"vanished": 0}
     if known is not None and known[3] == photo["content"]:
@@ -270,9 +268,7 @@ def _insert_face(connection: sqlite3.Connection, photo: int, face: dict[str, Any
 
 def _insert(connection: sqlite3.Connection, table: str, values: dict[str, Any]) -> int:
     names = ", ".join(f'"{name}"' for name in values)
-    cursor = connection.execute(
-        f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(values))})", list(values.values())
-    )
+    cursor = connection.execute(f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(values))})", list(values.values()))
     assert cursor.lastrowid is not None
     return cursor.lastrowid
 

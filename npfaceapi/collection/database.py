@@ -231,6 +231,12 @@ class Database:
         with self.transaction() as connection:
             connection.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, json.dumps(value)))
 
+    def overwrite_deleted(self) -> None:
+        """Write the file anew without what was deleted, and empty the `-wal` beside it."""
+        with self.one_line():
+            self.connection.execute("VACUUM")
+            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         """Close the file; its `-wal` and `-shm` are folded into it by SQLite."""
         with self.one_line():

@@ -8,15 +8,17 @@ import math
 import os
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from npfaceapi.collection import people
 from npfaceapi.collection.adding import Added, add_rows, plan_of
 from npfaceapi.collection.database import Database, path_of
+from npfaceapi.collection.people import CUTS, Group, Move
 from npfaceapi.collection.processes import in_processes
 from npfaceapi.collection.searching import nearest, squared_lengths
 from npfaceapi.collection.vectors import LENGTH, Vectors, vectors_of
@@ -24,8 +26,7 @@ from npfaceapi.collection.worker import FaceWorker, PhotoRows
 from npfaceapi.engines.usable_cpus import usable_cpus
 from npfaceapi.errors import ImageNotFoundError, InvalidArgument, InvalidType, NpFaceApiError, shown
 from npfaceapi.faces.geometry import Rect
-from npfaceapi.faces.points import as_number
-from npfaceapi.faces.results import as_descriptor
+from npfaceapi.faces.points import as_descriptor, as_number
 from npfaceapi.networks.options import FaceDetectionOptions
 from npfaceapi.photos.folders import find_photos
 from npfaceapi.photos.loading import Photo, load_image
@@ -74,20 +75,13 @@ class FaceIndex:
     ) -> None:
         if not isinstance(path, (str, os.PathLike)):
             raise InvalidType(f"FaceIndex: expected a path, got {shown(path)}")
-        given = {"alignment": alignment, "average_mirror": average_mirror, "any_rotation": any_rotation}
-        changes = {name: value for name, value in given.items() if value is not None}
-        asked = FaceWorker(options, **changes)  # refuses invalid ones before a file is made
+        made = FaceWorker()
+        made.changed(options, alignment, average_mirror, any_rotation)  # refuses invalid ones before a file is made
         self._database = Database(path)
         stored = self._database.setting("worker")
         if stored is not None:
             made = FaceWorker.of_settings(stored)
-            asked = FaceWorker(
-                made.options if options is None else options,
-                alignment=changes.get("alignment", made.alignment),
-                average_mirror=changes.get("average_mirror", made.average_mirror),
-                any_rotation=changes.get("any_rotation", made.any_rotation),
-            )
-        self._worker = asked
+        self._worker = made.changed(options, alignment, average_mirror, any_rotation)
         self._mapped: tuple[bytes, Vectors, NDArray[np.float32]] | None = None
 
     @property
@@ -160,9 +154,7 @@ class FaceIndex:
                 workers = max(1, min(usable_cpus(), len(plan.tasks) // PHOTOS_PER_PROCESS))
             results = in_processes(self._worker.rows, plan.tasks, workers, self._worker.warm_up)
             total = len(plan.tasks)
-            added = add_rows(
-                self._database, plan, results, lambda done, rows: progress and progress(done, total, rows)
-            )
+            added = add_rows(self._database, plan, results, lambda done, rows: progress and progress(done, total, rows))
         return dataclasses.replace(added, problems=found.problems, left_out=found.left_out)
 
     def _use_settings(self, settings: dict[str, Any], again: bool) -> None:
@@ -251,6 +243,73 @@ class FaceIndex:
                 found.append(FoundFace(number, path_of(path), Rect(x, y, width, height), score, person, distance))
         return found
 
+    def groups(self, cut: float | None = None) -> list[Group]:
+        """Groups of faces that are probably one person; the largest first.
+
+        The same photos give the same groups, in whatever order and in however many runs they were added.  Named people stay as
+        they were named.  A group keeps its number as long as most of its faces do; see `changes`.
+
+        Parameters
+        ----------
+        cut : float, optional
+            The largest distance between two groups that are one: the root of the mean squared distance of their faces.  A
+            smaller one splits more people, a larger one merges more.  Default: by how the descriptors were made, see
+            docs/collections.md.
+
+        Raises
+        ------
+        InvalidArgument, NpFaceApiError
+            If the cut is not a number from 0 up, or the index cannot be written.
+        """
+        if cut is None:
+            cut = CUTS[self._worker.alignment]
+        cut = as_number(cut, "FaceIndex.groups: cut")
+        if cut < 0:
+            raise InvalidArgument(f"FaceIndex.groups: expected a cut from 0 up, got {cut:g}")
+        return people.groups(self._database, self._vectors()[0], cut)
+
+    def changes(self) -> list[Move]:
+        """The faces that the last call of `groups` put into another group than the call before."""
+        return people.changes(self._database)
+
+    def name(self, group: int, name: str) -> None:
+        """Say who the faces of a group are; they keep this name whatever photos are added."""
+        people.name_group(self._database, group, name)
+
+    def join(self, *groups: int) -> None:
+        """Say that several groups are one person."""
+        people.join(self._database, groups)
+
+    def split(self, group: int, faces: Sequence[int]) -> None:
+        """Say that these faces of a group are another person than the rest, who keeps the name."""
+        people.split(self._database, group, faces)
+
+    def not_the_same(self, face: int, other: int) -> None:
+        """Say that two faces are two people, for ever."""
+        people.not_the_same(self._database, face, other)
+
+    def forget(self, who: str | os.PathLike[str]) -> int:
+        """Remove a named person, or a photo, from the index without a trace.
+
+        Of a person, all faces are removed that were given the name or are in the person's group.  The bytes are overwritten, in
+        the file and in those beside it.  The photos stay in the index without these faces, and are not looked at again as long as
+        they do not change; their paths stay.  A photo is removed with all its faces; the next run adds it again if it is still
+        there.
+
+        Parameters
+        ----------
+        who : str or path
+            The name of a person, or else the path of a photo in the index.
+
+        Returns
+        -------
+        int
+            The number of faces removed.
+        """
+        removed = people.forget(self._database, os.fspath(who))
+        self._mapped = None
+        return removed
+
     def prune(self) -> int:
         """Remove the photos that have vanished from disk, with their faces; returns their number."""
         with self._database.transaction() as connection:
@@ -266,7 +325,9 @@ class FaceIndex:
             lock.close()
             if "locked" not in str(error):
                 raise NpFaceApiError(f"{self.path}.lock: expected a file to write to, got: {error}") from None
-            raise NpFaceApiError(f"{self.path}: expected to be the only one to add photos, got another process that does") from None
+            raise NpFaceApiError(
+                f"{self.path}: expected to be the only one to add photos, got another process that does"
+            ) from None
         try:
             yield
         finally:

@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from npfaceapi.collection.database import Database, path_of
+from npfaceapi.collection.database import Database, path_value
 from npfaceapi.collection.grouping import grouped
-from npfaceapi.collection.vectors import Vectors
+from npfaceapi.collection.vectors import Vectors, erase_rows
 from npfaceapi.errors import InvalidArgument, shown
 
-__all__ = ["CUTS", "Group", "Move", "changes", "forget_faces", "group_of", "groups", "join", "name_group", "not_the_same", "split"]
+__all__ = ["CUTS", "Group", "Move", "changes", "forget", "group_of", "groups", "join", "name_group", "not_the_same", "split"]
 
 #: By alignment: the largest distance between two groups that are joined; see docs/collections.md for how they were measured.
 CUTS = {"face-api": 0.5, "dlib": 0.49}
@@ -83,7 +83,9 @@ def _regroup(database: Database, vectors: Vectors, cut: float) -> None:
         changed = [(after.get(face), face) for face in {*before, *after} if before.get(face) != after.get(face)]
         connection.executemany('UPDATE faces SET "group" = ? WHERE id = ?', changed)
         connection.execute("DELETE FROM moves")
-        moves = [(face, before[face], group) for group, face in sorted(changed, key=lambda pair: pair[1]) if face in before and group]
+        moves = [
+            (face, before[face], group) for group, face in sorted(changed, key=lambda pair: pair[1]) if face in before and group
+        ]
         connection.executemany("INSERT INTO moves VALUES (?, ?, ?)", moves)
         database.set("next group", max([database.setting("next group") or 1, *(n + 1 for n in number_of.values())]))
 
@@ -120,7 +122,9 @@ def name_group(database: Database, group: int, name: str) -> None:
         faces = _faces_of(database, group)
         other = database.rows('SELECT "group" FROM faces JOIN people ON people.id = person WHERE name = ? LIMIT 1', name)
         if other and other[0][0] != group:
-            raise InvalidArgument(f"name: expected a name that no other group has, got {name!r}, which is group {other[0][0]}: join them")
+            raise InvalidArgument(
+                f"name: expected a name that no other group has, got {name!r}, which is group {other[0][0]}: join them"
+            )
         person = _person_of(database, faces)
         connection.execute("UPDATE people SET name = ? WHERE id = ?", (name, person))
         _assign(database, faces, person)
@@ -132,7 +136,7 @@ def join(database: Database, numbers: Sequence[int]) -> None:
         faces = [face for number in numbers for face in _faces_of(database, number)]
         marks = ", ".join("?" * len(set(numbers)))
         named = database.rows(
-            'SELECT DISTINCT name FROM faces JOIN people ON people.id = person '
+            "SELECT DISTINCT name FROM faces JOIN people ON people.id = person "
             f'WHERE "group" IN ({marks}) AND name IS NOT NULL ORDER BY name',
             *sorted(set(numbers)),
         )
@@ -140,7 +144,9 @@ def join(database: Database, numbers: Sequence[int]) -> None:
             raise InvalidArgument(f"join: expected groups of one person, got {', '.join(repr(name) for (name,) in named)}")
         apart = _apart_within(database, faces)
         if apart:
-            raise InvalidArgument(f"join: expected faces that may be one person, got {apart[0]} and {apart[1]}, which are not the same")
+            raise InvalidArgument(
+                f"join: expected faces that may be one person, got {apart[0]} and {apart[1]}, which are not the same"
+            )
         person = _person_of(database, faces)
         if named:
             connection.execute("UPDATE people SET name = NULL WHERE name = ?", named[0])
@@ -164,20 +170,53 @@ def split(database: Database, number: int, faces: Sequence[int]) -> None:
 def not_the_same(database: Database, face: int, other: int) -> None:
     """Keep two faces in different groups for ever."""
     with database.transaction() as connection:
-        rows = {number: person for number in (face, other) for number, person in database.rows(
-            "SELECT id, person FROM faces WHERE id = ?", number)}
+        rows = {
+            number: person
+            for number in (face, other)
+            for number, person in database.rows("SELECT id, person FROM faces WHERE id = ?", number)
+        }
         for number in (face, other):
             if number not in rows:
                 raise InvalidArgument(f"not-the-same: expected the number of a face, got {shown(number)}")
         if face == other or (rows[face] is not None and rows[face] == rows[other]):
-            raise InvalidArgument(f"not-the-same: expected faces of two people, got {face} and {other}, which are said to be one: split them")
+            raise InvalidArgument(
+                f"not-the-same: expected faces of two people, got {face} and {other}, which are said to be one: split them"
+            )
         connection.execute("INSERT OR IGNORE INTO apart VALUES (?, ?)", (min(face, other), max(face, other)))
         _regroup_later(database)
 
 
+def forget(database: Database, who: str) -> int:
+    """Remove the faces of a named person, or a photo, and overwrite their bytes; returns the number of faces."""
+    person = database.rows("SELECT id FROM people WHERE name = ?", who)
+    if person:
+        query = 'person = ?1 OR "group" IN (SELECT "group" FROM faces WHERE person = ?1)'
+        faces = [face for (face,) in database.rows(f"SELECT id FROM faces WHERE {query}", person[0][0])]
+        photo = []
+    else:
+        photo = database.rows("SELECT id FROM photos WHERE path = ?", path_value(os.path.abspath(who)))
+        if not photo:
+            raise InvalidArgument(
+                f"{database.path}: expected the name of a person or the path of a photo in it, got {shown(who)}"
+            )
+        faces = [face for (face,) in database.rows("SELECT id FROM faces WHERE photo = ?", photo[0][0])]
+    erase_rows(database, faces)
+    with database.transaction() as connection:
+        connection.executemany("DELETE FROM faces WHERE id = ?", [(face,) for face in faces])
+        if person:
+            connection.execute("DELETE FROM people WHERE id = ?", person[0])
+        else:
+            connection.execute("DELETE FROM photos WHERE id = ?", photo[0])
+        _drop_unused(database)
+    database.overwrite_deleted()
+    return len(faces)
+
+
 def group_of(database: Database, name: str) -> int:
     """The group of a named person."""
-    rows = database.rows('SELECT "group" FROM faces JOIN people ON people.id = person WHERE name = ? AND "group" IS NOT NULL', name)
+    rows = database.rows(
+        'SELECT "group" FROM faces JOIN people ON people.id = person WHERE name = ? AND "group" IS NOT NULL', name
+    )
     if not rows:
         raise InvalidArgument(f"{database.path}: expected the name of a person in it, got {name!r}")
     return int(rows[0][0])
@@ -193,7 +232,10 @@ def _faces_of(database: Database, group: int) -> list[int]:
 def _person_of(database: Database, faces: Sequence[int]) -> int:
     """The person of these faces, the one with most of them; a new one if there is none."""
     people = Counter(
-        person for face in faces for (person,) in database.rows("SELECT person FROM faces WHERE id = ?", face) if person is not None
+        person
+        for face in faces
+        for (person,) in database.rows("SELECT person FROM faces WHERE id = ?", face)
+        if person is not None
     )
     if people:
         return min(people, key=lambda person: (-people[person], person))

@@ -22,7 +22,8 @@ Neighbors = tuple[NDArray[np.intp], NDArray[np.float64]]  # row numbers and dist
 
 def squared_lengths(descriptors: NDArray[np.float32]) -> NDArray[np.float32]:
     """The squared length of each row, which many searches need."""
-    return np.einsum("ij,ij->i", descriptors, descriptors)
+    lengths: NDArray[np.float32] = np.einsum("ij,ij->i", descriptors, descriptors)
+    return lengths
 
 
 def nearest(
@@ -102,10 +103,16 @@ class _Candidates(NamedTuple):
         return cls(np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0, np.float32))
 
     def joined(self, other: _Candidates) -> _Candidates:
-        return _Candidates(*(np.concatenate(pair) for pair in zip(self, other, strict=True))) if len(other.query) else self
+        if not len(other.query):
+            return self
+        return _Candidates(
+            np.concatenate([self.query, other.query]),
+            np.concatenate([self.row, other.row]),
+            np.concatenate([self.squared, other.squared]),
+        )
 
     def chosen(self, which: NDArray[np.bool_]) -> _Candidates:
-        return _Candidates(*(each[which] for each in self))
+        return _Candidates(self.query[which], self.row[which], self.squared[which])
 
     def limits(self, queries: int, k: int) -> NDArray[np.float64]:
         """The k-th smallest square of each query; infinity if it has fewer candidates."""

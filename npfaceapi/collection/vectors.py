@@ -19,12 +19,14 @@ from numpy.typing import NDArray
 
 from npfaceapi.collection.database import Database
 
-__all__ = ["SUFFIX", "Vectors", "vectors_of"]
+__all__ = ["LENGTH", "SUFFIX", "Vectors", "erase_rows", "vectors_of"]
 
 SUFFIX = ".vectors"
 LENGTH = 128
 _MAGIC, _VERSION = b"npfaceapi vectors\n", 1
-_HEADER = struct.Struct("<18s 2x I Q 16s 32s 48x")  # magic, version, number of rows, rows_version of the index, SHA-256 of the rest
+_HEADER = struct.Struct(
+    "<18s 2x I Q 16s 32s 48x"
+)  # magic, version, number of rows, rows_version of the index, SHA-256 of the rest
 _AT_ONCE = 20_000  # rows
 
 
@@ -52,6 +54,19 @@ def vectors_of(database: Database) -> Vectors:
     faces, descriptors = [part.faces for part in parts], [part.descriptors for part in parts]
     empty = Vectors(np.empty(0, np.int64), np.empty((0, LENGTH), np.float32))
     return Vectors(np.concatenate([empty.faces, *faces]), np.concatenate([empty.descriptors, *descriptors]))
+
+
+def erase_rows(database: Database, faces: list[int]) -> None:
+    """Overwrite the descriptors of these faces in the file, if it is there; the file is then stale."""
+    wanted = set(faces)
+    with contextlib.suppress(FileNotFoundError, struct.error), open(database.path + SUFFIX, "rb+") as file:
+        count = _HEADER.unpack(file.read(_HEADER.size))[2]
+        numbers = np.frombuffer(file.read(8 * count), "<i8")
+        for row in [row for row, face in enumerate(numbers.tolist()) if face in wanted]:
+            file.seek(_start(count) + 4 * LENGTH * row)
+            file.write(bytes(4 * LENGTH))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _mapped(path: str, rows_version: bytes) -> Vectors | None:

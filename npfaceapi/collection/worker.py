@@ -124,6 +124,21 @@ class FaceWorker:
         names = ("alignment", "average_mirror", "any_rotation")
         return cls(options, **{name: settings[name] for name in names})
 
+    def changed(
+        self,
+        options: FaceDetectionOptions | None,
+        alignment: str | None,
+        average_mirror: bool | None,
+        any_rotation: bool | None,
+    ) -> FaceWorker:
+        """The same worker, except for what is not None."""
+        return FaceWorker(
+            self.options if options is None else options,
+            alignment=self.alignment if alignment is None else alignment,
+            average_mirror=self.average_mirror if average_mirror is None else average_mirror,
+            any_rotation=self.any_rotation if any_rotation is None else any_rotation,
+        )
+
     def _networks(self) -> list[str]:
         detector = detector_of(self.options)
         assert detector is not None
@@ -134,7 +149,7 @@ class FaceWorker:
         for name in itertools.chain.from_iterable(map(proper, self._networks())):
             for tensor, values in sorted(nets.network_named(name).tensors.items()):
                 digest.update(f"{name} {tensor} {values.shape}".encode())
-                digest.update(np.ascontiguousarray(values))
+                digest.update(values.tobytes())
         return digest.hexdigest()[:16]
 
     def __call__(self, batch: Mapping[str, Sequence[Any]]) -> dict[str, NDArray[Any]]:

@@ -45,7 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--average-mirror", action="store_true", default=None, help="average each descriptor with that of the mirror image"
     )
     parser.add_argument(
-        "--any-rotation", action="store_true", default=None, help="look for faces in each photo turned by 90, 180 and 270 degrees too"
+        "--any-rotation",
+        action="store_true",
+        default=None,
+        help="look for faces in each photo turned by 90, 180 and 270 degrees too",
     )
     parser.add_argument("--workers", type=_workers, metavar="N", help="number of processes (default: one per core)")
     parser.add_argument("--again", action="store_true", help="compute known photos anew; needed when options change")
@@ -107,7 +110,12 @@ def _summary(added: Added) -> str:
         parts.append(f"{added.without_face:,} without a face")
     if added.unreadable:
         parts.append(f"{added.unreadable:,} unreadable")
-    for count, text in ((added.unchanged, "unchanged"), (added.moved, "moved"), (added.copied, "copies"), (added.vanished, "vanished")):
+    for count, text in (
+        (added.unchanged, "unchanged"),
+        (added.moved, "moved"),
+        (added.copied, "copies"),
+        (added.vanished, "vanished"),
+    ):
         if count:
             parts.append(f"{count:,} {text}")
     if added.left_out:
