@@ -1,4 +1,5 @@
-"""The code in the pages: run every block, compare its output with the page, or write it into the page.
+"""The code in the reading path, the exercises and "write your own network": run every block, compare its output with the page, or
+write it into the page.
 
     python docs/pages.py            # run all pages, print the differences
     python docs/pages.py --write    # write the outputs into the pages
@@ -21,7 +22,7 @@ from typing import Any, NamedTuple
 
 FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parent
-PAGES = sorted(FOLDER.glob("[0-9][0-9]-*.md"))
+PAGES = [*sorted(FOLDER.glob("[0-9][0-9]-*.md")), FOLDER / "own-network.md", FOLDER / "exercises.md"]
 
 _BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```\n(?:\n?```\n(.*?)^```\n)?", re.DOTALL | re.MULTILINE)
 

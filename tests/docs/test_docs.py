@@ -10,20 +10,23 @@ from PIL import Image, ImageFilter
 
 from helpers import ROOT
 from helpers.pages import DOCS, assert_says_the_same, load, problems_of
+from npfaceapi import non_max_suppression
 
-PAGES = sorted(DOCS.glob("[0-9][0-9]-*.md"))
+PAGES = sorted(DOCS.glob("[0-9][0-9]-*.md"))  # the reading path
 BUDGET = 3_000_000  # bytes of all pictures together
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 
 
 pages = load(DOCS / "pages.py")
+reading_time = load(DOCS / "reading_time.py")
+each_page_with_code = pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: page.stem)
 
 # ------------------------------------------------------------------ code and its output
 
 
 @pytest.mark.slow
-@each_page
+@each_page_with_code
 def test_code_runs_and_prints_what_the_page_says(page):
     blocks = list(pages.run(page.read_text("utf-8"), page.name))
     assert len(blocks) >= 3
@@ -54,7 +57,7 @@ def test_the_comparison_allows_the_last_digit():
 
 
 def test_every_block_of_code_is_found():
-    for page in PAGES:
+    for page in pages.PAGES:
         text = page.read_text("utf-8")
         assert len(re.findall(r"^```(?:python|sh)$", text, re.MULTILINE)) == len(pages._BLOCK.findall(text)), page.name
         assert len(re.findall(r"^```", text, re.MULTILINE)) % 2 == 0, page.name
@@ -175,6 +178,48 @@ def test_the_index_lists_every_page():
     index = (DOCS / "README.md").read_text("utf-8")
     assert re.findall(r"\]\((\d\d-.*?\.md)\)", index) == [page.name for page in PAGES]
     assert "docs/README.md" in (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_index_says_what_there_is_to_read_and_to_do():
+    index = (DOCS / "README.md").read_text("utf-8")
+    assert reading_time.rewritten(index) == index
+
+
+def test_a_page_is_counted():
+    text = (
+        "# One\n\nTwo [words](a.md) here.\n\n![A picture](pictures/a.svg)\n\n```python\na = 1\n\nb = 2\n```\n\n```\nout\n```\n\n"
+        "<!-- figure: grid -->\n\n<details><summary>1. Why?</summary>\n\nSo.\n\n```python\nprint(a)\n```\n\n</details>\n\n"
+        "## Where it is in the code\n\nNot counted.\n"
+    )
+    assert reading_time.contents(text) == (4, 2, 2, 1, 1, 1)
+    assert reading_time.contents("word " * 1300).minutes == 10
+
+
+def test_the_worksheet_of_the_lessons_has_the_answers_of_the_pages():
+    text = (DOCS / "teaching.md").read_text("utf-8")
+    rows = re.findall(r"^\| ([\d*]+) \| ([\d*]+) \| ([\d*]+) \| ([\d*]+) \| ([\d*]+) \|$", text, re.MULTILINE)
+    image = np.array([[int(cell.strip("*")) for cell in row] for row in rows])
+    windows = np.lib.stride_tricks.sliding_window_view(image, (3, 3))
+    sums = np.einsum("ijkl,kl->ij", windows, [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
+    assert f"1\\. {sums[0, 0]}, {sums[0, 1]} and {sums[0, 2]}:" in text
+    boxes = [[x, 0, 4, 4] for x in (0, 1, 2, 8)]
+    kept = [non_max_suppression(boxes, [0.9, 0.8, 0.7, 0.6], overlap) for overlap in (0.5, 0.3)]
+    assert kept == [[0, 2, 3], [0, 3]]
+    assert "At 0.5 the first, third and fourth; at 0.3 the first and fourth" in text
+
+
+def test_the_network_of_ones_own_runs_in_onnx(tmp_path, monkeypatch):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    text = (DOCS / "own-network.md").read_text("utf-8")
+    (export,) = re.findall(r"^```py\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    namespace = {}
+    for block in re.findall(r"^```python\n(.*?)^```", text.partition("## The fast engine")[0], re.DOTALL | re.MULTILINE):
+        exec(block, namespace)
+    monkeypatch.chdir(tmp_path)
+    exec(export, namespace)
+    session = onnxruntime.InferenceSession("shapes.onnx", providers=["CPUExecutionProvider"])
+    (logits,) = session.run(None, {"input": namespace["pictures"]})
+    assert np.allclose(logits, namespace["logits"], atol=1e-4, rtol=0)
 
 
 # ------------------------------------------------------------------ pictures
