@@ -134,7 +134,7 @@ class Sheet:
         """A description of the sheet, in a few sentences."""
         parts = [self._what(), describe_range(self.low, self.high, self.darkest, self.brightest)]
         if self.low < self.high:
-            if 0 < self.zeros:
+            if self.zeros > 0:
                 parts.append(f"{self.zeros * 100:.0f} % of the values are 0.")
             if len(self.shape) == 3:
                 row, column, channel = self.peak
@@ -208,8 +208,8 @@ def sheet(
     canvas = _arranged(_levels(maps, darkest, brightest), columns, GAP if values.ndim == 3 else 0)
     peak = np.unravel_index(np.argmax(np.nan_to_num(values, nan=-np.inf)), shape) if shape else ()
     return Sheet(
-        png_uri(canvas, colors(darkest < 0)), canvas.shape[1], canvas.shape[0], shape, tuple(channels), choice, columns, low, high,
-        darkest, brightest, shrunk, float(np.mean(values == 0)), constant, tuple(int(i) for i in peak),
+        png_uri(canvas, colors(darkest < 0)), canvas.shape[1], canvas.shape[0], shape, tuple(channels), choice, columns, low,
+        high, darkest, brightest, shrunk, float(np.mean(values == 0)), constant, tuple(int(i) for i in peak),
     )  # fmt: skip
 
 

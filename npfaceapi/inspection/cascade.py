@@ -94,9 +94,7 @@ def _rects(boxes: NDArray[np.float64]) -> tuple[Rect, ...]:
     return tuple(Rect(*box) for box in boxes.tolist())
 
 
-def _near_misses(
-    boxes: NDArray[np.float64], scores: NDArray[np.float64], threshold: float
-) -> tuple[tuple[Rect, float], ...]:
+def _near_misses(boxes: NDArray[np.float64], scores: NDArray[np.float64], threshold: float) -> tuple[tuple[Rect, float], ...]:
     """Boxes [n,4] with a score of at most the threshold but more than a fifth of it, none of which overlaps a better one."""
     near = np.flatnonzero(scores > threshold * NEAR)
     kept = near[non_max_suppression(boxes[near], scores[near], OVERLAP)]

@@ -56,8 +56,8 @@ def _face(number: int, face: FaceReport, photo: Pixels) -> Markup:
 #: How far to trust the answers; docs/10-expression-age-gender.md has the figures.
 TRUST_PAGE = "10-expression-age-gender.md"
 TRUST = (
-    "How far to trust this: on photos kept from training, face-api.js's README reports ages that are 4.54 years off on average and "
-    "95 % right genders; people who are rare among the photos of the training are judged worse."
+    "How far to trust this: on photos kept from training, face-api.js's README reports ages that are 4.54 years off on average "
+    "and 95 % right genders; people who are rare among the photos of the training are judged worse."
 )
 SOFTMAX = (
     "Softmax makes probabilities of the logits: each probability is e to the power of its logit, divided by the sum of all. A "
@@ -126,10 +126,10 @@ def distance_section(faces: Sequence[FaceReport]) -> Markup | None:
     header = ("distance of", *(f"face {number}" for number, _ in known))
     false, missed = calibration.false_match_rate(DEFAULT_THRESHOLD).value, calibration.miss_rate(DEFAULT_THRESHOLD).value
     text = (
-        f"npfaceapi match takes two faces for the same person if they are less than {DEFAULT_THRESHOLD} apart. On Labeled Faces in "
-        f"the Wild, {false * 100:.2g} % of the pairs of different people are that close, and {missed * 100:.2g} % of the pairs of the "
-        "same person are not. In brackets: the probability that both are the same person if that was as likely as not before, "
-        "measured there too; in one photo it seldom is."
+        f"npfaceapi match takes two faces for the same person if they are less than {DEFAULT_THRESHOLD} apart. On Labeled Faces "
+        f"in the Wild, {false * 100:.2g} % of the pairs of different people are that close, and {missed * 100:.2g} % of the "
+        "pairs of the same person are not. In brackets: the probability that both are the same person if that was as likely as "
+        "not before, measured there too; in one photo it seldom is."
     )
     listed = scrolling_table(header, rows, tuple(range(1, len(header))), "Euclidean distances of the descriptors")
     return element("section", element("h3", "Distances between the faces"), element("p", text), listed)

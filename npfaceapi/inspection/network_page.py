@@ -35,7 +35,7 @@ def network_section(report: NetworkReport) -> Markup:
         f"million multiply-accumulates (MACs)."
     )
     outputs = ", ".join(f"{name} [{shape_text(value.shape)}]" for name, value in report.outputs.items())
-    net, part = split(report.key) or (None, "")
+    net, _ = split(report.key) or (None, "")
     explained = None if net is None else element("span", " Explained in ", docs_page(DOCS_PAGES[net.name]), ".")
     is_turned = net is not None and net.name == "mtcnn"
     note = " MTCNN takes the photo transposed, and blue first: its maps and filters lie on their side." if is_turned else None
@@ -69,12 +69,19 @@ def network_section(report: NetworkReport) -> Markup:
 def _steps(report: NetworkReport) -> Markup:
     """A table of the fast engine's steps."""
     rows = [
-        (step.name, step.operations, step.shape, f"{step.macs:,}", f"{step.seconds * 1e6:,.0f}", _share(step.seconds, report.step_seconds))
+        (
+            step.name,
+            step.operations,
+            step.shape,
+            f"{step.macs:,}",
+            f"{step.seconds * 1e6:,.0f}",
+            _share(step.seconds, report.step_seconds),
+        )
         for step in report.steps
     ]
     caption = (
-        f"Steps of {report.name} on the numba engine, {_milliseconds(report.step_seconds)} in all on one thread; each time is the "
-        f"median of {ROUNDS} runs of the network, after one that does not count"
+        f"Steps of {report.name} on the numba engine, {_milliseconds(report.step_seconds)} in all on one thread; each time is "
+        f"the median of {ROUNDS} runs of the network, after one that does not count"
     )
     header = ("step", "computes", "output", "MACs", "microseconds", "share of the time")
     title = f"Table of the {len(rows)} steps of the fast engine"

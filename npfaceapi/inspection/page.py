@@ -100,16 +100,16 @@ def _networks(report: Report) -> Markup:
     parts.append(
         element(
             "p",
-            "The column \u201csees\u201d is the receptive field: how many rows x columns of the network's input one number of the layer "
-            "can depend on, at most. Everything is counted from 0.",
+            "The column \u201csees\u201d is the receptive field: how many rows x columns of the network's input one number of "
+            "the layer can depend on, at most. Everything is counted from 0.",
         )
     )
     parts.append(
         element(
             "p",
             "A sheet shows the maps of up to 24 channels, each with the number of its channel. Layers whose channels correspond, "
-            "such as the input x of a residual block, f(x) and x + f(x), show the same channels in the same kind of colours. Each "
-            "sheet has its own scale, given with it. A reshape or concatenation has no sheet: it computes no new numbers.",
+            "such as the input x of a residual block, f(x) and x + f(x), show the same channels in the same kind of colours. "
+            "Each sheet has its own scale, given with it. A reshape or concatenation has no sheet: it computes no new numbers.",
         )
     )
     parts += [color_scale("negative", "positive", True), color_scale("if no value is negative: the smallest", "the largest")]

@@ -16,7 +16,7 @@ import npfaceapi as faceapi
 from helpers import ASTRONAUT, ROOT
 from helpers.page_parser import Page, pixels_of
 from npfaceapi import nets
-from npfaceapi.display.feature_maps import viridis
+from npfaceapi.display.feature_maps import picture, sheet, signed_colors, viridis
 from npfaceapi.engines.reference import ReferenceProgram, softmax
 from npfaceapi.errors import InvalidArgument, WeightsError
 from npfaceapi.faces.boxes import iou
@@ -343,6 +343,69 @@ def test_fine_heat_keeps_its_peaks():
     assert heat.shape[:2] == (234, 167)
     assert (heat[200, 166, :3] == viridis(np.float64(1))).all()
     assert (heat[:200, :, :3] == viridis(np.float64(0))).all()
+
+
+# ------------------------------------------------------------------ what a learner looks for
+
+
+def test_near_misses_are_the_faces_of_a_lower_threshold(two_faces):
+    strict = faceapi.inspect(two_faces, faceapi.SsdMobilenetv1Options(min_confidence=0.95), net="ssd_mobilenetv1")
+    lower = faceapi.detect_all_faces(two_faces, faceapi.SsdMobilenetv1Options(min_confidence=0.2)).run()
+    missed = [face.score for face in lower if face.score <= 0.95]
+    near = [each.score for each in strict.detection.near_misses if each.score > 0.2]
+    assert len(strict.faces) + len(missed) == len(lower) >= 2
+    np.testing.assert_allclose(near, missed, atol=1e-6)
+    assert len(missed) == 0 or "Near misses" in Page(strict.to_html()).text
+
+
+def test_logits_stand_beside_the_probabilities(whole, page):
+    (face,) = whole[0].faces
+    np.testing.assert_allclose(softmax(face.expression_logits), list(face.result.expressions.values()), atol=1e-6)
+    male, female = face.gender_logits
+    assert softmax(face.gender_logits)[1] == pytest.approx(face.result.gender_probability, abs=1e-6)
+    assert f"(logits: male {male:.2f}, female {female:.2f})" in page.text
+    for logit in face.expression_logits:
+        assert f"{logit:.2f}" in page.text
+
+
+def test_a_residual_block_shows_the_same_channels_throughout(whole):
+    report = next(n for n in whole[0].networks if n.key == "face_recognition_net")
+    channels = {item.layer.name: item.sheet.channels for item in report.layers if item.sheet is not None}
+    for before, block in (
+        ("max_pool", "conv32_1"),
+        ("conv32_1", "conv32_2"),
+        ("conv64_1", "conv64_2"),
+        ("conv128_1", "conv128_2"),
+    ):
+        assert channels[before] == channels[f"{block}/conv2"] == channels[block]  # x, f(x), x + f(x)
+        assert channels[block] != channels[f"{block}/conv1"]  # those of another convolution are others
+
+
+def test_signed_values_are_white_at_zero():
+    values = np.array([[-2.0, 0.0, 1.0]])
+    assert pixels_of(picture(values, -2, 2))[0, :, :3].tolist()[1] == signed_colors(np.float64(0)).tolist()
+    orange, _, blue = pixels_of(picture(values, -2, 2))[0, :, :3].astype(int)
+    assert orange[0] > orange[2]
+    assert blue[2] > blue[0]
+
+
+def test_constant_channels_are_counted():
+    values = np.zeros((4, 4, 30), np.float32)
+    values[..., 3:] = np.random.default_rng(0).normal(size=(4, 4, 27))
+    found = sheet(values)
+    assert found.constant == (0, 1, 2)
+    assert not {0, 1, 2} & {*found.channels}
+    assert "Constant on this photo: 3 of the 30 channels, none of them shown." in found.caption()
+
+
+def test_the_meaning_of_a_distance_is_that_of_the_calibration(two_faces):
+    report = faceapi.inspect(two_faces, faceapi.TinyFaceDetectorOptions(), net="face_recognition_net")
+    one, two = (face.result.descriptor for face in report.faces)
+    distance = faceapi.euclidean_distance(one, two)
+    calibration = faceapi.Calibration.bundled()
+    text = Page(distance_section(report.faces)).text
+    assert f"{distance:.3f} ({calibration.probability_same(distance).value:.3f})" in text
+    assert f"{calibration.false_match_rate(0.6).value * 100:.2g} %" in text
 
 
 def test_plurals():
