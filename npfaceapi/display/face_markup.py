@@ -127,19 +127,22 @@ def legend(parts: Mapping[str, slice]) -> Markup:
     return element("ul", *items, style="list-style:none;padding:0;margin:.3em 0")
 
 
-def expression_bars(expressions: Any) -> Markup:
-    """The probabilities of expressions as bars."""
+def expression_bars(expressions: Any, logits: Iterable[float] | None = None) -> Markup:
+    """The probabilities of expressions as bars, with the network's logits if they are given."""
     rows = []
-    for name, probability in expressions.items():
+    columns: list[list[str]] = [] if logits is None else [[f"{logit:.2f}" for logit in logits]]
+    for i, (name, probability) in enumerate(expressions.items()):
         bar = element(
             "span",
-            style=f"display:inline-block;height:.8em;width:{max(probability, 0) * 10:.2f}em;min-width:1px;background:#2e6d8e",
+            style=f"display:inline-block;height:.8em;width:{max(probability, 0) * 6:.2f}em;min-width:1px;background:#2e6d8e",
         )
-        cells = element("th", name, scope="row", style="text-align:left;font-weight:normal"), element("td", bar)
-        rows.append(element("tr", *cells, element("td", f"{probability:.4f}", style="text-align:right")))
-    head = element(
-        "tr", *(element("th", text, scope="col", style="text-align:left") for text in ("expression", "bar", "probability"))
-    )
+        cells = [element("th", name, scope="row", style="text-align:left;font-weight:normal")]
+        cells += [element("td", column[i], style="text-align:right") for column in columns]
+        shown = f"{probability:.4f}" if probability >= 1e-4 or not probability else f"{probability:.1e}"
+        cells += [element("td", bar), element("td", shown, style="text-align:right")]
+        rows.append(element("tr", *cells))
+    titles = ("expression", *(("logit",) if columns else ()), "bar", "probability")
+    head = element("tr", *(element("th", text, scope="col", style="text-align:left") for text in titles))
     return element("table", element("thead", head), element("tbody", *rows))
 
 
@@ -158,7 +161,7 @@ def descriptor_bars(descriptor: Array, name: str = "this face") -> Markup:
     length = float(np.linalg.norm(values))
     text = f"{values.size} numbers, length {length:.3f}. "
     lowest, highest = float(np.min(values)), float(np.max(values))
-    text += describe_range(lowest, highest, -reach, reach) + " Zero is in the middle of the colour map."
+    text += describe_range(lowest, highest, -reach, reach)
     return element("figure", image, element("figcaption", text), style="margin:.5em 0")
 
 

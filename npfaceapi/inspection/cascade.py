@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from npfaceapi.faces.boxes import non_max_suppression
 from npfaceapi.faces.geometry import Rect
 from npfaceapi.faces.results import FaceDetection
+from npfaceapi.inspection.detectors import NEAR
 from npfaceapi.networks.mtcnn import as_bytes
 from npfaceapi.networks.mtcnn_stages import patches, pyramid_image
 from npfaceapi.photos.net_input import Pixels
@@ -42,7 +44,11 @@ class Patch:
 
 @dataclass(frozen=True)
 class Stage:
-    """The result of a stage: the boxes kept, in pixels of the photo, with scores, best first; and the patches scored."""
+    """The result of a stage: the boxes kept, in pixels of the photo, with scores, best first; and the patches scored.
+
+    `near_misses` are boxes given to the stage, with their scores: at most the threshold but more than a fifth of it, and none
+    overlaps a better one; best first.
+    """
 
     title: str
     threshold: float
@@ -51,6 +57,7 @@ class Stage:
     patches: tuple[Patch, ...] = ()
     judged: int = 0
     points: NDArray[np.float64] | None = None
+    near_misses: tuple[tuple[Rect, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,7 @@ class CascadeTrace:
 
 MOST_PATCHES = 24
 LARGEST_SHOWN = 400  # pixels of the level whose feature maps are shown
+OVERLAP = 0.5  # above which a near miss is the same face as a better box
 
 
 def _upright(batch: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -84,6 +92,14 @@ def _upright(batch: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _rects(boxes: NDArray[np.float64]) -> tuple[Rect, ...]:
     return tuple(Rect(*box) for box in boxes.tolist())
+
+
+def _near_misses(boxes: NDArray[np.float64], scores: NDArray[np.float64], threshold: float) -> tuple[tuple[Rect, float], ...]:
+    """Boxes [n,4] with a score of at most the threshold but more than a fifth of it, none of which overlaps a better one."""
+    near = np.flatnonzero(scores > threshold * NEAR)
+    kept = near[non_max_suppression(boxes[near], scores[near], OVERLAP)]
+    kept = kept[scores[kept] <= threshold]
+    return tuple(zip(_rects(boxes[kept]), scores[kept].tolist(), strict=True))
 
 
 def _joined(tiles: list[tuple[tuple[int, int], Values]]) -> Values:
@@ -119,20 +135,23 @@ def trace_mtcnn(net: Mtcnn, image: Pixels, options: MtcnnOptions) -> tuple[Casca
                 batches["pnet"] = batch
             return
         shown: tuple[Patch, ...] = ()
+        near: tuple[tuple[Rect, float], ...] = ()
         judged = 0
+        threshold = options.score_thresholds[int(stage[-1]) - 1]
         if stage in judges:
             given = values["prob"][:, 1].astype(np.float64)
             best = np.argsort(-given, kind="stable")[:MOST_PATCHES]
             batch, _ = patches(photo, values["judged"][best], judges[stage].input_size)
             shown = tuple(Patch(p.astype(np.uint8), s) for p, s in zip(_upright(batch), given[best].tolist(), strict=True))
             judged = len(given)
+            near = _near_misses(values["judged"], given, threshold)
             if judged:
                 batches[judges[stage].root] = batch[:1]
-        threshold = options.score_thresholds[int(stage[-1]) - 1]
         order = np.argsort(-scores, kind="stable")
         points = values.get("points")
         points = None if points is None else points[order]
-        stages.append(Stage(titles[stage], threshold, _rects(boxes[order]), tuple(scores[order].tolist()), shown, judged, points))
+        kept = _rects(boxes[order]), tuple(scores[order].tolist())
+        stages.append(Stage(titles[stage], threshold, *kept, shown, judged, points, near))
 
     faces = net.locate_faces(photo, options, see=see)
     return CascadeTrace((image.shape[1], image.shape[0]), tuple(levels), tuple(stages), batches), faces

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 
-from npfaceapi.display.face_markup import box_mark, landmark_marks, photo_with_marks
-from npfaceapi.display.markup import Markup, element, join, jpeg_uri
+from npfaceapi.display.face_markup import box_mark, landmark_marks
+from npfaceapi.display.markup import Markup, element, join
 from npfaceapi.faces.landmarks import FaceLandmarks5
 from npfaceapi.inspection.cascade import CascadeTrace, Stage
-from npfaceapi.inspection.detectors import Candidate, DetectorTrace
-from npfaceapi.inspection.figures import color_scale, figure, heat_over, image_figure, plural, scrolling_table
-from npfaceapi.photos.net_input import Pixels
+from npfaceapi.inspection.detectors import NEAR, Candidate, DetectorTrace
+from npfaceapi.inspection.figures import color_scale, figure, heat_over, image_figure, marked, plural, scrolling_table
 
 __all__ = ["cascade_sections", "detector_sections"]
 
 MOST_DRAWN = 150
 MOST_LISTED = 30
+MOST_NEAR = 8
 SHOWN = 480
 BEATEN = "#ff9f80"
+MISSED = "#9fe8ff"
 
 
 def detector_sections(trace: DetectorTrace) -> Markup:
     """The input of a detector with anchors, its scores, and its candidates before and after suppression."""
-    return join([_input(trace), _heat(trace), _suppression(trace)])
+    return join([_input(trace), _heat(trace), _suppression(trace), _near_misses(trace)])
 
 
 def _input(trace: DetectorTrace) -> Markup:
@@ -37,20 +38,20 @@ def _input(trace: DetectorTrace) -> Markup:
         text = f"The photo has {W} x {H} pixels. It is padded with black {side} to a square and resized to {size} x {size}; "
         text += f"the photo itself covers {w} x {h} of these."
     alt = f"The photo padded and resized to {size} x {size} pixels"
-    shown = image_figure(trace.batch[0], alt, f"The input: {size} x {size} pixels, red, green and blue in 0 to 255.", 320)
+    caption = f"The input: {size} x {size} pixels, red, green and blue in 0 to 255."
+    shown = figure(marked("input", [], (size, size), alt, 320), caption, 320)
     return element("section", element("h3", "What it sees"), element("p", text), element("div", shown, class_="pictures"))
 
 
 def _heat(trace: DetectorTrace) -> Markup:
-    uri = jpeg_uri(trace.batch[0], 224, quality=70)
     size = trace.batch.shape[2], trace.batch.shape[1]
     figures = [
         heat_over(
-            uri,
+            "input",
             heat.values,
             f"Heat map of the scores: {heat.title}, highest {np.max(heat.values):.3f}",
             f"{heat.title}: {heat.note}. Highest score {np.max(heat.values):.4f}.",
-            size=size,
+            size,
         )
         for heat in trace.heats
     ]
@@ -63,7 +64,7 @@ def _heat(trace: DetectorTrace) -> Markup:
         element("h3", "Score heat maps"),
         element("p", text),
         color_scale("score 0", "score 1"),
-        element("div", *figures, class_="pictures"),
+        element("div", *figures, class_="heats"),
     )
 
 
@@ -80,7 +81,6 @@ def _suppression(trace: DetectorTrace) -> Markup:
         f"{len(candidates)}."
     )
     size = trace.batch.shape[2], trace.batch.shape[1]
-    uri = jpeg_uri(trace.batch[0], SHOWN, quality=75)
     unit = max(size) / SHOWN
     before = [
         box_mark(c.box, unit, color="#ffd400" if c.is_kept else BEATEN, dashed=not c.is_kept, weight=1.5)
@@ -92,16 +92,43 @@ def _suppression(trace: DetectorTrace) -> Markup:
     pictures = element(
         "div",
         figure(
-            photo_with_marks(before, size, None, f"{plural(len(candidates), 'candidate')} drawn over the input", SHOWN, uri),
+            marked("input", before, size, f"{plural(len(candidates), 'candidate')} drawn over the input", SHOWN),
             f"Before: {plural(len(candidates), 'candidate')}. {note}Dashed boxes are about to be dropped.",
         ),
         figure(
-            photo_with_marks(after, size, None, f"{plural(len(kept), 'box')} left after suppression", SHOWN, uri),
+            marked("input", after, size, f"{plural(len(kept), 'box')} left after suppression", SHOWN),
             f"After: {plural(len(kept), 'face')}, with score.",
         ),
         class_="pictures",
     )
     return element("section", title, element("p", text), pictures, _candidate_table(candidates))
+
+
+def _near_misses(trace: DetectorTrace) -> Markup:
+    """The boxes that scored just short of the threshold."""
+    near = trace.near_misses[:MOST_NEAR]
+    title = element("h3", "Near misses")
+    lowest = trace.threshold * NEAR
+    if not near:
+        text = f"No other box scored between {lowest:g} and the threshold of {trace.threshold:g}."
+        return element("section", title, element("p", text))
+    text = (
+        f"No faces for this threshold: {plural(len(trace.near_misses), 'box')} scored above {lowest:g}, but not above "
+        f"{trace.threshold:g}, and overlapped no better one by more than {trace.iou_threshold:g}. A lower threshold "
+        "(--min-confidence) finds more faces, and more that are none."
+    )
+    size = trace.batch.shape[2], trace.batch.shape[1]
+    unit = max(size) / SHOWN
+    marks = [box_mark(c.box, unit, f"{c.score:.3f}", MISSED, True, 1.5) for c in reversed(near)]
+    listed = ", ".join(_score(c.score, trace.threshold) for c in near)
+    caption = f"Scores, best first: {listed}{', …' if len(trace.near_misses) > len(near) else ''}."
+    shown = figure(marked("input", marks, size, f"{plural(len(near), 'near miss')} drawn over the input", SHOWN), caption)
+    return element("section", title, element("p", text), element("div", shown, class_="pictures"))
+
+
+def _score(score: float, threshold: float) -> str:
+    """A score with as many digits as it takes to see that it is not above the threshold."""
+    return next(text for digits in (3, 4, 6, 9, 17) if float(text := f"{score:.{digits}f}") <= threshold or digits == 17)
 
 
 def _candidate_table(candidates: tuple[Candidate, ...]) -> Markup:
@@ -127,9 +154,9 @@ def _candidate_table(candidates: tuple[Candidate, ...]) -> Markup:
 # ------------------------------------------------------------------ MTCNN
 
 
-def cascade_sections(trace: CascadeTrace, photo: Pixels) -> Markup:
+def cascade_sections(trace: CascadeTrace) -> Markup:
     """MTCNN's pyramid and stages."""
-    return join([_pyramid(trace), *(_stage(trace, stage, photo) for stage in trace.stages)])
+    return join([_pyramid(trace), *(_stage(trace, stage) for stage in trace.stages)])
 
 
 def _pyramid(trace: CascadeTrace) -> Markup:
@@ -150,17 +177,19 @@ def _pyramid(trace: CascadeTrace) -> Markup:
         )
         shown = max(48, min(320, round(320 * level.scale / trace.levels[0].scale)))
         alt = f"Heat map of P-Net's scores at scale {level.scale:.3f}"
-        figures.append(heat_over(jpeg_uri(level.image, 320), level.scores, alt, caption, shown, (w, h)))
+        figures.append(heat_over("photo", level.scores, alt, caption, (w, h), shown))
     return element(
         "section", title, element("p", text), color_scale("score 0", "score 1"), element("div", *figures, class_="pictures")
     )
 
 
-def _stage(trace: CascadeTrace, stage: Stage, photo: Pixels) -> Markup:
+def _stage(trace: CascadeTrace, stage: Stage) -> Markup:
     unit = max(trace.photo_size) / SHOWN
     marks = [box_mark(box, unit, weight=1.5) for box in stage.boxes[MOST_DRAWN - 1 :: -1]]
     if stage.points is not None:
         marks += [landmark_marks(points, FaceLandmarks5.PARTS, unit) for points in stage.points]
+    near = stage.near_misses[:MOST_NEAR]
+    marks += [box_mark(box, unit, f"{score:.3f}", MISSED, True, 1.5) for box, score in reversed(near)]
     left = plural(len(stage.boxes), "box")
     text = {
         "P-Net": f"Suppression across all scales, correction by the regressed offsets, and extension to squares leave {left}.",
@@ -170,8 +199,14 @@ def _stage(trace: CascadeTrace, stage: Stage, photo: Pixels) -> Markup:
         f"{stage.threshold:g} and survived suppression. O-Net also gives 5 points.",
     }[stage.title]
     parts = [element("h3", f"After {stage.title}"), element("p", text)]
-    shown = photo_with_marks(marks, trace.photo_size, photo, f"The photo with {left} after {stage.title}", SHOWN)
+    shown = marked("photo", marks, trace.photo_size, f"The photo with {left} after {stage.title}", SHOWN)
     note = f" The best {MOST_DRAWN} are drawn." if len(stage.boxes) > MOST_DRAWN else ""
+    if near:
+        listed = ", ".join(_score(score, stage.threshold) for _, score in near)
+        note += (
+            f" Dashed, with their scores: the best near misses, above {stage.threshold * NEAR:.3g} but not above the threshold, "
+            f"and overlapping no better box: {listed}."
+        )
     parts.append(element("div", figure(shown, f"{left} after {stage.title}.{note}"), class_="pictures"))
     if stage.patches:
         seen = [

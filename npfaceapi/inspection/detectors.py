@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from npfaceapi.networks.ssd_mobilenetv1 import SsdMobilenetv1
     from npfaceapi.networks.tiny_yolov2 import YoloDetector
 
-__all__ = ["Candidate", "DetectorTrace", "Heat", "trace_ssd", "trace_yolo"]
+__all__ = ["NEAR", "Candidate", "DetectorTrace", "Heat", "trace_ssd", "trace_yolo"]
+
+NEAR = 0.2  # of the threshold: boxes that score at least this much are near misses
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ class DetectorTrace:
         Best first.
     threshold, iou_threshold : float
         A box needs a score above the first; it is dropped if it overlaps a better one by more than the second.
+    near_misses : tuple of Candidate
+        Boxes that scored at most the threshold but more than a fifth of it, and that suppression would keep; best first.
     best : float
         The highest score of all anchors.
     anchors : int
@@ -74,30 +78,40 @@ class DetectorTrace:
     candidates: tuple[Candidate, ...]
     threshold: float
     iou_threshold: float
+    near_misses: tuple[Candidate, ...]
     best: float
     anchors: int
 
 
 def trace_ssd(net: SsdMobilenetv1, image: Pixels, options: SsdMobilenetv1Options) -> tuple[DetectorTrace, list[FaceDetection]]:
-    """Trace SSD on a photo [H,W,3]; also gives the faces found."""
+    """Trace SSD on a photo [H,W,3]; also gives the faces found.
+
+    It runs with a lower threshold, for the near misses: suppression takes the best first, so boxes below the threshold change
+    nothing for those above it.
+    """
     seen: dict[str, Any] = {}  # the intermediate values
-    faces = net.locate_faces(image, options, see=lambda stage, **values: seen.update(values))
+    threshold = options.min_confidence
+    lower = options.with_least_score(threshold * NEAR)
+    found = net.locate_faces(image, lower, see=lambda stage, **values: seen.update(values))
     boxes, scores = seen["boxes"].astype(np.float64), seen["scores"].astype(np.float64)
-    above = [int(i) for i in np.argsort(-scores, kind="stable") if scores[i] > options.min_confidence]
     edges = np.clip(boxes, 0, 1) * ssd_mobilenetv1.SIZE
-    rects = [Rect(x0, y0, max(x1 - x0, 0.0), max(y1 - y0, 0.0)) for y0, x0, y1, x1 in edges[above].tolist()]
+    order = np.argsort(-scores, kind="stable")
+    order = order[scores[order] > lower.min_confidence]
+    rects = [Rect(x0, y0, max(x1 - x0, 0.0), max(y1 - y0, 0.0)) for y0, x0, y1, x1 in edges[order].tolist()]
+    candidates, near_misses = _judged(rects, scores[order].tolist(), np.isin(order, seen["kept"]).tolist(), threshold)
     trace = DetectorTrace(
         batch=seen["batch"],
         photo_size=seen["image_size"],
         inner_size=seen["reshaped_size"],
         heats=tuple(_ssd_heats(net, scores)),
-        candidates=_judged(rects, scores[above].tolist(), [i in set(seen["kept"]) for i in above]),
-        threshold=options.min_confidence,
+        candidates=candidates,
+        threshold=threshold,
         iou_threshold=ssd_mobilenetv1.IOU_THRESHOLD,
+        near_misses=near_misses,
         best=float(scores.max()),
         anchors=len(scores),
     )
-    return trace, faces
+    return trace, [face for face in found if face.score > threshold]
 
 
 def _ssd_heats(net: SsdMobilenetv1, scores: NDArray[np.float64]) -> list[Heat]:
@@ -116,12 +130,15 @@ def _ssd_heats(net: SsdMobilenetv1, scores: NDArray[np.float64]) -> list[Heat]:
 
 
 def trace_yolo(net: YoloDetector, image: Pixels, options: TinyYolov2Options) -> tuple[DetectorTrace, list[FaceDetection]]:
-    """Trace a YOLO detector on a photo [H,W,3]; also gives the faces found."""
+    """Trace a YOLO detector on a photo [H,W,3]; also gives the faces found.  The threshold is lowered as for SSD."""
     seen: dict[str, Any] = {}  # the intermediate values
-    faces = net.locate_faces(image, options, see=lambda stage, **values: seen.update(values))
+    threshold = options.score_threshold
+    lower = options.with_least_score(threshold * NEAR)
+    found = net.locate_faces(image, lower, see=lambda stage, **values: seen.update(values))
     grid, boxes, scores, inner = seen["grid"], seen["boxes"], seen["scores"], seen["reshaped_size"]
-    above = np.argsort(scores, kind="stable")[::-1]  # the later of equal scores first, as in suppression
-    rects = [Rect(*box) for box in (boxes[above] * (*inner, *inner)).tolist()]
+    order = np.argsort(scores, kind="stable")[::-1]  # the later of equal scores first, as in suppression
+    rects = [Rect(*box) for box in (boxes[order] * (*inner, *inner)).tolist()]
+    candidates, near_misses = _judged(rects, scores[order].tolist(), np.isin(order, seen["kept"]).tolist(), threshold)
     cells = len(grid)
     pixels = options.input_size // cells
     heats = [
@@ -133,21 +150,28 @@ def trace_yolo(net: YoloDetector, image: Pixels, options: TinyYolov2Options) -> 
         photo_size=seen["image_size"],
         inner_size=inner,
         heats=tuple(heats),
-        candidates=_judged(rects, scores[above].tolist(), [i in set(seen["kept"]) for i in above.tolist()]),
-        threshold=options.score_threshold,
+        candidates=candidates,
+        threshold=threshold,
         iou_threshold=net.config.iou_threshold,
+        near_misses=near_misses,
         best=float(grid.max()),
         anchors=grid.size,
     )
-    return trace, faces
+    return trace, [face for face in found if face.score > threshold]
 
 
-def _judged(boxes: Sequence[Rect], scores: Sequence[float], kept: Sequence[bool]) -> tuple[Candidate, ...]:
-    """The candidates; each dropped one names the better kept one that it overlaps most."""
+def _judged(
+    boxes: Sequence[Rect], scores: Sequence[float], kept: Sequence[bool], threshold: float
+) -> tuple[tuple[Candidate, ...], tuple[Candidate, ...]]:
+    """The candidates and the near misses; each candidate dropped names the better kept one that it overlaps most."""
     judged: list[Candidate] = []
+    near: list[Candidate] = []
     for box, score, is_kept in zip(boxes, scores, kept, strict=True):
+        if score <= threshold:
+            near += [Candidate(box, score, True)] if is_kept else []
+            continue
         overlaps = [(iou(box, other.box), -i) for i, other in enumerate(judged) if other.is_kept]
         overlap, number = max(overlaps, default=(0.0, 0))
         beaten = None if is_kept or not overlap > 0 else -number
         judged.append(Candidate(box, score, is_kept, beaten, 0.0 if is_kept else overlap))
-    return tuple(judged)
+    return tuple(judged), tuple(near)

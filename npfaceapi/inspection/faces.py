@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from npfaceapi import nets
 from npfaceapi.faces.results import FaceResult
 from npfaceapi.photos.net_input import Pixels
+from npfaceapi.taps import Values
 from npfaceapi.tasks import FaceInProgress
 
 __all__ = ["Crop", "FaceReport", "report_face"]
@@ -39,10 +40,15 @@ class Crop:
 
 @dataclass(frozen=True)
 class FaceReport:
-    """A face with its results and crops; crops wholly outside the photo are left out."""
+    """A face with its results and crops; crops wholly outside the photo are left out.
+
+    `expression_logits` [7] and `gender_logits` [2] (male, female) are what the probabilities are computed from.
+    """
 
     result: FaceResult
     crops: tuple[Crop, ...]
+    expression_logits: Values | None = None
+    gender_logits: Values | None = None
 
     def batch_of(self, network: str) -> NDArray[np.float32] | None:
         """A network's input for this face."""
@@ -68,4 +74,10 @@ def report_face(image: Pixels, result: FaceResult, networks: tuple[str, ...]) ->
         if used and rect is not None:
             x, y, w, h = rect
             crops.append(Crop(title, used, rect, getattr(nets, used[0]).to_batch(image[y : y + h, x : x + w])))
-    return FaceReport(result, tuple(crops))
+    face_report = FaceReport(result, tuple(crops))
+    expressions, gender = (face_report.batch_of(name) for name in ALIGNED)
+    return replace(
+        face_report,
+        expression_logits=None if expressions is None else nets.face_expression_net.run_net(expressions)["logits"][0],
+        gender_logits=None if gender is None else nets.age_gender_net.run_net(gender)["gender_logits"][0],
+    )

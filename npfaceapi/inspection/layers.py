@@ -1,40 +1,46 @@
-"""A network layer by layer for one input: shapes, costs, shares of the time, and sheets of feature maps.
+"""A network layer by layer for one input: shapes, costs, receptive fields, and sheets of feature maps.
 
-The network runs on the reference engine, operation by operation in NumPy, where every layer has its own value and its own
-time; in a fast engine fused layers have neither.  So the shares are those of NumPy.  The steps of the numba engine are a
-separate list, timed by that engine.
+The values are those of the reference engine, operation by operation in NumPy: in a fast engine fused layers have none of their
+own.  Its times are not shown: they are mostly those of the BLAS library below NumPy, whose threads cannot be bound once NumPy is
+imported, and on a busy machine one run takes many times as long as the next.  A layer's share of the multiply-accumulates is
+always the same.  The times are those of the numba engine's steps, which that engine measures itself, on one thread.
 """
 
 from __future__ import annotations
 
-import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from npfaceapi.display.feature_maps import Sheet, sheet
+from npfaceapi.display.feature_maps import Sheet, most_varied, sheet, spread
 from npfaceapi.engines.dispatch import current_backend
 from npfaceapi.engines.reference import ReferenceProgram
-from npfaceapi.graph import Layer, Node, shape_text
+from npfaceapi.graph import Graph, Layer, Node, shape_text
+from npfaceapi.inspection.receptive_field import seen
 
 if TYPE_CHECKING:
     from npfaceapi.networks.neural_network import NeuralNetwork
 
-__all__ = ["LayerReport", "NetworkReport", "StepReport", "report_network"]
+__all__ = ["ROUNDS", "LayerReport", "NetworkReport", "StepReport", "report_network"]
 
-ROUNDS = 5  # of the numba engine, for the times of its steps
-ENOUGH = 0.3  # seconds after which no further run starts; a layer's time is its shortest of at most eight runs
+ROUNDS = 5  # of the numba engine, after one that does not count; a step's time is their median
+NOT_SHOWN = ("reshape", "concat")  # the numbers of the layers before them in another order
+MIXING = ("conv2d", "dense", "softmax")  # each channel depends on all channels of the input
 
 
 @dataclass(frozen=True)
 class LayerReport:
-    """One layer: its names, costs, seconds for one image, and its feature maps."""
+    """One layer: its names and costs, its largest receptive field ("" if it has none), and its feature maps.
+
+    `sheet` is None for a reshape or concatenation, which computes no new values.
+    """
 
     layer: Layer
-    seconds: float
-    sheet: Sheet
+    sees: str
+    sheet: Sheet | None
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,8 @@ class NetworkReport:
         Its raw outputs for the image.
     layers : tuple of LayerReport
         In the order of execution, without the input.
+    filters : float32 array [KH,KW,3,Co]
+        Those of the first convolution.
     steps : tuple of StepReport
         Steps of the numba engine; empty if another backend is in use.
     """
@@ -74,14 +82,10 @@ class NetworkReport:
     batch: NDArray[np.float32]
     outputs: dict[str, NDArray[np.float32]]
     layers: tuple[LayerReport, ...]
+    filters: NDArray[np.float32]
     parameters: int
     macs: int
     steps: tuple[StepReport, ...] = ()
-
-    @property
-    def seconds(self) -> float:
-        """The time of all layers together, on the reference engine."""
-        return sum(layer.seconds for layer in self.layers)
 
     @property
     def step_seconds(self) -> float:
@@ -94,30 +98,49 @@ def report_network(net: NeuralNetwork, batch: NDArray[np.float32], title: str, k
     graph = net.graph(*batch.shape[1:3])
     program = ReferenceProgram(graph, net.tensors, list(graph.outputs.values()))
     layers = [layer for layer in graph.layers() if layer.output.op != "input"]
-    shown = {layer.output for layer in layers}
+    pictured = {layer.output for layer in layers if layer.output.op not in NOT_SHOWN}
+    spreads, signed = {}, set()
+    for node, value in program.walk(batch):
+        if node in pictured and value.ndim == 4:
+            spreads[node] = spread(value[0])
+            signed |= {node} if value.min() < 0 else set()
+    choices = _choices(graph, spreads, signed)
     sheets: dict[Node, Sheet] = {}
     outputs: dict[str, NDArray[np.float32]] = {}
-    seconds: dict[Node, float] = {}
     names = {node: name for name, node in graph.outputs.items()}
-    run, begun = 0, time.perf_counter()
-    while run < 1 or (run < 8 and time.perf_counter() - begun < ENOUGH):
-        started = time.perf_counter()
-        for node, value in program.walk(batch):
-            took = time.perf_counter() - started
-            seconds[node] = min(took, seconds.get(node, took))
-            if run == 0 and node in shown:
-                sheets[node] = sheet(value[0])
-            if run == 0 and node in names:
-                outputs[names[node]] = np.array(value[0])
-            started = time.perf_counter()
-        run += 1
-    reports = [
-        LayerReport(layer, sum(seconds[node] for node in layer.nodes if node.op != "input"), sheets[layer.output])
-        for layer in layers
-        if layer.output in sheets
-    ]
+    for node, value in program.walk(batch):
+        if node in pictured:
+            sheets[node] = sheet(value[0], *choices.get(node, ()))
+        if node in names:
+            outputs[names[node]] = np.array(value[0])
+    fields = seen(graph)
+    reports = tuple(LayerReport(layer, fields.get(layer.output, ""), sheets.get(layer.output)) for layer in layers)
+    first = next(node.params["filters"].name for node in graph if node.op == "conv2d")
     steps = _steps(net, *batch.shape[1:3]) if current_backend() == "numba" else ()
-    return NetworkReport(title, key, graph.name, batch, outputs, tuple(reports), graph.parameters, graph.macs, steps)
+    return NetworkReport(
+        title, key, graph.name, batch, outputs, reports, net.tensors[first], graph.parameters, graph.macs, steps
+    )  # fmt: skip
+
+
+def _choices(
+    graph: Graph, spreads: Mapping[Node, NDArray[Any]], signed: set[Node]
+) -> dict[Node, tuple[tuple[int, ...], str, bool]]:
+    """The channels to show of each node in `spreads`, why, and whether in signed colours: one choice for all that share channels.
+
+    The input x of a residual block, f(x) and x + f(x) have the same channels, as do the inputs and results of all operations
+    that compute channel by channel.
+    """
+    alike: dict[Node, set[Node]] = {}
+    for node in graph:
+        before = [x for x in node.inputs if node.op not in MIXING and x.shape[-1:] == node.shape[-1:]]
+        joined = {node}.union(*(alike[x] for x in before))
+        alike.update(dict.fromkeys(joined, joined))
+    chosen = {}
+    for node in spreads:
+        group = [other for other in spreads if other in alike[node]]
+        why = "those that vary most" + (f" over the {len(group)} layers that share these channels" if len(group) > 1 else "")
+        chosen[node] = most_varied([spreads[other] for other in group]), why, not signed.isdisjoint(group)
+    return chosen
 
 
 def _steps(net: NeuralNetwork, height: int, width: int) -> tuple[StepReport, ...]:

@@ -10,7 +10,9 @@ STYLE = """
 * { box-sizing: border-box }
 body { margin: 0; font: 16px/1.5 system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; color: var(--text);
   background: var(--back) }
-header, main, footer { max-width: 72rem; margin: 0 auto; padding: 0 1rem }
+header, main, footer { max-width: 110rem; margin: 0 auto; padding: 0 1rem }
+.skip { position: absolute; left: -99rem; padding: .4rem .7rem; background: var(--back) }
+.skip:focus { left: 0; top: 0; z-index: 1 }
 h1 { font-size: 1.7rem; line-height: 1.2; margin: 1.5rem 0 .3rem; overflow-wrap: anywhere }
 h2 { font-size: 1.35rem; margin: 2.5rem 0 .5rem; padding-top: .6rem; border-top: 2px solid var(--line) }
 h3 { font-size: 1.1rem; margin: 1.6rem 0 .4rem }
@@ -23,17 +25,27 @@ figcaption { color: var(--soft); font-size: .86rem; max-width: 46rem; margin-top
 img { vertical-align: top }
 main figure img { outline: 1px solid var(--line) }
 .pictures { display: flex; flex-wrap: wrap; gap: 1.2rem; align-items: flex-start; margin: .8rem 0 }
-.pictures > figure { max-width: 100% }
-.stack { position: relative; max-width: 100% }
-.stack > img { display: block; max-width: 100%; height: auto }
-.stack > img + img { position: absolute; left: 0; top: 0; width: 100%; height: 100%; opacity: .62; image-rendering: pixelated }
-.scroll { overflow-x: auto; margin-block: .5rem }
+.pictures > * { max-width: 100% }
+.pictures > ul { flex: 1 1 14rem; margin: 0; padding-left: 1.2rem }
+.heats { display: grid; gap: .8rem; grid-template-columns: repeat(auto-fill, minmax(clamp(8rem, 15vw, 22rem), 1fr)) }
+.columns { display: grid; gap: 0 2rem; grid-template-columns: repeat(auto-fit, minmax(min(30rem, 100%), 1fr)) }
+.photo, .input { background-size: 100% 100%; print-color-adjust: exact; -webkit-print-color-adjust: exact;
+  outline: 1px solid var(--line) }
+.stack { max-width: 100% }
+.stack > img { display: block; width: 100%; height: 100%; opacity: .62; image-rendering: pixelated }
+.sheets figure { display: flex; flex-wrap: wrap; gap: .3rem 1rem; align-items: flex-start }
+.sheets figcaption { flex: 1 1 12rem }
+.scroll { overflow-x: auto; margin-block: .5rem; background: linear-gradient(to right, var(--under) 60%, transparent) left,
+  linear-gradient(to left, var(--under) 60%, transparent) right, linear-gradient(to right, var(--line), transparent) left,
+  linear-gradient(to left, var(--line), transparent) right; background-attachment: local, local, scroll, scroll;
+  background-repeat: no-repeat; background-size: 2.5rem 100%, 2.5rem 100%, .8rem 100%, .8rem 100%; --under: var(--back) }
+details .scroll { --under: var(--raised) }
 table { border-collapse: collapse; font-size: .88rem; font-variant-numeric: tabular-nums }
 caption { text-align: left; color: var(--soft); padding: .2rem 0; max-width: min(46rem, calc(100vw - 3.5rem)) }
 th, td { padding: .18rem .7rem .18rem 0; border-bottom: 1px solid var(--line); vertical-align: top }
 th { white-space: nowrap }
-.layers th[scope=row] { overflow-wrap: anywhere; min-width: 10rem; white-space: normal }
-.layers td:nth-of-type(1) { min-width: 13rem }
+.layers th[scope=row] { overflow-wrap: anywhere; min-width: min(10rem, 30vw); white-space: normal }
+.layers td:nth-of-type(1) { min-width: min(13rem, 30vw) }
 details { margin: .35rem 0; border: 1px solid var(--line); border-radius: 6px; background: var(--raised) }
 summary { cursor: pointer; padding: .4rem .7rem; overflow-wrap: anywhere }
 details[open] > summary { border-bottom: 1px solid var(--line) }

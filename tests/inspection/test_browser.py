@@ -91,7 +91,7 @@ def folder(tmp_path_factory):
 
 
 PAGES = ("ssd", "tiny", "mtcnn", "one", "none")
-SIZES = {"wide": (1280, 900), "narrow": (360, 740)}
+SIZES = {"wide": (1920, 900), "narrow": (320, 740)}
 
 
 def unfold(browser):
@@ -106,7 +106,7 @@ def test_no_complaints_and_every_picture_loads(browser, folder, name):
     sizes = browser.run(
         "return Promise.all([...document.images].map(i => i.decode().then(() => [i.naturalWidth, i.clientWidth], () => [0, 0])))"
     )
-    assert len(sizes) == browser.run("return document.images.length") > (0 if name == "one" else 5)
+    assert len(sizes) == browser.run("return document.images.length") >= (0 if name == "one" else 6)  # no face, and 1x1 pixels
     assert all(natural > 0 and shown > 0 for natural, shown in sizes)
     assert browser.complaints() == []
 
@@ -153,7 +153,7 @@ def test_the_name_of_a_layer_leads_to_its_maps(browser, folder):
     )
     assert place[0] == "Feature maps of conv64_1/conv1"
     assert place[1] > 100
-    assert 0 <= place[2] < 900
+    assert -1 < place[2] < 900  # where the browser scrolls to is rounded
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -16,7 +16,7 @@ import npfaceapi as faceapi
 from helpers import ASTRONAUT, ROOT
 from helpers.page_parser import Page, pixels_of
 from npfaceapi import nets
-from npfaceapi.display.feature_maps import viridis
+from npfaceapi.display.feature_maps import picture, sheet, signed_colors, viridis
 from npfaceapi.engines.reference import ReferenceProgram, softmax
 from npfaceapi.errors import InvalidArgument, WeightsError
 from npfaceapi.faces.boxes import iou
@@ -27,6 +27,7 @@ from npfaceapi.inspection.detectors import trace_ssd
 from npfaceapi.inspection.face_page import MOST_FACES, distance_section, face_sections
 from npfaceapi.inspection.faces import FaceReport
 from npfaceapi.inspection.figures import heat_over, plural
+from npfaceapi.inspection.receptive_field import seen
 from npfaceapi.networks.tiny_yolov2 import separable_shapes
 
 TINY = faceapi.TinyFaceDetectorOptions(input_size=224)
@@ -204,7 +205,9 @@ def test_layers_are_those_of_the_graph(whole):
     graph = nets.face_landmark_68_net.graph()
     assert sum(item.layer.macs for item in report.layers) == report.macs == graph.macs
     assert [item.layer.name for item in report.layers] == [layer.name for layer in graph.layers()][1:]
-    assert all(item.seconds > 0 for item in report.layers)
+    assert [item.layer.name for item in report.layers if item.sheet is None] == ["reshape"]
+    fields = seen(graph)
+    assert all(item.sees == fields.get(item.layer.output, "") for item in report.layers)
     taps = nets.face_landmark_68_net.taps(report.batch, ["dense1/relu", "dense2", "points"], backend="reference")
     by_name = {item.layer.name: item.sheet for item in report.layers}
     for name, value in (("dense1/relu", taps["dense1/relu"]), ("dense2/relu_3", taps["dense2"]), ("fc", taps["points"])):
@@ -254,7 +257,7 @@ def test_the_page_needs_nothing_but_itself(whole, page):
     assert all(image["src"].startswith("data:image/") for image in page.all("img"))
     assert page.all("script") == page.all("link") == []
     assert not re.search(r"(?:src|href)=\"(?!data:|#)", html)
-    assert not re.search(r"url\(|@import|https?://", html)
+    assert not re.search(r"url\((?!data:)|@import|https?://", html)
     assert not re.search(r"\son\w+=", html)
     policy = next(meta["content"] for meta in page.all("meta") if "http-equiv" in meta)
     assert "default-src 'none'" in policy
@@ -282,9 +285,11 @@ def test_the_page_says_what_the_results_say(whole, page):
         assert f"{network.name}: {network.title}" in text
         assert f"Table of the {len(network.layers)} layers" in text
     shares = [float(share) for share in re.findall(r">(\d+\.\d) %<", whole[1])]
-    assert sum(shares) == pytest.approx(2 * 100 * len(whole[0].networks), abs=0.05 * len(shares))  # for layers and for steps
+    assert sum(shares) == pytest.approx(2 * 100 * len(whole[0].networks), abs=0.05 * len(shares))  # of MACs and of times
     sheets = [image for image in page.all("img") if image["alt"].startswith(("Feature maps of", "Values of"))]
-    assert len(sheets) == sum(len(network.layers) for network in whole[0].networks)
+    assert len(sheets) == sum(layer.sheet is not None for network in whole[0].networks for layer in network.layers)
+    filters = [image for image in page.all("img") if image["alt"].startswith("Filters of the first layer")]
+    assert len(filters) == len(whole[0].networks)
 
 
 @pytest.mark.slow
@@ -292,9 +297,12 @@ def test_the_bar_code_is_the_descriptor(whole, page):
     (image,) = [image for image in page.all("img") if image["alt"].startswith("Descriptor")]
     bars = pixels_of(image["src"])[0, :, :3].astype(int)
     assert len(bars) == 128
-    order = np.argsort(whole[0].faces[0].result.descriptor)
-    luma = bars @ (0.2126, 0.7152, 0.0722)
-    assert (np.diff(luma[order]) >= -1).all()  # larger numbers are lighter
+    descriptor = whole[0].faces[0].result.descriptor
+    red, blue = bars[:, 0], bars[:, 2]
+    assert ((red > blue) == (descriptor < 0))[abs(descriptor) > 0.02].all()  # orange below zero, blue above
+    for side in (descriptor > 0, descriptor < 0):
+        order = np.argsort(abs(descriptor[side]))
+        assert (np.diff(bars[side].sum(axis=1)[order]) <= 1).all()  # farther from zero is darker
 
 
 def test_distances_between_faces(two_faces):
@@ -330,11 +338,74 @@ def test_a_notebook_gets_a_frame(astronaut):
 def test_fine_heat_keeps_its_peaks():
     values = np.zeros((700, 500))
     values[601, 499] = 1
-    html = heat_over("data:,", values, "heat", "caption", 224, (500, 700))
-    heat = pixels_of(Page(html).all("img")[1]["src"])
+    html = heat_over("input", values, "heat", "caption", (500, 700), 224)
+    heat = pixels_of(Page(html).all("img")[0]["src"])
     assert heat.shape[:2] == (234, 167)
     assert (heat[200, 166, :3] == viridis(np.float64(1))).all()
     assert (heat[:200, :, :3] == viridis(np.float64(0))).all()
+
+
+# ------------------------------------------------------------------ what a learner looks for
+
+
+def test_near_misses_are_the_faces_of_a_lower_threshold(two_faces):
+    strict = faceapi.inspect(two_faces, faceapi.SsdMobilenetv1Options(min_confidence=0.95), net="ssd_mobilenetv1")
+    lower = faceapi.detect_all_faces(two_faces, faceapi.SsdMobilenetv1Options(min_confidence=0.2)).run()
+    missed = [face.score for face in lower if face.score <= 0.95]
+    near = [each.score for each in strict.detection.near_misses if each.score > 0.2]
+    assert len(strict.faces) + len(missed) == len(lower) >= 2
+    np.testing.assert_allclose(near, missed, atol=1e-6)
+    assert len(missed) == 0 or "Near misses" in Page(strict.to_html()).text
+
+
+def test_logits_stand_beside_the_probabilities(whole, page):
+    (face,) = whole[0].faces
+    np.testing.assert_allclose(softmax(face.expression_logits), list(face.result.expressions.values()), atol=1e-6)
+    male, female = face.gender_logits
+    assert softmax(face.gender_logits)[1] == pytest.approx(face.result.gender_probability, abs=1e-6)
+    assert f"(logits: male {male:.2f}, female {female:.2f})" in page.text
+    for logit in face.expression_logits:
+        assert f"{logit:.2f}" in page.text
+
+
+def test_a_residual_block_shows_the_same_channels_throughout(whole):
+    report = next(n for n in whole[0].networks if n.key == "face_recognition_net")
+    channels = {item.layer.name: item.sheet.channels for item in report.layers if item.sheet is not None}
+    for before, block in (
+        ("max_pool", "conv32_1"),
+        ("conv32_1", "conv32_2"),
+        ("conv64_1", "conv64_2"),
+        ("conv128_1", "conv128_2"),
+    ):
+        assert channels[before] == channels[f"{block}/conv2"] == channels[block]  # x, f(x), x + f(x)
+        assert channels[block] != channels[f"{block}/conv1"]  # those of another convolution are others
+
+
+def test_signed_values_are_white_at_zero():
+    values = np.array([[-2.0, 0.0, 1.0]])
+    assert pixels_of(picture(values, -2, 2))[0, :, :3].tolist()[1] == signed_colors(np.float64(0)).tolist()
+    orange, _, blue = pixels_of(picture(values, -2, 2))[0, :, :3].astype(int)
+    assert orange[0] > orange[2]
+    assert blue[2] > blue[0]
+
+
+def test_constant_channels_are_counted():
+    values = np.zeros((4, 4, 30), np.float32)
+    values[..., 3:] = np.random.default_rng(0).normal(size=(4, 4, 27))
+    found = sheet(values)
+    assert found.constant == (0, 1, 2)
+    assert not {0, 1, 2} & {*found.channels}
+    assert "Constant on this photo: 3 of the 30 channels, none of them shown." in found.caption()
+
+
+def test_the_meaning_of_a_distance_is_that_of_the_calibration(two_faces):
+    report = faceapi.inspect(two_faces, faceapi.TinyFaceDetectorOptions(), net="face_recognition_net")
+    one, two = (face.result.descriptor for face in report.faces)
+    distance = faceapi.euclidean_distance(one, two)
+    calibration = faceapi.Calibration.bundled()
+    text = Page(distance_section(report.faces)).text
+    assert f"{distance:.3f} ({calibration.probability_same(distance).value:.3f})" in text
+    assert f"{calibration.false_match_rate(0.6).value * 100:.2g} %" in text
 
 
 def test_plurals():
