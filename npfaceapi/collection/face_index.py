@@ -17,15 +17,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from npfaceapi.collection import people
 from npfaceapi.collection.adding import Added, add_rows, plan_of
+from npfaceapi.collection.contact_sheets import write_contact_sheets
 from npfaceapi.collection.database import Database, path_of
 from npfaceapi.collection.people import CUTS, Group, Move
 from npfaceapi.collection.processes import in_processes
 from npfaceapi.collection.searching import nearest, squared_lengths
+from npfaceapi.collection.tables import FORMATS, labels_of, write_table
 from npfaceapi.collection.vectors import LENGTH, Vectors, vectors_of
 from npfaceapi.collection.worker import FaceWorker, PhotoRows
 from npfaceapi.engines.usable_cpus import usable_cpus
 from npfaceapi.errors import ImageNotFoundError, InvalidArgument, InvalidType, NpFaceApiError, shown
 from npfaceapi.faces.geometry import Rect
+from npfaceapi.faces.matcher import LabeledFaceDescriptors
 from npfaceapi.faces.points import as_descriptor, as_number
 from npfaceapi.networks.options import FaceDetectionOptions
 from npfaceapi.photos.folders import find_photos
@@ -287,6 +290,85 @@ class FaceIndex:
     def not_the_same(self, face: int, other: int) -> None:
         """Say that two faces are two people, for ever."""
         people.not_the_same(self._database, face, other)
+
+    def export(self, path: str | os.PathLike[str], format: str = "csv") -> int:
+        """Write the faces to a file, a row each; two indexes of the same photos give the same bytes.
+
+        Parameters
+        ----------
+        path : path
+            Is replaced if it exists.
+        format : "csv", "jsonl", "parquet" or "labels"
+            The columns are path, x, y, width, height (pixels), score, age, gender, expression, person, and the descriptor: as
+            descriptor_0 to descriptor_127 in CSV, as a list elsewhere.  "labels" is the named people as a JSON list of
+            face-api.js's `LabeledFaceDescriptors`.
+
+        Returns
+        -------
+        int
+            The number of faces.
+
+        Raises
+        ------
+        BackendUnavailable
+            For Parquet, without the package pyarrow.
+        InvalidArgument
+            If the format is unknown or the file cannot be written.
+        """
+        if format not in FORMATS:
+            raise InvalidArgument(f"FaceIndex.export: expected a format out of {', '.join(FORMATS)}, got {shown(format)}")
+        return write_table(self._database, path, format)
+
+    def labels(self) -> list[LabeledFaceDescriptors]:
+        """The named people, with the descriptors of the faces that were given the name."""
+        return labels_of(self._database)
+
+    def add_labels(self, labels: Iterable[LabeledFaceDescriptors], max_distance: float = 1e-3) -> int:
+        """Give the faces the names of labels, such as those that `labels` or face-api.js made.
+
+        Parameters
+        ----------
+        labels : iterable of LabeledFaceDescriptors
+            Made with the same options as the index.
+        max_distance : float
+            A face gets the name of the nearest descriptor if it is at most this far; by default only if it is that very face.
+
+        Returns
+        -------
+        int
+            The number of faces named.
+        """
+        labels = list(labels)
+        if not all(isinstance(each, LabeledFaceDescriptors) for each in labels):
+            raise InvalidType(f"FaceIndex.add_labels: expected LabeledFaceDescriptors, got {shown(labels)}")
+        max_distance = as_number(max_distance, "FaceIndex.add_labels: max_distance")
+        vectors, lengths = self._vectors()
+        queries = np.array([d for each in labels for d in each.descriptors], np.float32)
+        if queries.size and queries.shape[1:] != (LENGTH,):
+            raise InvalidArgument(f"FaceIndex.add_labels: expected descriptors of {LENGTH} numbers, got {queries.shape[1]}")
+        names = [each.label for each in labels for _ in each.descriptors]
+        found = nearest(vectors.descriptors, lengths, queries.reshape(-1, LENGTH), max(1, len(vectors.faces)), max_distance)
+        best: dict[int, tuple[float, str]] = {}
+        for name, (rows, distances) in zip(names, found, strict=True):
+            for face, distance in zip(vectors.faces[rows].tolist(), distances.tolist(), strict=True):
+                best[face] = min(best.get(face, (math.inf, "")), (distance, name))
+        people.name_faces(self._database, {face: name for face, (_, name) in best.items()})
+        return len(best)
+
+    def contact_sheets(
+        self, folder: str | os.PathLike[str], smallest: int = 2, progress: Callable[[int, int], object] = lambda done, total: None
+    ) -> int:
+        """Write an HTML page for each group with at least so many faces, cut out of the photos, and an index of them.
+
+        Returns the number of faces that could not be cut out, because their photo cannot be read now.
+
+        Raises
+        ------
+        InvalidArgument
+            If the folder cannot be written to.
+        """
+        groups = [group for group in self.groups() if len(group.faces) >= smallest]
+        return write_contact_sheets(self._database, groups, folder, progress)
 
     def forget(self, who: str | os.PathLike[str]) -> int:
         """Remove a named person, or a photo, from the index without a trace.

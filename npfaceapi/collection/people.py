@@ -14,7 +14,20 @@ from npfaceapi.collection.grouping import grouped
 from npfaceapi.collection.vectors import Vectors, erase_rows
 from npfaceapi.errors import InvalidArgument, shown
 
-__all__ = ["CUTS", "Group", "Move", "changes", "forget", "group_of", "groups", "join", "name_group", "not_the_same", "split"]
+__all__ = [
+    "CUTS",
+    "Group",
+    "Move",
+    "changes",
+    "forget",
+    "group_of",
+    "groups",
+    "join",
+    "name_faces",
+    "name_group",
+    "not_the_same",
+    "split",
+]
 
 #: By alignment: the largest distance between two groups that are joined; see docs/collections.md for how they were measured.
 CUTS = {"face-api": 0.5, "dlib": 0.49}
@@ -128,6 +141,17 @@ def name_group(database: Database, group: int, name: str) -> None:
         person = _person_of(database, faces)
         connection.execute("UPDATE people SET name = ? WHERE id = ?", (name, person))
         _assign(database, faces, person)
+
+
+def name_faces(database: Database, names: dict[int, str]) -> None:
+    """Give single faces names, new ones or known ones."""
+    with database.transaction() as connection:
+        for name in sorted(set(names.values())):
+            known = connection.execute("SELECT id FROM people WHERE name = ?", (name,)).fetchone()
+            person = known[0] if known else connection.execute("INSERT INTO people (name) VALUES (?)", (name,)).lastrowid
+            assert person is not None
+            _assign(database, [face for face, own in names.items() if own == name], person)
+        _drop_unused(database)
 
 
 def join(database: Database, numbers: Sequence[int]) -> None:
