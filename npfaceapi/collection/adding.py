@@ -1,4 +1,4 @@
-"""Bringing an index up to date with the photos on disk: what is new, changed, moved or gone, written in the order of the paths."""
+"""Bringing an index up to date with the photos on disk: what is new, changed, moved or gone, in the order of the paths."""
 
 from __future__ import annotations
 

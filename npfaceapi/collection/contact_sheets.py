@@ -22,7 +22,8 @@ __all__ = ["write_contact_sheets"]
 SIDE = 112  # pixels of a face
 MARGIN = 0.25  # of the larger side of the box, on each side
 STYLE = """
-:root { color-scheme: light dark } body { font: 16px/1.5 system-ui, sans-serif; margin: 1rem auto; max-width: 70rem; padding: 0 1rem }
+:root { color-scheme: light dark }
+body { font: 16px/1.5 system-ui, sans-serif; margin: 1rem auto; max-width: 70rem; padding: 0 1rem }
 ul { display: flex; flex-wrap: wrap; gap: .75rem; padding: 0; list-style: none } li { width: 7rem; overflow-wrap: anywhere;
 font-size: .8125rem } img { display: block; width: 7rem; height: 7rem; border-radius: .25rem } p { max-width: 45rem }
 """
@@ -73,11 +74,12 @@ def _cut_out(
 ) -> tuple[dict[int, str], int]:
     """Write faces that are not there yet; returns the photo's path of each, and how many failed."""
     rows = database.rows(
-        "SELECT path, rotation, faces.id, x, y, faces.width, faces.height FROM faces JOIN photos ON photos.id = photo ORDER BY path"
+        "SELECT path, rotation, faces.id, x, y, faces.width, faces.height "
+        "FROM faces JOIN photos ON photos.id = photo ORDER BY path"
     )
     rows = [row for row in rows if row[2] in wanted]
-    failed, done = 0, 0
-    for value, faces in itertools.groupby(rows, key=lambda row: row[0]):
+    failed, photos = 0, len({row[0] for row in rows})
+    for done, (value, faces) in enumerate(itertools.groupby(rows, key=lambda row: row[0]), 1):
         here = [row for row in faces if not (folder / f"{row[2]}.jpg").exists()]
         try:
             image = load_image(path_of(value)) if here else None
@@ -87,8 +89,7 @@ def _cut_out(
         for _, rotation, face, *box in here if image is not None else ():
             assert image is not None
             write_whole(folder / f"{face}.jpg", _square(image, box, rotation // 90))
-        done += 1
-        progress(done, len(rows))
+        progress(done, photos)
     return {row[2]: path_of(row[0]) for row in rows}, failed
 
 

@@ -214,6 +214,18 @@ class FaceIndex:
         results = [self._faces(vectors.faces[rows].tolist(), distances.tolist()) for rows, distances in found]
         return results[0] if is_one else results
 
+    def faces_of(self, name: str) -> list[FoundFace]:
+        """The faces in the group of a named person, those that were named and those that were found to belong to it.
+
+        Raises
+        ------
+        InvalidArgument
+            If there is no such person.
+        """
+        group = people.group_of(self._database, name)
+        faces = [face for (face,) in self._database.rows('SELECT id FROM faces WHERE "group" = ? ORDER BY id', group)]
+        return self._faces(faces, [math.nan] * len(faces))
+
     def _queries(self, query: Any) -> tuple[NDArray[np.float32], bool]:
         """Descriptors [m,128], and whether a single one was given."""
         array = np.asarray(query) if isinstance(query, (list, tuple, np.ndarray)) else None

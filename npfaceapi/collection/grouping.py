@@ -4,13 +4,16 @@ Two groups are as far apart as the root of the mean squared distance between a f
 
     d²(A, B) = |mean(A) - mean(B)|² + variance(A) + variance(B),
 
-so a group is kept as its mean and its variance, and there is no matrix of all distances.  The two nearest groups are joined again
-and again until none are nearer than the cut.  A joined group is never nearer to a third than the nearer of its two parts was.  So
-all pairs that are each other's nearest can be joined in one round, with the same result as one pair at a time, and a group without
-a neighbour within the cut is finished (Müllner, *Modern hierarchical, agglomerative clustering algorithms*, 2011, section 2).
+so a group is kept as its mean and its variance, and there is no matrix of all distances.  The two nearest groups are joined
+again and again until none are nearer than the cut.  A joined group is never nearer to a third than the nearer of its two parts
+was.  So all pairs that are each other's nearest can be joined in one round, with the same result as one pair at a time, and a
+group without a neighbour within the cut is finished (Müllner, *Modern hierarchical, agglomerative clustering algorithms*, 2011,
+section 2).
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,10 +123,10 @@ class _Groups:
         slack = ROUNDING * lengths.max()
         twice = -2 * self._means32[rows]
         least = np.full(len(rows), np.inf)
-        found: list[tuple[Indices, Indices, Floats]] = []
+        found: list[tuple[Indices, Indices, NDArray[np.float32]]] = []
         for start in range(0, len(self.faces), COLUMNS_AT_ONCE):
             block = slice(start, start + COLUMNS_AT_ONCE)
-            squared = twice @ self._means32[block].T
+            squared: Any = twice @ self._means32[block].T
             squared += lengths[block].astype(np.float32)
             self._exclude(squared, rows, start)
             least = np.minimum(least, squared.min(axis=1))

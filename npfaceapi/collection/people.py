@@ -262,7 +262,8 @@ def _person_of(database: Database, faces: Sequence[int]) -> int:
         if person is not None
     )
     if people:
-        return min(people, key=lambda person: (-people[person], person))
+        best: int = min(people, key=lambda person: (-people[person], person))
+        return best
     with database.transaction() as connection:
         number = connection.execute("INSERT INTO people (name) VALUES (NULL)").lastrowid
     assert number is not None
@@ -287,4 +288,4 @@ def _drop_unused(database: Database) -> None:
 
 def _apart_within(database: Database, faces: Sequence[int]) -> tuple[int, int] | None:
     inside = set(faces)
-    return next((pair for pair in database.rows("SELECT face, other FROM apart") if inside.issuperset(pair)), None)  # type: ignore[return-value]
+    return next(((a, b) for a, b in database.rows("SELECT face, other FROM apart") if {a, b} <= inside), None)

@@ -98,7 +98,8 @@ def _start(pool: ProcessPoolExecutor, begin: Callable[[], object]) -> None:
         pool.submit(begin).result()
     except BrokenProcessPool:
         raise NpFaceApiError(
-            'expected processes that start, got one that died: too little memory, or a program without `if __name__ == "__main__":`'
+            "expected processes that start, got one that died: too little memory, or a program without "
+            '`if __name__ == "__main__":`'
         ) from None
 
 

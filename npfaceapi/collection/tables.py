@@ -122,7 +122,7 @@ def _write_parquet(database: Database, path: Path) -> int:
     count = 0
     with pq.ParquetWriter(path, schema) as writer:
         for rows in _rows(database):
-            columns = dict(zip((*COLUMNS, "descriptor"), zip(*rows, strict=True), strict=True))
+            columns: dict[str, Any] = dict(zip((*COLUMNS, "descriptor"), zip(*rows, strict=True), strict=True))
             columns["path"] = [os.fsencode(path).decode(errors="backslashreplace") for path in columns["path"]]
             known = [np.zeros(LENGTH, "<f4").tobytes() if each is None else each for each in columns["descriptor"]]
             values = pa.array(np.frombuffer(b"".join(known), "<f4"))

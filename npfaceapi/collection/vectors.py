@@ -1,7 +1,8 @@
 """The descriptors of an index as one array that is mapped from a file beside it, `FILE.vectors`.
 
 The file is derived from the index, and made anew when it is missing, stale or damaged.  It is: a header of 128 bytes (`_HEADER`),
-the numbers of the faces as int64 [n], zeros up to a multiple of 64 bytes, and the descriptors as float32 [n,128]; all little-endian.
+the numbers of the faces as int64 [n], zeros up to a multiple of 64 bytes, and the descriptors as float32 [n,128]; all
+little-endian.
 """
 
 from __future__ import annotations

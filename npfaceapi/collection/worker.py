@@ -67,8 +67,8 @@ class FaceWorker:
     options : SsdMobilenetv1Options (default), TinyFaceDetectorOptions, TinyYolov2Options or MtcnnOptions
         Choose the detector.
     alignment, average_mirror
-        How descriptors are made, as in `DetectAllFacesTask.with_face_descriptors`; as in the commands, the default is "dlib", which
-        tells people apart better (docs/accuracy.md).
+        How descriptors are made, as in `DetectAllFacesTask.with_face_descriptors`; as in the commands, the default is "dlib",
+        which tells people apart better (docs/accuracy.md).
     any_rotation : bool
         As in `detect_all_faces`.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npfaceapi.commands.evaluate import ALIGNMENTS
+from npfaceapi.commands.index_file import whole_number
 from npfaceapi.commands.photos import add_detector_choice, chosen_backend, complain, detector_options, load_detector, photo_limit
 from npfaceapi.display.standard_error import is_terminal, say
 from npfaceapi.errors import InvalidArgument, printable
@@ -19,16 +20,6 @@ if TYPE_CHECKING:
     from npfaceapi.collection.worker import PhotoRows
 
 __all__ = ["add_arguments", "run"]
-
-
-def _workers(text: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected a number of processes from 1 up, got {text!r}")
-    return value
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=None,
         help="look for faces in each photo turned by 90, 180 and 270 degrees too",
     )
-    parser.add_argument("--workers", type=_workers, metavar="N", help="number of processes (default: one per core)")
+    parser.add_argument("--workers", type=whole_number, metavar="N", help="number of processes (default: one per core)")
     parser.add_argument("--again", action="store_true", help="compute known photos anew; needed when options change")
     parser.add_argument("--prune", action="store_true", help="remove photos from the index that have vanished from disk")
 
@@ -103,9 +94,8 @@ def _options(arguments: argparse.Namespace) -> Any:
 
 
 def _summary(added: Added) -> str:
-    parts = [
-        f"{added.computed:,} photo{'' if added.computed == 1 else 's'} computed: {added.faces:,} face{'' if added.faces == 1 else 's'}"
-    ]
+    photos, faces = "photo" if added.computed == 1 else "photos", "face" if added.faces == 1 else "faces"
+    parts = [f"{added.computed:,} {photos} computed: {added.faces:,} {faces}"]
     if added.without_face:
         parts.append(f"{added.without_face:,} without a face")
     if added.unreadable:
