@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from npfaceapi.collection import people
 from npfaceapi.collection.adding import Added, add_rows, plan_of
 from npfaceapi.collection.contact_sheets import write_contact_sheets
+from npfaceapi.collection.dask_cluster import in_dask
 from npfaceapi.collection.database import Database, path_of
 from npfaceapi.collection.people import CUTS, Group, Move
 from npfaceapi.collection.processes import in_processes
@@ -115,6 +116,7 @@ class FaceIndex:
         *,
         workers: int | None = None,
         again: bool = False,
+        scheduler: str | None = None,
         progress: Callable[[int, int, PhotoRows], object] | None = None,
     ) -> Added:
         """Bring the index up to date with photos on disk.
@@ -132,6 +134,9 @@ class FaceIndex:
             The rows do not depend on it.
         again : bool
             Compute known photos again, for example with other options.
+        scheduler : str, optional
+            The address of a Dask scheduler, on whose workers the photos are computed instead; they must see the photos at the
+            same paths.  The rows are the same.
         progress : callable
             Called after each photo with the number of photos done and to do in this run, and the rows of the last one.
 
@@ -155,7 +160,10 @@ class FaceIndex:
             plan = plan_of(self._database, found.paths, () if found.problems else found.roots, again)
             if workers is None:
                 workers = max(1, min(usable_cpus(), len(plan.tasks) // PHOTOS_PER_PROCESS))
-            results = in_processes(self._worker.rows, plan.tasks, workers, self._worker.warm_up)
+            if scheduler is None:
+                results = in_processes(self._worker.rows, plan.tasks, workers, self._worker.warm_up)
+            else:
+                results = in_dask(self._worker.rows, plan.tasks, scheduler)
             total = len(plan.tasks)
             added = add_rows(self._database, plan, results, lambda done, rows: progress and progress(done, total, rows))
         return dataclasses.replace(added, problems=found.problems, left_out=found.left_out)

@@ -42,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="look for faces in each photo turned by 90, 180 and 270 degrees too",
     )
     parser.add_argument("--workers", type=whole_number, metavar="N", help="number of processes (default: one per core)")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="compute on the workers of this Dask scheduler instead")
     parser.add_argument("--again", action="store_true", help="compute known photos anew; needed when options change")
     parser.add_argument("--prune", action="store_true", help="remove photos from the index that have vanished from disk")
 
@@ -67,7 +68,19 @@ def run(arguments: argparse.Namespace) -> int:
         failed = False
         if arguments.photos:
             progress = _Progress()
-            added = index.add(arguments.photos, workers=arguments.workers, again=arguments.again, progress=progress)
+            added = index.add(
+                arguments.photos,
+                workers=arguments.workers,
+                again=arguments.again,
+                scheduler=arguments.scheduler,
+                progress=progress,
+            )
+                arguments.photos,
+                workers=arguments.workers,
+                again=arguments.again,
+                scheduler=arguments.scheduler,
+                progress=progress,
+            )
             progress.clear()
             failed = bool(added.problems or progress.unreadable)
             for problem in added.problems:
