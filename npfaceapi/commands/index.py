@@ -75,12 +75,6 @@ def run(arguments: argparse.Namespace) -> int:
                 scheduler=arguments.scheduler,
                 progress=progress,
             )
-                arguments.photos,
-                workers=arguments.workers,
-                again=arguments.again,
-                scheduler=arguments.scheduler,
-                progress=progress,
-            )
             progress.clear()
             failed = bool(added.problems or progress.unreadable)
             for problem in added.problems:
