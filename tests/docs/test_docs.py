@@ -69,6 +69,18 @@ def test_pages_can_be_written_anew():
         pages.rewritten("```sh\nrm x\n```\n", "test")
 
 
+def test_running_the_pages_says_what_was_found(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["pages.py"])
+    page = tmp_path / "00-sum.md"
+    monkeypatch.setattr(pages, "PAGES", [page, page])
+    page.write_text("```python\nprint(1 + 1)\n```\n\n```\n2\n```\n```python\nx = 1\n```\n", "utf-8")
+    assert pages.main() == 0
+    assert capsys.readouterr().out == "2 pages, 4 blocks, all as stated\n"
+    page.write_text(page.read_text("utf-8").replace("2", "3"), "utf-8")
+    assert pages.main() == 1
+    assert capsys.readouterr().out == "00-sum.md: prints something else\n" * 2
+
+
 # ------------------------------------------------------------------ numbers in the prose
 
 #: Numbers that no code of the page prints, with their sources.
