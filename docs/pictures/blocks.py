@@ -59,10 +59,8 @@ def dense_block() -> Drawing:
 def residual_block() -> Drawing:
     graph = faceapi.nets.face_recognition_net.graph()
     drawing = Drawing(480, 416, "Residual blocks")
-    for x, side, name, before, stride in (
-        (76, 170, "conv64_1", "conv64_down/relu", ""),
-        (276, 416, "conv64_down", "conv32_3/relu", ", stride 2"),
-    ):
+    blocks = ((76, 170, "conv64_1", "conv64_down/relu", ""), (276, 416, "conv64_down", "conv32_3/relu", ", stride 2"))
+    for x, side, name, before, stride in blocks:
         first, last = graph.find(before).shape, graph.find(name).shape
         drawing.text(x - 65, 8, name, 17, bold=True)
         drawing.text(x, 40, f"x: {shape(*first)}", 15, INK, "ma")
@@ -82,7 +80,7 @@ def residual_block() -> Drawing:
         drawing.text(x + 8, 312, "relu")
         drawing.arrow(x, 300, x, 344)
         drawing.text(x, 348, f"y: {shape(*last)}", 15, INK, "ma")
-    drawing.tells("two blocks of two convolutions")
+    drawing.tells(f"{len(blocks)} blocks")
     drawing.text(8, 388, "orange: the shortcut")
     return drawing
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from PIL import Image
-from sheet import BLUE, GRAY, INK, LIGHT, ORANGE, PALE, SIGNED, SKY, WHITE, YELLOW, Color, Sheet, colored
+from sheet import BLUE, GRAY, INK, LIGHT, ORANGE, PALE, SIGNED, SKY, WHITE, YELLOW, Array, Color, Sheet, colored
 from subjects import photo
 from svg_file import Drawing
 
@@ -31,7 +31,7 @@ def convolution() -> Drawing:
         drawing.box(x + column * cell, y + row * cell, side * cell, side * cell, ORANGE, None, 4)
     drawing.arrow(218, 140, 312, 140, ORANGE, 2)
     drawing.arrow(400, 208, 400, 262, ORANGE, 2)
-    drawing.tells("window, 3×3", f"{EDGES.size} products, nine")
+    drawing.tells(f"{EDGES.size} products")
     drawing.text(10, 284, "the marked window:", 16, ORANGE)
     for i in range(3):
         products = " + ".join(f"{a:g}·{b:g}".replace("·-", "·−") for a, b in zip(window[i], EDGES[i], strict=True))
@@ -63,7 +63,7 @@ def learning() -> Sheet:
             sheet.numbers(short, left, 290, 54, size=22, fills=colored(gradient, -0.3, 0.3, SIGNED))
             sheet.picture(colored(result, -2, 2, SIGNED), left, 502, 162, 162)
         weights = weights - 0.3 * gradient
-    sheet.tells("nine weights", f"loss {losses[0]:.1f} to {losses[-1]:.4f}")
+    sheet.tells(f"{weights.size} weights", f"loss {losses[0]:.1f} to {losses[-1]:.4f}")
     sheet.text(10, 690, "loss", 24)
     left, top, width, height = 110.0, 730.0, 580.0, 190.0
     for power in (0, -2, -4):  # both axes logarithmic; the first step stands at 1
@@ -114,7 +114,7 @@ def separable() -> Drawing:
     drawing = Drawing(480, 452, "What one number of a convolution is computed from")
     window = {(i, j) for i in (1, 2, 3) for j in (1, 2, 3)}
     one = {(2, 2)}
-    drawing.tells("3×3 pixels, a single pixel")
+    drawing.tells(f"{len({i for i, _ in window})}×{len({j for _, j in window})} pixels")
     for k, (name, read, cost) in enumerate((
         ("full convolution", dict.fromkeys(range(3), window), "9 · channels in: everything at once"),
         ("depthwise", {0: window}, "9: what is around?"),
@@ -193,19 +193,20 @@ def winograd() -> Drawing:
     result = (AT @ products @ AT.T).round(9) + 0.0
     drawing = Drawing(480, 628, "Winograd's convolution of a tile")
     cell = 37
-    for x, y, name, values, paint in (
+    grids: list[tuple[int, int, str, Array, Array]] = [
         (8, 8, "tile x, 6×6", tile, colored(tile, -4, 10, np.array([(120, 120, 120), (255, 255, 255)]))),
         (254, 8, "Bᵀ x B: sums", transformed, colored(transformed, -60, 60, SIGNED)),
         (8, 284, f"∘ U: {products.size} products", products, colored(products, -30, 30, SIGNED)),
         (254, 284, "Aᵀ [ ] A: result, 4×4", result, colored(result, -40, 40, SIGNED)),
-    ):
+    ]
+    for x, y, name, values, paint in grids:
         drawing.text(x, y, name, 17, bold=True)
         short = [[f"{v:.1f}".removesuffix(".0") if abs(v) < 9.95 else f"{v:.0f}" for v in row] for row in values.round(1) + 0.0]
         drawing.numbers(np.array(short), x, y + 26, cell, size=15, fills=paint)
     drawing.arrow(231, 142, 253, 142)
     drawing.arrow(253, 258, 231, 284)
     drawing.arrow(231, 418, 253, 418)
-    drawing.tells("four grids, two in a row")
+    drawing.tells(f"{len(grids)} grids")
     drawing.text(8, 544, "U = G w Gᵀ: page 1's filter, transformed once")
     drawing.text(8, 568, f"directly: {result.size} · {EDGES.size} = {result.size * EDGES.size} products; here: {products.size}")
     drawing.text(8, 592, "The numbers between tile and result are rounded.", 15, GRAY)

@@ -34,7 +34,7 @@ def mtcnn_pyramid() -> Sheet:
 
 def mtcnn_stages() -> Sheet:
     steps = mtcnn_steps()
-    sheet, side = Sheet(716, 840), 346
+    sheet, side = Sheet(716, 796), 346
     colors = [ORANGE, SKY, YELLOW, CYAN]
     for k, boxes in enumerate(steps["boxes"]):
         left, top = 8 + k % 2 * 354, 40 + k // 2 * 400

@@ -47,7 +47,7 @@ class Canvas:
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height
         self.told: list[str] = []
-        self.colors: set[Color] = {WHITE}
+        self.colors: set[Color] = set()
 
     def tells(self, *facts: str) -> None:
         """What the picture shows without words, for the test of its alternative text."""
@@ -62,9 +62,7 @@ class Canvas:
         self.told.append(text)
         self.colors.add(color)
 
-    def text(
-        self, x: float, y: float, text: str, size: float = 0, color: Color = INK, anchor: str = "la", bold: bool = False
-    ) -> None:
+    def text(self, x: float, y: float, text: str, size: float, color: Color = INK, anchor: str = "la") -> None:
         """Anchors are Pillow's: l, m, r for left, middle, right; a, m, s for top, middle, baseline."""
         raise NotImplementedError
 
@@ -106,7 +104,7 @@ class Sheet(Canvas):
         self.draw = ImageDraw.Draw(self.image, "RGBA")
 
     def text(
-        self, x: float, y: float, text: str, size: float = 22, color: Color = INK, anchor: str = "la", bold: bool = False,
+        self, x: float, y: float, text: str, size: float = 22, color: Color = INK, anchor: str = "la",
         outline: Color | None = None,
     ) -> None:  # fmt: skip
         self.note(text, size, color)
