@@ -62,6 +62,10 @@ def residual_block() -> Drawing:
     blocks = ((76, 170, "conv64_1", "conv64_down/relu", ""), (276, 416, "conv64_down", "conv32_3/relu", ", stride 2"))
     for x, side, name, before, stride in blocks:
         first, last = graph.find(before).shape, graph.find(name).shape
+        filters = [node.params["filters"].shape for node in graph if node.name.startswith(f"{name}/conv") and node.op == "conv2d"]
+        drawing.tells(
+            f"{len(filters)} convolutions, {shape(*filters[0][:2])}", f"takes {shape(*first)} numbers to {shape(*last)}"
+        )
         drawing.text(x - 65, 8, name, 17, bold=True)
         drawing.text(x, 40, f"x: {shape(*first)}", 15, INK, "ma")
         drawing.arrow(x, 62, x, 110)

@@ -14,7 +14,10 @@ def mtcnn_pyramid() -> Sheet:
     sheet = Sheet(716, 880)
     sheet.text(8, 8, "cyan: 12×12 pixels that P-Net takes for a face", 24)
     counts = [len(boxes) for _, _, (boxes, _, _) in levels]
-    sheet.tells(f"{len(levels)} scales; {sum(counts[:4])} of {sum(counts)} windows on the four largest")
+    sheet.tells(
+        f"{len(levels)} scales; {sum(counts[:4])} of {sum(counts)} windows on the four largest",
+        f"{len(levels[0][1])} down to {len(levels[-1][1])} pixels",
+    )
     x, y = 8.0, 50.0
     for k, (scale, level, (boxes, _, _)) in enumerate(levels):
         side = level.shape[0]
@@ -48,7 +51,7 @@ def mtcnn_stages() -> Sheet:
             sheet.box(left + x0, top + y0, min(x + w, side) - x0, min(y + h, side) - y0, color, None, 1.5 if count > 9 else 3)
     for x, y in steps["points"][0] * side / 512:
         sheet.disc(8 + x, 440 + y, 4, YELLOW)
-    sheet.tells(f"{len(steps['boxes'])} photos, {len(steps['points'][0])} points")
+    sheet.tells(f"the photo {len(steps['boxes'])} times, {len(steps['points'][0])} points")
     sheet.text(380, 444, "scores after stage 2:", 22)
     where = ["the face", "the face", "half of the face", "the collar"]
     for n, score in enumerate(steps["scores"]):
@@ -89,13 +92,16 @@ def ssd_anchors() -> Sheet:
 def ssd_scores() -> Sheet:
     scores, start, side = ssd_answers()[1], 0, 226
     sheet = Sheet(716, 680)
-    sheet.tells(f"{len(GRIDS)} heat maps, {len(GRIDS) - 1} beside the first")
+    highest = []
     for k, (cells, each) in enumerate(GRIDS):
         best = scores[start : start + cells * cells * each].reshape(cells, cells, each).max(axis=2)
+        highest.append(best.max())
         x0, y0 = 8 + k % 3 * 236, 42 + k // 3 * 300
         sheet.text(x0, y0 - 32, f"{cells}×{cells}: {best.max():.2g}", 22)
         sheet.picture(colored(np.log10(best), -4, 0), x0, y0, side, side, smooth=False)
         start += cells * cells * each
+    sheet.tells(f"{len(GRIDS)} heat maps", f"the {GRIDS[0][0]}×{GRIDS[0][0]} map has scores up to {highest[0]:.2f}")
+    sheet.tells(f"the other {len(GRIDS) - 1} maps have scores up to {max(highest[1:]):.2f}")
     sheet.text(8, 634, "The number is the highest score of the map.", 22)
     sheet.text(8, 600, "colours: 0.0001", 22, INK, "lm")
     sheet.scale(190, 588, 300, 24, colored(np.arange(300), 0, 299))
@@ -139,6 +145,8 @@ def yolo_grid() -> Sheet:
         value = scores[i, j].max()
         if value > 0.02:
             sheet.text(x0 + (j + 0.5) * cell, y0 + (i + 0.5) * cell, f"{value:.2f}", 22, INK if value > 0.1 else WHITE, "mm")
+    best = np.sort(scores.max(axis=2), axis=None)
+    sheet.tells("the 13×13 grid", f"a score of {best[-1]:.2f} at the face, at most {best[-2]:.2f} elsewhere")
     sheet.text(8, 1162, "colours: 0.0001", 22, INK, "lm")
     sheet.scale(190, 1150, 300, 24, colored(np.arange(300), 0, 299))
     sheet.text(500, 1162, "1; logarithmic", 22, INK, "lm")
@@ -166,6 +174,7 @@ def nms() -> Sheet:
                 sheet.line([(left + x, top + side), (left + x, top + y), (left + side, top + y)], colors[n], 4 if n == 0 else 3)
             else:
                 sheet.box(left + x, top + y, right - x, bottom - y, colors[n], None, 4 if n == 0 else 2)
+    sheet.tells(f"scores from {scores[order[0]]:.3f} down to {scores[order[-1]]:.3f}")
     sheet.text(374, 400, "anchor: score", 24)
     for n, i in enumerate(order):
         y = 446 + n * 42
