@@ -51,7 +51,7 @@ def dense_block() -> Drawing:
                 drawing.arrow(right, total + shift, x + 12 - abs(shift) / 3, total + shift, color)
         drawing.arrow(x, total + 12 if k else top + 36, x, tops[k + 1] if k < 3 else 490)
     drawing.text(x, 494, "y", 17, INK, "ma")
-    drawing.tells(f"{len(tops)} convolutions, {len(lines)} lines")
+    drawing.tells(f"{len(tops)} convolutions, {len(lines)} outputs")
     drawing.text(8, 528, f"FaceLandmark68Net: blocks of {', '.join(map(str, channels[:-1]))} and {channels[-1]} channels")
     return drawing
 

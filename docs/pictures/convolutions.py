@@ -31,7 +31,7 @@ def convolution() -> Drawing:
         drawing.box(x + column * cell, y + row * cell, side * cell, side * cell, ORANGE, None, 4)
     drawing.arrow(218, 140, 312, 140, ORANGE, 2)
     drawing.arrow(400, 208, 400, 262, ORANGE, 2)
-    drawing.tells(f"the sum of {EDGES.size} products, {result[2, 2]:g}")
+    drawing.tells(f"the {window.shape[0]}×{window.shape[1]} window", f"the sum of {EDGES.size} products, {result[2, 2]:g}")
     drawing.text(10, 284, "the marked window:", 16, ORANGE)
     for i in range(3):
         products = " + ".join(f"{a:g}·{b:g}".replace("·-", "·−") for a, b in zip(window[i], EDGES[i], strict=True))

@@ -231,7 +231,7 @@ def untold(words, told, colors):
 
     texts = [(numbers_in(text), words_in(text)) for text in told]
     wrong = set()
-    for part in re.split(r"[:;.](?= )", words):
+    for part in re.split(r"[:;.](?= )|,(?= \D)", words):
         near = words_in(part)
         wrong |= {f"{n:g}" for n in numbers_in(part) if not any(n in numbers and near & others for numbers, others in texts)}
     names = {*re.findall('"([^"]+)"', words), *re.findall(r"(?<=[^.:] )\w*[A-Z]\w*(?:-\w+)*", words)}
@@ -328,7 +328,7 @@ def test_alternative_texts_say_what_the_scripts_draw(page, make, drawn):
         ("Seven boxes, the best box, 620, in orange, and one after", []),
         ("Six boxes in orange", ["6"]),
         ("The best score, 0.956", ["0.956"]),
-        ("Seven anchors; two boxes", ["2", "7"]),
+        ("Seven anchors, two boxes", ["2", "7"]),
         ("A 6×7 grid of 5,118 anchors", ["5118", "6", "7"]),
         ("Orange and light blue: light blue is the best", ["light blue"]),
         ('The logit of "sad", as P-Net has it', ["P-Net", "sad"]),
