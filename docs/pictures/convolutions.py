@@ -37,8 +37,7 @@ def convolution() -> Drawing:
         products = " + ".join(f"{a:g}·{b:g}".replace("·-", "·−") for a, b in zip(window[i], EDGES[i], strict=True))
         drawing.text(10, 318 + 62 * i, products, 16)
         drawing.text(10, 341 + 62 * i, f"= {(window[i] * EDGES[i]).sum():g}", 16)
-    assert result[2, 2] == (window * EDGES).sum()
-    drawing.text(10, 504, f"sum: {result[2, 2]:g}", 16, ORANGE, bold=True, anchor="ls")
+    drawing.text(10, 504, f"sum: {(window * EDGES).sum():g}", 16, ORANGE, bold=True, anchor="ls")
     return drawing
 
 
