@@ -47,12 +47,13 @@ def in_dask(function: Callable[..., Any], tasks: Iterable[_Task], scheduler: str
             'scheduler: expected the package distributed, got none installed; pip install "npfaceapi[dask]"'
         ) from None
     try:
-        client = Client(scheduler, timeout=10, set_as_default=False)
+        client: Any = Client(scheduler, timeout=10, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError, TimeoutError) as error:
         raise NpFaceApiError(f"scheduler {scheduler}: expected a Dask scheduler, got: {reason_of(error)}") from None
     state = current_backend(), max_pixels() / 1e6
     with client:
-        threads = sum(client.nthreads().values())
+        workers = client.nthreads()
+        threads = sum(workers.values())
         if not threads:
             raise NpFaceApiError(f"scheduler {scheduler}: expected workers, got none: start some with dask worker {scheduler}")
         rest = iter(tasks)
