@@ -1,7 +1,8 @@
 """The code in the reading path, the exercises and "write your own network": run every block, compare its output with the page, or
 write it into the page.
 
-    python docs/pages.py            # run all pages, print the differences
+    python docs/pages.py            # run all pages, name those that print something else
+    python docs/pages.py 04         # only page 4
     python docs/pages.py --write    # write the outputs into the pages
 
 A page is Markdown.  Its blocks of `python` run from the root of the repository, one after the other in one namespace; a block
@@ -80,18 +81,22 @@ def rewritten(text: str, name: str) -> str:
 
 
 def main() -> int:
-    wrong = 0
+    pages = blocks = wrong = 0
     only = [name for name in sys.argv[1:] if name != "--write"]
     for page in PAGES:
         if only and page.stem not in only and page.name[:2] not in only:
             continue
         text = page.read_text("utf-8")
         new = rewritten(text, page.name)
+        pages += 1
+        blocks += len(_BLOCK.findall(text))
         if new != text:
             wrong += 1
             print(f"{page.name}: {'written' if '--write' in sys.argv else 'prints something else'}")
             if "--write" in sys.argv:
                 page.write_text(new, "utf-8")
+    if not wrong:
+        print(f"{pages} page{'s' * (pages != 1)}, {blocks} blocks, all as stated")
     return 0 if "--write" in sys.argv else min(wrong, 1)
 
 

@@ -19,7 +19,7 @@ WIDTH, HEIGHT = 390, 620
 
 STYLE = """
 text { font: 12px system-ui, "DejaVu Sans", Arial, sans-serif; fill: #1d2733; text-anchor: middle }
-.size { font-size: 11px; fill: #44505e }
+.size { fill: #44505e }
 .left { text-anchor: start }
 rect { stroke-width: 1.2 }
 .network { fill: #e7f0fa; stroke: #2e6d8e }
@@ -76,7 +76,7 @@ def svg() -> str:
         box("step", middle, 212, 250, "cut out, padded to a square"),
         arrow(middle, 240, middle, 274, shape(*points.input.shape)),
         box("network", middle, 274, 250, "landmarks (7)"),
-        arrow(middle, 302, middle, 336, f"{numbers} numbers: {numbers // 2} points, x and y"),
+        arrow(middle, 302, middle, 336, f"{numbers} numbers: {numbers // 2} points"),
         box("step", middle, 336, 250, "alignment: a better box (8)"),
     ]
     last = (

@@ -25,7 +25,7 @@ THRESHOLD = 0.6
 
 STYLE = """
 text { font: 12px system-ui, "DejaVu Sans", Arial, sans-serif; fill: #1d2733 }
-.small { font-size: 11px; fill: #44505e }
+.small { fill: #44505e }
 .middle { text-anchor: middle }
 .end { text-anchor: end }
 .one { fill: #2e6d8e }

@@ -1,9 +1,12 @@
-"""What the SVG pictures of the docs have in common: a white ground and the head of an arrow, `url(#head)`."""
+"""The SVG pictures of the docs: a white ground, the head of an arrow, `url(#head)`, and a canvas of lines."""
 
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sheet import INK, Canvas, Color
 
 
 def svg_file(width: float, height: float, title: str, style: str, parts: Iterable[str], description: str = "") -> str:
@@ -21,3 +24,53 @@ def svg_file(width: float, height: float, title: str, style: str, parts: Iterabl
         "</svg>",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _hex(color: Sequence[int] | None) -> str:
+    return "none" if color is None else "#" + bytes(color).hex()
+
+
+def _path(points: Sequence[tuple[float, float]]) -> str:
+    return "M" + "L".join(f"{x:.4g},{y:.4g}" for x, y in points)
+
+
+class Drawing(Canvas):
+    """Lines and text, as SVG."""
+
+    STYLE = 'text { font-family: system-ui, "DejaVu Sans", Arial, sans-serif }'
+
+    def __init__(self, width: int, height: int, title: str) -> None:
+        super().__init__(width, height)
+        self.title = title
+        self.parts: list[str] = []
+
+    def text(
+        self, x: float, y: float, text: str, size: float = 15, color: Color = INK, anchor: str = "la", bold: bool = False
+    ) -> None:
+        self.note(text, size, color)
+        place = {"l": "", "m": ' text-anchor="middle"', "r": ' text-anchor="end"'}[anchor[0]] + ' font-weight="bold"' * bold
+        y += size * {"a": 0.8, "m": 0.35, "s": 0}[anchor[1]]
+        for i, line in enumerate(text.split("\n")):
+            start = f'<text x="{x:.4g}" y="{y + 1.3 * size * i:.4g}" font-size="{size:g}" fill="{_hex(color)}"{place}>'
+            self.parts.append(f"{start}{html.escape(line)}</text>")
+
+    def box(self, x: float, y: float, w: float, h: float, line: Color | None = INK, fill: Any = None, width: float = 1.5) -> None:
+        self.colors |= {color for color in (line, fill) if color}
+        edge = f' stroke="{_hex(line)}" stroke-width="{width:g}"' if line else ""
+        place = f'x="{x:.4g}" y="{y:.4g}" width="{w:.4g}" height="{h:.4g}"'
+        self.parts.append(f'<rect {place} fill="{_hex(fill)}"{edge}/>')
+
+    def line(self, points: Sequence[tuple[float, float]], color: Color = INK, width: float = 1.5) -> None:
+        self.colors.add(color)
+        self.parts.append(f'<path d="{_path(points)}" fill="none" stroke="{_hex(color)}" stroke-width="{width:g}"/>')
+
+    def polygon(self, points: Sequence[tuple[float, float]], color: Color) -> None:
+        self.parts.append(f'<path d="{_path(points)}z" fill="{_hex(color)}"/>')
+
+    def disc(self, x: float, y: float, r: float, color: Color = INK, fill: Color | None = None) -> None:
+        self.colors.add(color)
+        paint = f'fill="{_hex(fill or color)}" stroke="{_hex(color)}" stroke-width="1.5"'
+        self.parts.append(f'<circle cx="{x:.4g}" cy="{y:.4g}" r="{r:g}" {paint}/>')
+
+    def finished(self) -> str:
+        return svg_file(self.width, self.height, self.title, self.STYLE, self.parts)
