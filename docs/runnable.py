@@ -26,7 +26,14 @@ ROOT = Path(__file__).resolve().parent.parent
 #: Fetched when they are opened.
 FILES = ("weights/*", "golden/cases.json", "golden/core/*", "golden/unbundled/*", "golden/images/astronaut.png")
 #: What a browser does not have, by the words that need it: modules that a block imports, backends, methods.
-NOT_THERE = {"cuda": "a GPU", "numba": "Numba", "onnx": "ONNX", "onnxruntime": "ONNX Runtime", "plan": "Numba"}
+NOT_THERE = {
+    "conform": "a second process",
+    "cuda": "a GPU",
+    "numba": "Numba",
+    "onnx": "ONNX",
+    "onnxruntime": "ONNX Runtime",
+    "plan": "Numba",
+}
 
 
 def needs(code: str) -> str | None:

@@ -101,6 +101,8 @@ QUOTED = {
         "9.91": "README of face-api.js",
     },
     "11-weights": {"0.10": "version of the npm package"},
+    "exercises": {"0.6": "DEFAULT_THRESHOLD in faces/matcher.py", "1704.04503": "arXiv"},
+    "own-network": {"1998": "LeCun et al.", "2009": "Jarrett et al."},
 }
 
 
@@ -128,7 +130,7 @@ def _rounds_to(shown, told):
     return len(shown) > len(told) and round(float(shown), digits) == float(told)
 
 
-@each_page
+@each_page_with_code
 def test_numbers_in_the_prose_are_computed_on_the_page(page):
     assert unproven(page.read_text("utf-8"), QUOTED.get(page.stem, ())) == []
 
@@ -187,6 +189,17 @@ def test_a_page_asks_three_questions_and_code_answers_them(page):
     for _, question, answer in questions:
         assert not answer.startswith("```"), question
         assert any(match[3] for match in pages._BLOCK.finditer(answer + "\n")), question
+
+
+def test_every_exercise_names_its_page_and_time_and_has_a_solution_that_runs():
+    text = (DOCS / "exercises.md").read_text("utf-8")
+    heading = r"^## (\d+)\. [^\n]+ \(pages? [\d, andto]+, \d+ minutes([^)\n]*)\)\n\n"
+    exercises = re.findall(heading + r"(.+?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)
+    assert [int(number) for number, _, _ in exercises] == list(range(1, text.count("\n## ") + 1))
+    for number, people, told in exercises:
+        solution = re.search(r"^<details><summary>Solution</summary>\n\n(.+?)^</details>$", told, re.DOTALL | re.MULTILINE)
+        assert bool(solution) != bool(people), number
+        assert people or any(match[3] for match in pages._BLOCK.finditer(solution[1])), number
 
 
 def test_the_index_lists_every_page():
