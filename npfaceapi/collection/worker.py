@@ -75,8 +75,8 @@ class FaceWorker:
     Examples
     --------
     >>> rows = FaceWorker()({"path": ["golden/images/astronaut.png"]})
-    >>> rows["outcome"][0], rows["face"][0], rows["descriptor"].shape
-    ('faces', 0, (1, 128))
+    >>> rows["outcome"].tolist(), rows["face"].tolist(), rows["descriptor"].shape
+    (['faces'], [0], (1, 128))
     """
 
     def __init__(

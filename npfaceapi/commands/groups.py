@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--cut", type=distance, metavar="D", help="largest distance of groups that are joined; a smaller one splits more"
     )
     parser.add_argument("--smallest", type=whole_number, default=2, metavar="N", help="smallest group to show (default: 2)")
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="write contact sheets there: index.html, and a page per group")
+    add_shared(parser, "--out", "a folder here, of contact sheets: index.html, and a page per group", type=Path)
     add_shared(parser, "--json", "one line per group")
     add_overwrite(parser)
 

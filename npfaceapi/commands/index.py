@@ -23,14 +23,14 @@ __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("photos", nargs="*", metavar="PHOTO", help="image file, or folder of image files")
+    parser.add_argument("photos", nargs="*", metavar="PHOTO|FOLDER", help="image file, or folder of image files")
     parser.add_argument("--into", type=Path, required=True, metavar="FILE", help="the index: an SQLite file, made if missing")
     add_detector_choice(parser)
     parser.add_argument(
         "--alignment",
         choices=ALIGNMENTS,
-        help="cut out faces for their descriptors as the network was trained (turned and scaled), or as face-api.js does "
-        "(default: as the index was made, else dlib)",
+        help="cut out faces as the network was trained (turned and scaled), or as face-api.js does (default: as the index was "
+        "made, else dlib)",
     )
     parser.add_argument(
         "--average-mirror", action="store_true", default=None, help="average each descriptor with that of the mirror image"
@@ -39,7 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--any-rotation",
         action="store_true",
         default=None,
-        help="look for faces in each photo turned by 90, 180 and 270 degrees too",
+        help="also look at each photo turned by 90, 180 and 270 degrees, and keep the orientation with the best faces (default: as "
+        "the index was made, else not)",
     )
     parser.add_argument("--workers", type=whole_number, metavar="N", help="number of processes (default: one per core)")
     parser.add_argument("--scheduler", metavar="ADDRESS", help="compute on the workers of this Dask scheduler instead")

@@ -12,7 +12,9 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_file(parser)
-    parser.add_argument("groups", nargs="+", type=whole_number, metavar="GROUP", help="numbers of the groups")
+    parser.add_argument(
+        "groups", nargs="+", type=whole_number, metavar="GROUP", help="number of a group, as npfaceapi groups shows it"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

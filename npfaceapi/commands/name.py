@@ -11,7 +11,7 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_file(parser)
-    parser.add_argument("group", type=whole_number, metavar="GROUP", help="number of the group, as npfaceapi groups shows it")
+    parser.add_argument("group", type=whole_number, metavar="GROUP", help="number of a group, as npfaceapi groups shows it")
     parser.add_argument("name", metavar="NAME", help="name of the person")
 
 

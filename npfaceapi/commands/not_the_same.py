@@ -12,7 +12,9 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_file(parser)
     parser.add_argument("face", type=whole_number, metavar="FACE", help="number of a face, as in the contact sheets")
-    parser.add_argument("other", type=whole_number, metavar="FACE", help="number of the other face")
+    parser.add_argument(
+        "other", type=whole_number, metavar="FACE", help="number of a face, as in the contact sheets (the other one)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -11,9 +11,13 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_file(parser)
-    parser.add_argument("group", type=whole_number, metavar="GROUP", help="number of the group")
+    parser.add_argument("group", type=whole_number, metavar="GROUP", help="number of a group, as npfaceapi groups shows it")
     parser.add_argument(
-        "faces", nargs="+", type=whole_number, metavar="FACE", help="numbers of the faces that are another person"
+        "faces",
+        nargs="+",
+        type=whole_number,
+        metavar="FACE",
+        help="number of a face, as in the contact sheets (of those that are another person)",
     )
 
 
