@@ -39,8 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--any-rotation",
         action="store_true",
         default=None,
-        help="also look at each photo turned by 90, 180 and 270 degrees, and keep the orientation with the best faces (default: as "
-        "the index was made, else not)",
+        help="also look at each photo turned by 90, 180 and 270 degrees, and keep the orientation with the best faces (default: "
+        "as the index was made, else not)",
     )
     parser.add_argument("--workers", type=whole_number, metavar="N", help="number of processes (default: one per core)")
     parser.add_argument("--scheduler", metavar="ADDRESS", help="compute on the workers of this Dask scheduler instead")
