@@ -184,7 +184,7 @@ class FaceIndex:
                 )
             with self._database.transaction() as connection:
                 connection.execute('UPDATE faces SET descriptor = NULL, "group" = NULL')
-                connection.execute("UPDATE photos SET modified = -1")
+                connection.execute("UPDATE photos SET modified = -1, content = NULL")
                 self._database.set("worker", settings)
 
     def search(
@@ -240,7 +240,7 @@ class FaceIndex:
         if array is not None and array.ndim in (1, 2) and array.shape[-1] == LENGTH:
             rows = [as_descriptor(row, "FaceIndex.search") for row in array.reshape(-1, LENGTH)]
             return np.array(rows, np.float32).reshape(-1, LENGTH), array.ndim == 1
-        if isinstance(query, (list, tuple)):
+        if isinstance(query, (list, tuple)) or (array is not None and array.ndim == 1):
             raise InvalidArgument(f"FaceIndex.search: expected descriptors of {LENGTH} numbers, got {shown(query)}")
         faces = [face.descriptor for face in self._worker.faces(load_image(query)) if face.descriptor is not None]
         return np.array(faces, np.float32).reshape(-1, LENGTH), False

@@ -8,6 +8,7 @@ import itertools
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -106,10 +107,19 @@ def _start(pool: ProcessPoolExecutor, begin: Callable[[], object]) -> None:
 def _set_up(backend: str, megapixels: float) -> None:
     """Set up a new process like its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     set_num_threads(1)
     set_backend(backend)
     own_pillow()
     set_max_megapixels(megapixels)
+
+
+def _end_with_parent() -> None:
+    """End when the parent does: if it is killed, nothing else tells its processes."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 @contextlib.contextmanager
