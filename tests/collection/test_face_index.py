@@ -430,16 +430,21 @@ def test_two_writers(index, folder):
     assert not os.path.exists(index.path + ".lock")
 
 
+@pytest.mark.slow
 def test_a_full_disk_loses_nothing(index, folder):
     index.add(folder / "a.jpg", workers=1)
     pages = rows(index, "PRAGMA page_count")[0][0]
     rows(index, f"PRAGMA max_page_count = {pages}")
+    for quality in range(50, 90, 5):
+        Image.open(folder / "a.jpg").save(folder / f"{quality}.jpg", quality=quality)
     with pytest.raises(NpFaceApiError) as caught:
-        index.add([folder / "b.png", folder / "c.png", *[folder / "a.jpg"] * 3], workers=1)
+        index.add(folder, workers=1)
     assert str(caught.value) == f"{index.path}: expected an index that can be read and written, got: database or disk is full"
-    assert rows(index) == [(str(folder / "a.jpg"), "faces")]
+    assert (str(folder / "a.jpg"), "faces") in rows(index)
+    assert rows(index, "PRAGMA integrity_check") == [("ok",)]
     rows(index, "PRAGMA max_page_count = 1000000")
-    assert index.add(folder, workers=1).computed == 3
+    index.add(folder, workers=1)
+    assert len(rows(index)) == len(list(folder.iterdir())) == 12
 
 
 @pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write everywhere")
@@ -491,7 +496,7 @@ def test_nothing_is_left_of_who_is_forgotten(tmp_path):
         index.search(descriptors[0])  # the file of vectors
         gone = [descriptors[face - 1].tobytes() for face in group.faces]
         assert files_with(index, b"Xanthippe") != []
-        assert all(".vectors" in files_with(index, part) and "" in files_with(index, part) for part in gone)
+        assert all(".vectors" in files_with(index, part) and len(files_with(index, part)) > 1 for part in gone)
         assert index.forget("Xanthippe") == 20
         assert [files_with(index, part) for part in [b"Xanthippe", *gone]] == [[]] * 21
         index.groups()

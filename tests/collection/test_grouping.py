@@ -132,7 +132,7 @@ def test_a_name_stays_and_numbers_stay(index):
     assert index.changes() == []
     with index._database.transaction() as connection:  # two faces of one person far apart from Ann, and she between them
         connection.execute("UPDATE faces SET descriptor = (SELECT descriptor FROM faces WHERE id = 30) WHERE id = 1")
-    assert {face for face in range(1, 6)} <= set(group_with(index, 1).faces)
+    assert set(range(1, 6)) <= set(group_with(index, 1).faces)
     assert 30 not in group_with(index, 1).faces
 
 

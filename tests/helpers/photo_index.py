@@ -13,16 +13,17 @@ from npfaceapi.collection.vectors import SUFFIX
 def filled(path, descriptors):
     """An index with these descriptors, one face in each of as many photos; the faces are numbered from 1."""
     index = FaceIndex(path)
+    rows = [(number, row.tobytes()) for number, row in enumerate(np.asarray(descriptors, "<f4"), 1)]
     with index._database.transaction() as connection:
-        for number, descriptor in enumerate(np.asarray(descriptors, "<f4"), 1):
-            connection.execute(
-                "INSERT INTO photos (id, path, size, modified, outcome) VALUES (?, ?, 1, 1, 'faces')",
-                (number, f"/{number:05}.jpg"),
-            )
-            connection.execute(
-                "INSERT INTO faces (id, photo, number, x, y, width, height, score, descriptor) VALUES (?, ?, 0, 1, 2, 3, 4, 0.9, ?)",
-                (number, number, descriptor.tobytes()),
-            )
+        connection.executemany(
+            "INSERT INTO photos (id, path, size, modified, outcome) VALUES (?, ?, 1, 1, 'faces')",
+            [(number, f"/{number:05}.jpg") for number, _ in rows],
+        )
+        connection.executemany(
+            "INSERT INTO faces (id, photo, number, x, y, width, height, score, descriptor) "
+            "VALUES (?1, ?1, 0, 1, 2, 3, 4, 0.9, ?2)",
+            rows,
+        )
     return index
 
 
