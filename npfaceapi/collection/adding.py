@@ -148,7 +148,7 @@ def _batches(results: Iterator[Any]) -> Iterator[list[Any]]:
             if time.monotonic() - since >= COMMIT_EVERY:
                 yield batch
                 batch, since = [], time.monotonic()
-    except BaseException:
+    except (Exception, KeyboardInterrupt):  # not if the rows could not be written
         if batch:
             yield batch
         raise

@@ -261,13 +261,15 @@ def test_workers_kills_and_interrupts_change_nothing(tmp_path):
         expected = exported(index, tmp_path / "whole.csv")
         assert len(index) == 24
     for how in (signal.SIGKILL, signal.SIGINT):
-        run = started(tmp_path, photos, 2)
-        run.stdout.readline()  # the first rows are written
-        run.send_signal(how)
-        _, errors = run.communicate(timeout=60)
+        with started(tmp_path, photos, 2) as run:
+            run.stdout.readline()  # the first rows are written
+            run.send_signal(how)
+            _, errors = run.communicate(timeout=60)
         assert run.returncode != 0
         assert how == signal.SIGKILL or "KeyboardInterrupt" in errors
-    assert started(tmp_path, photos, 2).wait(120) == 0
+    with started(tmp_path, photos, 2) as run:
+        run.communicate(timeout=120)
+    assert run.returncode == 0
     with FaceIndex(tmp_path / "killed.index") as index:
         assert exported(index, tmp_path / "killed.csv") == expected
         assert index._database.rows("PRAGMA integrity_check") == [("ok",)]
