@@ -125,7 +125,9 @@ class Database:
         with self.one_line():
             self.connection = self._connect(exists)
             try:
-                self._check(exists)
+                self.connection.execute("PRAGMA foreign_keys = ON")
+                self.connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten
+                self._check()
             except BaseException:
                 self.connection.close()
                 raise
@@ -139,12 +141,9 @@ class Database:
         wal = self.path + "-wal"
         settled = not os.path.exists(wal) or os.path.getsize(wal) == 0
         query = "?mode=ro" + ("&immutable=1" if settled else "") if self.is_read_only else "?mode=rwc"
-        connection = sqlite3.connect(uri + query, uri=True, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten
-        return connection
+        return sqlite3.connect(uri + query, uri=True, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
 
-    def _check(self, exists: bool) -> None:
+    def _check(self) -> None:
         run = self.connection.execute
         application, version = run("PRAGMA application_id").fetchone()[0], run("PRAGMA user_version").fetchone()[0]
         if application == 0 and version == 0 and not run("SELECT count(*) FROM sqlite_master").fetchone()[0]:

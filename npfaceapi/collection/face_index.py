@@ -82,10 +82,14 @@ class FaceIndex:
         made = FaceWorker()
         made.changed(options, alignment, average_mirror, any_rotation)  # refuses invalid ones before a file is made
         self._database = Database(path)
-        stored = self._database.setting("worker")
-        if stored is not None:
-            made = FaceWorker.of_settings(stored)
-        self._worker = made.changed(options, alignment, average_mirror, any_rotation)
+        try:
+            stored = self._database.setting("worker")
+            if stored is not None:
+                made = FaceWorker.of_settings(stored)
+            self._worker = made.changed(options, alignment, average_mirror, any_rotation)
+        except BaseException:
+            self._database.close()
+            raise
         self._mapped: tuple[bytes, Vectors, NDArray[np.float32]] | None = None
 
     @property
