@@ -69,7 +69,7 @@
       const input = element("input", { inputmode: "decimal", "aria-label": `${name}, row ${y}, column ${x}`, value: +value.toFixed(2) });
       input.addEventListener("input", () => {
         const number = Number(input.value.replace("−", "-").replace(",", "."));
-        input.toggleAttribute("aria-invalid", !Number.isFinite(number));
+        input.setAttribute("aria-invalid", !Number.isFinite(number));
         if (Number.isFinite(number)) {
           table[y][x] = number;
           changed();
