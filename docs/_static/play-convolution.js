@@ -57,7 +57,7 @@
   let resultCells = cells(5, "result");
   const sum = element("p", { class: "play-sum", role: "status" });
   place.append(
-    element("p", {}, "Change a pixel or a weight. Point at a number of the result, or move to it with the Tab key, to see its nine products."),
+    element("p", {}, "Change a pixel or a weight. Point at a number of the result, or move to it with Tab and the arrow keys, to see its nine products."),
     element("div", { class: "play-controls" },
       element("label", {}, "filter ", preset), element("label", {}, "padding ", padding), element("label", {}, "stride ", stride)),
     element("div", { class: "play-parts" }, figure("picture", pictureCells), figure("filter", filterCells), figure("result", resultCells)),
@@ -69,7 +69,7 @@
       const input = element("input", { inputmode: "decimal", "aria-label": `${name}, row ${y}, column ${x}`, value: +value.toFixed(2) });
       input.addEventListener("input", () => {
         const number = Number(input.value.replace("−", "-").replace(",", "."));
-        input.toggleAttribute("aria-invalid", !Number.isFinite(number));
+        input.setAttribute("aria-invalid", !Number.isFinite(number));
         if (Number.isFinite(number)) {
           table[y][x] = number;
           changed();
@@ -92,6 +92,13 @@
         mark(result, buttons);
       };
       for (const event of ["mouseenter", "focus", "click"]) button.addEventListener(event, choose);
+      button.addEventListener("keydown", (event) => {
+        const way = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
+        if (!way) return;
+        event.preventDefault();
+        const [toY, toX] = [y + way[0], x + way[1]];
+        if (Math.min(toY, toX) >= 0 && Math.max(toY, toX) < count) buttons[toY * count + toX].focus();
+      });
       return button;
     }));
     resultCells.style.gridTemplateColumns = `repeat(${count}, auto)`;
@@ -103,7 +110,9 @@
   function mark(result, buttons) {
     const cell = result[chosen[0]][chosen[1]];
     buttons.forEach((button, index) => {
-      button.setAttribute("aria-pressed", index === chosen[0] * result.length + chosen[1]);
+      const isChosen = index === chosen[0] * result.length + chosen[1];
+      button.setAttribute("aria-pressed", isChosen);
+      button.tabIndex = isChosen ? 0 : -1; // Tab leads to the chosen one, the arrow keys to the others
     });
     [...pictureCells.children].forEach((input, index) => {
       const y = Math.floor(index / 5), x = index % 5, value = picture[y][x];

@@ -71,8 +71,9 @@
 
   function point(event) {
     const area = svg.getBoundingClientRect(), index = (at, from, size) => Math.min(CELLS - 1, Math.max(0, Math.floor(((at - from) / size) * CELLS)));
-    row = index(event.clientY, area.top, area.height);
-    column = index(event.clientX, area.left, area.width);
+    const y = index(event.clientY, area.top, area.height), x = index(event.clientX, area.left, area.width);
+    if (y === row && x === column) return;
+    [row, column] = [y, x];
     draw();
   }
   svg.addEventListener("pointerdown", point);

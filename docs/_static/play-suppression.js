@@ -44,25 +44,23 @@
   const slider = element("input", { type: "range", min: 0, max: 1, step: 0.05, value: threshold });
   const value = element("span", {}, threshold.toFixed(2));
   const next = element("button", { type: "button" }, "Next step"), all = element("button", { type: "button" }, "All steps");
-  const again = element("button", { type: "button" }, "From the start"), reset = element("button", { type: "button" }, "Boxes back");
+  const again = element("button", { type: "button" }, "Back to the start"), reset = element("button", { type: "button" }, "Reset the boxes");
   const list = element("ul", { class: "play-list", "aria-label": "boxes with their scores, and what becomes of them" }), status = element("p", { role: "status" });
   place.append(
-    element("p", {}, "Start again and take the steps one by one. Drag a box, or choose it in the list and move it with the arrow keys; change the threshold. Each box is listed with its score, and a dropped one with its overlap."),
+    element("p", {}, "Go back to the start and take the steps one by one. Drag a box, or choose it in the list and move it with the arrow keys; change the threshold. Each box is listed with its score, and with its overlap with a box that was kept."),
     element("div", { class: "play-controls" }, element("label", {}, "overlap above which a box is dropped ", slider, " ", value), again, next, all, reset),
     status,
     element("div", { class: "play-parts" }, element("div", { class: "play-photo" }, svg), list),
   );
 
   const rectangles = boxes.map((_, index) => {
-    const rectangle = drawn("rect", { fill: "transparent", "vector-effect": "non-scaling-stroke" });
-    rectangle.style.cursor = "move";
+    const rectangle = drawn("rect", { fill: "transparent", "vector-effect": "non-scaling-stroke", cursor: "move" });
     rectangle.addEventListener("pointerdown", (event) => {
-      const start = svg.getScreenCTM().inverse(), { x, y } = boxes[index];
-      const scale = start.a, from = [event.clientX, event.clientY];
-      rectangle.setPointerCapture(event.pointerId);
+      const scale = svg.getScreenCTM().inverse().a, { x, y } = boxes[index], from = [event.clientX, event.clientY];
+      svg.setPointerCapture(event.pointerId); // not the rectangle, which loses it where draw() moves it to the front
+      svg.onpointermove = (move) => moveTo(index, x + (move.clientX - from[0]) * scale, y + (move.clientY - from[1]) * scale);
+      svg.onlostpointercapture = () => { svg.onpointermove = null; };
       chosen = index;
-      rectangle.onpointermove = (move) => moveTo(index, x + (move.clientX - from[0]) * scale, y + (move.clientY - from[1]) * scale);
-      rectangle.onpointerup = rectangle.onpointercancel = () => { rectangle.onpointermove = null; };
       draw();
     });
     svg.append(rectangle);
@@ -95,7 +93,7 @@
   function draw() {
     const steps = suppress(boxes, threshold);
     done = Math.min(done, steps.length);
-    const kept = new Set(), dropped = new Map();
+    const kept = new Set(), dropped = new Map(), last = steps[done - 1];
     for (const step of steps.slice(0, done)) {
       kept.add(step.kept);
       for (const each of step.dropped) dropped.set(each.box, { by: step.kept, overlap: each.overlap });
@@ -108,15 +106,16 @@
       attributes["stroke-dasharray"] = state === "dropped" ? "4 3" : "none";
       for (const [key, each] of Object.entries(attributes)) rectangles[index].setAttribute(key, each);
       rows[index].button.setAttribute("aria-pressed", index === chosen);
-      const why = dropped.get(box);
+      // A waiting box tells its overlap too: with the box kept last, which did not drop it.
+      const why = dropped.get(box) ?? (state === "waiting" && last ? { by: last.kept, overlap: iou(last.kept, box) } : null);
       rows[index].text.textContent = `${box.score.toFixed(3)}, ${state}${why ? `: ${why.overlap.toFixed(2)} with ${why.by.name}` : ""}`;
     });
     for (const box of kept) svg.append(rectangles[boxes.indexOf(box)]);
     if (chosen !== null) svg.append(rectangles[chosen]); // in front of the others
-    const last = steps[done - 1], waiting = boxes.length - kept.size - dropped.size;
+    const waiting = boxes.length - kept.size - dropped.size;
     const text = done ? `Step ${done} of ${steps.length}: keeps ${last.kept.name}, drops ${last.dropped.length}; ${waiting} waiting.` : `${waiting} boxes waiting.`;
     if (status.textContent !== text) status.textContent = text;
-    next.disabled = done === steps.length;
+    next.setAttribute("aria-disabled", done === steps.length); // not disabled, which would take the focus away
     value.textContent = threshold.toFixed(2);
   }
 

@@ -113,7 +113,7 @@ def _near_misses(trace: DetectorTrace) -> Markup:
         text = f"No other box scored between {lowest:g} and the threshold of {trace.threshold:g}."
         return element("section", title, element("p", text))
     text = (
-        f"No faces for this threshold: {plural(len(trace.near_misses), 'box')} scored above {lowest:g}, but not above "
+        f"Below the threshold: {plural(len(trace.near_misses), 'box')} scored above {lowest:g}, but not above "
         f"{trace.threshold:g}, and overlapped no better one by more than {trace.iou_threshold:g}. A lower threshold "
         "(--min-confidence) finds more faces, and more that are none."
     )

@@ -145,6 +145,12 @@ def test_a_reader_changes_the_convolution(shown):
         "input.dispatchEvent(new Event('input'))", "5",
     )  # fmt: skip
     assert browser.run(TEXT).startswith("Row 0, column 0: 0·(−1) + 0·0 + 0·1 + 0·(−2) + 5·0 + 1·2")
+    for text, is_invalid in (("x", "true"), ("7", "false")):
+        marked = browser.run(
+            "const input = document.querySelector('.play input'); input.value = arguments[0];"
+            "input.dispatchEvent(new Event('input')); return input.getAttribute('aria-invalid')", text,
+        )  # fmt: skip
+        assert marked == is_invalid
     browser.run("const s = document.querySelectorAll('.play select')[2]; s.value = 2; s.dispatchEvent(new Event('change'))")
     assert browser.run("return document.querySelectorAll('.play button').length") == 9
 
@@ -155,16 +161,102 @@ def test_a_reader_suppresses_step_by_step_and_moves_a_box(shown):
     browser = shown("suppression")
     click = "[...document.querySelectorAll('.play button')].find(each => each.textContent == arguments[0]).click()"
     assert browser.run(TEXT) == "Step 2 of 2: keeps 836, drops 6; 0 waiting."
-    browser.run(click, "From the start")
+    browser.run(click, "Back to the start")
     assert browser.run(TEXT) == "14 boxes waiting."
     browser.run(click, "Next step")
     assert browser.run(TEXT) == "Step 1 of 2: keeps 620, drops 6; 7 waiting."
+    second = browser.run("return document.querySelector('.play-list').children[1].textContent")
+    assert second == "836 0.954, waiting: 0.00 with 620"
+    browser.run("[...document.querySelectorAll('.play button')].find(each => each.textContent == 'Next step').focus()")
+    browser.run(click, "Next step")
+    browser.run(click, "Next step")
+    assert browser.run(TEXT) == "Step 2 of 2: keeps 836, drops 6; 0 waiting."
+    assert browser.run("return document.activeElement.textContent") == "Next step"  # at the end, too
     browser.run(
         "const button = document.querySelector('.play-list button'); for (let i = 0; i < 12; i++)"
         " button.dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowLeft'}))"
     )
     browser.run(click, "All steps")
     assert browser.run(TEXT).startswith("Step 3 of 3")
+
+
+@needs_browser
+@pytest.mark.slow
+def test_arrow_keys_move_through_the_result(shown):
+    browser = shown("convolution")
+    press = (
+        "const press = key => document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {key}));"
+        "document.querySelector('.play button[tabindex=\"0\"]').focus(); arguments[0].forEach(press);"
+    )
+    browser.run(press, ["ArrowUp", "ArrowRight"])
+    assert browser.run(TEXT).startswith("Row 1, column 3: ")
+    browser.run(press, ["ArrowRight", "ArrowRight", "ArrowUp", "ArrowUp"])  # the last two of each way lead out
+    assert browser.run(TEXT).startswith("Row 0, column 4: ")
+    assert browser.run("return document.querySelectorAll('.play button[tabindex=\"0\"]').length") == 1
+
+
+def middle(browser, selector):
+    """The middle of the last element that a selector finds, in pixels of the window."""
+    return browser.run(
+        "const found = [...document.querySelectorAll(arguments[0])].at(-1); found.scrollIntoView({block: 'center'});"
+        "const box = found.getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2]",
+        selector,
+    )
+
+
+FIRST = ".play-photo rect:last-of-type"  # the box in front
+PLACE = f"const box = document.querySelector('{FIRST}'); return [+box.getAttribute('x'), +box.getAttribute('y')]"
+
+
+@needs_browser
+@pytest.mark.slow
+def test_the_mouse_drags_a_box_and_lets_go_of_it(shown):
+    browser = shown("suppression")
+    x, y = middle(browser, FIRST)
+    before, scale = browser.run(PLACE), browser.run("return document.querySelector('.play svg').getScreenCTM().a")
+    browser.mouse("mousePressed", x, y)
+    for step in (10, 200, -60):  # in leaps longer than a box
+        browser.mouse("mouseMoved", x + step, y + 20, held=True)
+    browser.mouse("mouseReleased", x - 60, y + 20)
+    after = browser.run(PLACE)
+    assert np.allclose(np.subtract(after, before), [-60 / scale, 20 / scale], atol=0.5)
+    browser.mouse("mouseMoved", x - 50, y + 20)
+    assert browser.run(PLACE) == after
+
+
+@needs_browser
+@pytest.mark.slow
+def test_a_finger_drags_a_box(shown):
+    browser = shown("suppression", width=390)
+    x, y = middle(browser, FIRST)
+    before, scale = browser.run(PLACE), browser.run("return document.querySelector('.play svg').getScreenCTM().a")
+    browser.swipe(x, y, -60, 20)
+    assert np.allclose(np.subtract(browser.run(PLACE), before), [-60 / scale, 20 / scale], atol=0.5)
+
+
+@needs_browser
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["grid", "suppression"])
+def test_a_finger_on_the_photo_scrolls_the_page(shown, name):
+    browser = shown(name, width=390)
+    browser.run("document.body.style.paddingBottom = '2000px'")
+    left, bottom = browser.run(
+        "const box = document.querySelector('.play svg').getBoundingClientRect(); return [box.left, box.bottom]"
+    )
+    browser.swipe(left + 5, bottom - 5, 0, -150)  # no box is there
+    scrolled = "return new Promise(done => setTimeout(() => done(scrollY), 200))"
+    assert browser.run(scrolled) > 50
+
+
+@needs_browser
+@pytest.mark.slow
+def test_a_finger_and_the_sliders_choose_a_cell(shown):
+    browser = shown("grid", width=390)
+    x, y = middle(browser, ".play svg")
+    browser.swipe(x, y, 0, 0)
+    assert browser.run(TEXT).startswith("Row 6, column 6: ")
+    browser.run("const s = document.querySelector('.play input'); s.value = 0; s.dispatchEvent(new Event('input'))")
+    assert browser.run(TEXT).startswith("Row 0, column 6: ")
 
 
 @needs_browser

@@ -156,6 +156,9 @@ def test_the_site_builds_without_a_warning_and_its_links_lead_somewhere(tmp_path
     site = tmp_path / "site"
     assert broken_links(site) == []
     assert (site / "searchindex.js").stat().st_size > 100_000
+    for name, page in (("convolution", "01-convolution"), ("grid", "05-tiny-yolo"), ("suppression", "06-non-max-suppression")):
+        with_script = [path for path in site.rglob("*.html") if f"_static/play-{name}.js" in path.read_text("utf-8")]
+        assert with_script == [site / "docs" / f"{page}.html"]
     for name in PUBLIC:
         if inspect.isclass(found_as(name)) or inspect.isfunction(found_as(name)):
             page = (site / "docs" / "reference" / "generated" / f"{name}.html").read_text("utf-8")

@@ -87,6 +87,21 @@ class Browser:
         feature = {"name": "prefers-color-scheme", "value": "dark" if is_dark else "light"}
         self._call("POST", "/goog/cdp/execute", {"cmd": "Emulation.setEmulatedMedia", "params": {"features": [feature]}})
 
+    def mouse(self, kind: str, x: float, y: float, held: bool = False) -> None:
+        """Move, press or release the mouse (`mouseMoved`, `mousePressed`, `mouseReleased`); `held` with its button down."""
+        event = {"type": kind, "x": x, "y": y, "button": "none" if kind == "mouseMoved" and not held else "left"}
+        event |= {"buttons": int(held), "clickCount": int(kind != "mouseMoved")}
+        self._call("POST", "/goog/cdp/execute", {"cmd": "Input.dispatchMouseEvent", "params": event})
+
+    def swipe(self, x: float, y: float, right: float, down: float, steps: int = 10) -> None:
+        """Put a finger down, move it in steps, and lift it."""
+        places = [(x + right * i / steps, y + down * i / steps) for i in range(steps + 1)]
+        for i, (at_x, at_y) in enumerate(places):
+            event = {"type": "touchMove" if i else "touchStart", "touchPoints": [{"x": at_x, "y": at_y}]}
+            self._call("POST", "/goog/cdp/execute", {"cmd": "Input.dispatchTouchEvent", "params": event})
+        event = {"type": "touchEnd", "touchPoints": []}
+        self._call("POST", "/goog/cdp/execute", {"cmd": "Input.dispatchTouchEvent", "params": event})
+
     def run(self, script: str, *arguments: object):
         """Run the body of a JavaScript function; returns its value, awaiting promises."""
         return self._call("POST", "/execute/sync", {"script": script, "args": list(arguments)})
