@@ -120,6 +120,8 @@ class FaceWorker:
     @classmethod
     def from_json(cls, settings: Mapping[str, Any]) -> FaceWorker:
         """The worker with the options that `to_dict` gave; its weights are those at hand."""
+        if not isinstance(settings, Mapping):
+            raise InvalidType(f"FaceWorker.from_json: expected what to_dict gives, got {shown(settings)}")
         try:
             options = detector_called(settings["detector"]).options(**settings["options"])
             return cls(options, **{name: settings[name] for name in ("alignment", "average_mirror", "any_rotation")})
