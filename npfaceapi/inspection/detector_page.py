@@ -50,14 +50,15 @@ def _heat(trace: DetectorTrace) -> Markup:
             "input",
             heat.values,
             f"Heat map of the scores: {heat.title}, highest {np.max(heat.values):.3f}",
-            f"{heat.title}: {heat.note}. Highest score {np.max(heat.values):.4f}.",
+            f"{heat.title}: {heat.note}. Highest score {np.max(heat.values):.4f}, at row {row}, column {column}.",
             size,
         )
         for heat in trace.heats
+        for row, column in [np.unravel_index(np.argmax(heat.values), heat.values.shape)]
     ]
     text = (
         f"The network scores {trace.anchors:,} boxes of fixed position and size in one pass. Each picture shows the best score "
-        "in each cell, over the input."
+        "in each cell, over the input. Rows and columns are counted from 0, from the upper left."
     )
     return element(
         "section",
@@ -113,9 +114,9 @@ def _near_misses(trace: DetectorTrace) -> Markup:
         text = f"No other box scored between {lowest:g} and the threshold of {trace.threshold:g}."
         return element("section", title, element("p", text))
     text = (
-        f"Below the threshold: {plural(len(trace.near_misses), 'box')} scored above {lowest:g}, but not above "
-        f"{trace.threshold:g}, and overlapped no better one by more than {trace.iou_threshold:g}. A lower threshold "
-        "(--min-confidence) finds more faces, and more that are none."
+        f"{plural(len(trace.near_misses), 'box')} fell short: above {lowest:g} but not above the threshold of "
+        f"{trace.threshold:g}, and overlapping no better one by more than {trace.iou_threshold:g}. A lower threshold "
+        "(--min-confidence) finds more faces, and more boxes that are no faces."
     )
     size = trace.batch.shape[2], trace.batch.shape[1]
     unit = max(size) / SHOWN

@@ -16,7 +16,7 @@ from helpers import ASTRONAUT
 from helpers.page_parser import Page, pixels_of
 from npfaceapi import nets
 from npfaceapi.display.face_markup import PART_LOOKS
-from npfaceapi.display.feature_maps import LEVELS, MOST_PIXELS, colors, sheet, viridis
+from npfaceapi.display.feature_maps import LEVELS, MOST_PIXELS, colors, describe_range, sheet, sheet_figure, viridis
 from npfaceapi.display.markup import Markup, element, jpeg_uri, table
 from npfaceapi.display.plain_table import shortened
 from npfaceapi.faces.detection import seen_in
@@ -92,14 +92,14 @@ def test_a_sheet_shows_the_values():
     shown = sheet(values)
     picture = pixels_of(shown.uri)
     assert (shown.width, shown.height, shown.channels, shown.columns) == (15, 6, (0, 1, 2), 3)
+    assert shown.darkest == -shown.brightest  # zero is in the middle
     assert (shown.low, shown.high) == (values.min(), values.max())
     for c in range(3):
         level = np.floor((values[..., c] - shown.darkest) / (shown.brightest - shown.darkest) * LEVELS)
-        expected = colors(is_signed=True)[np.clip(level, 0, LEVELS - 1).astype(int)]
+        expected = colors(True)[np.clip(level, 0, LEVELS - 1).astype(int)]
         np.testing.assert_array_equal(picture[:5, 5 * c : 5 * c + 4], expected)
     assert (picture[:, [4, 9, 14], 3] == 0).all()  # nothing between the maps
     assert (picture[5, :, 3] == 0).all()
-    assert shown.darkest == -shown.brightest
     assert "Maps of 5x4: all 3 channels. Values from " in shown.caption()
 
 
@@ -110,13 +110,31 @@ def test_a_sheet_of_many_channels_shows_those_that_vary_most():
     shown = sheet(values)
     assert shown.channels == tuple(varied)
     assert "24 of 40 channels, those that vary most. Constant on this photo: 16 of the 40 channels, none" in shown.caption()
+    labels = Page(sheet_figure("x", shown)).text
+    assert labels.startswith("".join(map(str, varied)))
+
+
+def test_only_colours_that_occur_are_named():
+    assert describe_range(-1, 3, -2, 2) == "Values from -1 to 3; orange is -2 or less, white 0, blue 2 or more."
+    assert describe_range(0, 3, -2, 2) == "Values from 0 to 3; white is 0, blue 2 or more."
+    assert describe_range(-3, 0, -2, 2) == "Values from -3 to 0; orange is -2 or less, white 0."
+    assert describe_range(1, 3, 1, 2) == "Values from 1 to 3; dark purple is 1 or less, yellow 2 or more."
+    shown = sheet(np.arange(24, dtype=np.float32).reshape(4, 6, 1), is_signed=True)
+    assert "orange" not in shown.caption()
+
+
+def test_a_map_of_one_pixel_is_a_list_of_numbers():
+    shown = sheet(np.arange(30, dtype=np.float32).reshape(1, 1, 30))
+    assert shown.shape == (30,)
+    assert shown.channels == tuple(range(30))
+    assert "vary" not in shown.caption()
 
 
 def test_a_large_map_is_averaged_down():
     values = np.add.outer(np.arange(301), np.zeros(500))[..., None].astype(np.float32)
     shown = sheet(values)
     assert shown.shrunk == 3
-    assert (shown.height, shown.width) == (102, 168)  # and a gap
+    assert (shown.height, shown.width) == (102, 168)
     assert shown.width * shown.height <= MOST_PIXELS
     assert "shown as means of 3x3" in shown.caption()
     level = np.floor((np.array([*range(1, 300, 3), 300]) - shown.darkest) / (shown.brightest - shown.darkest) * LEVELS)
@@ -217,7 +235,7 @@ def test_taps_in_a_notebook_are_pictures(taps):
     assert [image["alt"] for image in images] == [
         "Feature maps of dense3", "Values of logits as coloured bars", "Feature maps of dense1/add",
     ]  # fmt: skip
-    assert pixels_of(images[0]["src"]).shape[:2] == (4 * 8, 6 * 8)  # maps of 7x7, each with a gap
+    assert pixels_of(images[0]["src"]).shape[:2] == (4 * (7 + 1), 6 * (7 + 1))
     assert "24 of 256 channels, those that vary most" in page.text
 
 
@@ -353,4 +371,5 @@ def test_landmarks_have_their_groups():
 
 def test_expressions_are_bars():
     page = Page(FaceExpressions([0.1, 0.8, 0, 0, 0, 0, 0.1])._repr_html_())
-    assert [float(re.search(r"width:([\d.]+)em", bar["style"])[1]) for bar in page.all("span")] == [0.6, 4.8, 0, 0, 0, 0, 0.6]
+    assert [float(re.search(r"width:([\d.]+)em", bar["style"])[1]) for bar in page.all("span")] == [0.5, 4, 0, 0, 0, 0, 0.5]
+    assert "logit" not in page.text

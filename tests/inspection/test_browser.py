@@ -177,6 +177,15 @@ def test_nothing_sticks_out(browser, folder, name, size, tmp_path):
     assert (margin == margin[0, 0]).all()  # nothing is cut off on the right
 
 
+def test_the_first_tab_stop_skips_the_contents(browser, folder):
+    browser.resize(*SIZES["narrow"])
+    browser.open(folder / "none.html")
+    look = """const link = document.querySelector('a'), at = () => link.getBoundingClientRect();
+        const hidden = at().right < 0; link.focus();
+        return [link.textContent, link.getAttribute('href'), hidden, at().left >= 0 && at().right <= innerWidth]"""
+    assert browser.run(look) == ["Skip the contents", "#photo", True, True]
+
+
 def test_a_page_that_is_too_wide_is_noticed(browser, folder):
     text = (folder / "none.html").read_text().replace("</main>", '<div style="width:900px">wide</div></main>')
     (folder / "wide.html").write_text(text)
