@@ -42,8 +42,8 @@ CONTENTS = {
     "README": ["docs/README", "docs/reference/index", "docs/glossary", "CHANGELOG", "CONTRIBUTING", "SECURITY"],
     "docs/README": [
         *(f"docs/{page.stem}" for page in sorted((ROOT / "docs").glob("[0-9][0-9]-*.md"))),
-        "docs/reading-path",
-        *(f"docs/{page.stem}" for page in sorted((ROOT / "docs").glob("[a-z]*.md")) if page.stem != "glossary"),
+        *(after := ["docs/exercises", "docs/own-network", "docs/teaching", "docs/reading-path"]),
+        *sorted({f"docs/{page.stem}" for page in (ROOT / "docs").glob("[a-z]*.md")} - {*after, "docs/glossary"}),
         *("golden/README", "weights/README"),
     ],
 }

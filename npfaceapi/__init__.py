@@ -36,6 +36,7 @@ The tools built on the library, which never imports them:
     conformance/     the golden cases; tests ports and our own backends, and finds faults
     benchmark/       speed, memory and accuracy, against other engines
     evaluation/      accuracy on public data and on photos of your own
+    collection/      an index of photos on disk: search, groups of people
     _pyinstaller/    what a program built with PyInstaller needs
     commands/        the commands, one file each
     cli.py           the command line
@@ -53,6 +54,8 @@ from typing import Any
 from npfaceapi._version import __version__
 
 _NAMES = {
+    "collection.face_index": ("FaceIndex",),
+    "collection.worker": ("FaceWorker",),
     "engines.dispatch": ("available_backends", "current_backend", "set_backend", "use_backend"),
     "engines.thread_count": ("get_num_threads", "set_num_threads", "use_num_threads"),
     "errors": (

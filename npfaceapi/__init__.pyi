@@ -2,6 +2,12 @@
 
 from npfaceapi import draw as draw, nets as nets
 from npfaceapi._version import __version__ as __version__
+from npfaceapi.collection.face_index import (
+    FaceIndex as FaceIndex,
+)
+from npfaceapi.collection.worker import (
+    FaceWorker as FaceWorker,
+)
 from npfaceapi.engines.dispatch import (
     available_backends as available_backends,
     current_backend as current_backend,

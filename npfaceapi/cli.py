@@ -28,12 +28,20 @@ __all__ = ["main"]
 _COMMANDS = {
     "analyze": "detect the faces of photos: box, landmarks, expression, age, gender, descriptor",
     "match": "identify the faces of photos among known people",
+    "index": "index a photo collection: its faces, in one SQLite file that is brought up to date with each run",
+    "find": "find the faces of an index that are nearest to those of a photo, or the photos of a person",
+    "groups": "group the faces of an index by person, as a table, as JSON lines and as contact sheets",
+    "name": "say who the faces of a group are",
+    "join": "say that several groups are one person",
+    "split": "say that some faces of a group are another person",
+    "not-the-same": "say that two faces are two people, for ever",
+    "forget": "remove a person or a photo from an index, overwriting every trace",
     "evaluate": "measure accuracy on public data sets or on a folder of photos of known people",
     "calibrate": "calibrate descriptor distances on photos of your own people, for match --calibration",
     "show": "print the layers of a network, as a table, as data or as a picture",
     "plan": "print how the fast engine runs a network: fused steps with shapes, cost and time here",
     "inspect": "look inside the networks for a photo: one HTML page with their inputs and all that they compute",
-    "export": "write a network as an ONNX graph, or its weights as npz or safetensors",
+    "export": "write a network as an ONNX graph, its weights as npz or safetensors, or the faces of an index as a table",
     "verify": "check the results of a backend against golden outputs of face-api.js",
     "conform": "verify a port of these networks, in any language, and find its faults",
     "backends": "list the backends available here",
@@ -59,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, summary in _COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
-        module = importlib.import_module(f"npfaceapi.commands.{name}")
+        module = importlib.import_module(f"npfaceapi.commands.{name.replace('-', '_')}")
         module.add_arguments(command)
         command.set_defaults(run=module.run)
     return parser

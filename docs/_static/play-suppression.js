@@ -44,10 +44,10 @@
   const slider = element("input", { type: "range", min: 0, max: 1, step: 0.05, value: threshold });
   const value = element("span", {}, threshold.toFixed(2));
   const next = element("button", { type: "button" }, "Next step"), all = element("button", { type: "button" }, "All steps");
-  const again = element("button", { type: "button" }, "From the start"), reset = element("button", { type: "button" }, "Boxes back");
+  const again = element("button", { type: "button" }, "Back to the start"), reset = element("button", { type: "button" }, "Reset the boxes");
   const list = element("ul", { class: "play-list", "aria-label": "boxes with their scores, and what becomes of them" }), status = element("p", { role: "status" });
   place.append(
-    element("p", {}, "Start again and take the steps one by one. Drag a box, or choose it in the list and move it with the arrow keys; change the threshold. Each box is listed with its score, and with its overlap with a box that was kept."),
+    element("p", {}, "Go back to the start and take the steps one by one. Drag a box, or choose it in the list and move it with the arrow keys; change the threshold. Each box is listed with its score, and with its overlap with a box that was kept."),
     element("div", { class: "play-controls" }, element("label", {}, "overlap above which a box is dropped ", slider, " ", value), again, next, all, reset),
     status,
     element("div", { class: "play-parts" }, element("div", { class: "play-photo" }, svg), list),
@@ -115,7 +115,7 @@
     const waiting = boxes.length - kept.size - dropped.size;
     const text = done ? `Step ${done} of ${steps.length}: keeps ${last.kept.name}, drops ${last.dropped.length}; ${waiting} waiting.` : `${waiting} boxes waiting.`;
     if (status.textContent !== text) status.textContent = text;
-    next.disabled = done === steps.length;
+    next.setAttribute("aria-disabled", done === steps.length); // not disabled, which would take the focus away
     value.textContent = threshold.toFixed(2);
   }
 

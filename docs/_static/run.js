@@ -115,6 +115,7 @@
   function ready() {
     running.label("Run", running.edit.textContent);
     running = null;
+    for (const cell of cells) if (cell.state.textContent.startsWith("Wait")) cell.say("");
   }
 
   // Without Python: it could not start, or the reader stopped it, which only the end of the worker does.

@@ -36,10 +36,11 @@ if TYPE_CHECKING:
     from npfaceapi.faces.detection import FaceDetection
     from npfaceapi.faces.matcher import FaceMatch
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["add_arguments", "distance", "run"]
 
 
-def _distance(text: str) -> float:
+def distance(text: str) -> float:
+    """For argparse: a distance from 0 up."""
     try:
         value = float(text)
     except ValueError:
@@ -61,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     limit = parser.add_mutually_exclusive_group()
     limit.add_argument(
         "--tolerance",
-        type=_distance,
+        type=distance,
         metavar="D",
         help="largest distance at which a face counts as a known person (default: 0.6)",
     )

@@ -17,7 +17,7 @@ from npfaceapi.faces.js_numbers import js_number, js_numbers, js_string, round_d
 from npfaceapi.faces.points import as_descriptor, as_flag, as_number, as_vector, field_of, is_number
 from npfaceapi.reading.json_text import read_json
 
-__all__ = ["FaceMatch", "FaceMatcher", "LabeledFaceDescriptors", "euclidean_distance"]
+__all__ = ["FaceMatch", "FaceMatcher", "LabeledFaceDescriptors", "distances_to", "euclidean_distance"]
 
 Descriptor = NDArray[np.float32]
 
@@ -57,7 +57,7 @@ def euclidean_distance(arr1: ArrayLike, arr2: ArrayLike) -> float:
     first, second = as_vector(arr1, "euclidean_distance"), as_vector(arr2, "euclidean_distance")
     if len(first) != len(second):
         raise InvalidArgument(f"euclidean_distance: expected two vectors of one length, got {len(first)} and {len(second)}")
-    return float(_distances(first[:, np.newaxis], second)[0])
+    return float(distances_to(first[:, np.newaxis], second)[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +236,7 @@ class FaceMatcher:
         length, count = self._columns.shape
         if count and len(query) != length:
             raise InvalidArgument(f"FaceMatcher.match_descriptor: expected a descriptor of length {length}, got {len(query)}")
-        distances = _distances(self._columns, query).tolist() if count else []
+        distances = distances_to(self._columns, query).tolist() if count else []
         best, start = FaceMatch(UNKNOWN, float(np.finfo(np.float64).max)), 0
         for known in self.labeled_descriptors:
             end = start + len(known.descriptors)
@@ -288,8 +288,8 @@ class FaceMatcher:
         return f"<FaceMatcher: {len(self.labeled_descriptors)} labels, distance_threshold {self.distance_threshold:g}>"
 
 
-def _distances(columns: NDArray[np.float64], query: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Distances [n] from the columns of [k,n] to [k]; squares are added in order, as in face-api.js."""
+def distances_to(columns: NDArray[np.float64], query: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Distances [n] from the columns of [k,n], C-contiguous, to [k]; squares are added in order, as in face-api.js."""
     distances = np.zeros(columns.shape[1])
     for start in range(0, len(distances) if len(query) else 0, BLOCK):
         block = columns[:, start : start + BLOCK]

@@ -142,7 +142,7 @@ def trace_yolo(net: YoloDetector, image: Pixels, options: TinyYolov2Options) -> 
     cells = len(grid)
     pixels = options.input_size // cells
     heats = [
-        Heat(f"anchor {k + 1}", f"{cells} x {cells} cells; {w * pixels:.0f} x {h * pixels:.0f} pixels", grid[..., k])
+        Heat(f"anchor {k}", f"{cells} x {cells} cells; {w * pixels:.0f} x {h * pixels:.0f} pixels", grid[..., k])
         for k, (w, h) in enumerate(net.anchors)
     ]
     trace = DetectorTrace(

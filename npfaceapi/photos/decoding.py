@@ -113,13 +113,14 @@ def is_pil_image(photo: object) -> bool:
 
 
 def photo_suffixes() -> frozenset[str]:
-    """The file name suffixes, such as ".jpg", of readable photos, including those of registered Pillow plugins.
+    """The file name suffixes, such as ".jpg", of readable photos, including those of Pillow's plugins.
 
     Suffixes that are more common for other kinds of files are left out; such a file can still be read by its path.
     """
     from PIL import Image
 
     Image.init()
+    _register_heif()
     known = Image.EXTENSION.items()
     photos = {suffix for suffix, kind in known if kind in FORMATS and (kind in Image.OPEN or kind == "MPO")}
     return frozenset(photos - _OTHER_FILES)
@@ -189,6 +190,8 @@ def _open(file: IO[bytes], name: str) -> ImageFile.ImageFile:
     Image.preinit()
     file.seek(0)
     start = file.read(64)
+    if _is_heif(start):
+        _register_heif()
     reason: Exception | None = None
     for kind in FORMATS:
         if kind not in Image.OPEN:
@@ -211,6 +214,21 @@ def _open(file: IO[bytes], name: str) -> ImageFile.ImageFile:
     raise ImageError(f"{name}: expected an image file (JPEG, PNG, WebP, GIF, TIFF, BMP, ...), got {_what_it_is(start)}")
 
 
+def _is_heif(start: bytes) -> bool:
+    return start[4:8] == b"ftyp" and start[8:12] in _HEIF_BRANDS
+
+
+def _register_heif() -> None:
+    """Let Pillow read HEIC, if the extra `heif` is installed."""
+    from PIL import Image
+
+    if "HEIF" not in Image.OPEN:
+        with suppress(ImportError):
+            import pillow_heif
+
+            pillow_heif.register_heif_opener()
+
+
 def _other_kind(start: bytes) -> str | None:
     """The format of a file according to Pillow, if it is not one of `FORMATS`."""
     from PIL import Image
@@ -228,8 +246,8 @@ def _what_it_is(start: bytes) -> str:
     for first, what in _FIRST_BYTES:
         if start.lstrip().lower().startswith(first.lower()):
             return what
-    if start[4:8] == b"ftyp" and start[8:12] in _HEIF_BRANDS:
-        return "HEIF (HEIC); pip install pillow-heif, and call pillow_heif.register_heif_opener()"
+    if _is_heif(start):
+        return "HEIF (HEIC); pip install pillow-heif"
     if start[4:8] == b"ftyp" and start[8:12] in (b"avif", b"avis"):
         return "AVIF; pip install --upgrade pillow"
     if is_base64(start):

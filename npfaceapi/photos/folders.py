@@ -30,7 +30,7 @@ _THUMBNAILS_AND_TRASH = {
 }
 _PREVIEWS = (".lrdata",)  # Lightroom's folders of previews
 #: Formats for which Pillow needs a plugin, and the plugin's package.
-_PLUGINS = {".heic": "pillow-heif", ".heif": "pillow-heif", ".avif": "pillow-heif", ".jxl": "pillow-jxl-plugin"}
+_PLUGINS = {".heic": "pillow-heif", ".heif": "pillow-heif", ".avif": "--upgrade pillow", ".jxl": "pillow-jxl-plugin"}
 _MOST_REASONS = 6  # listed individually
 
 

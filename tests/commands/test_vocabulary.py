@@ -14,7 +14,7 @@ from npfaceapi import cli
 from npfaceapi.benchmark import networks
 from npfaceapi.benchmark.entries import ENTRIES, UNBUNDLED
 from npfaceapi.benchmark.section import Section
-from npfaceapi.commands import bench
+from npfaceapi.commands import bench, export
 from npfaceapi.commands.options import name_among
 from npfaceapi.networks.registry import DETECTORS, NETS, all_names
 
@@ -45,7 +45,7 @@ def options():
 def meaning(action):
     """An option's meaning: its help up to the part specific to the command, and its value's name."""
     kind = action.type
-    if kind is bench._net:  # also takes the old NET@SIZE
+    if kind in (bench._net, export._net_or_index):  # also take the old NET@SIZE, or an index
         kind = name_among(())
     return action.dest, action.metavar, action.nargs == 0, getattr(kind, "__qualname__", None), action.help.partition(" (")[0]
 
@@ -107,7 +107,7 @@ def value(command, option, text):
     return action.type(text)
 
 
-@pytest.mark.parametrize("command", ["analyze", "match", "evaluate", "calibrate", "inspect"])
+@pytest.mark.parametrize("command", ["analyze", "match", "index", "evaluate", "calibrate", "inspect"])
 @pytest.mark.parametrize("detector", DETECTORS)
 def test_a_detector_goes_by_both_its_names_in_every_command(command, detector):
     for name in (detector, DETECTORS[detector].called):
@@ -137,8 +137,9 @@ def test_a_network_goes_by_the_same_names_in_every_command(command, option):
 
 def test_every_taker_of_a_name_is_seen():
     takers = {(name, a.dest) for name, a in options() if getattr(a.type, "__qualname__", "") == name_among(()).__qualname__}
-    networks = {(command, "net") for command in TAKERS if command != "bench"}
-    assert takers == {(command, "detector") for command in ("analyze", "match", "evaluate", "calibrate", "inspect")} | networks
+    networks = {(command, "net") for command in TAKERS if command not in ("bench", "export")}  # these take something else, too
+    detectors = ("analyze", "match", "index", "evaluate", "calibrate", "inspect")
+    assert takers == {(command, "detector") for command in detectors} | networks
 
 
 def test_bench_names_what_it_can_time():

@@ -145,6 +145,12 @@ def test_a_reader_changes_the_convolution(shown):
         "input.dispatchEvent(new Event('input'))", "5",
     )  # fmt: skip
     assert browser.run(TEXT).startswith("Row 0, column 0: 0·(−1) + 0·0 + 0·1 + 0·(−2) + 5·0 + 1·2")
+    for text, is_invalid in (("x", "true"), ("7", "false")):
+        marked = browser.run(
+            "const input = document.querySelector('.play input'); input.value = arguments[0];"
+            "input.dispatchEvent(new Event('input')); return input.getAttribute('aria-invalid')", text,
+        )  # fmt: skip
+        assert marked == is_invalid
     browser.run("const s = document.querySelectorAll('.play select')[2]; s.value = 2; s.dispatchEvent(new Event('change'))")
     assert browser.run("return document.querySelectorAll('.play button').length") == 9
 
@@ -155,12 +161,17 @@ def test_a_reader_suppresses_step_by_step_and_moves_a_box(shown):
     browser = shown("suppression")
     click = "[...document.querySelectorAll('.play button')].find(each => each.textContent == arguments[0]).click()"
     assert browser.run(TEXT) == "Step 2 of 2: keeps 836, drops 6; 0 waiting."
-    browser.run(click, "From the start")
+    browser.run(click, "Back to the start")
     assert browser.run(TEXT) == "14 boxes waiting."
     browser.run(click, "Next step")
     assert browser.run(TEXT) == "Step 1 of 2: keeps 620, drops 6; 7 waiting."
     second = browser.run("return document.querySelector('.play-list').children[1].textContent")
     assert second == "836 0.954, waiting: 0.00 with 620"
+    browser.run("[...document.querySelectorAll('.play button')].find(each => each.textContent == 'Next step').focus()")
+    browser.run(click, "Next step")
+    browser.run(click, "Next step")
+    assert browser.run(TEXT) == "Step 2 of 2: keeps 836, drops 6; 0 waiting."
+    assert browser.run("return document.activeElement.textContent") == "Next step"  # at the end, too
     browser.run(
         "const button = document.querySelector('.play-list button'); for (let i = 0; i < 12; i++)"
         " button.dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowLeft'}))"

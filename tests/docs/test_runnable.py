@@ -257,6 +257,7 @@ def test_stop_edit_undo_and_errors(browser, server):
     click(browser, 1, "Run")
     assert blocks(browser)[1].state == "Wait: block 1 is running."
     assert press(browser, 0, "Stop").state == "Stopped. The next Run starts Python again."
+    assert blocks(browser)[1].state == ""
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import os
 import struct
@@ -154,11 +155,26 @@ class TestPlugins:
 
     def test_not_registered(self) -> None:
         Image.init()
-        if "HEIF" in Image.OPEN:
-            pytest.skip("a plugin is registered here")
+        if "HEIF" in Image.OPEN or importlib.util.find_spec("pillow_heif"):
+            pytest.skip("a plugin is installed here")
         with pytest.raises(ImageError, match=r"got HEIF .*pip install pillow-heif"):
             load_image(self.CONTENT)
         assert ".heic" not in photo_suffixes()
+
+    def test_heic_needs_nothing_but_the_extra(self, tmp_path: Path) -> None:
+        """The plugin registers itself at the first HEIC file, in a process that has not imported it."""
+        pillow_heif = pytest.importorskip("pillow_heif")
+        picture = np.repeat(np.repeat(np.arange(64, dtype=np.uint8).reshape(8, 8, 1) * 4, 16, axis=0), 16, axis=1).repeat(
+            3, axis=2
+        )
+        pillow_heif.from_pillow(Image.fromarray(picture)).save(tmp_path / "a.heic", quality=95)
+        code = (
+            "import sys; from npfaceapi import load_image; from npfaceapi.photos.folders import find_photos;"
+            "print(load_image(sys.argv[1]).shape, len(find_photos(sys.argv[2]).files))"
+        )
+        command = [sys.executable, "-c", code, tmp_path / "a.heic", tmp_path]
+        assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "(128, 128, 3) 1\n"
+        assert np.abs(load_image(tmp_path / "a.heic").astype(int) - picture).mean() < 3
 
     @pytest.mark.parametrize("start", [b"\xff\x0a" + bytes(30), b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(30)])
     def test_jpeg_xl(self, start: bytes) -> None:

@@ -1,0 +1,127 @@
+"""Contact sheets: an HTML page per group, with its faces cut out of the photos, and an index of them; no script is needed."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from npfaceapi.collection.database import Database, path_of
+from npfaceapi.collection.people import Group
+from npfaceapi.display.markup import Markup, element
+from npfaceapi.errors import ImageError, InvalidArgument, printable
+from npfaceapi.output_files import generator, write_whole
+from npfaceapi.photos.loading import load_image
+
+__all__ = ["write_contact_sheets"]
+
+SIDE = 112  # pixels of a face
+MARGIN = 0.25  # of the larger side of the box, on each side
+STYLE = """
+:root { color-scheme: light dark }
+body { font: 16px/1.5 system-ui, sans-serif; margin: 1rem auto; max-width: 70rem; padding: 0 1rem }
+ul { display: flex; flex-wrap: wrap; gap: .75rem; padding: 0; list-style: none } li { width: 7rem; overflow-wrap: anywhere;
+font-size: .8125rem } img { display: block; width: 7rem; height: 7rem; border-radius: .25rem } p { max-width: 45rem }
+"""
+
+
+def write_contact_sheets(
+    database: Database, groups: Sequence[Group], folder: str | os.PathLike[str], progress: Callable[[int, int], object]
+) -> int:
+    """Write `index.html`, `group-N.html` and the faces into a folder; returns the number of faces that could not be cut out.
+
+    A face that was cut out earlier is not cut out again.
+
+    Raises
+    ------
+    InvalidArgument
+        If the folder cannot be written to.
+    """
+    place = Path(folder)
+    try:
+        (place / "faces").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidArgument(f"{place}: expected a folder to write to, got: {error.strerror or error}") from None
+    wanted = {face for group in groups for face in group.faces}
+    paths, failed = _cut_out(database, wanted, place / "faces", progress)
+    for group in groups:
+        title = group.name or f"Group {group.number}"
+        items = [_face(face, paths[face]) for face in group.faces]
+        write_whole(place / f"group-{group.number}.html", _page(title, element("ul", *items), back=True))
+    entries = [
+        element(
+            "li",
+            element(
+                "a",
+                element("img", src=f"faces/{group.faces[0]}.jpg", alt="", loading="lazy"),
+                group.name or f"Group {group.number}",
+                href=f"group-{group.number}.html",
+            ),
+            f" {len(group.faces):,} faces" + (f", group {group.number}" if group.name else ""),
+        )
+        for group in groups
+    ]
+    write_whole(place / "index.html", _page("Groups of faces", element("ul", *entries)))
+    return failed
+
+
+def _cut_out(
+    database: Database, wanted: set[int], folder: Path, progress: Callable[[int, int], object]
+) -> tuple[dict[int, str], int]:
+    """Write faces that are not there yet; returns the photo's path of each, and how many failed."""
+    rows = database.rows(
+        "SELECT path, rotation, faces.id, x, y, faces.width, faces.height "
+        "FROM faces JOIN photos ON photos.id = photo ORDER BY path"
+    )
+    rows = [row for row in rows if row[2] in wanted]
+    failed, photos = 0, len({row[0] for row in rows})
+    for done, (value, faces) in enumerate(itertools.groupby(rows, key=lambda row: row[0]), 1):
+        here = [row for row in faces if not (folder / f"{row[2]}.jpg").exists()]
+        try:
+            image = load_image(path_of(value)) if here else None
+        except ImageError:
+            failed += len(here)
+            image = None
+        for _, rotation, face, *box in here if image is not None else ():
+            assert image is not None
+            write_whole(folder / f"{face}.jpg", _square(image, box, rotation // 90))
+        progress(done, photos)
+    return {row[2]: path_of(row[0]) for row in rows}, failed
+
+
+def _square(image: np.ndarray, box: Sequence[float], turns: int) -> bytes:
+    """The square around a box as a JPEG; black outside of the photo."""
+    from PIL import Image
+
+    x, y, width, height = box
+    side = max(1.0, max(width, height) * (1 + 2 * MARGIN))
+    left, top = x + width / 2 - side / 2, y + height / 2 - side / 2
+    pixels = np.ascontiguousarray(image if image.dtype == np.uint8 else np.clip(image + 0.5, 0, 255).astype(np.uint8))
+    cut = Image.fromarray(pixels).crop((round(left), round(top), round(left + side), round(top + side)))
+    file = io.BytesIO()
+    cut.resize((SIDE, SIDE), Image.Resampling.LANCZOS).rotate(90 * turns).save(file, "JPEG", quality=85)
+    return file.getvalue()
+
+
+def _face(face: int, path: str) -> Markup:
+    name = printable(os.path.basename(path))
+    image = element("img", src=f"faces/{face}.jpg", alt=f"Face {face} of {name}", loading="lazy")
+    return element("li", image, f"{face}: ", element("span", name, title=printable(path)))
+
+
+def _page(title: str, content: Markup, back: bool = False) -> str:
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        Markup(generator("groups")),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("title", title),
+        element("style", Markup(STYLE)),
+    )
+    link = element("p", element("a", "All groups", href="index.html")) if back else None
+    body = element("body", element("main", element("h1", title), link, content))
+    return f"<!doctype html>\n{element('html', head, body, lang='en')}\n"
