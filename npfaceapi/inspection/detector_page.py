@@ -114,9 +114,9 @@ def _near_misses(trace: DetectorTrace) -> Markup:
         text = f"No other box scored between {lowest:g} and the threshold of {trace.threshold:g}."
         return element("section", title, element("p", text))
     text = (
-        f"{plural(len(trace.near_misses), 'box')} fell short: above {lowest:g} but not above the threshold of "
-        f"{trace.threshold:g}, and overlapping no better one by more than {trace.iou_threshold:g}. A lower threshold "
-        "(--min-confidence) finds more faces, and more boxes that are no faces."
+        f"Below the threshold: {plural(len(trace.near_misses), 'box')} scored above {lowest:g}, but not above "
+        f"{trace.threshold:g}, and overlapped no better one by more than {trace.iou_threshold:g}. A lower threshold "
+        "(--min-confidence) finds more faces, and more that are none."
     )
     size = trace.batch.shape[2], trace.batch.shape[1]
     unit = max(size) / SHOWN

@@ -92,14 +92,14 @@ def test_a_sheet_shows_the_values():
     shown = sheet(values)
     picture = pixels_of(shown.uri)
     assert (shown.width, shown.height, shown.channels, shown.columns) == (15, 6, (0, 1, 2), 3)
-    assert shown.darkest == -shown.brightest  # zero is in the middle
     assert (shown.low, shown.high) == (values.min(), values.max())
     for c in range(3):
         level = np.floor((values[..., c] - shown.darkest) / (shown.brightest - shown.darkest) * LEVELS)
-        expected = colors(True)[np.clip(level, 0, LEVELS - 1).astype(int)]
+        expected = colors(is_signed=True)[np.clip(level, 0, LEVELS - 1).astype(int)]
         np.testing.assert_array_equal(picture[:5, 5 * c : 5 * c + 4], expected)
     assert (picture[:, [4, 9, 14], 3] == 0).all()  # nothing between the maps
     assert (picture[5, :, 3] == 0).all()
+    assert shown.darkest == -shown.brightest
     assert "Maps of 5x4: all 3 channels. Values from " in shown.caption()
 
 
@@ -134,7 +134,7 @@ def test_a_large_map_is_averaged_down():
     values = np.add.outer(np.arange(301), np.zeros(500))[..., None].astype(np.float32)
     shown = sheet(values)
     assert shown.shrunk == 3
-    assert (shown.height, shown.width) == (102, 168)
+    assert (shown.height, shown.width) == (102, 168)  # and a gap
     assert shown.width * shown.height <= MOST_PIXELS
     assert "shown as means of 3x3" in shown.caption()
     level = np.floor((np.array([*range(1, 300, 3), 300]) - shown.darkest) / (shown.brightest - shown.darkest) * LEVELS)
@@ -235,7 +235,7 @@ def test_taps_in_a_notebook_are_pictures(taps):
     assert [image["alt"] for image in images] == [
         "Feature maps of dense3", "Values of logits as coloured bars", "Feature maps of dense1/add",
     ]  # fmt: skip
-    assert pixels_of(images[0]["src"]).shape[:2] == (4 * (7 + 1), 6 * (7 + 1))
+    assert pixels_of(images[0]["src"]).shape[:2] == (4 * 8, 6 * 8)  # maps of 7x7, each with a gap
     assert "24 of 256 channels, those that vary most" in page.text
 
 
