@@ -41,7 +41,7 @@ from npfaceapi.faces.alignment import ALIGNMENTS
 from npfaceapi.networks.options import TinyFaceDetectorOptions
 
 DETECTOR = TinyFaceDetectorOptions(input_size=320, score_threshold=0.1)  # recommended for photos of one person
-CUTS = [round(0.40 + 0.01 * i, 2) for i in range(17)]
+CUTS = [round(0.42 + 0.01 * i, 2) for i in range(13)]
 SIZES = (12_500, 25_000, 50_000, 100_000)
 KEPT = 12  # so many principal coordinates keep strangers in copies about as near to each other as in LFW
 Setting = dict[str, Any]
@@ -76,8 +76,8 @@ def measured(descriptors: np.ndarray, names: np.ndarray, person: np.ndarray) -> 
     number = np.array([hashlib.sha256(name.encode()).digest()[0] for name in names])
     rows = every_cut(descriptors, person)
     best = best_of(rows)["cut"]
-    shares = {share: (number % share == 0)[person] for share in (8, 4, 2)}
-    fewer = [{"people": len(set(person[own])), **best_of(every_cut(descriptors[own], person[own]))} for own in shares.values()]
+    shares = [(number % share == 0)[person] for share in (8, 4, 2)]
+    fewer = [{"people": len(set(person[own])), **best_of(every_cut(descriptors[own], person[own]))} for own in shares]
     return {
         "methods": {name: judged_on_halves(*method, descriptors, person, number[person] % 2) for name, method in METHODS.items()},
         "all": rows,
@@ -151,18 +151,18 @@ def distances(descriptors: np.ndarray) -> np.ndarray:
 METHODS: dict[str, tuple[Method, list[Setting]]] = {
     "average linkage": (average_linkage, [{"cut": cut} for cut in CUTS]),
     "average linkage, SciPy": (average_linkage_of_scipy, [{"cut": cut} for cut in CUTS]),
-    "Chinese whispers": (chinese_whispers, [{"threshold": round(0.38 + 0.01 * i, 2)} for i in range(12)]),
+    "Chinese whispers": (chinese_whispers, [{"threshold": round(0.42 + 0.01 * i, 2)} for i in range(9)]),
     "DBSCAN": (
         dbscan,
-        [{"eps": round(0.32 + 0.01 * i, 2), "min_samples": samples} for samples in (2, 3, 4) for i in range(16)],
+        [{"eps": round(0.38 + 0.01 * i, 2), "min_samples": samples} for samples in (2, 3) for i in range(11)],
     ),
     "HDBSCAN": (
         hdbscan,
         [
             {"min_cluster_size": size, "min_samples": samples, "cluster_selection_epsilon": epsilon}
-            for size in (2, 3)
-            for samples in (1, 3, 5)  # 2 is the same as 1: a face is its own first neighbour
-            for epsilon in (0.0, 0.3, 0.4)
+            for size in (2, 3, 4)
+            for samples in (1, 3, 4)  # 2 is the same as 1: a face is its own first neighbour
+            for epsilon in (0.0, 0.4)
         ],
     ),
 }
