@@ -217,14 +217,19 @@ def run(method: Method, descriptors: np.ndarray, person: np.ndarray, setting: Se
 def judged_on_halves(
     method: Method, settings: list[Setting], descriptors: np.ndarray, person: np.ndarray, half: np.ndarray
 ) -> dict[str, Any]:
-    """The best setting on each half, by B-cubed F, and the means of its figures on the other one."""
-    chosen = []
+    """The best setting on each half, by B-cubed F, and the means of its figures on the other one.
+
+    `f_of_best_f` is the mean of the pairwise F on the other half when the setting is the best by pairwise F.
+    """
+    chosen, best_by_f, rows = [], [], []
     for own in (0, 1):
-        labels = method(descriptors[half == own], settings)
-        b3 = [scores(person[half == own], label)["b3_f"] for label in labels]
-        chosen.append(settings[int(np.argmax(b3))])
+        rows.append([scores(person[half == own], label) for label in method(descriptors[half == own], settings)])
+        chosen.append(settings[int(np.argmax([row["b3_f"] for row in rows[own]]))])
+        best_by_f.append(int(np.argmax([row["f"] for row in rows[own]])))
     judged = [run(method, descriptors[half != own], person[half != own], chosen[own]) for own in (0, 1)]
-    return {"chosen": chosen, "halves": judged, **{key: float(np.mean([row[key] for row in judged])) for key in judged[0]}}
+    means = {key: float(np.mean([row[key] for row in judged])) for key in judged[0]}
+    f_of_best_f = float(np.mean([rows[1 - own][best_by_f[own]]["f"] for own in (0, 1)]))
+    return {"chosen": chosen, "halves": judged, **means, "f_of_best_f": f_of_best_f}
 
 
 # ------------------------------------------------------------------ stability and growth
@@ -341,8 +346,8 @@ def write_quality(way: dict[str, Any]) -> None:
     rows = []
     for name, result in way["methods"].items():
         chosen = "; ".join(dict.fromkeys(", ".join(f"{value:g}" for value in one.values()) for one in result["chosen"]))
-        rows.append(f"{name} | {chosen} | {figures(result)}")
-    write_table(f"method | settings | {COLUMNS}", rows)
+        rows.append(f"{name} | {chosen} | {figures(result)} | {result['f_of_best_f']:.3f}")
+    write_table(f"method | settings | {COLUMNS} | pairwise F if chosen by it", rows)
     write_table(f"cut | {COLUMNS}", [f"{row['cut']:.2f} | {figures(row)}" for row in way["all"]])
     write_table(
         f"people | best cut | {COLUMNS}",

@@ -151,6 +151,7 @@ def test_a_setting_is_chosen_on_one_half_and_judged_on_the_other() -> None:
     assert found["b3_precision"] == pytest.approx(1 / 3)
     assert found["b3_recall"] == 1
     assert found["merged"] == 1
+    assert found["f_of_best_f"] == pytest.approx(0.4)  # 9 of 36 pairs, all of the true ones
 
 
 @pytest.mark.slow
