@@ -53,7 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
             if len(shown) > LISTED:
                 print(f"and {len(shown) - LISTED:,} more")
             singles = sum(len(group.faces) == 1 for group in groups)
-            print(f"{len(groups):,} groups, {singles:,} of one face; {len(moved):,} faces moved to another group")
+            many, moves = "" if len(groups) == 1 else "s", "" if len(moved) == 1 else "s"
+            print(f"{len(groups):,} group{many}, {singles:,} of one face; {len(moved):,} face{moves} moved to another group")
         if arguments.out is not None:
             failed = index.contact_sheets(arguments.out, arguments.smallest)
             if failed:

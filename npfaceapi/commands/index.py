@@ -86,7 +86,8 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.prune:
             removed = index.prune()
             print(f"{removed:,} vanished photo{'' if removed == 1 else 's'} removed")
-        print(f"{arguments.into}: {len(index):,} faces")
+        faces = len(index)
+        print(f"{arguments.into}: {faces:,} face{'' if faces == 1 else 's'}")
     return 1 if failed else 0
 
 
@@ -117,7 +118,8 @@ def _summary(added: Added) -> str:
         if count:
             parts.append(f"{count:,} {text}")
     if added.left_out:
-        parts.append(f"{sum(added.left_out.values()):,} other files left out")
+        count = sum(added.left_out.values())
+        parts.append(f"{count:,} other file{'' if count == 1 else 's'} left out")
     return ", ".join(parts)
 
 
