@@ -41,13 +41,14 @@ def in_dask(function: Callable[..., Any], tasks: Iterable[_Task], scheduler: str
         If the scheduler cannot be reached or has no workers.
     """
     try:
-        from distributed import Client, KilledWorker
+        import distributed
     except ImportError:
         raise BackendUnavailable(
             'scheduler: expected the package distributed, got none installed; pip install "npfaceapi[dask]"'
         ) from None
+    library: Any = distributed  # it is only partly typed
     try:
-        client: Any = Client(scheduler, timeout=10, set_as_default=False)  # type: ignore[no-untyped-call]
+        client = library.Client(scheduler, timeout=10, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
         raise NpFaceApiError(f"scheduler {scheduler}: expected a Dask scheduler, got: {reason_of(error)}") from None
     state = current_backend(), max_pixels() / 1e6
@@ -67,8 +68,8 @@ def in_dask(function: Callable[..., Any], tasks: Iterable[_Task], scheduler: str
             part, future = waiting.popleft()
             try:
                 results = future.result()
-            except KilledWorker:  # several workers ended at this part: find out at which task
-                results = [_alone(client, KilledWorker, function, state, task) for task in part]
+            except library.KilledWorker:  # several workers ended at this part: find out at which task
+                results = [_alone(client, library.KilledWorker, function, state, task) for task in part]
             yield from results
             waiting.extend(filter(None, [submitted()]))
 
