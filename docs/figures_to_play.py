@@ -102,10 +102,10 @@ def replace_markers(app: Sphinx, docname: str, source: list[str]) -> None:
 def add_scripts(app: Sphinx, docname: str, template: str, context: dict[str, Any], doctree: Any) -> None:
     page = ROOT / f"{docname}.md"
     names = figures_in(page.read_text("utf-8")) if doctree is not None and page.exists() else []
-    for name in names:
-        app.add_js_file(f"play-{name}.js", loading_method="defer")
     if names:
         app.add_css_file("play.css")
+        for script in ("play.js", *(f"play-{name}.js" for name in names)):
+            app.add_js_file(script, loading_method="defer")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -42,12 +42,7 @@
     return `rgb(${(value < 0 ? [213, 94, 0] : [0, 114, 178]).map((c) => Math.round(255 + (c - 255) * part)).join()})`;
   }
 
-  function element(name, attributes = {}, ...children) {
-    const made = document.createElement(name);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    made.append(...children);
-    return made;
-  }
+  const { element } = play;
   const select = (options) => element("select", {}, ...options.map((text) => element("option", {}, text)));
   const figure = (caption, cells) => element("figure", {}, cells, element("figcaption", {}, caption));
 

@@ -3,7 +3,7 @@
 (() => {
   const place = document.getElementById("play-grid");
   const data = JSON.parse(document.getElementById("play-grid-data").textContent);
-  const SVG = "http://www.w3.org/2000/svg", SIDE = 416, CELL = 32, CELLS = 13;
+  const SIDE = 416, CELL = 32, CELLS = 13;
   const sigmoid = (v) => 1 / (1 + Math.exp(-v));
   let row = 3, column = 5;
 
@@ -14,17 +14,7 @@
     return { x: (x + sigmoid(tx)) * CELL - w / 2, y: (y + sigmoid(ty)) * CELL - h / 2, width: w, height: h, score: sigmoid(score) };
   }
 
-  function element(name, attributes = {}, ...children) {
-    const made = document.createElement(name);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    made.append(...children);
-    return made;
-  }
-  function drawn(name, attributes) {
-    const made = document.createElementNS(SVG, name);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    return made;
-  }
+  const { element, drawn } = play;
 
   const svg = drawn("svg", { viewBox: `0 0 ${SIDE} ${SIDE}`, role: "img", "aria-label": "The photo with the grid; the chosen cell is described below" });
   svg.append(drawn("image", { href: data.photo, width: SIDE, height: SIDE }));

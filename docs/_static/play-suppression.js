@@ -3,7 +3,6 @@
 (() => {
   const place = document.getElementById("play-suppression");
   const data = JSON.parse(document.getElementById("play-suppression-data").textContent);
-  const SVG = "http://www.w3.org/2000/svg";
   let boxes = structuredClone(data.boxes), threshold = 0.5, done = Infinity, chosen = null;
 
   function iou(a, b) {
@@ -26,17 +25,7 @@
     return steps;
   }
 
-  function element(name, attributes = {}, ...children) {
-    const made = document.createElement(name);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    made.append(...children);
-    return made;
-  }
-  function drawn(name, attributes) {
-    const made = document.createElementNS(SVG, name);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    return made;
-  }
+  const { element, drawn } = play;
 
   const [left, top, width, height] = data.view;
   const svg = drawn("svg", { viewBox: data.view.join(" "), role: "img", "aria-label": "The photo with two faces and the boxes of the list" });

@@ -14,12 +14,11 @@ import html
 import itertools
 import math
 import re
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from svg_file import svg_file
+from svg_file import svg_file, write_svg
 
 FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parents[1]
@@ -326,11 +325,5 @@ def svg() -> str:
     return svg_file(WIDTH, height, "The packages of npfaceapi and their imports", STYLE, parts, told)
 
 
-def main() -> int:
-    PICTURE.write_text(svg(), encoding="utf-8")
-    print(f"{PICTURE.name}: {PICTURE.stat().st_size:,} bytes")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    write_svg(PICTURE, svg())

@@ -7,10 +7,9 @@ The sizes are those of the networks' graphs.
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
-from svg_file import svg_file
+from svg_file import svg_file, write_svg
 
 import npfaceapi as faceapi
 
@@ -98,11 +97,5 @@ def svg() -> str:
     return svg_file(WIDTH, HEIGHT, "From a photo to every answer", STYLE, parts)
 
 
-def main() -> int:
-    PICTURE.write_text(svg(), encoding="utf-8")
-    print(f"{PICTURE.name}: {PICTURE.stat().st_size:,} bytes")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    write_svg(PICTURE, svg())

@@ -7,11 +7,10 @@ The calibration in the package counts the pairs of photos within each of some di
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from svg_file import svg_file
+from svg_file import svg_file, write_svg
 
 import npfaceapi as faceapi
 
@@ -100,11 +99,5 @@ def svg() -> str:
     return svg_file(WIDTH, HEIGHT, "Distances between photos of one person and of two people", STYLE, parts)
 
 
-def main() -> int:
-    PICTURE.write_text(svg(), encoding="utf-8")
-    print(f"{PICTURE.name}: {PICTURE.stat().st_size:,} bytes")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    write_svg(PICTURE, svg())

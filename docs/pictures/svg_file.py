@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from sheet import INK, Canvas, Color
@@ -24,6 +25,12 @@ def svg_file(width: float, height: float, title: str, style: str, parts: Iterabl
         "</svg>",
     ]
     return "\n".join(lines) + "\n"
+
+
+def write_svg(path: Path, text: str) -> None:
+    """Write a picture, and say so: what the scripts do that draw one."""
+    path.write_text(text, encoding="utf-8")
+    print(f"{path.name}: {path.stat().st_size:,} bytes")
 
 
 def _hex(color: Sequence[int] | None) -> str:

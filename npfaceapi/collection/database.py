@@ -11,7 +11,7 @@ from typing import Any
 
 from npfaceapi.errors import InvalidArgument, NpFaceApiError
 
-__all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "Database", "is_index", "path_of", "path_value"]
+__all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "Database", "path_of", "path_value"]
 
 APPLICATION_ID = 0x6E706669  # "npfi"
 SCHEMA_VERSION = 1
@@ -89,16 +89,6 @@ def path_value(path: str) -> str | bytes:
 def path_of(value: str | bytes) -> str:
     """A stored path, as the functions of `os` take it."""
     return os.fsdecode(value)
-
-
-def is_index(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is an index, by SQLite's header and the application id in it."""
-    try:
-        with open(path, "rb") as file:
-            head = file.read(100)
-    except (OSError, ValueError):
-        return False
-    return head.startswith(b"SQLite format 3\0") and head[68:72] == APPLICATION_ID.to_bytes(4, "big")
 
 
 class Database:

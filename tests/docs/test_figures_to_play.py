@@ -45,7 +45,7 @@ def shown(browser, tmp_path):
 
     def show(name, width=800):
         style = (DOCS / "_static" / "play.css").read_text("utf-8")
-        script = (DOCS / "_static" / f"play-{name}.js").read_text("utf-8")
+        script = "\n".join((DOCS / "_static" / file).read_text("utf-8") for file in ("play.js", f"play-{name}.js"))
         page = tmp_path / f"{name}.html"
         page.write_text(
             '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
