@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import math
 import os
 import sqlite3
@@ -165,11 +166,11 @@ class FaceIndex:
             if workers is None:
                 workers = max(1, min(usable_cpus(), len(plan.tasks) // PHOTOS_PER_PROCESS))
             if scheduler is None:
-                results = in_processes(self._worker.rows, plan.tasks, workers, self._worker.warm_up)
+                compute = functools.partial(in_processes, self._worker.rows, workers=workers, begin=self._worker.warm_up)
             else:
-                results = in_dask(self._worker.rows, plan.tasks, scheduler)
+                compute = functools.partial(in_dask, self._worker.rows, scheduler=scheduler)
             total = len(plan.tasks)
-            added = add_rows(self._database, plan, results, lambda done, rows: progress and progress(done, total, rows))
+            added = add_rows(self._database, plan, compute, lambda done, rows: progress and progress(done, total, rows))
         return dataclasses.replace(added, problems=found.problems, left_out=found.left_out)
 
     def _use_settings(self, settings: dict[str, Any], again: bool) -> None:
