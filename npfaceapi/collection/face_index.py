@@ -235,8 +235,7 @@ class FaceIndex:
         InvalidArgument
             If there is no such person.
         """
-        group = people.group_of(self._database, name)
-        faces = [face for (face,) in self._database.rows('SELECT id FROM faces WHERE "group" = ? ORDER BY id', group)]
+        faces = people.faces_of(self._database, name)
         return self._faces(faces, [math.nan] * len(faces))
 
     def _queries(self, query: Any) -> tuple[NDArray[np.float32], bool]:
@@ -338,7 +337,7 @@ class FaceIndex:
         BackendUnavailable
             For Parquet, without the package pyarrow.
         InvalidArgument
-            If the format is unknown or the file cannot be written.
+            If the format is unknown, or the file cannot be written or is the index itself.
         """
         if format not in FORMATS:
             raise InvalidArgument(f"FaceIndex.export: expected a format out of {', '.join(FORMATS)}, got {shown(format)}")

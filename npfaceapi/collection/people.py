@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,8 +19,8 @@ __all__ = [
     "Group",
     "Move",
     "changes",
+    "faces_of",
     "forget",
-    "group_of",
     "groups",
     "join",
     "name_faces",
@@ -166,11 +166,6 @@ def join(database: Database, numbers: Sequence[int]) -> None:
         )
         if len(named) > 1:
             raise InvalidArgument(f"join: expected groups of one person, got {', '.join(repr(name) for (name,) in named)}")
-        apart = _apart_within(database, faces)
-        if apart:
-            raise InvalidArgument(
-                f"join: expected faces that may be one person, got {apart[0]} and {apart[1]}, which are not the same"
-            )
         person = _person_of(database, faces)
         if named:
             connection.execute("UPDATE people SET name = NULL WHERE name = ?", named[0])
@@ -186,7 +181,9 @@ def split(database: Database, number: int, faces: Sequence[int]) -> None:
         if not faces or not set(faces) < set(members):
             raise InvalidArgument(f"split: expected some faces of group {number}, but not all, got {shown(sorted(set(faces)))}")
         rest = [face for face in members if face not in set(faces)]
-        connection.executemany("UPDATE faces SET person = NULL WHERE id = ?", [(face,) for face in faces])
+        number = database.setting("next group")
+        connection.executemany('UPDATE faces SET person = NULL, "group" = ? WHERE id = ?', [(number, face) for face in faces])
+        database.set("next group", number + 1)
         _assign(database, rest, _person_of(database, rest))
         _assign(database, faces, _person_of(database, []))
 
@@ -214,8 +211,7 @@ def forget(database: Database, who: str) -> int:
     """Remove the faces of a named person, or a photo, and overwrite their bytes; returns the number of faces."""
     person = database.rows("SELECT id FROM people WHERE name = ?", who)
     if person:
-        query = 'person = ?1 OR "group" IN (SELECT "group" FROM faces WHERE person = ?1)'
-        faces = [face for (face,) in database.rows(f"SELECT id FROM faces WHERE {query}", person[0][0])]
+        faces = faces_of(database, who)
         photo = []
     else:
         photo = database.rows("SELECT id FROM photos WHERE path = ?", path_value(os.path.abspath(who)))
@@ -236,14 +232,13 @@ def forget(database: Database, who: str) -> int:
     return len(faces)
 
 
-def group_of(database: Database, name: str) -> int:
-    """The group of a named person."""
-    rows = database.rows(
-        'SELECT "group" FROM faces JOIN people ON people.id = person WHERE name = ? AND "group" IS NOT NULL', name
-    )
-    if not rows:
+def faces_of(database: Database, name: str) -> list[int]:
+    """The faces that were given a name, and those in their group."""
+    person = database.rows("SELECT id FROM people WHERE name = ?", name)
+    if not person:
         raise InvalidArgument(f"{database.path}: expected the name of a person in it, got {name!r}")
-    return int(rows[0][0])
+    query = 'person = ?1 OR "group" IN (SELECT "group" FROM faces WHERE person = ?1)'
+    return [face for (face,) in database.rows(f"SELECT id FROM faces WHERE {query} ORDER BY id", person[0][0])]
 
 
 def _faces_of(database: Database, group: int) -> list[int]:
@@ -270,7 +265,10 @@ def _person_of(database: Database, faces: Sequence[int]) -> int:
     return number
 
 
-def _assign(database: Database, faces: Iterable[int], person: int) -> None:
+def _assign(database: Database, faces: Sequence[int], person: int) -> None:
+    apart = _apart_within(database, faces)
+    if apart:
+        raise InvalidArgument(f"expected faces that may be one person, got {apart[0]} and {apart[1]}, which are not the same")
     with database.transaction() as connection:
         connection.executemany("UPDATE faces SET person = ? WHERE id = ?", [(person, face) for face in faces])
     _regroup_later(database)

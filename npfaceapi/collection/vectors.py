@@ -8,6 +8,7 @@ little-endian.
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import mmap
 import os
@@ -58,7 +59,13 @@ def vectors_of(database: Database) -> Vectors:
 
 
 def erase_rows(database: Database, faces: list[int]) -> None:
-    """Overwrite the descriptors of these faces in the file, if it is there; the file is then stale."""
+    """Overwrite the descriptors of these faces in the file, if it is there; the file is then stale.
+
+    What interrupted processes left of such files is removed.
+    """
+    for left in glob.iglob(f"{glob.escape(database.path + SUFFIX)}.*.part"):
+        with contextlib.suppress(OSError):
+            os.unlink(left)
     wanted = set(faces)
     with contextlib.suppress(FileNotFoundError, struct.error), open(database.path + SUFFIX, "rb+") as file:
         count = _HEADER.unpack(file.read(_HEADER.size))[2]
