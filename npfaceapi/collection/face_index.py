@@ -424,22 +424,24 @@ class FaceIndex:
     @contextlib.contextmanager
     def _only_writer(self) -> Iterator[None]:
         """Hold a lock, which the system releases even if the process is killed, against a second run on the same file."""
-        lock = sqlite3.connect(f"{self.path}.lock", timeout=0, isolation_level=None)
-        try:
-            lock.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError as error:
-            lock.close()
-            if "locked" not in str(error):
-                raise NpFaceApiError(f"{self.path}.lock: expected a file to write to, got: {error}") from None
-            raise NpFaceApiError(
-                f"{self.path}: expected to be the only one to add photos, got another process that does"
-            ) from None
-        try:
-            yield
-        finally:
-            with contextlib.suppress(OSError):
-                os.unlink(f"{self.path}.lock")
-            lock.close()
+        if self._database.is_read_only:
+            raise InvalidArgument(f"{self.path}: expected an index that can be written, got a read-only one")
+        with contextlib.ExitStack() as stack:
+            try:
+                lock = sqlite3.connect(f"{self.path}.lock", timeout=0, isolation_level=None)
+                stack.callback(lock.close)
+                lock.execute("BEGIN EXCLUSIVE")
+            except sqlite3.Error as error:
+                if "locked" not in str(error):
+                    raise NpFaceApiError(f"{self.path}.lock: expected a file to write to, got: {error}") from None
+                raise NpFaceApiError(
+                    f"{self.path}: expected to be the only one to add photos, got another process that does"
+                ) from None
+            try:
+                yield
+            finally:
+                with contextlib.suppress(OSError):
+                    os.unlink(f"{self.path}.lock")
 
 
 class FoundFace(NamedTuple):

@@ -220,7 +220,6 @@ def forget(database: Database, who: str) -> int:
                 f"{database.path}: expected the name of a person or the path of a photo in it, got {shown(who)}"
             )
         faces = [face for (face,) in database.rows("SELECT id FROM faces WHERE photo = ?", photo[0][0])]
-    erase_rows(database, faces)
     with database.transaction() as connection:
         connection.executemany("DELETE FROM faces WHERE id = ?", [(face,) for face in faces])
         if person:
@@ -228,6 +227,7 @@ def forget(database: Database, who: str) -> int:
         else:
             connection.execute("DELETE FROM photos WHERE id = ?", photo[0])
         _drop_unused(database)
+        erase_rows(database, faces)
     database.overwrite_deleted()
     return len(faces)
 

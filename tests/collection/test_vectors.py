@@ -179,6 +179,7 @@ def test_a_folder_in_its_place_is_left_and_the_search_is_in_memory(index, rows):
     assert not [name for name in os.listdir(os.path.dirname(index.path)) if name.endswith(".part")]
 
 
+@pytest.mark.slow
 @needs_root
 def test_a_folder_that_cannot_be_written(rows):
     script = """
