@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import io
 import itertools
+import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -110,7 +111,7 @@ class FaceWorker:
         assert detector is not None
         return {
             "detector": detector.name,
-            "options": dataclasses.asdict(self.options),
+            "options": json.loads(json.dumps(dataclasses.asdict(self.options))),  # a list for a tuple
             "alignment": self.alignment,
             "average_mirror": self.average_mirror,
             "any_rotation": self.any_rotation,

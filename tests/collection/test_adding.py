@@ -9,7 +9,7 @@ import shutil
 import pytest
 
 from helpers.photo_files import blank, face, remember_faces
-from npfaceapi import FaceIndex, TinyFaceDetectorOptions
+from npfaceapi import FaceIndex, MtcnnOptions, TinyFaceDetectorOptions
 
 FAST = TinyFaceDetectorOptions(input_size=128)
 
@@ -283,6 +283,15 @@ def test_rows_are_kept_when_progress_raises(index, folder):
     assert kept >= 1
     assert counts(index.add(folder)).get("unchanged", 0) == kept
     assert counts(index.add(folder)) == {"unchanged": 3}
+
+
+def test_options_with_several_numbers_are_those_of_before(tmp_path):
+    for _ in range(2):
+        with FaceIndex(tmp_path / "mtcnn.index", MtcnnOptions()) as index:
+            index.add([])
+    with FaceIndex(tmp_path / "mtcnn.index") as index:
+        index.add([])
+        assert repr(index._worker.options) == repr(MtcnnOptions())
 
 
 def test_progress_counts_every_photo(index, folder):
