@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 
+from helpers import ROOT
 from helpers.photo_files import blank, face, remember_faces
 from npfaceapi import FaceIndex, MtcnnOptions, TinyFaceDetectorOptions
 
@@ -302,3 +305,18 @@ def test_progress_counts_every_photo(index, folder):
         folder, workers=1, progress=lambda done, total, rows: seen.append((done, total, os.path.basename(rows.photo["path"])))
     )
     assert seen == [(1, 3, "0.png"), (2, 3, "1.png"), (3, 3, "2.png")]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_run_that_is_killed_at_any_statement_goes_on_as_if_it_had_not_been(tmp_path):
+    """With photos that were exchanged, moved, copied, edited, touched and removed meanwhile, and names for all faces."""
+    done = subprocess.run(
+        [sys.executable, "-m", "helpers.killed_runs", tmp_path],
+        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
+    assert int(done.stdout) > 50
