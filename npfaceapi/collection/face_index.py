@@ -367,9 +367,11 @@ class FaceIndex:
             raise InvalidType(f"FaceIndex.add_labels: expected LabeledFaceDescriptors, got {shown(labels)}")
         max_distance = as_number(max_distance, "FaceIndex.add_labels: max_distance")
         vectors, lengths = self._vectors()
-        queries = np.array([d for each in labels for d in each.descriptors], np.float32)
-        if queries.size and queries.shape[1:] != (LENGTH,):
-            raise InvalidArgument(f"FaceIndex.add_labels: expected descriptors of {LENGTH} numbers, got {queries.shape[1]}")
+        descriptors = [descriptor for each in labels for descriptor in each.descriptors]
+        for descriptor in descriptors:
+            if len(descriptor) != LENGTH:
+                raise InvalidArgument(f"FaceIndex.add_labels: expected descriptors of {LENGTH} numbers, got {len(descriptor)}")
+        queries = np.array(descriptors, np.float32)
         names = [each.label for each in labels for _ in each.descriptors]
         found = nearest(vectors.descriptors, lengths, queries.reshape(-1, LENGTH), max(1, len(vectors.faces)), max_distance)
         best: dict[int, tuple[float, str]] = {}
