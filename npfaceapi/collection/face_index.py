@@ -86,7 +86,7 @@ class FaceIndex:
         try:
             stored = self._database.setting("worker")
             if stored is not None:
-                made = FaceWorker.of_settings(stored)
+                made = FaceWorker.from_json(stored)
             self._worker = made.changed(options, alignment, average_mirror, any_rotation)
         except BaseException:
             self._database.close()
@@ -161,7 +161,7 @@ class FaceIndex:
             raise InvalidArgument(f"FaceIndex.add: expected 1 or more workers, got {shown(workers)}")
         found = files_of(photos)
         with self._only_writer():
-            self._use_settings(self._worker.settings(), again)
+            self._use_settings(self._worker.to_dict(), again)
             plan = plan_of(self._database, found.paths, () if found.problems else found.roots, again)
             if workers is None:
                 workers = max(1, min(usable_cpus(), len(plan.tasks) // PHOTOS_PER_PROCESS))

@@ -92,7 +92,7 @@ class FaceWorker:
             options = SsdMobilenetv1Options()
         if not isinstance(options, (SsdMobilenetv1Options, TinyYolov2Options, MtcnnOptions)):
             raise InvalidType(f"FaceWorker: expected options of a detector, got {shown(options)}")
-        if alignment not in ALIGNMENTS:
+        if not isinstance(alignment, str) or alignment not in ALIGNMENTS:
             raise InvalidArgument(f"FaceWorker: expected an alignment out of {', '.join(ALIGNMENTS)}, got {shown(alignment)}")
         self.options = options
         self.alignment = alignment
@@ -105,8 +105,8 @@ class FaceWorker:
             f"any_rotation={self.any_rotation})"
         )
 
-    def settings(self) -> dict[str, Any]:
-        """All that the rows depend on besides the photo: the options and a hash of the weights, in plain JSON types."""
+    def to_dict(self) -> dict[str, Any]:
+        """The options, and a hash of the weights: all that the rows depend on besides the photo, in plain JSON types."""
         detector = detector_of(self.options)
         assert detector is not None
         return {
@@ -119,11 +119,13 @@ class FaceWorker:
         }
 
     @classmethod
-    def of_settings(cls, settings: Mapping[str, Any]) -> FaceWorker:
-        """The worker with those settings, except for the weights."""
-        options = detector_called(settings["detector"]).options(**settings["options"])
-        names = ("alignment", "average_mirror", "any_rotation")
-        return cls(options, **{name: settings[name] for name in names})
+    def from_json(cls, settings: Mapping[str, Any]) -> FaceWorker:
+        """The worker with the options that `to_dict` gave; its weights are those at hand."""
+        try:
+            options = detector_called(settings["detector"]).options(**settings["options"])
+            return cls(options, **{name: settings[name] for name in ("alignment", "average_mirror", "any_rotation")})
+        except (KeyError, TypeError, ValueError) as error:
+            raise InvalidArgument(f"FaceWorker.from_json: expected what to_dict gives, got {shown(settings)} ({error})") from None
 
     def changed(
         self,

@@ -91,14 +91,16 @@ def test_a_sheet_shows_the_values():
     values = rng.normal(size=(5, 4, 3)).astype(np.float32)
     shown = sheet(values)
     picture = pixels_of(shown.uri)
-    assert (shown.width, shown.height, shown.channels, shown.columns) == (14, 5, (0, 1, 2), 3)
+    assert (shown.width, shown.height, shown.channels, shown.columns) == (15, 6, (0, 1, 2), 3)
     assert (shown.low, shown.high) == (values.min(), values.max())
     for c in range(3):
         level = np.floor((values[..., c] - shown.darkest) / (shown.brightest - shown.darkest) * LEVELS)
-        expected = colors()[np.clip(level, 0, LEVELS - 1).astype(int)]
-        np.testing.assert_array_equal(picture[:, 5 * c : 5 * c + 4], expected)
-    assert (picture[:, [4, 9], 3] == 0).all()  # nothing between the maps
-    assert "Maps of 5x4: all 3 channels in order. Values from " in shown.caption()
+        expected = colors(is_signed=True)[np.clip(level, 0, LEVELS - 1).astype(int)]
+        np.testing.assert_array_equal(picture[:5, 5 * c : 5 * c + 4], expected)
+    assert (picture[:, [4, 9, 14], 3] == 0).all()  # nothing between the maps
+    assert (picture[5, :, 3] == 0).all()
+    assert shown.darkest == -shown.brightest
+    assert "Maps of 5x4: all 3 channels. Values from " in shown.caption()
 
 
 def test_a_sheet_of_many_channels_shows_those_that_vary_most():
@@ -107,18 +109,18 @@ def test_a_sheet_of_many_channels_shows_those_that_vary_most():
     values[..., varied] = np.random.default_rng(0).normal(size=(6, 6, 24))
     shown = sheet(values)
     assert shown.channels == tuple(varied)
-    assert "the 24 of 40 channels that vary most, row by row: 3, 10, 11" in shown.caption()
+    assert "24 of 40 channels, those that vary most. Constant on this photo: 16 of the 40 channels, none" in shown.caption()
 
 
 def test_a_large_map_is_averaged_down():
     values = np.add.outer(np.arange(301), np.zeros(500))[..., None].astype(np.float32)
     shown = sheet(values)
     assert shown.shrunk == 3
-    assert (shown.height, shown.width) == (101, 167)
+    assert (shown.height, shown.width) == (102, 168)  # and a gap
     assert shown.width * shown.height <= MOST_PIXELS
     assert "shown as means of 3x3" in shown.caption()
     level = np.floor((np.array([*range(1, 300, 3), 300]) - shown.darkest) / (shown.brightest - shown.darkest) * LEVELS)
-    np.testing.assert_array_equal(pixels_of(shown.uri)[:, 166], colors()[np.clip(level, 0, LEVELS - 1).astype(int)])
+    np.testing.assert_array_equal(pixels_of(shown.uri)[:101, 166], colors()[np.clip(level, 0, LEVELS - 1).astype(int)])
 
 
 @pytest.mark.parametrize(
@@ -215,8 +217,8 @@ def test_taps_in_a_notebook_are_pictures(taps):
     assert [image["alt"] for image in images] == [
         "Feature maps of dense3", "Values of logits as coloured bars", "Feature maps of dense1/add",
     ]  # fmt: skip
-    assert pixels_of(images[0]["src"]).shape[:2] == (3 * 7 + 2, 8 * 7 + 7)
-    assert "the 24 of 256 channels that vary most" in page.text
+    assert pixels_of(images[0]["src"]).shape[:2] == (4 * 8, 6 * 8)  # maps of 7x7, each with a gap
+    assert "24 of 256 channels, those that vary most" in page.text
 
 
 def test_many_taps_and_none():
@@ -351,4 +353,4 @@ def test_landmarks_have_their_groups():
 
 def test_expressions_are_bars():
     page = Page(FaceExpressions([0.1, 0.8, 0, 0, 0, 0, 0.1])._repr_html_())
-    assert [float(re.search(r"width:([\d.]+)em", bar["style"])[1]) for bar in page.all("span")] == [1, 8, 0, 0, 0, 0, 1]
+    assert [float(re.search(r"width:([\d.]+)em", bar["style"])[1]) for bar in page.all("span")] == [0.6, 4.8, 0, 0, 0, 0, 0.6]

@@ -272,7 +272,7 @@ def _umask():
     ("argv", "message"),
     [
         ([], "the following arguments are required: NET"),
-        (["dog_net"], "argument NET: expected a network out of ssd_mobilenetv1|ssd, "),
+        (["dog_net"], "argument NET|INDEX: expected a network out of ssd_mobilenetv1|ssd, "),
         (["mtcnn"], "expected a network of one graph, got Mtcnn"),
         (["face_expression_net", "--format", "tflite"], "invalid choice: 'tflite'"),
         (["face_expression_net", "--out", "net.pb"], "expected a name that ends in .onnx, .npz, .safetensors"),

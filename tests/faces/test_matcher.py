@@ -348,7 +348,7 @@ def test_distances_have_the_bits_of_a_sum_in_order_and_of_scipy(scale: float) ->
     rng = np.random.default_rng(3)
     for known, length in itertools.product((1, 2, 3, 256, 257, 300), (1, 2, 9, 128, 500)):
         table, query = (rng.normal(scale=scale, size=size).astype(np.float32).astype(float) for size in ((known, length), length))
-        distances = matcher._distances(table.T.copy(), query).tolist()
+        distances = matcher.distances_to(table.T.copy(), query).tolist()
         squares = np.square(table - query).tolist()
         assert distances == [math.sqrt(functools.reduce(operator.add, row)) for row in squares]
         if platform.machine() in ("x86_64", "AMD64"):  # elsewhere SciPy may be compiled to fuse a product and a sum

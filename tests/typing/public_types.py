@@ -16,6 +16,10 @@ from PIL.Image import Image
 
 import npfaceapi as faceapi
 from npfaceapi import nets
+from npfaceapi.collection.adding import Added
+from npfaceapi.collection.face_index import FoundFace
+from npfaceapi.collection.people import Group, Move
+from npfaceapi.collection.worker import PhotoRows
 from npfaceapi.draw import (
     AnchorPosition,
     DrawBox,
@@ -646,6 +650,36 @@ def drawing(image: Image, faces: Faces[faceapi.FaceResult], points: faceapi.Face
     assert_type((field.measure_width(), field.measure_height()), tuple[float, float])
     assert_type(field.get_upper_left((9, 9)), faceapi.Point)
     assert_type(field.draw(image), Image)
+
+
+def photo_collections(descriptor: NDArray[np.float32], labels: list[faceapi.LabeledFaceDescriptors]) -> None:
+    index = faceapi.FaceIndex("faces.index", faceapi.TinyFaceDetectorOptions(), alignment="dlib", any_rotation=False)
+    assert_type(index, faceapi.FaceIndex)
+    assert_type(index.path, str)
+    assert_type(index.add(["a.jpg", Path("folder")], workers=2, again=True, scheduler=None), Added)
+    assert_type(index.search(descriptor, 10, 0.6), list[FoundFace] | list[list[FoundFace]])
+    assert_type(index.faces_of("Ann"), list[FoundFace])
+    assert_type(index.groups(0.5), list[Group])
+    assert_type(index.changes(), list[Move])
+    assert_type(index.name(1, "Ann"), None)
+    assert_type(index.join(1, 2, 3), None)
+    assert_type(index.split(1, [4, 5]), None)
+    assert_type(index.not_the_same(1, 2), None)
+    assert_type(index.forget("Ann"), int)
+    assert_type(index.prune(), int)
+    assert_type(index.export("a.csv", "csv"), int)
+    assert_type(index.labels(), list[faceapi.LabeledFaceDescriptors])
+    assert_type(index.add_labels(labels, 0.01), int)
+    assert_type(index.contact_sheets("sheets", 2), int)
+    assert_type(index.close(), None)
+    worker = faceapi.FaceWorker(alignment="dlib", average_mirror=True)
+    assert_type(worker, faceapi.FaceWorker)
+    assert_type(worker.to_dict(), dict[str, Any])
+    assert_type(worker.rows("a.jpg"), PhotoRows)
+    assert_type(worker.faces(np.zeros((9, 9, 3), np.uint8)), Faces[faceapi.FaceResult])
+    assert_type(worker.changed(None, None, None, True), faceapi.FaceWorker)
+    assert_type(worker.warm_up(), None)
+    assert_type(faceapi.FaceWorker.from_json(worker.to_dict()), faceapi.FaceWorker)
 
 
 def quality_of_a_face(photo: str, face: faceapi.FaceResult, points: faceapi.FaceLandmarks68) -> None:
