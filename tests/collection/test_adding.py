@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import itertools
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 
@@ -12,7 +15,7 @@ import pytest
 
 from helpers import ROOT
 from helpers.photo_files import blank, face, remember_faces
-from npfaceapi import FaceIndex, MtcnnOptions, TinyFaceDetectorOptions
+from npfaceapi import FaceIndex, FaceWorker, MtcnnOptions, TinyFaceDetectorOptions
 
 FAST = TinyFaceDetectorOptions(input_size=128)
 
@@ -207,6 +210,19 @@ def test_what_is_outside_of_the_folders_given_has_not_vanished(index, folder, tm
     assert counts(index.add(folder)) == {"vanished": 1}
 
 
+def test_a_photo_that_was_named_outright_does_not_vanish_from_its_folder(index, folder):
+    """Which leaves it out, by its suffix or as it is hidden."""
+    blank(folder / "a.png")
+    blank(folder / ".hidden" / "b.png", "red")
+    (folder / "c.dat").write_bytes(blank(folder / "c.png", "blue").read_bytes())
+    (folder / "c.png").unlink()
+    index.add([folder, folder / ".hidden" / "b.png", folder / "c.dat"])
+    assert counts(index.add(folder)) == {"unchanged": 1}
+    assert [vanished for vanished, _ in state(index).values()] == [False] * 3
+    (folder / "c.dat").unlink()
+    assert counts(index.add(folder)) == {"unchanged": 1, "vanished": 1}
+
+
 def test_a_folder_that_cannot_be_read_makes_nothing_vanish(index, folder, monkeypatch):
     blank(folder / "a.png")
     blank(folder / "in" / "b.png", "red")
@@ -288,6 +304,23 @@ def test_rows_are_kept_when_progress_raises(index, folder):
     assert counts(index.add(folder)) == {"unchanged": 3}
 
 
+def test_rows_are_in_the_file_within_a_second(index, folder, monkeypatch):
+    for number in range(9):
+        blank(folder / f"{number}.png", (number, 0, 0))
+    clock = itertools.count(step=0.3)
+    monkeypatch.setattr("npfaceapi.collection.adding.time.monotonic", lambda: next(clock))
+    stored = []
+
+    def look(done, total, rows):
+        with contextlib.closing(sqlite3.connect(index.path)) as other:
+            stored.append((done, *other.execute("SELECT count(*) FROM photos").fetchone()))
+
+    index.add(folder, workers=1, progress=look)
+    assert [done for done, _ in stored] == list(range(1, 10))
+    assert all(count >= done for done, count in stored)
+    assert len({count for _, count in stored}) >= 3  # and not all at the end
+
+
 def test_options_with_several_numbers_are_those_of_before(tmp_path):
     for _ in range(2):
         with FaceIndex(tmp_path / "mtcnn.index", MtcnnOptions()) as index:
@@ -320,3 +353,19 @@ def test_a_run_that_is_killed_at_any_statement_goes_on_as_if_it_had_not_been(tmp
     )
     assert done.stderr == ""
     assert int(done.stdout) > 50
+
+
+def test_what_was_done_before_an_interrupt_is_written(index, folder, monkeypatch):
+    for number in range(4):
+        blank(folder / f"{number}.png", (number, 0, 0))
+    real = FaceWorker.rows
+
+    def rows_of(worker, path, known=()):
+        if path.endswith("2.png"):
+            raise KeyboardInterrupt
+        return real(worker, path, known)
+
+    monkeypatch.setattr(FaceWorker, "rows", rows_of)
+    with pytest.raises(KeyboardInterrupt):
+        index.add(folder, workers=1)
+    assert sorted(state(index)) == ["0.png", "1.png"]

@@ -113,6 +113,17 @@ def test_blocks_and_order_do_not_matter_with_people_and_pairs(monkeypatch):
         assert partition(grouped(descriptors, who, apart, 0.6)) == expected
 
 
+def test_a_face_that_joins_a_person_joins_no_other():
+    """Whichever of them comes first."""
+    middle = people(np.random.default_rng(15), 1, 1)[0][0]
+    step = np.zeros(128, np.float32)
+    step[0] = 0.1
+    faces = np.array([middle, middle + step, middle - step * 1.1])  # nobody, one person, another person
+    for order in itertools.permutations(range(3)):
+        found = partition(grouped(faces[list(order)], np.array([NOBODY, 1, 2])[list(order)], NO_PAIRS, 0.5))
+        assert {frozenset(order[at] for at in group) for group in found} == {frozenset({0, 1}), frozenset({2})}
+
+
 def test_equal_faces():
     same = np.repeat(people(np.random.default_rng(14), 1, 1)[0], 6, axis=0)
     assert len(partition(grouped(same, np.full(6, NOBODY), NO_PAIRS, 0))) == 1
