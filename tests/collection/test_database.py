@@ -246,7 +246,7 @@ import numpy as np
 from npfaceapi.collection.face_index import FaceIndex
 from npfaceapi.collection.worker import FaceWorker
 from npfaceapi.errors import NpFaceApiError
-FaceWorker().settings()
+FaceWorker().to_dict()
 become(65534)
 with FaceIndex(sys.argv[1]) as index:
     print(len(index), [face.face for face in index.search(np.frombuffer(bytes.fromhex(sys.argv[2]), "<f4"), 1)])

@@ -246,21 +246,21 @@ def test_wrong_options(arguments, keywords, message):
 def test_settings_are_json_and_make_the_same_worker(options, monkeypatch):
     monkeypatch.setattr(FaceWorker, "_weights_hash", lambda _: "hash")
     worker = FaceWorker(options, alignment="face-api", average_mirror=True, any_rotation=True)
-    settings = json.loads(json.dumps(worker.settings()))
-    assert settings == worker.settings()
-    again = FaceWorker.of_settings(settings)
+    settings = json.loads(json.dumps(worker.to_dict()))
+    assert settings == worker.to_dict()
+    again = FaceWorker.from_json(settings)
     assert repr(again) == repr(worker)
-    assert again.settings() == settings
+    assert again.to_dict() == settings
 
 
 def test_weights_are_part_of_the_settings(monkeypatch):
-    before = FaceWorker(FAST).settings()
-    assert before == FaceWorker(FAST).settings()
+    before = FaceWorker(FAST).to_dict()
+    assert before == FaceWorker(FAST).to_dict()
     net, values = faceapi.AgeGenderNet(), nets.age_gender_net.serialize_params()
     values[0] += 1
     net.load(values)
     monkeypatch.setattr(nets, "age_gender_net", net)
-    after = FaceWorker(FAST).settings()
+    after = FaceWorker(FAST).to_dict()
     assert after["weights"] != before["weights"]
     assert {**after, "weights": before["weights"]} == before
 
@@ -296,3 +296,13 @@ def test_threads_do_not_matter(photos, threads):
         threads(count)
         found.append(FaceWorker(FAST).rows(photos["face"]))
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    "stored", [None, {}, [], {"detector": "x", "options": {}}, {"detector": "ssd_mobilenetv1", "options": 3}]
+)
+def test_settings_that_are_none(stored):
+    with pytest.raises(InvalidArgument) as caught:
+        FaceWorker.from_json(stored)
+    assert str(caught.value).startswith("FaceWorker.from_json: expected what to_dict gives, got ")
+    assert "\n" not in str(caught.value)
