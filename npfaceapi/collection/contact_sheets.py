@@ -13,7 +13,7 @@ import numpy as np
 from npfaceapi.collection.database import Database, path_of
 from npfaceapi.collection.people import Group
 from npfaceapi.display.markup import Markup, element
-from npfaceapi.errors import ImageError, InvalidArgument, printable
+from npfaceapi.errors import ImageError, InvalidArgument, InvalidType, printable, shown
 from npfaceapi.output_files import generator, write_whole
 from npfaceapi.photos.loading import load_image
 
@@ -41,6 +41,8 @@ def write_contact_sheets(
     InvalidArgument
         If the folder cannot be written to.
     """
+    if not isinstance(folder, (str, os.PathLike)) or "\0" in os.fsdecode(folder):
+        raise InvalidType(f"FaceIndex.contact_sheets: expected a path, got {shown(folder)}")
     place = Path(folder)
     try:
         (place / "faces").mkdir(parents=True, exist_ok=True)
@@ -48,17 +50,17 @@ def write_contact_sheets(
         raise InvalidArgument(f"{place}: expected a folder to write to, got: {error.strerror or error}") from None
     wanted = {face for group in groups for face in group.faces}
     paths = _cut_out(database, wanted, place / "faces", progress)
-    shown = {face for face in wanted if (place / "faces" / f"{face}.jpg").exists()}
+    cut_out = {face for face in wanted if (place / "faces" / f"{face}.jpg").exists()}
     for group in groups:
         title = group.name or f"Group {group.number}"
-        items = [_face(face, paths[face], face in shown) for face in group.faces]
+        items = [_face(face, paths[face], face in cut_out) for face in group.faces]
         write_whole(place / f"group-{group.number}.html", _page(title, element("ul", *items), back=True))
     entries = [
         element(
             "li",
             element(
                 "a",
-                next((_image(face, "") for face in group.faces if face in shown), None),
+                next((_image(face, "") for face in group.faces if face in cut_out), None),
                 group.name or f"Group {group.number}",
                 href=f"group-{group.number}.html",
             ),
@@ -67,7 +69,7 @@ def write_contact_sheets(
         for group in groups
     ]
     write_whole(place / "index.html", _page("Groups of faces", element("ul", *entries)))
-    return len(wanted - shown)
+    return len(wanted - cut_out)
 
 
 def _cut_out(database: Database, wanted: set[int], folder: Path, progress: Callable[[int, int], object]) -> dict[int, str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from npfaceapi.errors import InvalidArgument, NpFaceApiError, shown
 
-__all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "Database", "is_index", "path_of", "path_value"]
+__all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "Database", "path_of", "path_value"]
 
 APPLICATION_ID = 0x6E706669  # "npfi"
 SCHEMA_VERSION = 1
@@ -91,16 +91,6 @@ def path_of(value: str | bytes) -> str:
     return os.fsdecode(value)
 
 
-def is_index(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is an index, by SQLite's header and the application id in it."""
-    try:
-        with open(path, "rb") as file:
-            head = file.read(100)
-    except (OSError, ValueError):
-        return False
-    return head.startswith(b"SQLite format 3\0") and head[68:72] == APPLICATION_ID.to_bytes(4, "big")
-
-
 class Database:
     """A connection to an index; every error of SQLite becomes an error of one line that names the file.
 
@@ -147,8 +137,10 @@ class Database:
 
     def _check(self) -> None:
         run = self.connection.execute
-        application, version = run("PRAGMA application_id").fetchone()[0], run("PRAGMA user_version").fetchone()[0]
-        if application == 0 and version == 0 and not run("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        with self.snapshot():  # another process may be making it
+            application, version = run("PRAGMA application_id").fetchone()[0], run("PRAGMA user_version").fetchone()[0]
+            tables = run("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if application == 0 and version == 0 and tables == 0:
             if self.is_read_only:
                 raise InvalidArgument(f"{self.path}: expected an index, got an empty file that cannot be written")
             run("PRAGMA journal_mode = WAL")
@@ -219,9 +211,10 @@ class Database:
                 self.connection.execute("COMMIT")
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        """The rows that a query gives."""
-        with self.one_line():
+        """The rows that a query gives; none if a value is one that SQLite cannot hold, and so is in no row."""
+        with self.one_line(), contextlib.suppress(OverflowError, UnicodeEncodeError):
             return self.connection.execute(query, values).fetchall()
+        return []
 
     def setting(self, name: str) -> Any:
         """A stored setting; None if there is none."""

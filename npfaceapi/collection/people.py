@@ -129,8 +129,7 @@ def changes(database: Database) -> list[Move]:
 
 def name_group(database: Database, group: int, name: str) -> None:
     """Give the faces of a group a name; they keep it, whatever photos are added."""
-    if not isinstance(name, str) or not name.strip():
-        raise InvalidArgument(f"name: expected a name, got {shown(name)}")
+    _check_name(name)
     with database.transaction() as connection:
         faces = _faces_of(database, group)
         other = database.rows('SELECT "group" FROM faces JOIN people ON people.id = person WHERE name = ? LIMIT 1', name)
@@ -147,6 +146,7 @@ def name_faces(database: Database, names: dict[int, str]) -> None:
     """Give single faces names, new ones or known ones."""
     with database.transaction() as connection:
         for name in sorted(set(names.values())):
+            _check_name(name)
             known = connection.execute("SELECT id FROM people WHERE name = ?", (name,)).fetchone()
             person = known[0] if known else connection.execute("INSERT INTO people (name) VALUES (?)", (name,)).lastrowid
             assert person is not None
@@ -156,6 +156,8 @@ def name_faces(database: Database, names: dict[int, str]) -> None:
 
 def join(database: Database, numbers: Sequence[int]) -> None:
     """Make one person of several groups."""
+    if len(set(numbers)) < 2:
+        raise InvalidArgument(f"join: expected two groups or more, got {shown(list(numbers))}")
     with database.transaction() as connection:
         faces = [face for number in numbers for face in _faces_of(database, number)]
         marks = ", ".join("?" * len(set(numbers)))
@@ -239,6 +241,11 @@ def faces_of(database: Database, name: str) -> list[int]:
         raise InvalidArgument(f"{database.path}: expected the name of a person in it, got {name!r}")
     query = 'person = ?1 OR "group" IN (SELECT "group" FROM faces WHERE person = ?1)'
     return [face for (face,) in database.rows(f"SELECT id FROM faces WHERE {query} ORDER BY id", person[0][0])]
+
+
+def _check_name(name: str) -> None:
+    if not isinstance(name, str) or not name.strip() or isinstance(path_value(name), bytes):
+        raise InvalidArgument(f"name: expected a name, got {shown(name)}")
 
 
 def _faces_of(database: Database, group: int) -> list[int]:

@@ -9,6 +9,7 @@ import itertools
 import json
 import os
 import re
+import stat
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -236,6 +237,9 @@ def networks_with_own_weights() -> dict[str, Any]:
 
 def _read_settled(path: str) -> tuple[bytes, int, int]:
     """The content of a file that does not change while it is read, its size and its time."""
+    mode = os.stat(path).st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise ValueError("expected a file, got a pipe or a device")
     for _ in range(_TIMES_TO_READ):
         with open(path, "rb") as file:
             before = os.fstat(file.fileno())
