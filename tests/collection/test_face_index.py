@@ -310,7 +310,7 @@ def test_a_dask_cluster_gives_the_same_rows_though_a_worker_is_killed(tmp_path, 
         expected = exported(index, tmp_path / "whole.csv")
     killed = []
     with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster,
         FaceIndex(tmp_path / "dask.index", TINY) as index,
     ):
 
