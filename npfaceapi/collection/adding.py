@@ -18,6 +18,8 @@ from npfaceapi.faces.geometry import Rect
 
 __all__ = ["Added", "Plan", "add_rows", "plan_of"]
 
+Task = tuple[str, tuple[bytes, ...]]  # a path, and contents that are known
+
 COMMIT_EVERY = 1.0  # seconds
 SAME_FACE = 0.5  # intersection over union of a face's boxes before and after a change of its photo
 
@@ -71,7 +73,7 @@ class Plan:
     unchanged : int
     """
 
-    tasks: list[tuple[str, tuple[bytes, ...]]]
+    tasks: list[Task]
     gone: list[int]
     back: list[int]
     unchanged: int
@@ -83,26 +85,23 @@ def plan_of(database: Database, paths: Sequence[str], roots: Sequence[str], agai
     Photos of the index that lie under one of the roots, and are not among the paths, have vanished.
     """
     known: dict[str, tuple[int, int, int, bytes | None, int]] = {}
-    by_size: dict[int, list[bytes]] = {}
+    contents: dict[int, dict[bytes, None]] = {}
     for number, path, size, modified, content, vanished in database.rows(
         "SELECT id, path, size, modified, content, vanished FROM photos ORDER BY id"
     ):
         known[path_of(path)] = number, size, modified, content, vanished
         if content is not None:
-            by_size.setdefault(size, []).append(content)
+            contents.setdefault(size, {})[content] = None
+    by_size = {size: tuple(each) for size, each in contents.items()}
     tasks, back, unchanged = [], [], 0
     for path in paths:
         number, size, modified, content, vanished = known.get(path, (0, -1, -1, None, 0))
-        try:
-            status = os.stat(path)
-            stamp = status.st_size, status.st_mtime_ns
-        except (OSError, ValueError):
-            stamp = -1, -1
+        stamp = _stamp(path)
         if content is not None and stamp == (size, modified) and not again:
             unchanged += 1
             back += [number] if vanished else []
         else:
-            tasks.append((path, () if again else tuple(dict.fromkeys(by_size.get(stamp[0], ())))))
+            tasks.append((path, () if again else by_size.get(stamp[0], ())))
     present = set(paths)
     starts = tuple(os.path.join(root, "") for root in roots)
     gone = [
@@ -113,27 +112,47 @@ def plan_of(database: Database, paths: Sequence[str], roots: Sequence[str], agai
     return Plan(tasks, gone, back, unchanged)
 
 
-def add_rows(
-    database: Database, plan: Plan, results: Iterable[PhotoRows | str], progress: Callable[[int, PhotoRows], object]
-) -> Added:
-    """Write the results of a plan's tasks, which come in order; what is written stays if the work is interrupted.
+def _stamp(path: str) -> tuple[int, int]:
+    """Size and time of a file; -1 if there is none."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return -1, -1
+    return status.st_size, status.st_mtime_ns
 
-    `progress` is called with the number of photos done and the rows of the last one.
+
+def add_rows(
+    database: Database,
+    plan: Plan,
+    compute: Callable[[list[Task]], Iterable[PhotoRows | str]],
+    progress: Callable[[int, PhotoRows], object],
+) -> Added:
+    """Write the results of a plan's tasks; what is written stays if the work is interrupted.
+
+    `compute` gives the results of tasks, in order.  `progress` is called with the number of photos done and the rows of the last
+    one.
     """
     added = Added(unchanged=plan.unchanged)
     with database.transaction() as connection:
         connection.executemany("UPDATE photos SET vanished = 1 WHERE id = ?", [(number,) for number in plan.gone])
         connection.executemany("UPDATE photos SET vanished = 0 WHERE id = ?", [(number,) for number in plan.back])
-    done = 0
-    for batch in _batches(zip(plan.tasks, results, strict=True)):
-        rows = [_died(path) if isinstance(result, str) else result for (path, _), result in batch]
-        with database.transaction() as connection:
-            for each in rows:
-                _add_photo(connection, each, added)
-        for each in rows:
-            done += 1
-            progress(done, each)
-    marks = [database.rows("SELECT vanished FROM photos WHERE id = ?", number)[0][0] for number in plan.gone]
+    done, tasks, displaced = 0, plan.tasks, set(plan.gone)
+    while tasks:
+        again: list[Task] = []
+        for batch in _batches(zip(tasks, compute(tasks), strict=True)):
+            rows = [_died(path) if isinstance(result, str) else result for (path, _), result in batch]
+            written = []
+            with database.transaction() as connection:
+                for each in rows:
+                    if _add_photo(connection, each, added, displaced):
+                        written.append(each)
+                    else:  # its content was known, until this run replaced it
+                        again.append((each.photo["path"], ()))
+            for each in written:
+                done += 1
+                progress(done, each)
+        tasks = again
+    marks = [database.rows("SELECT vanished FROM photos WHERE id = ?", number)[0][0] for number in sorted(displaced)]
     added.vanished = sum(marks)  # some have only moved
     return added
 
@@ -164,12 +183,12 @@ def _died(path: str) -> PhotoRows:
     return PhotoRows(photo, [])
 
 
-def _add_photo(connection: sqlite3.Connection, rows: PhotoRows, added: Added) -> None:
+def _add_photo(connection: sqlite3.Connection, rows: PhotoRows, added: Added, displaced: set[int]) -> bool:
+    """Write a photo; returns False if its content is not known any more."""
     photo = {**rows.photo, "path": path_value(rows.photo["path"])}
     known = connection.execute("SELECT id, width, height, content FROM photos WHERE path = ?", (photo["path"],)).fetchone()
     if photo["outcome"] == "known":
-        _add_known(connection, photo, known, added)
-        return
+        return _add_known(connection, photo, known, added, displaced)
     added.computed += 1
     added.faces += len(rows.faces)
     added.without_face += photo["outcome"] == "no face"
@@ -182,22 +201,39 @@ def _add_photo(connection: sqlite3.Connection, rows: PhotoRows, added: Added) ->
         if _replace_faces(connection, known, photo, rows.faces):
             added.lost_names.append(rows.photo["path"])
         _update(connection, "photos", known[0], {**photo, "vanished": 0})
+    return True
 
 
-def _add_known(connection: sqlite3.Connection, photo: dict[str, Any], known: tuple[Any, ...] | None, added: Added) -> None:
-    """Write a photo whose content is in the index: it has moved, or is a copy, or only its time has changed."""
+def _add_known(
+    connection: sqlite3.Connection, photo: dict[str, Any], known: tuple[Any, ...] | None, added: Added, displaced: set[int]
+) -> bool:
+    """Write a photo whose content is in the index: it has moved, or is a copy, or only its time has changed.
+
+    If it has moved to the path of another photo of the index, that one gets its path, and its number is `displaced`: it is gone,
+    or this run finds it elsewhere.
+    """
     place = {name: photo[name] for name in ("path", "size", "modified")} | {"vanished": 0}
     if known is not None and known[3] == photo["content"]:
         _update(connection, "photos", known[0], place)
         added.unchanged += 1
-        return
-    same = connection.execute("SELECT id, path FROM photos WHERE content = ? ORDER BY id", (photo["content"],)).fetchall()
-    if known is None:
-        for number, path in same:
-            if not os.path.lexists(path_of(path)):
-                _update(connection, "photos", number, place)
-                added.moved += 1
-                return
+        return True
+    same = connection.execute(
+        "SELECT id, path, size, modified FROM photos WHERE content = ? ORDER BY id", (photo["content"],)
+    ).fetchall()
+    if not same:
+        return False
+    for number, path, *stamp in same:
+        if known is None and not os.path.lexists(path_of(path)):
+            _update(connection, "photos", number, place)
+        elif known is not None and _stamp(path_of(path)) != tuple(stamp):
+            _update(connection, "photos", known[0], {"path": b""})  # paths are unique
+            _update(connection, "photos", number, place)
+            _update(connection, "photos", known[0], {"path": path, "modified": -1, "vanished": 1})
+            displaced.add(known[0])
+        else:
+            continue
+        added.moved += 1
+        return True
     original = dict(zip(PHOTO_COLUMNS, _row(connection, "photos", PHOTO_COLUMNS, same[0][0]), strict=True))
     names = ", ".join(FACE_COLUMNS)
     faces = [
@@ -206,13 +242,16 @@ def _add_known(connection: sqlite3.Connection, photo: dict[str, Any], known: tup
     ]
     if known is None:
         number = _insert(connection, "photos", {**original, **place})
-        for face in faces:
-            _insert_face(connection, number, face)
     else:
-        if _replace_faces(connection, known, original, faces):
+        number = known[0]
+        if connection.execute("SELECT 1 FROM faces WHERE photo = ? AND person IS NOT NULL", (known[0],)).fetchone():
             added.lost_names.append(path_of(photo["path"]))
+        connection.execute("DELETE FROM faces WHERE photo = ?", (known[0],))  # another photo: nothing of them is in it
         _update(connection, "photos", known[0], {**original, **place})
+    for face in faces:
+        _insert_face(connection, number, face)
     added.copied += 1
+    return True
 
 
 def _replace_faces(

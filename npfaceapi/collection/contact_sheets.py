@@ -13,7 +13,7 @@ import numpy as np
 from npfaceapi.collection.database import Database, path_of
 from npfaceapi.collection.people import Group
 from npfaceapi.display.markup import Markup, element
-from npfaceapi.errors import ImageError, InvalidArgument, printable
+from npfaceapi.errors import ImageError, InvalidArgument, InvalidType, printable, shown
 from npfaceapi.output_files import generator, write_whole
 from npfaceapi.photos.loading import load_image
 
@@ -22,7 +22,7 @@ __all__ = ["write_contact_sheets"]
 SIDE = 112  # pixels of a face
 MARGIN = 0.25  # of the larger side of the box, on each side
 STYLE = """
-:root { color-scheme: light dark }
+:root { color-scheme: light dark; background: Canvas; color: CanvasText }
 body { font: 16px/1.5 system-ui, sans-serif; margin: 1rem auto; max-width: 70rem; padding: 0 1rem }
 ul { display: flex; flex-wrap: wrap; gap: .75rem; padding: 0; list-style: none } li { width: 7rem; overflow-wrap: anywhere;
 font-size: .8125rem } img { display: block; width: 7rem; height: 7rem; border-radius: .25rem } p { max-width: 45rem }
@@ -41,23 +41,26 @@ def write_contact_sheets(
     InvalidArgument
         If the folder cannot be written to.
     """
+    if not isinstance(folder, (str, os.PathLike)) or "\0" in os.fsdecode(folder):
+        raise InvalidType(f"FaceIndex.contact_sheets: expected a path, got {shown(folder)}")
     place = Path(folder)
     try:
         (place / "faces").mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InvalidArgument(f"{place}: expected a folder to write to, got: {error.strerror or error}") from None
     wanted = {face for group in groups for face in group.faces}
-    paths, failed = _cut_out(database, wanted, place / "faces", progress)
+    paths = _cut_out(database, wanted, place / "faces", progress)
+    cut_out = {face for face in wanted if (place / "faces" / f"{face}.jpg").exists()}
     for group in groups:
         title = group.name or f"Group {group.number}"
-        items = [_face(face, paths[face]) for face in group.faces]
+        items = [_face(face, paths[face], face in cut_out) for face in group.faces]
         write_whole(place / f"group-{group.number}.html", _page(title, element("ul", *items), back=True))
     entries = [
         element(
             "li",
             element(
                 "a",
-                element("img", src=f"faces/{group.faces[0]}.jpg", alt="", loading="lazy"),
+                next((_image(face, "") for face in group.faces if face in cut_out), None),
                 group.name or f"Group {group.number}",
                 href=f"group-{group.number}.html",
             ),
@@ -66,31 +69,28 @@ def write_contact_sheets(
         for group in groups
     ]
     write_whole(place / "index.html", _page("Groups of faces", element("ul", *entries)))
-    return failed
+    return len(wanted - cut_out)
 
 
-def _cut_out(
-    database: Database, wanted: set[int], folder: Path, progress: Callable[[int, int], object]
-) -> tuple[dict[int, str], int]:
-    """Write faces that are not there yet; returns the photo's path of each, and how many failed."""
+def _cut_out(database: Database, wanted: set[int], folder: Path, progress: Callable[[int, int], object]) -> dict[int, str]:
+    """Write faces that are not there yet, as far as their photos can be read; returns the photo's path of each."""
     rows = database.rows(
         "SELECT path, rotation, faces.id, x, y, faces.width, faces.height "
         "FROM faces JOIN photos ON photos.id = photo ORDER BY path"
     )
     rows = [row for row in rows if row[2] in wanted]
-    failed, photos = 0, len({row[0] for row in rows})
+    photos = len({row[0] for row in rows})
     for done, (value, faces) in enumerate(itertools.groupby(rows, key=lambda row: row[0]), 1):
         here = [row for row in faces if not (folder / f"{row[2]}.jpg").exists()]
         try:
             image = load_image(path_of(value)) if here else None
         except ImageError:
-            failed += len(here)
             image = None
         for _, rotation, face, *box in here if image is not None else ():
             assert image is not None
             write_whole(folder / f"{face}.jpg", _square(image, box, rotation // 90))
         progress(done, photos)
-    return {row[2]: path_of(row[0]) for row in rows}, failed
+    return {row[2]: path_of(row[0]) for row in rows}
 
 
 def _square(image: np.ndarray, box: Sequence[float], turns: int) -> bytes:
@@ -107,10 +107,14 @@ def _square(image: np.ndarray, box: Sequence[float], turns: int) -> bytes:
     return file.getvalue()
 
 
-def _face(face: int, path: str) -> Markup:
+def _face(face: int, path: str, is_shown: bool) -> Markup:
     name = printable(os.path.basename(path))
-    image = element("img", src=f"faces/{face}.jpg", alt=f"Face {face} of {name}", loading="lazy")
+    image = _image(face, f"Face {face} of {name}") if is_shown else None
     return element("li", image, f"{face}: ", element("span", name, title=printable(path)))
+
+
+def _image(face: int, alt: str) -> Markup:
+    return element("img", src=f"faces/{face}.jpg", alt=alt, loading="lazy")
 
 
 def _page(title: str, content: Markup, back: bool = False) -> str:

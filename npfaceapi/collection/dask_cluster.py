@@ -49,7 +49,7 @@ def in_dask(function: Callable[..., Any], tasks: Iterable[_Task], scheduler: str
     library: Any = distributed  # it is only partly typed
     try:
         client = library.Client(scheduler, timeout=10, set_as_default=False)
-    except (OSError, ValueError, TimeoutError) as error:
+    except (OSError, TypeError, ValueError, TimeoutError) as error:
         raise NpFaceApiError(f"scheduler {scheduler}: expected a Dask scheduler, got: {reason_of(error)}") from None
     state = current_backend(), max_pixels() / 1e6
     with client:

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
-from npfaceapi.errors import InvalidArgument, NpFaceApiError
+from npfaceapi.errors import InvalidArgument, NpFaceApiError, shown
 
 __all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "Database", "path_of", "path_value"]
 
@@ -41,7 +41,7 @@ CREATE TABLE people (  -- whom a user has told apart; without a name, if only th
     name TEXT UNIQUE
 );
 CREATE TABLE faces (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,  -- a number is never used again
     photo INTEGER NOT NULL REFERENCES photos (id) ON DELETE CASCADE,
     number INTEGER NOT NULL,  -- in the photo, from 0
     x REAL NOT NULL, y REAL NOT NULL, width REAL NOT NULL, height REAL NOT NULL,  -- pixels
@@ -105,6 +105,8 @@ class Database:
         self.is_read_only = False
         self._depth = 0
         name = os.fspath(path)
+        if "\0" in self.path:
+            raise InvalidArgument(f"{shown(name)}: expected a path without a null character")
         exists = os.path.exists(self.path)
         if os.path.isdir(self.path):
             raise InvalidArgument(f"{name}: expected the file of an index, got a folder")
@@ -123,7 +125,7 @@ class Database:
                 raise
 
     def _connect(self, exists: bool) -> sqlite3.Connection:
-        uri = "file:" + _quoted(self.path)
+        uri = f"file://{'' if self.path.startswith(os.sep) else '/'}{_quoted(self.path)}"
         if exists and not os.access(self.path, os.W_OK):
             self.is_read_only = True
         elif exists and not os.access(os.path.dirname(self.path), os.W_OK):
@@ -135,8 +137,10 @@ class Database:
 
     def _check(self) -> None:
         run = self.connection.execute
-        application, version = run("PRAGMA application_id").fetchone()[0], run("PRAGMA user_version").fetchone()[0]
-        if application == 0 and version == 0 and not run("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        with self.snapshot():  # another process may be making it
+            application, version = run("PRAGMA application_id").fetchone()[0], run("PRAGMA user_version").fetchone()[0]
+            tables = run("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if application == 0 and version == 0 and tables == 0:
             if self.is_read_only:
                 raise InvalidArgument(f"{self.path}: expected an index, got an empty file that cannot be written")
             run("PRAGMA journal_mode = WAL")
@@ -207,9 +211,10 @@ class Database:
                 self.connection.execute("COMMIT")
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        """The rows that a query gives."""
-        with self.one_line():
+        """The rows that a query gives; none if a value is one that SQLite cannot hold, and so is in no row."""
+        with self.one_line(), contextlib.suppress(OverflowError, UnicodeEncodeError):
             return self.connection.execute(query, values).fetchall()
+        return []
 
     def setting(self, name: str) -> Any:
         """A stored setting; None if there is none."""
@@ -224,7 +229,11 @@ class Database:
         """Write the file anew without what was deleted, and empty the `-wal` beside it."""
         with self.one_line():
             self.connection.execute("VACUUM")
-            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            if self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                raise NpFaceApiError(
+                    f"{self.path}: expected to overwrite what was removed, got another process that is reading: it is removed, "
+                    "but its bytes stay until that process has closed the index"
+                )
 
     def close(self) -> None:
         """Close the file; its `-wal` and `-shm` are folded into it by SQLite."""

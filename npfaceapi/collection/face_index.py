@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import math
 import os
 import sqlite3
@@ -30,7 +31,7 @@ from npfaceapi.engines.usable_cpus import usable_cpus
 from npfaceapi.errors import ImageNotFoundError, InvalidArgument, InvalidType, NpFaceApiError, shown
 from npfaceapi.faces.geometry import Rect
 from npfaceapi.faces.matcher import LabeledFaceDescriptors
-from npfaceapi.faces.points import as_descriptor, as_number
+from npfaceapi.faces.points import as_descriptor, as_flag, as_number
 from npfaceapi.networks.options import FaceDetectionOptions
 from npfaceapi.photos.folders import find_photos
 from npfaceapi.photos.loading import Photo, load_image
@@ -158,6 +159,7 @@ class FaceIndex:
         """
         if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
             raise InvalidArgument(f"FaceIndex.add: expected 1 or more workers, got {shown(workers)}")
+        again = as_flag(again, "FaceIndex.add: again")
         found = files_of(photos)
         with self._only_writer():
             self._use_settings(self._worker.to_dict(), again)
@@ -165,11 +167,11 @@ class FaceIndex:
             if workers is None:
                 workers = max(1, min(usable_cpus(), len(plan.tasks) // PHOTOS_PER_PROCESS))
             if scheduler is None:
-                results = in_processes(self._worker.rows, plan.tasks, workers, self._worker.warm_up)
+                compute = functools.partial(in_processes, self._worker.rows, workers=workers, begin=self._worker.warm_up)
             else:
-                results = in_dask(self._worker.rows, plan.tasks, scheduler)
+                compute = functools.partial(in_dask, self._worker.rows, scheduler=scheduler)
             total = len(plan.tasks)
-            added = add_rows(self._database, plan, results, lambda done, rows: progress and progress(done, total, rows))
+            added = add_rows(self._database, plan, compute, lambda done, rows: progress and progress(done, total, rows))
         return dataclasses.replace(added, problems=found.problems, left_out=found.left_out)
 
     def _use_settings(self, settings: dict[str, Any], again: bool) -> None:
@@ -234,13 +236,14 @@ class FaceIndex:
         InvalidArgument
             If there is no such person.
         """
-        group = people.group_of(self._database, name)
-        faces = [face for (face,) in self._database.rows('SELECT id FROM faces WHERE "group" = ? ORDER BY id', group)]
+        faces = people.faces_of(self._database, name)
         return self._faces(faces, [math.nan] * len(faces))
 
     def _queries(self, query: Any) -> tuple[NDArray[np.float32], bool]:
         """Descriptors [m,128], and whether a single one was given."""
-        array = np.asarray(query) if isinstance(query, (list, tuple, np.ndarray)) else None
+        array = None
+        with contextlib.suppress(ValueError):  # lists of several lengths
+            array = np.asarray(query) if isinstance(query, (list, tuple, np.ndarray)) else None
         if array is not None and array.ndim in (1, 2) and array.shape[-1] == LENGTH:
             rows = [as_descriptor(row, "FaceIndex.search") for row in array.reshape(-1, LENGTH)]
             return np.array(rows, np.float32).reshape(-1, LENGTH), array.ndim == 1
@@ -301,19 +304,21 @@ class FaceIndex:
 
     def name(self, group: int, name: str) -> None:
         """Say who the faces of a group are; they keep this name whatever photos are added."""
-        people.name_group(self._database, group, name)
+        people.name_group(self._database, _number(group), name)
 
     def join(self, *groups: int) -> None:
         """Say that several groups are one person."""
-        people.join(self._database, groups)
+        people.join(self._database, [_number(group) for group in groups])
 
     def split(self, group: int, faces: Sequence[int]) -> None:
         """Say that these faces of a group are another person than the rest, who keeps the name."""
-        people.split(self._database, group, faces)
+        if not isinstance(faces, Iterable):
+            raise InvalidType(f"FaceIndex.split: expected numbers of faces, got {shown(faces)}")
+        people.split(self._database, _number(group), [_number(face) for face in faces])
 
     def not_the_same(self, face: int, other: int) -> None:
         """Say that two faces are two people, for ever."""
-        people.not_the_same(self._database, face, other)
+        people.not_the_same(self._database, _number(face), _number(other))
 
     def export(self, path: str | os.PathLike[str], format: str = "csv") -> int:
         """Write the faces to a file, a row each; two indexes of the same photos give the same bytes.
@@ -337,7 +342,7 @@ class FaceIndex:
         BackendUnavailable
             For Parquet, without the package pyarrow.
         InvalidArgument
-            If the format is unknown or the file cannot be written.
+            If the format is unknown, or the file cannot be written or is the index itself.
         """
         if format not in FORMATS:
             raise InvalidArgument(f"FaceIndex.export: expected a format out of {', '.join(FORMATS)}, got {shown(format)}")
@@ -362,14 +367,16 @@ class FaceIndex:
         int
             The number of faces named.
         """
-        labels = list(labels)
+        labels = list(labels) if isinstance(labels, Iterable) else [labels]
         if not all(isinstance(each, LabeledFaceDescriptors) for each in labels):
             raise InvalidType(f"FaceIndex.add_labels: expected LabeledFaceDescriptors, got {shown(labels)}")
         max_distance = as_number(max_distance, "FaceIndex.add_labels: max_distance")
         vectors, lengths = self._vectors()
-        queries = np.array([d for each in labels for d in each.descriptors], np.float32)
-        if queries.size and queries.shape[1:] != (LENGTH,):
-            raise InvalidArgument(f"FaceIndex.add_labels: expected descriptors of {LENGTH} numbers, got {queries.shape[1]}")
+        descriptors = [descriptor for each in labels for descriptor in each.descriptors]
+        for descriptor in descriptors:
+            if len(descriptor) != LENGTH:
+                raise InvalidArgument(f"FaceIndex.add_labels: expected descriptors of {LENGTH} numbers, got {len(descriptor)}")
+        queries = np.array(descriptors, np.float32)
         names = [each.label for each in labels for _ in each.descriptors]
         found = nearest(vectors.descriptors, lengths, queries.reshape(-1, LENGTH), max(1, len(vectors.faces)), max_distance)
         best: dict[int, tuple[float, str]] = {}
@@ -391,7 +398,8 @@ class FaceIndex:
         InvalidArgument
             If the folder cannot be written to.
         """
-        groups = [group for group in self.groups() if len(group.faces) >= smallest]
+        least = as_number(smallest, "FaceIndex.contact_sheets: smallest")
+        groups = [group for group in self.groups() if len(group.faces) >= least]
         return write_contact_sheets(self._database, groups, folder, progress)
 
     def forget(self, who: str | os.PathLike[str]) -> int:
@@ -412,7 +420,9 @@ class FaceIndex:
         int
             The number of faces removed.
         """
-        removed = people.forget(self._database, os.fspath(who))
+        if not isinstance(who, (str, os.PathLike)):
+            raise InvalidType(f"FaceIndex.forget: expected a name or a path, got {shown(who)}")
+        removed = people.forget(self._database, os.fsdecode(who))
         self._mapped = None
         return removed
 
@@ -424,22 +434,24 @@ class FaceIndex:
     @contextlib.contextmanager
     def _only_writer(self) -> Iterator[None]:
         """Hold a lock, which the system releases even if the process is killed, against a second run on the same file."""
-        lock = sqlite3.connect(f"{self.path}.lock", timeout=0, isolation_level=None)
-        try:
-            lock.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError as error:
-            lock.close()
-            if "locked" not in str(error):
-                raise NpFaceApiError(f"{self.path}.lock: expected a file to write to, got: {error}") from None
-            raise NpFaceApiError(
-                f"{self.path}: expected to be the only one to add photos, got another process that does"
-            ) from None
-        try:
-            yield
-        finally:
-            with contextlib.suppress(OSError):
-                os.unlink(f"{self.path}.lock")
-            lock.close()
+        if self._database.is_read_only:
+            raise InvalidArgument(f"{self.path}: expected an index that can be written, got a read-only one")
+        with contextlib.ExitStack() as stack:
+            try:
+                lock = sqlite3.connect(f"{self.path}.lock", timeout=0, isolation_level=None)
+                stack.callback(lock.close)
+                lock.execute("BEGIN EXCLUSIVE")
+            except sqlite3.Error as error:
+                if "locked" not in str(error):
+                    raise NpFaceApiError(f"{self.path}.lock: expected a file to write to, got: {error}") from None
+                raise NpFaceApiError(
+                    f"{self.path}: expected to be the only one to add photos, got another process that does"
+                ) from None
+            try:
+                yield
+            finally:
+                with contextlib.suppress(OSError):
+                    os.unlink(f"{self.path}.lock")
 
 
 class FoundFace(NamedTuple):
@@ -505,6 +517,11 @@ def files_of(photos: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) 
         else:
             raise ImageNotFoundError(f"{os.fsdecode(photo)}: expected a photo or a folder, got no such file")
     return FoundFiles(sorted(set(paths)), roots, problems, left_out)
+
+
+def _number(value: Any) -> Any:
+    """A number of a row as SQLite takes it; anything else as it is, which is in no row."""
+    return int(value) if isinstance(value, np.integer) else value
 
 
 def _differences(before: dict[str, Any], now: dict[str, Any]) -> str:

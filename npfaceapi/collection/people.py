@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,8 +19,8 @@ __all__ = [
     "Group",
     "Move",
     "changes",
+    "faces_of",
     "forget",
-    "group_of",
     "groups",
     "join",
     "name_faces",
@@ -129,8 +129,7 @@ def changes(database: Database) -> list[Move]:
 
 def name_group(database: Database, group: int, name: str) -> None:
     """Give the faces of a group a name; they keep it, whatever photos are added."""
-    if not isinstance(name, str) or not name.strip():
-        raise InvalidArgument(f"name: expected a name, got {shown(name)}")
+    _check_name(name)
     with database.transaction() as connection:
         faces = _faces_of(database, group)
         other = database.rows('SELECT "group" FROM faces JOIN people ON people.id = person WHERE name = ? LIMIT 1', name)
@@ -147,6 +146,7 @@ def name_faces(database: Database, names: dict[int, str]) -> None:
     """Give single faces names, new ones or known ones."""
     with database.transaction() as connection:
         for name in sorted(set(names.values())):
+            _check_name(name)
             known = connection.execute("SELECT id FROM people WHERE name = ?", (name,)).fetchone()
             person = known[0] if known else connection.execute("INSERT INTO people (name) VALUES (?)", (name,)).lastrowid
             assert person is not None
@@ -156,6 +156,8 @@ def name_faces(database: Database, names: dict[int, str]) -> None:
 
 def join(database: Database, numbers: Sequence[int]) -> None:
     """Make one person of several groups."""
+    if len(set(numbers)) < 2:
+        raise InvalidArgument(f"join: expected two groups or more, got {shown(list(numbers))}")
     with database.transaction() as connection:
         faces = [face for number in numbers for face in _faces_of(database, number)]
         marks = ", ".join("?" * len(set(numbers)))
@@ -166,11 +168,6 @@ def join(database: Database, numbers: Sequence[int]) -> None:
         )
         if len(named) > 1:
             raise InvalidArgument(f"join: expected groups of one person, got {', '.join(repr(name) for (name,) in named)}")
-        apart = _apart_within(database, faces)
-        if apart:
-            raise InvalidArgument(
-                f"join: expected faces that may be one person, got {apart[0]} and {apart[1]}, which are not the same"
-            )
         person = _person_of(database, faces)
         if named:
             connection.execute("UPDATE people SET name = NULL WHERE name = ?", named[0])
@@ -186,7 +183,9 @@ def split(database: Database, number: int, faces: Sequence[int]) -> None:
         if not faces or not set(faces) < set(members):
             raise InvalidArgument(f"split: expected some faces of group {number}, but not all, got {shown(sorted(set(faces)))}")
         rest = [face for face in members if face not in set(faces)]
-        connection.executemany("UPDATE faces SET person = NULL WHERE id = ?", [(face,) for face in faces])
+        number = database.setting("next group")
+        connection.executemany('UPDATE faces SET person = NULL, "group" = ? WHERE id = ?', [(number, face) for face in faces])
+        database.set("next group", number + 1)
         _assign(database, rest, _person_of(database, rest))
         _assign(database, faces, _person_of(database, []))
 
@@ -214,8 +213,7 @@ def forget(database: Database, who: str) -> int:
     """Remove the faces of a named person, or a photo, and overwrite their bytes; returns the number of faces."""
     person = database.rows("SELECT id FROM people WHERE name = ?", who)
     if person:
-        query = 'person = ?1 OR "group" IN (SELECT "group" FROM faces WHERE person = ?1)'
-        faces = [face for (face,) in database.rows(f"SELECT id FROM faces WHERE {query}", person[0][0])]
+        faces = faces_of(database, who)
         photo = []
     else:
         photo = database.rows("SELECT id FROM photos WHERE path = ?", path_value(os.path.abspath(who)))
@@ -224,7 +222,6 @@ def forget(database: Database, who: str) -> int:
                 f"{database.path}: expected the name of a person or the path of a photo in it, got {shown(who)}"
             )
         faces = [face for (face,) in database.rows("SELECT id FROM faces WHERE photo = ?", photo[0][0])]
-    erase_rows(database, faces)
     with database.transaction() as connection:
         connection.executemany("DELETE FROM faces WHERE id = ?", [(face,) for face in faces])
         if person:
@@ -232,18 +229,23 @@ def forget(database: Database, who: str) -> int:
         else:
             connection.execute("DELETE FROM photos WHERE id = ?", photo[0])
         _drop_unused(database)
+        erase_rows(database, faces)
     database.overwrite_deleted()
     return len(faces)
 
 
-def group_of(database: Database, name: str) -> int:
-    """The group of a named person."""
-    rows = database.rows(
-        'SELECT "group" FROM faces JOIN people ON people.id = person WHERE name = ? AND "group" IS NOT NULL', name
-    )
-    if not rows:
+def faces_of(database: Database, name: str) -> list[int]:
+    """The faces that were given a name, and those in their group."""
+    person = database.rows("SELECT id FROM people WHERE name = ?", name)
+    if not person:
         raise InvalidArgument(f"{database.path}: expected the name of a person in it, got {name!r}")
-    return int(rows[0][0])
+    query = 'person = ?1 OR "group" IN (SELECT "group" FROM faces WHERE person = ?1)'
+    return [face for (face,) in database.rows(f"SELECT id FROM faces WHERE {query} ORDER BY id", person[0][0])]
+
+
+def _check_name(name: str) -> None:
+    if not isinstance(name, str) or not name.strip() or isinstance(path_value(name), bytes):
+        raise InvalidArgument(f"name: expected a name, got {shown(name)}")
 
 
 def _faces_of(database: Database, group: int) -> list[int]:
@@ -270,7 +272,10 @@ def _person_of(database: Database, faces: Sequence[int]) -> int:
     return number
 
 
-def _assign(database: Database, faces: Iterable[int], person: int) -> None:
+def _assign(database: Database, faces: Sequence[int], person: int) -> None:
+    apart = _apart_within(database, faces)
+    if apart:
+        raise InvalidArgument(f"expected faces that may be one person, got {apart[0]} and {apart[1]}, which are not the same")
     with database.transaction() as connection:
         connection.executemany("UPDATE faces SET person = ? WHERE id = ?", [(person, face) for face in faces])
     _regroup_later(database)

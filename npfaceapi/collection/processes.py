@@ -10,7 +10,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
@@ -60,13 +60,13 @@ def in_processes(
         while waiting := collections.deque(itertools.islice(rest, workers * AHEAD)):  # tasks whose result is not yielded yet
             with _pool(workers) as pool, contextlib.suppress(BrokenProcessPool):
                 _start(pool, begin)
-                futures = collections.deque(pool.submit(function, *task) for task in waiting)
+                futures = collections.deque(_submit(pool, function, *task) for task in waiting)
                 while futures:
                     yield futures.popleft().result()
                     waiting.popleft()
                     for task in itertools.islice(rest, 1):
                         waiting.append(task)
-                        futures.append(pool.submit(function, *task))
+                        futures.append(_submit(pool, function, *task))
             yield from _one_by_one(function, waiting, begin)
 
 
@@ -78,7 +78,7 @@ def _one_by_one(function: Callable[..., Any], tasks: Iterable[_Task], begin: Cal
             _start(pool, begin)
             for each in itertools.chain([task], rest):
                 try:
-                    yield pool.submit(function, *each).result()
+                    yield _submit(pool, function, *each).result()
                 except BrokenProcessPool:
                     yield DIED
                     break  # the next task gets a new process
@@ -96,7 +96,7 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
 
 def _start(pool: ProcessPoolExecutor, begin: Callable[[], object]) -> None:
     try:
-        pool.submit(begin).result()
+        _submit(pool, begin).result()
     except BrokenProcessPool:
         raise NpFaceApiError(
             "expected processes that start, got one that died: too little memory, or a program without "
@@ -104,9 +104,20 @@ def _start(pool: ProcessPoolExecutor, begin: Callable[[], object]) -> None:
         ) from None
 
 
+def _submit(pool: ProcessPoolExecutor, function: Callable[..., Any], *task: Any) -> Future[Any]:
+    """Submit a task, which may start a process: it inherits that Ctrl-C is blocked meanwhile, as the parent handles it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        return pool.submit(function, *task)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return pool.submit(function, *task)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _set_up(backend: str, megapixels: float) -> None:
     """Set up a new process like its parent."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it is not blocked
     threading.Thread(target=_end_with_parent, daemon=True).start()
     set_num_threads(1)
     set_backend(backend)

@@ -18,7 +18,7 @@ import numpy as np
 
 from npfaceapi.collection.database import Database, path_of
 from npfaceapi.collection.vectors import LENGTH
-from npfaceapi.errors import BackendUnavailable, InvalidArgument
+from npfaceapi.errors import BackendUnavailable, InvalidArgument, InvalidType, shown
 from npfaceapi.faces.matcher import LabeledFaceDescriptors
 
 __all__ = ["FORMATS", "labels_of", "write_table"]
@@ -43,9 +43,13 @@ def write_table(database: Database, path: str | os.PathLike[str], kind: str) -> 
         If the file cannot be written.
     """
     write = {"parquet": _write_parquet, "csv": _write_csv, "jsonl": _write_json_lines, "labels": _write_labels}[kind]
+    if not isinstance(path, (str, os.PathLike)) or "\0" in os.fspath(path):
+        raise InvalidType(f"FaceIndex.export: expected a path, got {shown(path)}")
     target = Path(path)
-    temporary = target.with_name(f".{os.urandom(8).hex()}.part")
+    temporary = target.parent / f".{os.urandom(8).hex()}.part"
     try:
+        if target.exists() and target.samefile(database.path):
+            raise InvalidArgument(f"{target}: expected a file to write to, got the index")
         with database.snapshot():
             count = write(database, temporary)
         os.replace(temporary, target)

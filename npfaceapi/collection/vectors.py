@@ -8,6 +8,7 @@ little-endian.
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import mmap
 import os
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfaceapi.collection.database import Database
+from npfaceapi.errors import InvalidArgument
 
 __all__ = ["LENGTH", "SUFFIX", "Vectors", "erase_rows", "vectors_of"]
 
@@ -58,16 +60,29 @@ def vectors_of(database: Database) -> Vectors:
 
 
 def erase_rows(database: Database, faces: list[int]) -> None:
-    """Overwrite the descriptors of these faces in the file, if it is there; the file is then stale."""
-    wanted = set(faces)
-    with contextlib.suppress(FileNotFoundError, struct.error), open(database.path + SUFFIX, "rb+") as file:
-        count = _HEADER.unpack(file.read(_HEADER.size))[2]
-        numbers = np.frombuffer(file.read(8 * count), "<i8")
-        for row in [row for row, face in enumerate(numbers.tolist()) if face in wanted]:
-            file.seek(_start(count) + 4 * LENGTH * row)
-            file.write(bytes(4 * LENGTH))
-        file.flush()
-        os.fsync(file.fileno())
+    """Overwrite the descriptors of these faces in the file, if it is there; the file is then stale.
+
+    What interrupted processes left of such files is removed.
+
+    Raises
+    ------
+    InvalidArgument
+        If the file cannot be written.
+    """
+    path, wanted = database.path + SUFFIX, set(faces)
+    try:
+        for left in glob.glob(f"{glob.escape(path)}.*.part"):
+            os.unlink(left)
+        with contextlib.suppress(FileNotFoundError, struct.error), open(path, "rb+") as file:
+            count = _HEADER.unpack(file.read(_HEADER.size))[2]
+            numbers = np.frombuffer(file.read(8 * count), "<i8")
+            for row in [row for row, face in enumerate(numbers.tolist()) if face in wanted]:
+                file.seek(_start(count) + 4 * LENGTH * row)
+                file.write(bytes(4 * LENGTH))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise InvalidArgument(f"{path}: expected a file to write to, got: {error.strerror or error}") from None
 
 
 def _mapped(path: str, rows_version: bytes) -> Vectors | None:

@@ -6,8 +6,10 @@ import dataclasses
 import hashlib
 import io
 import itertools
+import json
 import os
 import re
+import stat
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -110,7 +112,7 @@ class FaceWorker:
         assert detector is not None
         return {
             "detector": detector.name,
-            "options": dataclasses.asdict(self.options),
+            "options": json.loads(json.dumps(dataclasses.asdict(self.options))),  # a list for a tuple
             "alignment": self.alignment,
             "average_mirror": self.average_mirror,
             "any_rotation": self.any_rotation,
@@ -237,6 +239,9 @@ def networks_with_own_weights() -> dict[str, Any]:
 
 def _read_settled(path: str) -> tuple[bytes, int, int]:
     """The content of a file that does not change while it is read, its size and its time."""
+    mode = os.stat(path).st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise ValueError("expected a file, got a pipe or a device")
     for _ in range(_TIMES_TO_READ):
         with open(path, "rb") as file:
             before = os.fstat(file.fileno())

@@ -310,7 +310,7 @@ def test_a_dask_cluster_gives_the_same_rows_though_a_worker_is_killed(tmp_path, 
         expected = exported(index, tmp_path / "whole.csv")
     killed = []
     with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster,
         FaceIndex(tmp_path / "dask.index", TINY) as index,
     ):
 
@@ -480,6 +480,67 @@ def test_wrong_arguments(index, photos, options, message):
     with pytest.raises((InvalidArgument, TypeError)) as caught:
         index.add(photos, **options)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda index: index.name("x", "Ann"), "expected the number of a group, as groups shows it, got 'x'"),
+        (lambda index: index.name(2**70, "Ann"), f"expected the number of a group, as groups shows it, got {2**70}"),
+        (lambda index: index.name(1, b"Ann"), "name: expected a name, got b'Ann'"),
+        (lambda index: index.name(1, "\udcff"), "name: expected a name, got '\\udcff'"),
+        (lambda index: index.join(), "join: expected two groups or more, got []"),
+        (lambda index: index.join(1, 1), "join: expected two groups or more, got [1, 1]"),
+        (lambda index: index.split(1, None), "FaceIndex.split: expected numbers of faces, got None"),
+        (lambda index: index.split(1, 5), "FaceIndex.split: expected numbers of faces, got 5"),
+        (lambda index: index.split(1, [2**70]), "split: expected some faces of group 1, but not all, got"),
+        (lambda index: index.not_the_same(1, 2**70), f"not-the-same: expected the number of a face, got {2**70}"),
+        (lambda index: index.faces_of(7), "expected the name of a person in it, got 7"),
+        (lambda index: index.faces_of("\udcff"), "expected the name of a person in it, got '\\udcff'"),
+        (lambda index: index.forget(7), "FaceIndex.forget: expected a name or a path, got 7"),
+        (lambda index: index.forget("\udcff"), "expected the name of a person or the path of a photo in it, got '\\udcff'"),
+        (lambda index: index.contact_sheets(7), "FaceIndex.contact_sheets: expected a path, got 7"),
+        (lambda index: index.contact_sheets("a\0b"), "FaceIndex.contact_sheets: expected a path, got 'a\\x00b'"),
+        (lambda index: index.contact_sheets("a", "x"), "FaceIndex.contact_sheets: smallest: expected a finite number, got 'x'"),
+        (lambda index: index.add([], again="x"), "FaceIndex.add: again: expected True or False, got 'x'"),
+        (lambda index: index.add_labels(5), "FaceIndex.add_labels: expected LabeledFaceDescriptors, got [5]"),
+        (lambda index: index.search([[1, 2], [3]]), "FaceIndex.search: expected descriptors of 128 numbers, got [[1, 2], [3]]"),
+    ],
+)
+def test_wrong_arguments_of_other_methods(tmp_path, monkeypatch, call, message):
+    monkeypatch.chdir(tmp_path)
+    with filled(tmp_path / "a.index", people(np.random.default_rng(0), 2, 3, 0.01)[0]) as index:
+        before = index.groups()
+        with pytest.raises(NpFaceApiError) as caught:
+            call(index)
+        assert message in str(caught.value)
+        assert "\n" not in str(caught.value)
+        assert index.groups() == before
+        assert sorted(os.listdir(tmp_path)) == ["a.index", "a.index-shm", "a.index-wal", "a.index.vectors"]
+
+
+def test_numbers_of_numpy(tmp_path):
+    with filled(tmp_path / "a.index", people(np.random.default_rng(0), 3, 4, 0.01)[0]) as index:
+        index.groups()
+        index.name(np.int64(1), "Ann")
+        index.not_the_same(np.int32(1), np.int64(5))
+        index.split(np.uint8(2), np.array([5, 6]))
+        assert [group.faces for group in index.groups() if 5 in group.faces] == [[5, 6]]
+
+
+def test_a_closed_index_says_so(tmp_path):
+    index = FaceIndex(tmp_path / "a.index")
+    index.close()
+    index.close()
+    with pytest.raises(NpFaceApiError, match="Cannot operate on a closed database"):
+        index.search(np.zeros(128))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names there")
+def test_a_pipe_is_no_photo(index, tmp_path):
+    os.mkfifo(tmp_path / "a.jpg")
+    assert index.add([tmp_path / "a.jpg"]).unreadable == 1
+    assert rows(index, "SELECT reason FROM photos") == [("expected a file, got a pipe or a device",)]
 
 
 def test_wrong_options_make_no_file(tmp_path):

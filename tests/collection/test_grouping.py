@@ -86,6 +86,52 @@ def test_no_face_and_one_face():
         assert grouped(np.zeros((count, 128), np.float32), nobody, NO_PAIRS, 0.5).tolist() == list(range(count))
 
 
+# ------------------------------------------------------------------ hard cases
+
+
+def test_scipy_gives_the_same_on_noise():
+    """Where nothing is near, at cuts that join few, many and all."""
+    descriptors = np.random.default_rng(12).normal(0, 0.05, (80, 128)).astype(np.float32)
+    tree = linkage(pdist(descriptors.astype(np.float64), "sqeuclidean"), "average")
+    for squared in np.quantile(tree[:, 2], [0.1, 0.5, 0.9, 1]).tolist():
+        expected = fcluster(tree, squared * (1 + 1e-9), "distance")
+        found = grouped(descriptors, np.full(80, NOBODY), NO_PAIRS, (squared * (1 + 1e-9)) ** 0.5)
+        assert partition(found) == partition(expected)
+
+
+def test_blocks_and_order_do_not_matter_with_people_and_pairs(monkeypatch):
+    rng = np.random.default_rng(13)
+    descriptors = people(rng, 10, 6, spread=0.042)[0]
+    who, apart = np.where(np.arange(60) % 7 == 0, np.arange(60) // 6, NOBODY), np.array([[1, 2], [59, 3], [20, 21], [8, 40]])
+    expected = partition(grouped(descriptors, who, apart, 0.6))
+    order = rng.permutation(60)
+    shuffled = grouped(descriptors[order], who[order], np.argsort(order)[apart], 0.6)
+    assert {frozenset(order[list(group)].tolist()) for group in partition(shuffled)} == expected
+    for height, width in ((7, 60), (60, 7), (13, 11)):
+        monkeypatch.setattr("npfaceapi.collection.grouping.ROWS_AT_ONCE", height)
+        monkeypatch.setattr("npfaceapi.collection.grouping.COLUMNS_AT_ONCE", width)
+        assert partition(grouped(descriptors, who, apart, 0.6)) == expected
+
+
+def test_a_face_that_joins_a_person_joins_no_other():
+    """Whichever of them comes first."""
+    middle = people(np.random.default_rng(15), 1, 1)[0][0]
+    step = np.zeros(128, np.float32)
+    step[0] = 0.1
+    faces = np.array([middle, middle + step, middle - step * 1.1])  # nobody, one person, another person
+    for order in itertools.permutations(range(3)):
+        found = partition(grouped(faces[list(order)], np.array([NOBODY, 1, 2])[list(order)], NO_PAIRS, 0.5))
+        assert {frozenset(order[at] for at in group) for group in found} == {frozenset({0, 1}), frozenset({2})}
+
+
+def test_equal_faces():
+    same = np.repeat(people(np.random.default_rng(14), 1, 1)[0], 6, axis=0)
+    assert len(partition(grouped(same, np.full(6, NOBODY), NO_PAIRS, 0))) == 1
+    assert sorted(map(len, partition(grouped(same, np.full(6, NOBODY), np.array([[0, 5]]), 9)))) == [1, 5]
+    assert partition(grouped(same, np.arange(6), NO_PAIRS, 9)) == {frozenset({face}) for face in range(6)}
+    assert partition(grouped(same, np.zeros(6, int), np.array([[0, 5]]), 0.5)) == {frozenset(range(6))}  # people come first
+
+
 # ------------------------------------------------------------------ in an index
 
 

@@ -151,3 +151,36 @@ def test_a_missing_file_of_vectors_is_made_and_none_where_none_can_be(index, mon
     monkeypatch.setattr("npfaceapi.collection.vectors._write", refuse)
     assert len(vectors_of(index._database).faces) == 20
     assert not os.path.exists(index.path + SUFFIX)
+
+
+def unit(rng, count):
+    rows = rng.normal(size=(count, 128))
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.mark.parametrize("k", [1, 5, 79])
+@pytest.mark.parametrize(
+    "rows_of",
+    [
+        lambda rng: 40 + 0.3 * unit(rng, 80),  # where |x|² - 2 x·q + |q|² in float32 is wrong in the second decimal
+        lambda rng: unit(rng, 80) * 10.0 ** rng.integers(-6, 4, (80, 1)),
+        lambda rng: np.repeat(unit(rng, 1), 80, axis=0) * (1 + 1e-7 * rng.integers(-3, 3, (80, 128))),  # units in the last place
+        lambda rng: unit(rng, 5)[rng.integers(0, 5, 80)],
+        lambda rng: np.zeros((80, 128)),
+        lambda rng: unit(rng, 80) * 1e-20,  # squares below the smallest number
+        lambda rng: unit(rng, 80) * 1e18,
+    ],
+    ids=["far from zero", "of many lengths", "nearly equal", "equal", "zeros", "tiny", "huge"],
+)
+def test_rows_that_are_hard_in_float32(rows_of, k, monkeypatch):
+    monkeypatch.setattr("npfaceapi.collection.searching.ROWS_AT_ONCE", 17)
+    descriptors = rows_of(np.random.default_rng(k)).astype(np.float32)
+    queries = np.concatenate([descriptors[::30], descriptors[:1] * np.float32(1.001)])
+    assert found(descriptors, queries, k) == [by_loop(descriptors, query, k, np.inf) for query in queries]
+
+
+def test_the_largest_distance_is_included():
+    descriptors = unit(np.random.default_rng(6), 90)
+    edge = euclidean_distance(descriptors[5], descriptors[0])
+    for limit, is_in in ((edge, True), (np.nextafter(edge, 0), False)):
+        assert (5 in [row for row, _ in found(descriptors, descriptors[:1], 90, limit)[0]]) is is_in
