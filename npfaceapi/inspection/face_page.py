@@ -22,8 +22,13 @@ MOST_FACES = 20
 
 
 def face_sections(faces: Sequence[FaceReport], photo: Pixels) -> Markup:
-    """A section for each face."""
-    parts: list[Markup] = [_face(number, face, photo) for number, face in enumerate(faces[:MOST_FACES], 1)]
+    """What holds for all faces, and a section for each."""
+    parts: list[Markup] = []
+    if any(face.result.age is not None for face in faces):
+        parts.append(element("p", TRUST, docs_page(TRUST_PAGE), "."))
+    if any(face.expression_logits is not None or face.gender_logits is not None for face in faces):
+        parts.append(element("p", SOFTMAX))
+    parts += [_face(number, face, photo) for number, face in enumerate(faces[:MOST_FACES], 1)]
     if len(faces) > MOST_FACES:
         parts.append(element("p", f"{len(faces) - MOST_FACES} more faces are not shown in detail."))
     return join(parts)
@@ -36,7 +41,7 @@ def _face(number: int, face: FaceReport, photo: Pixels) -> Markup:
         f"Score {result.detection.score:.4f}; box at {box.x:.1f}, {box.y:.1f}, {box.width:.1f} x {box.height:.1f} pixels."
     ]
     if result.age is not None:
-        facts += [_age_and_gender(face), TRUST, join(["More on that: ", docs_page(TRUST_PAGE), "."])]
+        facts.append(_age_and_gender(face))
     parts: list[Markup | None] = [
         element("h3", f"Face {number}"),
         element("ul", *(element("li", fact) for fact in facts), class_="facts"),
@@ -45,7 +50,7 @@ def _face(number: int, face: FaceReport, photo: Pixels) -> Markup:
     values = []
     if result.expressions is not None:
         bars = scrolling(expression_bars(result.expressions, face.expression_logits), f"Expressions of face {number}")
-        values.append(element("div", element("h4", "Expressions"), bars, element("p", SOFTMAX)))
+        values.append(element("div", element("h4", "Expressions"), bars))
     if result.descriptor is not None:
         values.append(element("div", element("h4", "Descriptor"), descriptor_bars(result.descriptor, f"face {number}")))
     if values:
@@ -56,8 +61,8 @@ def _face(number: int, face: FaceReport, photo: Pixels) -> Markup:
 #: How far to trust the answers; docs/10-expression-age-gender.md has the figures.
 TRUST_PAGE = "10-expression-age-gender.md"
 TRUST = (
-    "How far to trust this: on photos kept from training, face-api.js's README reports ages that are 4.54 years off on average "
-    "and 95 % right genders; people who are rare among the photos of the training are judged worse."
+    "How far to trust age and gender: on photos kept from training, face-api.js's README reports ages that are 4.54 years off on "
+    "average and 95 % right genders; people who are rare among the photos of the training are judged worse. More in "
 )
 SOFTMAX = (
     "Softmax makes probabilities of the logits: each probability is e to the power of its logit, divided by the sum of all. A "

@@ -156,6 +156,27 @@ def test_the_name_of_a_layer_leads_to_its_maps(browser, folder):
     assert -1 < place[2] < 900  # where the browser scrolls to is rounded
 
 
+def test_the_first_link_skips_the_contents(browser, folder):
+    browser.resize(*SIZES["wide"])
+    browser.open(folder / "none.html")
+    left = "return document.querySelector('a').getBoundingClientRect().left"
+    assert browser.run(left) < -100
+    browser.run("document.querySelector('a').focus()")
+    assert browser.run(left) >= 0
+    browser.run("document.querySelector('a').click()")
+    assert browser.run("return document.querySelector(':target h2').textContent") == "The photo"
+
+
+def test_a_wide_screen_is_used(browser, folder):
+    browser.resize(*SIZES["wide"])
+    browser.open(folder / "ssd.html")
+    boxes = browser.run(
+        "return [...document.querySelectorAll('.heats > *')].map(e => e.getBoundingClientRect()).map(b => [b.top, b.right])"
+    )
+    assert sum(top == boxes[0][0] for top, _ in boxes) >= 5
+    assert max(right for _, right in boxes) > 1700
+
+
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", PAGES)
 def test_nothing_sticks_out(browser, folder, name, size, tmp_path):
@@ -182,7 +203,7 @@ def test_a_page_that_is_too_wide_is_noticed(browser, folder):
     (folder / "wide.html").write_text(text)
     browser.resize(*SIZES["narrow"])
     browser.open(folder / "wide.html")
-    assert browser.run("return document.documentElement.scrollWidth") > 360
+    assert browser.run("return document.documentElement.scrollWidth") > SIZES["narrow"][0]
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -247,7 +268,7 @@ def test_what_a_notebook_shows(browser, tmp_path):
     browser.resize(*SIZES["narrow"])
     browser.open(tmp_path / "notebook.html")
     unfold(browser)
-    assert browser.run("return [...document.images].every(i => i.naturalWidth > 0 && i.getBoundingClientRect().right <= 361)")
+    assert browser.run("return [...document.images].every(i => i.naturalWidth > 0 && i.getBoundingClientRect().right <= 321)")
     assert browser.run(CONTRAST) == []
     assert browser.run(STRUCTURE) == []
     assert browser.complaints() == []
