@@ -96,3 +96,100 @@ def test_the_error_of_points_by_hand(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert errors["tiny at 320, 68 points"]["one"] == pytest.approx(0.1, abs=1e-3)
     assert 0.05 < errors["ssd, 68 points"]["one"] < 0.2
     assert "of 1 of 1 faces" in capsys.readouterr().out
+
+
+def naive_figures(person: np.ndarray, label: np.ndarray) -> list[float]:
+    """B-cubed precision and recall, and the shares of merged groups and of faces in them, face by face."""
+    n = len(person)
+    together = [[i == j or (label[i] >= 0 and label[i] == label[j]) for j in range(n)] for i in range(n)]
+    same = [[person[i] == person[j] for j in range(n)] for i in range(n)]
+    both = [sum(t and s for t, s in zip(*rows, strict=True)) for rows in zip(together, same, strict=True)]
+    precision = sum(count / sum(row) for count, row in zip(both, together, strict=True)) / n
+    recall = sum(count / sum(row) for count, row in zip(both, same, strict=True)) / n
+    mixed = [count < sum(row) for count, row in zip(both, together, strict=True)]
+    groups = {tuple(row): is_mixed for row, is_mixed in zip(together, mixed, strict=True) if sum(row) > 1}
+    return [precision, recall, sum(groups.values()) / len(groups), sum(mixed) / n]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_figures_of_groups_against_loops_and_scikit_learn(seed: int) -> None:
+    metrics = pytest.importorskip("sklearn.metrics")
+    random = np.random.default_rng(seed)
+    person = random.integers(0, 12, 60)
+    label = np.where(random.random(60) < 0.7, person, random.integers(-1, 15, 60))
+    found = script("groups").scores(person, label)
+    expected = naive_figures(person, label)
+    assert [found[key] for key in ("b3_precision", "b3_recall", "merged", "faces_merged")] == pytest.approx(expected)
+    assert found["b3_f"] == pytest.approx(2 / (1 / expected[0] + 1 / expected[1]))
+    alone = np.where(label < 0, 100 + np.arange(60), label)
+    (_, only_grouped), (only_same, both) = metrics.pair_confusion_matrix(person, alone)
+    assert found["precision"] == pytest.approx(both / (both + only_grouped))
+    assert found["recall"] == pytest.approx(both / (both + only_same))
+    assert found["groups"] == len(set(alone))
+
+
+def people_apart(people: int, faces: int) -> tuple[np.ndarray, np.ndarray]:
+    """Descriptors of people who are easy to tell apart, and whose each is."""
+    random = np.random.default_rng(2)
+    means = random.normal(0, 0.1, (people, 128))
+    person = np.repeat(np.arange(people), faces)
+    return (means[person] + random.normal(0, 0.02, (len(person), 128))).astype(np.float32), person
+
+
+def test_a_setting_is_chosen_on_one_half_and_judged_on_the_other() -> None:
+    """A method that is right on a half with one setting, and puts all together on it with the other."""
+    descriptors, person = people_apart(6, 3)
+    half = person % 2
+
+    def method(rows: np.ndarray, settings: list[dict[str, int]]) -> list[np.ndarray]:
+        [own] = {half[np.flatnonzero((descriptors == row).all(axis=1))[0]] for row in rows}
+        return [person[half == own] if setting["right on"] == own else np.zeros(len(rows), int) for setting in settings]
+
+    settings = [{"right on": 1}, {"right on": 0}]
+    found = script("groups").judged_on_halves(method, settings, descriptors, person, half)
+    assert found["chosen"] == [{"right on": 0}, {"right on": 1}]
+    assert found["b3_precision"] == pytest.approx(1 / 3)
+    assert found["b3_recall"] == 1
+    assert found["merged"] == 1
+    assert found["f_of_best_f"] == pytest.approx(0.4)  # 9 of 36 pairs, all of the true ones
+
+
+@pytest.mark.slow
+def test_methods_stability_and_tables_of_groups(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """People who are easy to tell apart: every method finds them, and the groups are the same in any order."""
+    pytest.importorskip("sklearn")
+    groups = script("groups")
+    few = {name: (method, settings[:: max(1, len(settings) // 4)]) for name, (method, settings) in groups.METHODS.items()}
+    if importlib.util.find_spec("dlib") is None:
+        del few["Chinese whispers"]
+    monkeypatch.setattr(groups, "METHODS", few)
+    descriptors, person = people_apart(20, 5)
+    found = groups.measured(descriptors, np.array([f"person {i}" for i in range(20)]), person)
+    assert {name: result["b3_f"] for name, result in found["methods"].items()} == dict.fromkeys(few, 1.0)
+    assert found["stability"] == {"shuffled": 1.0, "in_parts": 1.0}
+    groups.write_quality({"alignment": "dlib", "average_mirror": True, "faces": len(descriptors), **found})
+    assert "| 0.42 | 1.000 | 1.000 | 1.000 | 1.000 | 1.000 | 1.000 | 20 | 0.0 % | 0.0 % |" in capsys.readouterr().out
+
+
+def test_more_people_are_other_ones_with_the_same_covariance() -> None:
+    groups = script("groups")
+    descriptors, person = people_apart(500, 3)
+    many, people = groups.more_people(descriptors, person, 3 * len(person) - 1)
+    assert np.array_equal(many[: len(person)], descriptors)
+    assert (np.bincount(people)[:-1] == 3).all()
+    assert len(people) == 3 * len(person) - 1
+    copied = many[len(person) : 2 * len(person)].reshape(500, 3, 128)
+    own = descriptors.reshape(500, 3, 128)
+    np.testing.assert_allclose(copied - copied[:, :1], own - own[:, :1], atol=1e-6)  # the faces of a person stay as they are
+    assert np.trace(np.cov(many.T)) == pytest.approx(np.trace(np.cov(descriptors.T)), rel=0.02)
+    assert groups.near_strangers(many, people, 0.3) == 0
+    assert groups.near_strangers(many, people, 5.0) == 1
+
+
+def test_the_growth_of_time_and_memory() -> None:
+    pytest.importorskip("resource")
+    descriptors, person = people_apart(20, 5)
+    found = script("groups").grown(descriptors, person, 150, 0.5)
+    assert found["b3_f"] == 1
+    assert found["peak"] >= found["rest"] > 10
+    assert found["seconds"] > 0

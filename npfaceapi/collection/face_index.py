@@ -289,7 +289,7 @@ class FaceIndex:
             If the cut is not a number from 0 up, or the index cannot be written.
         """
         if cut is None:
-            cut = CUTS[self._worker.alignment]
+            cut = CUTS[self._worker.alignment, self._worker.average_mirror]
         cut = as_number(cut, "FaceIndex.groups: cut")
         if cut < 0:
             raise InvalidArgument(f"FaceIndex.groups: expected a cut from 0 up, got {cut:g}")

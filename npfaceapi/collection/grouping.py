@@ -88,7 +88,7 @@ class _Groups:
         self.variances, self.sizes = np.zeros(len(descriptors)), np.ones(len(descriptors))
         self.faces, self.people = np.arange(len(descriptors)), people
         self.apart = np.concatenate([apart, apart[:, ::-1]])
-        self._means32 = descriptors
+        self._means32, self._lengths = descriptors, np.square(self.means).sum(axis=1)
 
     def add_all(self, members: Indices) -> None:
         """Join several groups of one face each into the first of them."""
@@ -114,20 +114,19 @@ class _Groups:
         self.faces, self.people = self.faces[stays], self.people[stays]
         apart = number[target[self.apart]]
         self.apart = np.unique(apart[(apart >= 0).all(axis=1) & (apart[:, 0] != apart[:, 1])], axis=0).reshape(-1, 2)
-        self._means32 = self.means.astype(np.float32)
+        self._means32, self._lengths = self.means.astype(np.float32), np.square(self.means).sum(axis=1) + self.variances
         return number
 
     def nearest(self, rows: Indices) -> tuple[Indices, Floats]:
         """The nearest group of each of these, the first of several, and the squared distance: in float32, then exactly."""
-        lengths = np.square(self.means).sum(axis=1) + self.variances
-        slack = ROUNDING * lengths.max()
+        slack = ROUNDING * self._lengths.max()
         twice = -2 * self._means32[rows]
         least = np.full(len(rows), np.inf)
         found: list[tuple[Indices, Indices, NDArray[np.float32]]] = []
         for start in range(0, len(self.faces), COLUMNS_AT_ONCE):
             block = slice(start, start + COLUMNS_AT_ONCE)
             squared: Any = twice @ self._means32[block].T
-            squared += lengths[block].astype(np.float32)
+            squared += self._lengths[block].astype(np.float32)
             self._exclude(squared, rows, start)
             least = np.minimum(least, squared.min(axis=1))
             row, column = np.divmod(np.flatnonzero(squared <= (least + slack)[:, np.newaxis]), squared.shape[1])

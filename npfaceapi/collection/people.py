@@ -29,8 +29,8 @@ __all__ = [
     "split",
 ]
 
-#: By alignment: the largest distance between two groups that are joined; see docs/collections.md for how they were measured.
-CUTS = {"face-api": 0.5, "dlib": 0.49}
+#: By alignment and average_mirror: the largest distance between two groups that are joined; docs/collections.md has the figures.
+CUTS = {("face-api", False): 0.50, ("face-api", True): 0.49, ("dlib", False): 0.50, ("dlib", True): 0.49}
 _GROUPED = "groups"  # the setting that says what the stored groups were made from
 
 

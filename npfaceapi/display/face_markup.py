@@ -134,7 +134,7 @@ def expression_bars(expressions: Any, logits: Iterable[float] | None = None) -> 
     for i, (name, probability) in enumerate(expressions.items()):
         bar = element(
             "span",
-            style=f"display:inline-block;height:.8em;width:{max(probability, 0) * 6:.2f}em;min-width:1px;background:#2e6d8e",
+            style=f"display:inline-block;height:.8em;width:{max(probability, 0) * 5:.2f}em;min-width:1px;background:#2e6d8e",
         )
         cells = [element("th", name, scope="row", style="text-align:left;font-weight:normal")]
         cells += [element("td", column[i], style="text-align:right") for column in columns]

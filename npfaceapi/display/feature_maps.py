@@ -166,7 +166,8 @@ def describe_range(low: float, high: float, darkest: float, brightest: float) ->
     if not low < high:
         return f"All values are {low:.4g}."
     if darkest < 0:
-        ends = f"orange is {darkest:.4g} or less, white 0, blue {brightest:.4g} or more"
+        below, above = f"orange is {darkest:.4g} or less", f"blue {brightest:.4g} or more"
+        ends = ", ".join([below, "white 0"] if low < 0 else ["white is 0"]) + (f", {above}" if high > 0 else "")
     else:
         ends = f"dark purple is {darkest:.4g} or less, yellow {brightest:.4g} or more"
     return f"Values from {low:.4g} to {high:.4g}; {ends}."

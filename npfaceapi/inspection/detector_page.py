@@ -50,14 +50,15 @@ def _heat(trace: DetectorTrace) -> Markup:
             "input",
             heat.values,
             f"Heat map of the scores: {heat.title}, highest {np.max(heat.values):.3f}",
-            f"{heat.title}: {heat.note}. Highest score {np.max(heat.values):.4f}.",
+            f"{heat.title}: {heat.note}. Highest score {np.max(heat.values):.4f}, at row {row}, column {column}.",
             size,
         )
         for heat in trace.heats
+        for row, column in [np.unravel_index(np.argmax(heat.values), heat.values.shape)]
     ]
     text = (
         f"The network scores {trace.anchors:,} boxes of fixed position and size in one pass. Each picture shows the best score "
-        "in each cell, over the input."
+        "in each cell, over the input. Rows and columns are counted from 0, from the upper left."
     )
     return element(
         "section",

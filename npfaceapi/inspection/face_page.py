@@ -22,10 +22,10 @@ MOST_FACES = 20
 
 
 def face_sections(faces: Sequence[FaceReport], photo: Pixels) -> Markup:
-    """What holds for all faces, and a section for each."""
+    """How to read the answers, and a section for each face."""
     parts: list[Markup] = []
     if any(face.result.age is not None for face in faces):
-        parts.append(element("p", TRUST, docs_page(TRUST_PAGE), "."))
+        parts.append(element("p", TRUST, " More on that: ", docs_page(TRUST_PAGE), "."))
     if any(face.expression_logits is not None or face.gender_logits is not None for face in faces):
         parts.append(element("p", SOFTMAX))
     parts += [_face(number, face, photo) for number, face in enumerate(faces[:MOST_FACES], 1)]
@@ -62,7 +62,7 @@ def _face(number: int, face: FaceReport, photo: Pixels) -> Markup:
 TRUST_PAGE = "10-expression-age-gender.md"
 TRUST = (
     "How far to trust age and gender: on photos kept from training, face-api.js's README reports ages that are 4.54 years off on "
-    "average and 95 % right genders; people who are rare among the photos of the training are judged worse. More in "
+    "average and 95 % right genders; people who are rare among the photos of the training are judged worse."
 )
 SOFTMAX = (
     "Softmax makes probabilities of the logits: each probability is e to the power of its logit, divided by the sum of all. A "

@@ -58,7 +58,7 @@ def network_section(report: NetworkReport) -> Markup:
         element(
             "details",
             element("summary", "Filters of the first layer"),
-            element("div", filters_figure(f"the first layer of {report.name}", report.filters, colors)),
+            filters_figure(f"the first layer of {report.name}", report.filters, colors),
             class_="sheets",
         ),
         element("details", element("summary", "Feature maps, layer by layer"), *sheets, class_="sheets"),

@@ -34,6 +34,7 @@ main figure img { outline: 1px solid var(--line) }
 .stack { max-width: 100% }
 .stack > img { display: block; width: 100%; height: 100%; opacity: .62; image-rendering: pixelated }
 .sheets figure { display: flex; flex-wrap: wrap; gap: .3rem 1rem; align-items: flex-start }
+.sheets > figure { padding: .3rem .7rem }
 .sheets figcaption { flex: 1 1 12rem }
 .scroll { overflow-x: auto; margin-block: .5rem; background: linear-gradient(to right, var(--under) 60%, transparent) left,
   linear-gradient(to left, var(--under) 60%, transparent) right, linear-gradient(to right, var(--line), transparent) left,

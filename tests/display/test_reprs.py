@@ -16,7 +16,7 @@ from helpers import ASTRONAUT
 from helpers.page_parser import Page, pixels_of
 from npfaceapi import nets
 from npfaceapi.display.face_markup import PART_LOOKS
-from npfaceapi.display.feature_maps import LEVELS, MOST_PIXELS, colors, sheet, viridis
+from npfaceapi.display.feature_maps import LEVELS, MOST_PIXELS, colors, describe_range, sheet, sheet_figure, viridis
 from npfaceapi.display.markup import Markup, element, jpeg_uri, table
 from npfaceapi.display.plain_table import shortened
 from npfaceapi.faces.detection import seen_in
@@ -110,6 +110,24 @@ def test_a_sheet_of_many_channels_shows_those_that_vary_most():
     shown = sheet(values)
     assert shown.channels == tuple(varied)
     assert "24 of 40 channels, those that vary most. Constant on this photo: 16 of the 40 channels, none" in shown.caption()
+    labels = Page(sheet_figure("x", shown)).text
+    assert labels.startswith("".join(map(str, varied)))
+
+
+def test_only_colours_that_occur_are_named():
+    assert describe_range(-1, 3, -2, 2) == "Values from -1 to 3; orange is -2 or less, white 0, blue 2 or more."
+    assert describe_range(0, 3, -2, 2) == "Values from 0 to 3; white is 0, blue 2 or more."
+    assert describe_range(-3, 0, -2, 2) == "Values from -3 to 0; orange is -2 or less, white 0."
+    assert describe_range(1, 3, 1, 2) == "Values from 1 to 3; dark purple is 1 or less, yellow 2 or more."
+    shown = sheet(np.arange(24, dtype=np.float32).reshape(4, 6, 1), is_signed=True)
+    assert "orange" not in shown.caption()
+
+
+def test_a_map_of_one_pixel_is_a_list_of_numbers():
+    shown = sheet(np.arange(30, dtype=np.float32).reshape(1, 1, 30))
+    assert shown.shape == (30,)
+    assert shown.channels == tuple(range(30))
+    assert "vary" not in shown.caption()
 
 
 def test_a_large_map_is_averaged_down():
@@ -353,4 +371,5 @@ def test_landmarks_have_their_groups():
 
 def test_expressions_are_bars():
     page = Page(FaceExpressions([0.1, 0.8, 0, 0, 0, 0, 0.1])._repr_html_())
-    assert [float(re.search(r"width:([\d.]+)em", bar["style"])[1]) for bar in page.all("span")] == [0.6, 4.8, 0, 0, 0, 0, 0.6]
+    assert [float(re.search(r"width:([\d.]+)em", bar["style"])[1]) for bar in page.all("span")] == [0.5, 4, 0, 0, 0, 0, 0.5]
+    assert "logit" not in page.text

@@ -156,27 +156,6 @@ def test_the_name_of_a_layer_leads_to_its_maps(browser, folder):
     assert -1 < place[2] < 900  # where the browser scrolls to is rounded
 
 
-def test_the_first_link_skips_the_contents(browser, folder):
-    browser.resize(*SIZES["wide"])
-    browser.open(folder / "none.html")
-    left = "return document.querySelector('a').getBoundingClientRect().left"
-    assert browser.run(left) < -100
-    browser.run("document.querySelector('a').focus()")
-    assert browser.run(left) >= 0
-    browser.run("document.querySelector('a').click()")
-    assert browser.run("return document.querySelector(':target h2').textContent") == "The photo"
-
-
-def test_a_wide_screen_is_used(browser, folder):
-    browser.resize(*SIZES["wide"])
-    browser.open(folder / "ssd.html")
-    boxes = browser.run(
-        "return [...document.querySelectorAll('.heats > *')].map(e => e.getBoundingClientRect()).map(b => [b.top, b.right])"
-    )
-    assert sum(top == boxes[0][0] for top, _ in boxes) >= 5
-    assert max(right for _, right in boxes) > 1700
-
-
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", PAGES)
 def test_nothing_sticks_out(browser, folder, name, size, tmp_path):
@@ -196,6 +175,25 @@ def test_nothing_sticks_out(browser, folder, name, size, tmp_path):
     assert shot.std() > 15  # a page, not an empty window
     margin = shot[:, -4:]
     assert (margin == margin[0, 0]).all()  # nothing is cut off on the right
+
+
+def test_the_first_tab_stop_skips_the_contents(browser, folder):
+    browser.resize(*SIZES["narrow"])
+    browser.open(folder / "none.html")
+    look = """const link = document.querySelector('a'), at = () => link.getBoundingClientRect();
+        const hidden = at().right < 0; link.focus();
+        return [link.textContent, link.getAttribute('href'), hidden, at().left >= 0 && at().right <= innerWidth]"""
+    assert browser.run(look) == ["Skip the contents", "#photo", True, True]
+
+
+def test_a_wide_screen_is_used(browser, folder):
+    browser.resize(*SIZES["wide"])
+    browser.open(folder / "ssd.html")
+    boxes = browser.run(
+        "return [...document.querySelectorAll('.heats > *')].map(e => e.getBoundingClientRect()).map(b => [b.top, b.right])"
+    )
+    assert sum(top == boxes[0][0] for top, _ in boxes) >= 5
+    assert max(right for _, right in boxes) > 1700
 
 
 def test_a_page_that_is_too_wide_is_noticed(browser, folder):
