@@ -26,7 +26,7 @@ def face_sections(faces: Sequence[FaceReport], photo: Pixels) -> Markup:
     parts: list[Markup] = []
     if any(face.result.age is not None for face in faces):
         parts.append(element("p", TRUST, " More on that: ", docs_page(TRUST_PAGE), "."))
-    if any(face.result.expressions is not None for face in faces):
+    if any(face.expression_logits is not None or face.gender_logits is not None for face in faces):
         parts.append(element("p", SOFTMAX))
     parts += [_face(number, face, photo) for number, face in enumerate(faces[:MOST_FACES], 1)]
     if len(faces) > MOST_FACES:

@@ -42,7 +42,7 @@ def network_section(report: NetworkReport) -> Markup:
     names = [_anchor(report, i) for i in range(len(report.layers))]
     rows = [_row(report, layer, anchor) for layer, anchor in zip(report.layers, names, strict=True)]
     header = ("layer", "operation", "output", "sees", "parameters", "MACs", "share of the MACs")
-    caption = f"Layers of {report.name}; each name links to its feature maps"
+    caption = f"Layers of {report.name}; names link to feature maps"
     sheets = [_sheet(layer, anchor) for layer, anchor in zip(report.layers, names, strict=True) if layer.sheet is not None]
     colors = ("blue", "green", "red") if is_turned else ("red", "green", "blue")
     return element(

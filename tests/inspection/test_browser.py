@@ -186,12 +186,22 @@ def test_the_first_tab_stop_skips_the_contents(browser, folder):
     assert browser.run(look) == ["Skip the contents", "#photo", True, True]
 
 
+def test_a_wide_screen_is_used(browser, folder):
+    browser.resize(*SIZES["wide"])
+    browser.open(folder / "ssd.html")
+    boxes = browser.run(
+        "return [...document.querySelectorAll('.heats > *')].map(e => e.getBoundingClientRect()).map(b => [b.top, b.right])"
+    )
+    assert sum(top == boxes[0][0] for top, _ in boxes) >= 5
+    assert max(right for _, right in boxes) > 1700
+
+
 def test_a_page_that_is_too_wide_is_noticed(browser, folder):
     text = (folder / "none.html").read_text().replace("</main>", '<div style="width:900px">wide</div></main>')
     (folder / "wide.html").write_text(text)
     browser.resize(*SIZES["narrow"])
     browser.open(folder / "wide.html")
-    assert browser.run("return document.documentElement.scrollWidth") > 360
+    assert browser.run("return document.documentElement.scrollWidth") > SIZES["narrow"][0]
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -256,7 +266,7 @@ def test_what_a_notebook_shows(browser, tmp_path):
     browser.resize(*SIZES["narrow"])
     browser.open(tmp_path / "notebook.html")
     unfold(browser)
-    assert browser.run("return [...document.images].every(i => i.naturalWidth > 0 && i.getBoundingClientRect().right <= 361)")
+    assert browser.run("return [...document.images].every(i => i.naturalWidth > 0 && i.getBoundingClientRect().right <= 321)")
     assert browser.run(CONTRAST) == []
     assert browser.run(STRUCTURE) == []
     assert browser.complaints() == []

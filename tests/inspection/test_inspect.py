@@ -425,6 +425,12 @@ def test_how_to_read_the_answers_is_said_once(astronaut):
 
 
 @pytest.mark.slow
+def test_logits_of_the_gender_alone_are_explained_too():
+    report = faceapi.inspect(ASTRONAUT, net="age_gender_net")
+    assert "Softmax makes probabilities" in Page(face_sections(report.faces, report.photo)).text
+
+
+@pytest.mark.slow
 def test_pictures_behind_others_are_stored_once(whole, page):
     assert [whole[1].count(f".{name} {{ background-image: url(data:image/jpeg;") for name in ("photo", "input")] == [1, 1]
     assert sum(image["src"].startswith("data:image/jpeg") for image in page.all("img")) == 4  # three crops and the landmarks
