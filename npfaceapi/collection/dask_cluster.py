@@ -68,7 +68,9 @@ def in_dask(function: Callable[..., Any], tasks: Iterable[_Task], scheduler: str
             part, future = waiting.popleft()
             try:
                 results = future.result()
-            except library.KilledWorker:  # several workers ended at this part: find out at which task
+            except library.KilledWorker:  # several workers ended at this part: find out at which task, with no other in work
+                for _, other in waiting:
+                    other.exception()  # waits for its end
                 results = [_alone(client, library.KilledWorker, function, state, task) for task in part]
             yield from results
             waiting.extend(filter(None, [submitted()]))

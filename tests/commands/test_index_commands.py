@@ -53,20 +53,20 @@ def test_index(run, photos, tmp_path, remembered):
     status, out, err = run("index", photos, "--into", file, "--workers", "1", *FAST)
     assert status == 1  # one photo is unreadable
     assert out.splitlines() == [
-        "4 photos computed: 2 faces, 1 without a face, 1 unreadable, 1 other files left out", f"{file}: 2 faces",
+        "4 photos computed: 2 faces, 1 without a face, 1 unreadable, 1 other file left out", f"{file}: 2 faces",
     ]  # fmt: skip
     assert err.splitlines() == [f"npfaceapi: {photos / 'text.jpg'}: " + err.partition("text.jpg: ")[2].strip()]
     status, out, err = run("index", photos, "--into", file)  # the options are those of before
     assert (status, err) == (0, "")
-    assert out.splitlines() == ["0 photos computed: 0 faces, 4 unchanged, 1 other files left out", f"{file}: 2 faces"]
+    assert out.splitlines() == ["0 photos computed: 0 faces, 4 unchanged, 1 other file left out", f"{file}: 2 faces"]
     (photos / "b.png").unlink()
     status, out, _ = run("index", photos, "--into", file, "--prune")
     assert out.splitlines() == [
-        "0 photos computed: 0 faces, 3 unchanged, 1 vanished, 1 other files left out",
+        "0 photos computed: 0 faces, 3 unchanged, 1 vanished, 1 other file left out",
         "1 vanished photo removed",
-        f"{file}: 1 faces",
+        f"{file}: 1 face",
     ]  # fmt: skip
-    assert run("index", "--into", file, "--prune")[:2] == (0, f"0 vanished photos removed\n{file}: 1 faces\n")
+    assert run("index", "--into", file, "--prune")[:2] == (0, f"0 vanished photos removed\n{file}: 1 face\n")
 
 
 @pytest.mark.parametrize(
