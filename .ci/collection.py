@@ -2,6 +2,7 @@
 
 python .ci/collection.py rate FOLDER     photos a second: the index, and two processes that only decode and run the chain
 python .ci/collection.py known           a run in which nothing has changed, on COUNT=100,000 photos
+python .ci/collection.py writer          photos a second that one process writes, and that one Dask scheduler hands out and back
 python .ci/collection.py search          searches among COUNT=1,000,000 faces, and FAISS's exact index
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import pickle
 import resource
 import statistics
 import sys
@@ -21,11 +23,15 @@ from pathlib import Path
 
 import numpy as np
 
+WARM = 32  # photos after which both processes of a run have started
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import npfaceapi as faceapi  # noqa: E402
+from npfaceapi.collection.adding import Plan, add_rows  # noqa: E402
+from npfaceapi.collection.dask_cluster import in_dask  # noqa: E402
 from npfaceapi.collection.vectors import vectors_of  # noqa: E402
+from npfaceapi.collection.worker import PHOTO_COLUMNS, FaceWorker, PhotoRows  # noqa: E402
 from npfaceapi.photos.folders import find_photos  # noqa: E402
 
 
@@ -62,7 +68,7 @@ def rate(arguments: argparse.Namespace) -> dict[str, float]:
     """Alternating runs of both on the same photos, each in new processes that are warm."""
     with tempfile.TemporaryDirectory() as place:
         if arguments.folder is None:
-            paths = photos_of((2, 4, 8, 12), arguments.count or 64, Path(place))
+            paths = photos_of((2, 4, 8, 12), arguments.count or 160, Path(place))
         else:
             paths = find_photos(arguments.folder).files[: arguments.count]
         ratios, rates = [], []
@@ -78,9 +84,8 @@ def rate(arguments: argparse.Namespace) -> dict[str, float]:
                 started = time.perf_counter()
                 seen: list[tuple[int, float]] = []
                 index.add(paths, workers=2, progress=partial(_note, seen))
-                # from the first results on: the start of two processes is not a rate
-                first = [done for done, at in seen if at < seen[0][1] + 0.1][-1]
-                ours = (seen[-1][0] - first) / (seen[-1][1] - seen[0][1])
+                begun, since = next((done, at) for done, at in seen if done >= WARM)
+                ours = (seen[-1][0] - begun) / (seen[-1][1] - since)
                 whole = len(paths) / (time.perf_counter() - started)
             ratios.append(ours / bare)
             rates.append((bare, ours, whole))
@@ -119,6 +124,40 @@ def known(arguments: argparse.Namespace) -> dict[str, float]:
             seconds = time.perf_counter() - started
             assert (added.computed, added.unchanged) == (0, count)
     return {"photos": count, "seconds": seconds}
+
+
+def _rows_of(path: str, number: int, face: dict[str, object]) -> PhotoRows:
+    """Rows as a worker gives them, with one face, which are computed in no time."""
+    photo = dict.fromkeys(PHOTO_COLUMNS)
+    photo.update(path=path, size=4_000_000, modified=number, content=number.to_bytes(32, "big"), width=4000, height=3000)
+    photo.update(rotation=0, outcome="faces")
+    return PhotoRows(photo, [face])
+
+
+def writer(arguments: argparse.Namespace) -> dict[str, float]:
+    """What bounds many machines: one process that writes rows, and one scheduler that all results go through."""
+    count = arguments.count or 100_000
+    face = FaceWorker().rows(str(ROOT / "golden" / "images" / "astronaut.png")).faces[0]
+    tasks: list[tuple[str, tuple[bytes, ...]]] = [(f"/photos/{number:08}.jpg", ()) for number in range(count)]
+    with tempfile.TemporaryDirectory() as place:
+        file = Path(place) / "faces.index"
+        with faceapi.FaceIndex(file) as index:
+            started = time.perf_counter()
+            compute = lambda tasks: (_rows_of(path, i, face) for i, (path, _) in enumerate(tasks))  # noqa: E731
+            added = add_rows(index._database, Plan(tasks, [], [], 0), compute, lambda done, rows: None)
+            seconds = time.perf_counter() - started
+            assert added.faces == count
+        found = {"photos": count, "photos/s written": count / seconds, "bytes a photo in the file": file.stat().st_size / count}
+    import distributed
+
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster:
+        few = [(path, number, face) for number, (path, _) in enumerate(tasks[: count // 10])]
+        list(in_dask(_rows_of, few[:1000], cluster.scheduler_address))
+        started = time.perf_counter()
+        assert sum(1 for _ in in_dask(_rows_of, few, cluster.scheduler_address)) == len(few)
+        found["photos/s through the scheduler"] = len(few) / (time.perf_counter() - started)
+        found["bytes a photo on the network"] = len(pickle.dumps(_rows_of(*few[-1])))
+    return found
 
 
 def search(arguments: argparse.Namespace) -> dict[str, float]:
@@ -178,12 +217,12 @@ def search(arguments: argparse.Namespace) -> dict[str, float]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("rate", "known", "search"))
+    parser.add_argument("what", choices=("rate", "known", "writer", "search"))
     parser.add_argument("folder", nargs="?")
     parser.add_argument("--count", type=int)
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
-    for name, value in {"rate": rate, "known": known, "search": search}[arguments.what](arguments).items():
+    for name, value in {"rate": rate, "known": known, "writer": writer, "search": search}[arguments.what](arguments).items():
         print(f"{name}: {value:,.3f}" if isinstance(value, float) else f"{name}: {value:,}")
     return 0
 

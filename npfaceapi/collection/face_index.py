@@ -419,6 +419,11 @@ class FaceIndex:
         -------
         int
             The number of faces removed.
+
+        Raises
+        ------
+        InvalidArgument
+            If nobody and nothing in the index is called so, or if faces are in no group yet: some may be the person's.
         """
         if not isinstance(who, (str, os.PathLike)):
             raise InvalidType(f"FaceIndex.forget: expected a name or a path, got {shown(who)}")

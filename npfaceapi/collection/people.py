@@ -213,6 +213,12 @@ def forget(database: Database, who: str) -> int:
     """Remove the faces of a named person, or a photo, and overwrite their bytes; returns the number of faces."""
     person = database.rows("SELECT id FROM people WHERE name = ?", who)
     if person:
+        ((waiting,),) = database.rows('SELECT count(*) FROM faces WHERE "group" IS NULL')
+        if waiting:
+            raise InvalidArgument(
+                f"{database.path}: expected that all faces are in groups, got {waiting:,} that came after the last ones: "
+                f"compute groups first, as some may be {who}'s"
+            )
         faces = faces_of(database, who)
         photo = []
     else:

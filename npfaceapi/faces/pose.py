@@ -133,7 +133,7 @@ def _least_squares(misses: Callable[[Vector], Vector], q: Vector) -> Vector:
             q, missed, damping = q + step, tried, damping / 10
         else:
             damping *= 10
-        if np.abs(step).max() < 1e-10:
+        if np.abs(step).max() < 1e-7:  # some 1e-5 degrees; much smaller steps do not change the sum in float64
             break
     return q
 

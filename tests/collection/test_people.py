@@ -229,6 +229,19 @@ def test_points_and_descriptors_are_forgotten_before_and_after_closing(index):
         assert [group.faces for group in again.groups()] == [[5, 6, 7, 8], [9, 10, 11, 12]]
 
 
+def test_a_person_is_not_forgotten_while_new_faces_are_in_no_group(index):
+    index.name(1, "Xanthippe")
+    index._database.connection.execute('UPDATE faces SET "group" = NULL WHERE id = 7')
+    with pytest.raises(InvalidArgument) as caught:
+        index.forget("Xanthippe")
+    assert str(caught.value) == (
+        f"{index.path}: expected that all faces are in groups, got 1 that came after the last ones: "
+        "compute groups first, as some may be Xanthippe's"
+    )
+    assert len(index.faces_of("Xanthippe")) == 4
+    assert index.forget("/00000.jpg") == 1  # a photo waits for nothing
+
+
 def test_a_person_whose_name_was_changed_is_in_no_file_under_the_old_one(index):
     index.name(1, "Xanthippe")
     index.name(1, "Zenobia")

@@ -43,6 +43,7 @@ def resample(params: Any, memory: int, scratch: int, chunk: int, chunks: int) ->
     p = dereference(params)
     image, is_float, row, H, W, side, samples = p.image, p.is_float, p.row, p.H, p.W, p.side, p.samples
     turn_x, turn_y, shift_x, shift_y = p.turn_x, p.turn_y, p.shift_x, p.shift_y
+    pixel = 12 if is_float else 3
     start, stop = chunk_range(side, chunk, chunks)
     for i in range(start, stop):
         out = floats(p.out + 12 * i * side, 3 * side)
@@ -58,13 +59,22 @@ def resample(params: Any, memory: int, scratch: int, chunk: int, chunks: int) ->
                         continue
                     left, top = math.floor(x), math.floor(y)
                     right, down = x - left, y - top
+                    here = image + top * row + pixel * left
+                    inside = 0 <= left < W - 1 and 0 <= top < H - 1
                     for c in range(3):
-                        a = _value(image, is_float, row, H, W, top, left, c)
-                        b = _value(image, is_float, row, H, W, top, left + 1, c)
+                        if not inside:
+                            a = _value(image, is_float, row, H, W, top, left, c)
+                            b = _value(image, is_float, row, H, W, top, left + 1, c)
+                            d = _value(image, is_float, row, H, W, top + 1, left, c)
+                            e = _value(image, is_float, row, H, W, top + 1, left + 1, c)
+                        elif is_float:
+                            a, b = float_at(here + 4 * c), float_at(here + 12 + 4 * c)
+                            d, e = float_at(here + row + 4 * c), float_at(here + row + 12 + 4 * c)
+                        else:
+                            a, b = byte_at(here + c), byte_at(here + 3 + c)
+                            d, e = byte_at(here + row + c), byte_at(here + row + 3 + c)
                         upper = (1 - right) * a + right * b
-                        a = _value(image, is_float, row, H, W, top + 1, left, c)
-                        b = _value(image, is_float, row, H, W, top + 1, left + 1, c)
-                        value = (1 - down) * upper + down * ((1 - right) * a + right * b)
+                        value = (1 - down) * upper + down * ((1 - right) * d + right * e)
                         if c == 0:
                             red += value
                         elif c == 1:
