@@ -239,7 +239,7 @@ def test_a_person_is_not_forgotten_while_new_faces_are_in_no_group(index):
         "compute groups first, as some may be Xanthippe's"
     )
     assert len(index.faces_of("Xanthippe")) == 4
-    assert index.forget("/00000.jpg") == 1  # a photo waits for nothing
+    assert index.forget("/00001.jpg") == 1  # a photo waits for nothing
 
 
 def test_a_person_whose_name_was_changed_is_in_no_file_under_the_old_one(index):
