@@ -84,7 +84,7 @@ def rate(arguments: argparse.Namespace) -> dict[str, float]:
                 started = time.perf_counter()
                 seen: list[tuple[int, float]] = []
                 index.add(paths, workers=2, progress=partial(_note, seen))
-                begun, since = next((done, at) for done, at in seen if done >= WARM)
+                begun, since = next((done, at) for done, at in seen if done >= min(WARM, len(paths) // 2))
                 ours = (seen[-1][0] - begun) / (seen[-1][1] - since)
                 whole = len(paths) / (time.perf_counter() - started)
             ratios.append(ours / bare)

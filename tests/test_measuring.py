@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -193,3 +194,17 @@ def test_the_growth_of_time_and_memory() -> None:
     assert found["b3_f"] == 1
     assert found["peak"] >= found["rest"] > 10
     assert found["seconds"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("what", "count"), [("rate", 6), ("known", 30), ("writer", 300), ("search", 3000)])
+def test_a_small_collection(what: str, count: int) -> None:
+    """Its searches are compared with those of FAISS, where it is installed."""
+    if what == "writer":
+        pytest.importorskip("distributed")
+    command = [sys.executable, str(ROOT / ".ci" / "collection.py"), what, "--count", str(count), "--rounds", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    figures = [line.partition(": ") for line in done.stdout.splitlines()]
+    assert len(figures) >= 2
+    assert all(float(figure.replace(",", "")) >= 0 for _, _, figure in figures)
