@@ -10,7 +10,7 @@ from npfaceapi.engines.thread_count import get_num_threads
 
 __all__ = ["machine_lines"]
 
-PACKAGES = ("numpy", "numba", "llvmlite", "scipy", "onnxruntime", "torch", "numba-cuda")
+PACKAGES = ("numpy", "numba", "llvmlite", "scipy", "onnxruntime", "openvino", "torch", "numba-cuda")
 
 
 def _cpu() -> str:

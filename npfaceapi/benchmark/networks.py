@@ -35,9 +35,9 @@ def relative_error(found: Sequence[Array], truth: Sequence[Array]) -> float:
 
 
 def measure_networks(
-    entries: Iterable[Entry], *, backend: str, against: str | None, threads: int, batch: int = 1, seconds: float = 1.5
+    entries: Iterable[Entry], *, backend: str, peers: Sequence[str], threads: int, batch: int = 1, seconds: float = 1.5
 ) -> list[Record]:
-    """One record per network; both engines are checked on an input other than the timed one.
+    """One record per network, with the fastest of the peers; all engines are checked on an input other than the timed one.
 
     Raises
     ------
@@ -45,14 +45,12 @@ def measure_networks(
         An engine is further from the float64 reference than `LARGEST_ERROR`.
     """
     with use_num_threads(threads):
-        return [_measure(entry, backend, against, threads, batch, seconds) for entry in entries]
+        return [_measure(entry, backend, peers, threads, batch, seconds) for entry in entries]
 
 
-def _measure(entry: Entry, backend: str, against: str | None, threads: int, batch: int, seconds: float) -> Record:
+def _measure(entry: Entry, backend: str, peers: Sequence[str], threads: int, batch: int, seconds: float) -> Record:
     net, graph = entry.net, entry.net.graph(entry.height, entry.width)
-    runners = {"ours": ours(net, backend)}
-    if against is not None:
-        runners["peer"] = peer(against, net, graph, threads)
+    runners = {"ours": ours(net, backend), **{name: peer(name, net, graph, threads) for name in peers}}
     timed, unseen = noise(entry, batch, 1), noise(entry, batch, 2)
     fed = {name: runner.feed(timed) for name, runner in runners.items()}
     times = time_blocks({name: _call(runner.call, fed[name]) for name, runner in runners.items()}, seconds)
@@ -61,21 +59,31 @@ def _measure(entry: Entry, backend: str, against: str | None, threads: int, batc
     for name, runner in runners.items():
         errors[name] = relative_error(runner.outputs(runner.call(runner.feed(unseen))), truth)
         if not errors[name] <= LARGEST_ERROR:
-            engine = backend if name == "ours" else against
+            engine = backend if name == "ours" else name
             raise WrongAnswer(f"{entry.name} on {engine}: expected an error of at most {LARGEST_ERROR}, got {errors[name]:.2g}")
-    mine, other = times["ours"], times.get("peer")
-    return {
+    mine = times["ours"]
+    record = {
         "net": entry.name,
         "input": entry.shape(batch),
         "threads": threads,
         "ours_ms_min": mine.min,
         "ours_ms_median": mine.median,
-        "peer": against,
-        "peer_ms_min": other.min if other else None,
-        "peer_ms_median": other.median if other else None,
+        "peers": {name: {"ms_min": times[name].min, "ms_median": times[name].median} for name in peers},
         "max_rel_error": errors["ours"],
         "macs": graph.macs * batch,
-        "gflops": 2 * graph.macs * batch / mine.median / 1e6,
+    }
+    return _with_fastest_peer(record)
+
+
+def _with_fastest_peer(record: Record) -> Record:
+    peers = record["peers"]
+    fastest = min(peers, key=lambda name: peers[name]["ms_median"], default=None)
+    return {
+        **record,
+        "peer": fastest,
+        "peer_ms_min": peers[fastest]["ms_min"] if fastest else None,
+        "peer_ms_median": peers[fastest]["ms_median"] if fastest else None,
+        "gflops": 2 * record["macs"] / record["ours_ms_median"] / 1e6,
     }
 
 
@@ -84,12 +92,14 @@ def medians_of_runs(runs: Sequence[list[Record]]) -> list[Record]:
     merged = []
     for group in zip(*runs, strict=True):
         record = dict(group[0])
-        for field in record:
-            if "_ms_" in field and record[field] is not None:
-                record[field] = statistics.median(r[field] for r in group)
+        for field in ("ours_ms_min", "ours_ms_median"):
+            record[field] = statistics.median(r[field] for r in group)
+        record["peers"] = {
+            name: {field: statistics.median(r["peers"][name][field] for r in group) for field in times}
+            for name, times in record["peers"].items()
+        }
         record["max_rel_error"] = max(r["max_rel_error"] for r in group)
-        record["gflops"] = 2 * record["macs"] / record["ours_ms_median"] / 1e6
-        merged.append(record)
+        merged.append(_with_fastest_peer(record))
     return merged
 
 
@@ -99,15 +109,19 @@ def _call(function: Any, argument: Any) -> Any:
 
 def networks_section(records: list[Record], backend: str, batch: int = 1) -> Section:
     """The records as a table; the ratio is the peer's time divided by ours, so above 1 is faster than the peer."""
-    against, threads = records[0]["peer"], records[0]["threads"]
+    peers, threads = list(records[0]["peers"]), records[0]["threads"]
+    several = len(peers) > 1
+    against = "the fastest peer" if several else "".join(peers)
     title = f"{batch} images at once" if batch > 1 else "One image"
     title += f", {threads} thread{'s' if threads > 1 else ''}" + (f", against {against}" if against else "")
+    of_peers = [*(["fastest peer"] if several else []), "ms" if several else f"{against} ms", "ratio min", "ratio median"]
     section = Section(
         title,
         "Milliseconds a call, smallest / median, in alternating hot blocks of calls (see `npfaceapi/benchmark/timing.py`). "
-        "The ratio is the peer's time by ours. The error is ours, on an input not seen before, from the float64 reference, by "
+        + (f"The peers are {', '.join(peers)}. " if several else "")
+        + "The ratio is the peer's time by ours. The error is ours, on an input not seen before, from the float64 reference, by "
         "the largest output.",
-        ["network", "input", f"{backend} ms", f"{against} ms", "ratio min", "ratio median", "error", "GFLOP/s"],
+        ["network", "input", f"{backend} ms", *(of_peers if against else []), "error", "GFLOP/s"],
         records=records,
     )
     ratios = []
@@ -115,15 +129,12 @@ def networks_section(records: list[Record], backend: str, batch: int = 1) -> Sec
         row = [r["net"], r["input"], f"{r['ours_ms_min']:.3f} / {r['ours_ms_median']:.3f}"]
         if against:
             ratios.append(r["peer_ms_median"] / r["ours_ms_median"])
-            row += [f"{r['peer_ms_min']:.3f} / {r['peer_ms_median']:.3f}"]
+            row += [*([r["peer"]] if several else []), f"{r['peer_ms_min']:.3f} / {r['peer_ms_median']:.3f}"]
             row += [f"{r['peer_ms_min'] / r['ours_ms_min']:.2f}", f"{ratios[-1]:.2f}"]
         section.rows.append([*row, f"{r['max_rel_error']:.1e}", f"{r['gflops']:.0f}"])
-    if not against:
-        section.header = [name for name in section.header if "ratio" not in name and name != "None ms"]
-        return section
-    if len(records) > 1:
+    if against and len(records) > 1:
         section.summary.append(f"geometric mean of the median ratios: {geometric_mean(ratios):.3f}")
-    if batch > 1:
+    if against and batch > 1:
         mine, other = (sum(r[f"{engine}_ms_median"] for r in records) for engine in ("ours", "peer"))
         section.summary.append(
             f"all on {batch} images: {mine:.1f} ms, {against} {other:.1f} ms, throughput {other / mine:.2f} times"

@@ -11,8 +11,9 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path, PurePath
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from npfaceapi.commands.json_lines import json_lines
@@ -28,6 +29,7 @@ from npfaceapi.commands.photos import (
     read_photo,
     with_progress,
 )
+from npfaceapi.commands.side_by_side import in_order
 from npfaceapi.display.plain_table import format_table
 from npfaceapi.errors import FetchError, InvalidArgument, InvalidType, printable
 from npfaceapi.output_files import MADE_BY, Output, is_drawing, is_json_lines, refused_outputs, write_whole
@@ -35,6 +37,7 @@ from npfaceapi.output_files import MADE_BY, Output, is_drawing, is_json_lines, r
 if TYPE_CHECKING:
     from npfaceapi.faces.results import FaceResult, Faces
     from npfaceapi.photos.net_input import Pixels
+    from npfaceapi.photos.quality import FaceQuality
 
 __all__ = ["add_arguments", "run"]
 
@@ -71,6 +74,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_overwrite(parser)
 
 
+class _Analysis(NamedTuple):
+    """What is known of a photo; of one that cannot be read, why."""
+
+    error: Exception | None = None
+    width: int = 0
+    height: int = 0
+    faces: Any = ()
+    qualities: Sequence[FaceQuality | None] = ()
+    image: Pixels | None = None  # only if it is drawn
+
+
 def run(arguments: argparse.Namespace) -> int:
     photos, failed = expand_photos(arguments.photos)
     drawings = _check_outputs(arguments, photos)
@@ -79,12 +93,13 @@ def run(arguments: argparse.Namespace) -> int:
         stack.enter_context(photo_limit(arguments.max_megapixels))
         stack.enter_context(chosen_backend(arguments.backend))
         lines = stack.enter_context(json_lines(arguments.json))
-        for photo, drawing in zip(with_progress(photos), drawings, strict=True):
-            failed += not _analyze(photo, arguments, lines, drawing)
+        results = stack.enter_context(contextlib.closing(in_order(partial(_analyzed, arguments=arguments), photos)))
+        for photo, drawing, analysis in zip(with_progress(photos), drawings, results, strict=True):
+            failed += not _report(photo, analysis, arguments, lines, drawing)
     return 1 if failed else 0
 
 
-def _analyze(photo: str, arguments: argparse.Namespace, lines: IO[str] | None, drawing: Path | InvalidArgument | None) -> bool:
+def _analyzed(photo: str, arguments: argparse.Namespace) -> _Analysis:
     from npfaceapi.photos.quality import face_quality
 
     try:
@@ -92,11 +107,24 @@ def _analyze(photo: str, arguments: argparse.Namespace, lines: IO[str] | None, d
         faces = _faces(image, arguments)
         qualities = [face_quality(image, face) if face.landmarks is not None else None for face in faces]
     except (FetchError, InvalidArgument, InvalidType) as error:  # concerns this photo only; other errors stop the command
+        return _Analysis(error)
+    H, W = image.shape[:2]
+    return _Analysis(None, W, H, faces, qualities, None if arguments.draw is None else image)
+
+
+def _report(
+    photo: str,
+    analysis: _Analysis,
+    arguments: argparse.Namespace,
+    lines: IO[str] | None,
+    drawing: Path | InvalidArgument | None,
+) -> bool:
+    error, W, H, faces, qualities, image = analysis
+    if error is not None:
         complain(error)
         if lines is not None:
             print(json.dumps({"photo": photo, "error": str(error)}), file=lines, flush=True)
         return False
-    H, W = image.shape[:2]
     if lines is not None:
         record: dict[str, Any] = {"photo": photo, "width": W, "height": H}
         if arguments.any_rotation:
@@ -118,9 +146,10 @@ def _analyze(photo: str, arguments: argparse.Namespace, lines: IO[str] | None, d
         try:
             if isinstance(drawing, InvalidArgument):
                 raise drawing
+            assert image is not None
             _draw(image, faces, drawing)
-        except InvalidArgument as error:  # the results are already written, so a full disk loses only the drawing
-            complain(error)
+        except InvalidArgument as refusal:  # the results are already written, so a full disk loses only the drawing
+            complain(refusal)
             return False
     return True
 

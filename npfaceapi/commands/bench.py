@@ -55,8 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--against",
-        choices=("onnxruntime", "torch", "none"),
-        help="the other engine (default: onnxruntime where it is installed, else none)",
+        choices=("best", "onnxruntime", "openvino", "torch", "none"),
+        help="the other engine; best: the fastest of those installed (default: onnxruntime where it is installed, else none)",
     )
     add_shared(parser, "--backend", IN_USE)
     parser.add_argument("--batch", type=_from_one_up, metavar="N", help="run the networks that take faces on batches of N")
@@ -124,14 +124,17 @@ def _sections(arguments: argparse.Namespace) -> Iterator[Section]:
         yield from _on_gpu(arguments, installed)
         return
     default = "onnxruntime" if "onnxruntime" in installed else "none"
-    against = None if (arguments.against or default) == "none" else arguments.against or default
+    against = arguments.against or default
+    peers = installed if against == "best" else [] if against == "none" else [against]
     threads = arguments.threads or get_num_threads()
-    timed = _Networks(arguments, backend, against)
+    timed = _Networks(arguments, backend, against, peers)
     if arguments.all:
-        yield from _everything(timed, backend, [*installed] if arguments.against is None else [against])
+        yield from _everything(
+            timed, backend, {each: [each] for each in installed} if arguments.against is None else {against: peers}
+        )
         return
     asked = False
-    for wanted, measure in _questions(arguments, timed, backend, against, threads):
+    for wanted, measure in _questions(arguments, timed, backend, peers, threads):
         if wanted:
             asked = True
             yield measure()
@@ -148,7 +151,7 @@ def _on_gpu(arguments: argparse.Namespace, installed: list[str]) -> Iterator[Sec
     from npfaceapi.errors import BackendUnavailable
 
     others = ("cold_start", "memory", "accuracy", "all")
-    if arguments.against == "onnxruntime" or any(getattr(arguments, name) for name in others):
+    if arguments.against in ("best", "onnxruntime", "openvino") or any(getattr(arguments, name) for name in others):
         expected = "--net, --size, --batch, --chain, --seconds and --against torch or none"
         raise InvalidArgument(f"expected {expected} with the cuda backend, got other options")
     if is_simulated():
@@ -169,31 +172,36 @@ def _on_gpu(arguments: argparse.Namespace, installed: list[str]) -> Iterator[Sec
 
 
 def _questions(
-    arguments: argparse.Namespace, timed: _Networks, backend: str, against: str | None, threads: int
+    arguments: argparse.Namespace, timed: _Networks, backend: str, peers: list[str], threads: int
 ) -> list[tuple[bool, Callable[[], Section]]]:
     from npfaceapi.benchmark.accuracy import accuracy_section
     from npfaceapi.benchmark.chain import chain_section
     from npfaceapi.benchmark.processes import cold_start_section, memory_section
 
+    first = peers[0] if peers else None
     return [
         (arguments.batch is not None, lambda: timed(threads, batch=arguments.batch)),
         (arguments.chain, lambda: _named(chain_section(backend, threads, arguments.seconds), f"--chain --threads {threads}")),
         (arguments.cold_start, lambda: _named(cold_start_section(backend), "--cold-start")),
         (arguments.memory, lambda: _named(memory_section(backend, threads), f"--memory --threads {threads}")),
-        (arguments.accuracy, lambda: _named(accuracy_section(timed.entries(), backend, against), "--accuracy")),
+        (
+            arguments.accuracy,
+            lambda: _named(accuracy_section(timed.entries(), backend, first), "--accuracy"),
+        ),
     ]
 
 
-def _everything(timed: _Networks, backend: str, peers: list[str | None]) -> Iterator[Section]:
+def _everything(timed: _Networks, backend: str, rivals: dict[str, list[str]]) -> Iterator[Section]:
     from npfaceapi.benchmark.accuracy import accuracy_section
     from npfaceapi.benchmark.chain import chain_section
     from npfaceapi.benchmark.processes import cold_start_section, memory_section
 
-    for against in peers or [None]:
-        timed.against = against
+    rivals = rivals or {"none": []}
+    for timed.against, timed.peers in rivals.items():
         for threads in ALL_THREADS:
             yield timed(threads)
-    timed.against = first = (peers or [None])[0]
+    timed.against, timed.peers = next(iter(rivals.items()))
+    first = timed.peers[0] if timed.peers else None
     yield timed(ALL_THREADS[-1], batch=ALL_BATCH)
     for threads in ALL_THREADS:
         yield _named(chain_section(backend, threads), f"--chain --threads {threads}")
@@ -205,9 +213,9 @@ def _everything(timed: _Networks, backend: str, peers: list[str | None]) -> Iter
 class _Networks:
     """Times the chosen networks; on a terminal, shows which one is being timed."""
 
-    def __init__(self, arguments: argparse.Namespace, backend: str, against: str | None) -> None:
+    def __init__(self, arguments: argparse.Namespace, backend: str, against: str, peers: list[str]) -> None:
         self._names, self._seconds, self._runs = arguments.net, arguments.seconds, arguments.runs
-        self.backend, self.against = backend, against
+        self.backend, self.against, self.peers = backend, against, peers
 
     def entries(self, default: tuple[str, ...] = ()) -> list[Any]:
         from npfaceapi.benchmark.entries import chosen_entries
@@ -225,10 +233,10 @@ class _Networks:
             one_by_one = (entry for entry, _ in zip(entries, shown, strict=True))
             runs.append(
                 measure_networks(
-                    one_by_one, backend=self.backend, against=self.against, threads=threads, batch=batch, seconds=self._seconds
+                    one_by_one, backend=self.backend, peers=self.peers, threads=threads, batch=batch, seconds=self._seconds
                 )
             )
-        options = f"--threads {threads}" + (f" --batch {batch}" if batch > 1 else "") + f" --against {self.against or 'none'}"
+        options = f"--threads {threads}" + (f" --batch {batch}" if batch > 1 else "") + f" --against {self.against}"
         options += f" --runs {self._runs}" if self._runs > 1 else ""
         return _named(networks_section(medians_of_runs(runs), self.backend, batch), options)
 

@@ -10,6 +10,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from npfaceapi.commands.options import IN_USE, add_shared, name_among, weights_read
@@ -29,6 +30,7 @@ __all__ = [
     "complain",
     "detector_options",
     "expand_photos",
+    "held_complaints",
     "load_detector",
     "photo_limit",
     "photos_in",
@@ -207,7 +209,25 @@ def with_progress(items: Sequence[str]) -> Iterator[str]:
             say("\r\x1b[K", end="")
 
 
+_held: ContextVar[list[tuple[object, str]] | None] = ContextVar("held", default=None)
+
+
 def complain(error: object, where: str = "npfaceapi") -> None:
-    """Print one line on standard error, in place of a progress line."""
+    """Print one line on standard error, in place of a progress line; or keep it, in a block of `held_complaints`."""
+    held = _held.get()
+    if held is not None:
+        held.append((error, where))
+        return
     start = "\r\x1b[K" if is_terminal() else ""
     say(f"{start}{where}: {one_line(str(error))}")
+
+
+@contextmanager
+def held_complaints() -> Iterator[list[tuple[object, str]]]:
+    """Keep what this thread complains of, as arguments of `complain`."""
+    held: list[tuple[object, str]] = []
+    token = _held.set(held)
+    try:
+        yield held
+    finally:
+        _held.reset(token)

@@ -9,7 +9,12 @@ import contextlib
 import sys
 import warnings
 
-__all__ = ["is_terminal", "say", "warn"]
+from npfaceapi.locks import ForkSafeLock
+
+__all__ = ["captured", "is_terminal", "say", "warn"]
+
+#: Is held while file descriptor 2 leads elsewhere, as for a photo that is decoded: a line waits until that is over.
+captured = ForkSafeLock()
 
 
 def is_terminal() -> bool:
@@ -22,7 +27,7 @@ def is_terminal() -> bool:
 
 def say(text: str, end: str = "\n") -> None:
     """Write a line, if possible."""
-    with contextlib.suppress(Exception):  # as above, or a full disk
+    with captured, contextlib.suppress(Exception):  # as above, or a full disk
         if sys.stderr is not None:  # otherwise `print` would write to standard output
             print(text, end=end, file=sys.stderr, flush=True)
 

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
+from npfaceapi.display.standard_error import captured
 from npfaceapi.errors import PhotoWarning
 from npfaceapi.locks import ForkSafeLock
 
 __all__ = ["own_standard_error", "tell", "telling"]
 
 _guard = ForkSafeLock()
-_descriptor = ForkSafeLock()
 _listeners = 0
 _owns_standard_error = False
 
@@ -111,7 +111,7 @@ def _standard_error(heard: defaultdict[str, object]) -> Iterator[None]:
     if not _owns_standard_error:
         yield
         return
-    with _descriptor, ExitStack() as at_end:
+    with captured, ExitStack() as at_end:
         try:
             saved = os.dup(2)
             at_end.callback(os.close, saved)
