@@ -15,7 +15,7 @@ y = act((x + before) * scale + after).  Then steps are joined:
     depthwise_conv2d 3x3 -> conv2d 1x1     one step, the depthwise result stays in the cache (`Fused.depthwise`)
     relu -> depthwise_conv2d               the relu is applied as the inputs are loaded (`Fused.clamp`)
     conv2d -> max_pool                     one step, if the backend can (`Fused.pool`): the full image is never stored
-    reshape -> dense                       the dense layer reads the image as it is
+    reshape -> dense or concat             what follows reads the image as it is
 
 And sums that share summands share work: o1 + (o2 + (o3 + o4)) becomes (o1 + (o2 + o3)) + o4 where the former sum is needed
 anyway, which differs in the last bit only.
@@ -265,11 +265,14 @@ def _join_pools(steps: Sequence[Fused], by_node: Mapping[Node, Fused], readers: 
 
 
 def _read_flat(by_node: Mapping[Node, Fused]) -> None:
-    """Let a dense layer read through a reshape."""
+    """Let a dense layer, or a concat, read through a reshape: both take numbers in order."""
     for step in by_node.values():
-        before = by_node.get(step.inputs[0]) if step.kind == "dense" else None
-        if before is not None and before.kind == "reshape":
-            step.inputs[0] = before.inputs[0]
+        if step.kind in ("dense", "concat"):
+            before = [by_node.get(x) for x in step.inputs]
+            step.inputs = [
+                x if each is None or each.kind != "reshape" else each.inputs[0]
+                for x, each in zip(step.inputs, before, strict=True)
+            ]
 
 
 def fuse(graph: Graph, weights: Mapping[str, Array], outputs: Sequence[Node], *, pools: bool = False) -> list[Fused]:

@@ -26,8 +26,8 @@ pytest.importorskip("onnxruntime")
 pytest.importorskip("onnx")
 
 FIELDS = [
-    "net", "input", "threads", "ours_ms_min", "ours_ms_median", "peer", "peer_ms_min", "peer_ms_median", "max_rel_error", "macs",
-    "gflops",
+    "net", "input", "threads", "ours_ms_min", "ours_ms_median", "peers", "max_rel_error", "macs", "peer", "peer_ms_min",
+    "peer_ms_median", "gflops",
 ]  # fmt: skip
 QUICK = ("--seconds", "0.01", "--net", "mtcnn_rnet", "--net", "face_landmark_68_tiny_net")
 
@@ -86,6 +86,35 @@ def test_tables(run, tmp_path):
     ):
         assert part in text
     assert text.count("| mtcnn_rnet | 1x24x24x3 |") == 1
+
+
+@pytest.mark.slow
+def test_the_fastest_peer_of_each_row_is_named(run, monkeypatch):
+    """A second peer is ONNX Runtime made slow."""
+
+    def slow(*arguments):
+        runner = peers._onnxruntime(*arguments)
+        return runner._replace(call=lambda fed: (time.sleep(0.02), runner.call(fed))[1])
+
+    monkeypatch.setitem(peers.PEERS, "slow", slow)
+    monkeypatch.setattr(peers, "available_peers", lambda: ["slow", "onnxruntime"])
+    status, out, _ = run("--net", "mtcnn_onet", "--net", "mtcnn_rnet", "--seconds", 0.05, "--against", "best", "--threads", 1)
+    assert status == 0
+    assert out.startswith("One image, 1 thread, against the fastest peer\n")
+    header, *rows = [line.split() for line in out.splitlines()[1:4]]
+    assert header[4:6] == ["fastest", "peer"]
+    assert [row[5] for row in rows] == ["onnxruntime"] * 2
+    status, out, _ = run("--net", "mtcnn_rnet", "--seconds", 0.05, "--against", "best", "--threads", 1, "--json", "-")
+    (record,) = json.loads(out)
+    assert record["peers"]["slow"]["ms_min"] > 20 > record["peer_ms_min"] == record["peers"]["onnxruntime"]["ms_min"]
+
+
+@pytest.mark.slow
+def test_openvino_as_a_peer(run):
+    pytest.importorskip("openvino")
+    status, out, err = run(*QUICK, "--against", "openvino", "--threads", 1, "--json", "-")
+    assert (status, err) == (0, "")
+    assert all(record["peer"] == "openvino" and record["peer_ms_min"] > 0 for record in json.loads(out))
 
 
 @pytest.mark.slow
@@ -189,14 +218,13 @@ def test_cold_start_counts_fresh_processes(monkeypatch):
 
 @pytest.mark.slow
 def test_several_runs_give_their_medians(run):
-    def record(mine, peers, error):
-        return {
-            "net": "a", "macs": 1000, "ours_ms_min": mine, "ours_ms_median": mine + 1, "peer_ms_min": peers,
-            "peer_ms_median": None, "max_rel_error": error, "gflops": 0,
-        }  # fmt: skip
+    def record(mine, ort, other, error):
+        peers = {"ort": {"ms_min": ort, "ms_median": ort + 1}, "other": {"ms_min": other, "ms_median": other + 1}}
+        return {"net": "a", "macs": 1000, "ours_ms_min": mine, "ours_ms_median": mine + 1, "peers": peers, "max_rel_error": error}
 
-    (merged,) = networks.medians_of_runs([[record(1, 5, 3)], [record(7, 2, 9)], [record(4, 3, 1)]])
-    assert merged == {**record(4, 3, 9), "gflops": 2 * 1000 / 5 / 1e6}
+    (merged,) = networks.medians_of_runs([[record(1, 5, 9, 3)], [record(7, 2, 1, 9)], [record(4, 3, 2, 1)]])
+    fastest = {"peer": "other", "peer_ms_min": 2, "peer_ms_median": 3}
+    assert merged == {**record(4, 3, 2, 9), **fastest, "gflops": 2 * 1000 / 5 / 1e6}
     status, out, _ = run(*QUICK, "--runs", 2, "--against", "none", "--json", "-")
     assert status == 0
     assert len(json.loads(out)) == 2
@@ -212,7 +240,7 @@ def test_all_asks_every_question(monkeypatch, capsys):
 
     def section(name):
         def make(*arguments, **options):
-            asked.append((name, *(options.get(key) for key in ("threads", "batch", "against") if key in options)))
+            asked.append((name, *(options.get(key) for key in ("threads", "batch", "peers") if key in options)))
             return [] if name == "networks" else networks.Section(name, "", ["", "ms"])
 
         return make
@@ -223,9 +251,9 @@ def test_all_asks_every_question(monkeypatch, capsys):
         monkeypatch.setattr(f"npfaceapi.benchmark.{module}.{name}_section", section(name))
     assert cli.main(["bench", "--all", "--against", "onnxruntime"]) == 0
     assert asked == [
-        ("networks", 1, 1, "onnxruntime"),
-        ("networks", 2, 1, "onnxruntime"),
-        ("networks", 2, 16, "onnxruntime"),
+        ("networks", 1, 1, ["onnxruntime"]),
+        ("networks", 2, 1, ["onnxruntime"]),
+        ("networks", 2, 16, ["onnxruntime"]),
         *(("chain",), ("chain",), ("accuracy",), ("cold_start",), ("memory",)),
     ]
 

@@ -118,7 +118,7 @@ class PlannedStep(Fused):
 
 
 class MemoryPlan:
-    """The steps, and the feature map of every node that is stored.
+    """The steps, and the feature map of every node that is stored in the workspace.
 
     Attributes
     ----------
@@ -126,6 +126,8 @@ class MemoryPlan:
     feature_maps : dict of Node to FeatureMap
     loads_input : bool
         Whether the caller's image itself must be copied into the workspace.
+    direct : set of Node
+        Outputs that are written to the caller's arrays at once: those that are only copied together, and that no step reads.
     slots : int
         Offset of the addresses of the caller's arrays: the image, then the outputs.
     tiles : dict of Node to (FeatureMap, FeatureMap)
@@ -138,6 +140,10 @@ class MemoryPlan:
         self.input, self.outputs = graph.input, tuple(outputs)
         self.steps = [PlannedStep.of(fused) for fused in fuse(graph, weights, outputs, pools=True)]
         readers = [step for step in self.steps if graph.input in step.inputs]
+        read = {node for step in self.steps for node in step.inputs}
+        self.direct = {
+            step.node for step in self.steps if step.kind == "concat" and step.node in outputs and step.node not in read
+        }
         self.loads_input = graph.input in outputs or any(step.kind != "affine" for step in readers)
         self.feature_maps: dict[Node, FeatureMap] = {}
         self.tiles: dict[Node, tuple[FeatureMap, FeatureMap]] = {}
@@ -145,7 +151,8 @@ class MemoryPlan:
         if self.loads_input:
             self._add(graph.input, 0, True)
         for i, step in enumerate(self.steps):
-            self._add(step.node, i + 1, step.kind == "affine" and step.inputs[0] is graph.input)
+            if step.node not in self.direct:
+                self._add(step.node, i + 1, step.kind == "affine" and step.inputs[0] is graph.input)
             if step.tile:
                 rows, columns = step.tiles
                 V, U = (
@@ -156,7 +163,7 @@ class MemoryPlan:
             for x in step.inputs:
                 if x in self.feature_maps:
                     self.feature_maps[x].dies = i + 1
-        for node in self.outputs:
+        for node in {*self.outputs} - self.direct:
             self.feature_maps[node].dies = len(self.steps) + 1
         everything = [*self.feature_maps.values(), *(feature_map for pair in self.tiles.values() for feature_map in pair)]
         self.scratch = place(everything, round_up(8 * (1 + len(self.outputs)), ALIGNMENT))

@@ -79,7 +79,8 @@ def _separable(context: LoweringContext, step: Fused, before: Fused, w: Array, x
     runs, pixels = (np.zeros(1, np.int64), x.cp), np.arange(H * W) * x.cp
     values = {
         **product(context, step, weights, runs, pixels, N), **_targets(context, step, out, N),
-        **_depthwise(context, before, x, window_of(before.first, 3, 3)), **_bands(context, step, out, N, x.cp),
+        **_depthwise(context, before, x, window_of(before.first, 3, 3)),
+        **_bands(context, step, out, N, x.cp, before.first.attributes["stride"]),
         "H": H, "W": W, "block": 1 << 30, "by_channels": False,
     }  # fmt: skip
     return Call(convolve, CONVOLVE, values, chunks_for(H * W * weights.size, max(1, out.H // 2)))
@@ -115,14 +116,19 @@ def _targets(context: LoweringContext, step: Fused, out: FeatureMap, N: int) -> 
     }  # fmt: skip
 
 
-def _bands(context: LoweringContext, step: Fused, out: FeatureMap, N: int, between: int) -> dict[str, int]:
-    """The part of the params that says how a step is cut into bands; `between` floats per pixel are the product's input.
+def _bands(
+    context: LoweringContext, step: Fused, out: FeatureMap, N: int, between: int, between_stride: int = 1
+) -> dict[str, int]:
+    """The part of the params that says how a step is cut into bands.
+
+    `between` floats per pixel, which a depthwise part of stride `between_stride` makes, are the product's input.
 
     A step with neither a depthwise part nor a pool is one band.
     """
     H, W = pixels_of(step.first.shape)[:2]
     if step.pool is None:
-        band = max(1, min(H, BAND_BYTES // (4 * W * between))) if between else H
+        # with stride 2 a row of outputs reads four times as much, and what the next band reads is prefetched meanwhile
+        band = max(1, min(H, BAND_BYTES // (4 * W * between * between_stride**2))) if between else H
         context.need_scratch(4 * band * W * between)
         return {**NO_POOL, "band": band, "out_H": H, "out_W": W}
     size, stride, padding = (step.pool.attributes[k] for k in ("size", "stride", "padding"))

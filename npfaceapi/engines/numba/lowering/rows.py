@@ -9,11 +9,11 @@ import numpy as np
 from npfaceapi.engines.fusion import Activation, Constants
 from npfaceapi.engines.numba.kernels import rows as kernels
 from npfaceapi.engines.numba.lowering.context import LoweringContext, chunks_for
-from npfaceapi.engines.numba.planner import Call, PlannedStep
+from npfaceapi.engines.numba.planner import Call, PlannedStep, pixels_of
 from npfaceapi.engines.numba.workspace import FeatureMap
 from npfaceapi.graph import Node
 
-__all__ = ["affine", "joined", "load", "pad", "pair", "pixelwise", "store"]
+__all__ = ["affine", "joined", "joined_for_caller", "load", "pad", "pair", "pixelwise", "store"]
 
 OPERATIONS = ("add", "subtract", "multiply", "divide")  # their numbers in the params
 
@@ -79,21 +79,36 @@ def pixelwise(context: LoweringContext, step: PlannedStep, out: FeatureMap) -> l
 
 def joined(context: LoweringContext, step: PlannedStep, out: FeatureMap) -> list[Call]:
     """concat and reshape: the inputs' numbers one after the other."""
-    target = {"out": out.at(), "slot": 0, "out_row": out.row, "out_cp": out.cp, "out_W": out.W, "out_C": out.C}
+    return _joined(
+        context, step, {"out": out.at(), "slot": 0, "out_row": out.row, "out_cp": out.cp, "out_W": out.W, "out_C": out.C}
+    )
+
+
+def joined_for_caller(context: LoweringContext, step: PlannedStep) -> list[Call]:
+    """The same, into the caller's array."""
+    return _joined(context, step, _of_caller(context, context.memory_plan.outputs.index(step.node), step.node))
+
+
+def _joined(context: LoweringContext, step: PlannedStep, target: dict[str, int]) -> list[Call]:
     calls, skip = [], 0
     for x in step.inputs:
-        calls.append(_copy(context.feature_map(x), **target, skip=skip))
+        calls.append(_copy(context.feature_map(x), target, skip))
         skip += math.prod(x.shape)
     return calls
 
 
 def store(context: LoweringContext, k: int, node: Node) -> Call:
     """Output number k into the caller's array."""
-    x = context.feature_map(node)
+    return _copy(context.feature_map(node), _of_caller(context, k, node), 0)
+
+
+def _of_caller(context: LoweringContext, k: int, node: Node) -> dict[str, int]:
+    """The part of COPY's params that says where the caller's array for output number k lies."""
+    _, W, C = pixels_of(node.shape)
     slot = context.memory_plan.slots + 8 * (1 + k)
-    return _copy(x, out=slot, slot=1, out_row=x.W * x.C, out_cp=x.C, out_W=x.W, out_C=x.C, skip=0)
+    return {"out": slot, "slot": 1, "out_row": W * C, "out_cp": C, "out_W": W, "out_C": C}
 
 
-def _copy(x: FeatureMap, **target: int) -> Call:
-    values = {"x": x.at(), "row": x.row, "x_C": x.cp, "H": x.H, "W": x.W, "C": x.C, **target}
+def _copy(x: FeatureMap, target: dict[str, int], skip: int) -> Call:
+    values = {"x": x.at(), "row": x.row, "x_C": x.cp, "H": x.H, "W": x.W, "C": x.C, **target, "skip": skip}
     return Call(kernels.copy, kernels.COPY, values)

@@ -34,6 +34,8 @@ _KINDS: dict[str, Callable[[LoweringContext, PlannedStep, FeatureMap], list[Call
 
 def calls_of(context: LoweringContext, step: PlannedStep) -> list[Call]:
     """The calls of a step."""
+    if step.node in context.memory_plan.direct:
+        return rows.joined_for_caller(context, step)
     out = context.feature_map(step.node)
     return [*halo(out), *_KINDS[step.kind](context, step, out)]
 
@@ -48,5 +50,5 @@ def load_input(context: LoweringContext) -> list[Call]:
 
 
 def store_outputs(context: LoweringContext, outputs: Sequence[Node]) -> list[Call]:
-    """The outputs into the caller's arrays."""
-    return [rows.store(context, k, node) for k, node in enumerate(outputs)]
+    """The outputs into the caller's arrays, except those that are there already."""
+    return [rows.store(context, k, node) for k, node in enumerate(outputs) if node not in context.memory_plan.direct]
