@@ -174,10 +174,20 @@ def test_contact_sheets(run, photos, tmp_path, remembered):
     assert lines(run, "groups", file, "--out", out)[-1] == f"{out / 'index.html'}: open it in a browser"  # its own are replaced
     (photos / "a.png").unlink()
     status, _, err = run("groups", file, "--out", tmp_path / "more")
-    assert (status, err.count("\n")) == (1, 1)
+    assert (status, err) == (1, "npfaceapi: 1 face could not be cut out, as the photo cannot be read\n")
     (out / "index.html").write_text("mine")
     assert run("groups", file, "--out", out)[0] == 2
     assert (out / "index.html").read_text() == "mine"
+
+
+def test_contact_sheets_show_the_groups_of_the_table(run, photos, tmp_path, remembered):
+    file, out = tmp_path / "faces.index", tmp_path / "sheets"
+    run("index", photos, "--into", file, "--workers", "1", *FAST)
+    run("groups", file)
+    table = lines(run, "groups", file, "--cut", "0", "--smallest", "1", "--out", out)
+    assert [line.split()[0] for line in table[1:3]] == ["1", "2"]
+    assert sorted(path.name for path in out.glob("group-*.html")) == ["group-1.html", "group-2.html"]
+    assert lines(run, "groups", file, "--cut", "0", "--json", "-") == []
 
 
 # ------------------------------------------------------------------ Ctrl-C, as a terminal sends it: to all processes
