@@ -48,6 +48,7 @@ def in_dask(function: Callable[..., Any], tasks: Iterable[_Task], scheduler: str
         ) from None
     library: Any = distributed  # it is only partly typed
     try:
+        library.comm.resolve_address(scheduler)  # a Client that gets no address at all waits for its end
         client = library.Client(scheduler, timeout=10, set_as_default=False)
     except (OSError, TypeError, ValueError, TimeoutError) as error:
         raise NpFaceApiError(f"scheduler {scheduler}: expected a Dask scheduler, got: {reason_of(error)}") from None

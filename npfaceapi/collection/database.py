@@ -24,7 +24,7 @@ CREATE TABLE settings (  -- the options that made the index, and the version of 
 );
 CREATE TABLE photos (
     id INTEGER PRIMARY KEY,
-    path NOT NULL UNIQUE,  -- absolute; TEXT, or a BLOB if it is not valid UTF-8
+    path NOT NULL UNIQUE CHECK (typeof(path) IN ('text', 'blob')),  -- absolute; a BLOB if it is not valid UTF-8
     size INTEGER NOT NULL,  -- bytes
     modified INTEGER NOT NULL,  -- nanoseconds since 1970
     content BLOB,  -- SHA-256 of the file; NULL if it could not be read: it is tried again
@@ -47,7 +47,8 @@ CREATE TABLE faces (
     x REAL NOT NULL, y REAL NOT NULL, width REAL NOT NULL, height REAL NOT NULL,  -- pixels
     score REAL NOT NULL,
     points BLOB,  -- 68 times x, y as little-endian float32, pixels
-    descriptor BLOB,  -- 128 little-endian float32
+    descriptor BLOB CHECK (typeof(descriptor) = 'null' OR typeof(descriptor) = 'blob' AND length(descriptor) = 512),
+        -- 128 little-endian float32
     age REAL, gender TEXT, gender_probability REAL,
     expression TEXT,  -- the most probable one
     expressions TEXT,  -- JSON: the probability of each
@@ -100,7 +101,7 @@ class Database:
         If the file cannot be opened or made, or is not an index that this version reads.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, create: bool = True) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.path.abspath(os.fspath(path))
         self.is_read_only = False
         self._depth = 0
@@ -110,8 +111,6 @@ class Database:
         exists = os.path.exists(self.path)
         if os.path.isdir(self.path):
             raise InvalidArgument(f"{name}: expected the file of an index, got a folder")
-        if not exists and not create:
-            raise InvalidArgument(f"{name}: expected the file of an index, got no such file")
         if not exists and not os.path.isdir(os.path.dirname(self.path)):
             raise InvalidArgument(f"{name}: expected a file to write to, got: no such folder")
         with self.one_line():
@@ -208,7 +207,8 @@ class Database:
             try:
                 yield
             finally:
-                self.connection.execute("COMMIT")
+                if self.connection.in_transaction:  # an error has ended it else
+                    self.connection.execute("COMMIT")
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         """The rows that a query gives; none if a value is one that SQLite cannot hold, and so is in no row."""
@@ -219,7 +219,10 @@ class Database:
     def setting(self, name: str) -> Any:
         """A stored setting; None if there is none."""
         found = self.rows("SELECT value FROM settings WHERE name = ?", name)
-        return json.loads(found[0][0]) if found else None
+        try:
+            return json.loads(found[0][0]) if found else None
+        except (TypeError, ValueError) as error:
+            raise InvalidArgument(f"{self.path}: expected JSON in the setting {name!r}, got: {error}") from None
 
     def set(self, name: str, value: Any) -> None:
         with self.transaction() as connection:

@@ -44,8 +44,8 @@ PHOTOS_PER_PROCESS = 8  # fewer are not worth the start of a process
 class FaceIndex:
     """An index of photos: their faces with box, points, descriptor, age, gender, expressions and quality, and who is who.
 
-    It is one SQLite file, which any SQLite tool can read; docs/collections.md describes its tables.  Use an object in one thread at
-    a time.
+    It is one SQLite file, which any SQLite tool can read; docs/collections.md describes its tables.  Use an object in one
+    thread at a time.
 
     Parameters
     ----------
@@ -87,7 +87,10 @@ class FaceIndex:
         try:
             stored = self._database.setting("worker")
             if stored is not None:
-                made = FaceWorker.from_json(stored)
+                try:
+                    made = FaceWorker.from_json(stored)
+                except (InvalidArgument, InvalidType) as error:
+                    raise InvalidArgument(f"{self.path}: {error}") from None
             self._worker = made.changed(options, alignment, average_mirror, any_rotation)
         except BaseException:
             self._database.close()

@@ -108,6 +108,17 @@ def test_no_scheduler(address, monkeypatch):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("address", ["nonsense", "xyz://127.0.0.1:8786", "", 7])
+def test_what_is_no_address_makes_no_client(address, monkeypatch):
+    """A Client that could not begin waits 20 seconds for its end, and prints a traceback."""
+    pytest.importorskip("distributed")
+    made = []
+    monkeypatch.setattr("distributed.Client", lambda *arguments, **keywords: made.append(arguments))
+    with pytest.raises(NpFaceApiError):
+        list(in_dask(tasks.deadly, numbers(3), address))
+    assert not made
+
+
 def test_without_distributed(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(BackendUnavailable) as caught:

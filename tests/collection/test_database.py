@@ -156,6 +156,40 @@ def test_a_file_cut_short(file):
     assert not (file.parent / "a.csv").exists()
 
 
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("{", "expected JSON in the setting 'worker', got: "),
+        (b"\xff", "expected JSON in the setting 'worker', got: "),
+        ('{"detector": 5}', "FaceWorker.from_json: expected what to_dict gives, got {'detector': 5}"),
+        ("[]", "FaceWorker.from_json: expected what to_dict gives, got []"),
+    ],
+)
+def test_a_damaged_setting(file, value, message):
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute("INSERT OR REPLACE INTO settings VALUES ('worker', ?)", (value,))
+    with pytest.raises(InvalidArgument) as caught:
+        FaceIndex(file)
+    assert str(caught.value).startswith(f"{file}: {message}")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("change", ["faces SET descriptor = x'0011'", "faces SET descriptor = 'text'", "photos SET path = 5"])
+def test_no_program_can_write_what_is_no_descriptor_or_path(file, change):
+    with contextlib.closing(sqlite3.connect(file)) as connection, pytest.raises(sqlite3.IntegrityError, match="CHECK"):
+        connection.execute(f"UPDATE {change} WHERE id = 1")
+
+
+def test_an_error_in_a_snapshot_is_not_hidden_by_its_end(file):
+    def fail(database):
+        with database.snapshot():
+            database.connection.execute("ROLLBACK")  # as SQLite does at some errors
+            raise sqlite3.OperationalError("the disk is full")
+
+    with FaceIndex(file) as index, pytest.raises(NpFaceApiError, match="got: the disk is full"):
+        fail(index._database)
+
+
 def test_an_empty_file_becomes_an_index(tmp_path):
     (tmp_path / "a.index").touch()
     with FaceIndex(tmp_path / "a.index") as index:

@@ -83,12 +83,12 @@ def test_index(run, photos, tmp_path, remembered):
         (("groups", "."), ".: expected an index, got a folder"),
         (("find", "FILE", "Zoe"), "FILE: expected the name of a person in it, got 'Zoe'"),
         (("name", "FILE", "9", "Ann"), "FILE: expected the number of a group, as groups shows it, got 9"),
-        (("name", "FILE", "1", " "), "name: expected a name, got ' '"),
+        (("name", "FILE", "1", " "), "expected a name, got ' '"),
         (("join", "FILE", "1", "9"), "FILE: expected the number of a group, as groups shows it, got 9"),
-        (("split", "FILE", "1", "5"), "split: expected some faces of group 1, but not all, got [5]"),
-        (("split", "FILE", "1", "1", "2", "3", "4"), "split: expected some faces of group 1, but not all, got [1, 2, 3, 4]"),
-        (("not-the-same", "FILE", "1", "99"), "not-the-same: expected the number of a face, got 99"),
-        (("not-the-same", "FILE", "1", "1"), "not-the-same: expected faces of two people, got 1 and 1, which are said to be one"),
+        (("split", "FILE", "1", "5"), "expected some faces of group 1, but not all, got [5]"),
+        (("split", "FILE", "1", "1", "2", "3", "4"), "expected some faces of group 1, but not all, got [1, 2, 3, 4]"),
+        (("not-the-same", "FILE", "1", "99"), "expected the number of a face, got 99"),
+        (("not-the-same", "FILE", "1", "1"), "expected faces of two people, got 1 and 1, which are said to be one"),
         (("forget", "FILE", "Zoe"), "FILE: expected the name of a person or the path of a photo in it, got 'Zoe'"),
         (("export", "FILE"), "expected --out FILE for an index, got none"),
         (
@@ -122,6 +122,7 @@ def lines(run, *arguments):
 
 def test_groups_and_names(run, file, tmp_path):
     assert lines(run, "groups", file)[-1] == "3 groups, 0 of one face; 0 faces moved to another group"
+    assert lines(run, "name", file, 2, "Ann\nB") == ["group 2 is Ann\\nB"]
     assert lines(run, "name", file, 2, "Ann") == ["group 2 is Ann"]
     assert [json.loads(line) for line in lines(run, "groups", file, "--json", "-")] == [
         {"group": 1, "name": None, "faces": [1, 2, 3, 4]},
@@ -154,6 +155,15 @@ def test_a_photo_is_found(run, photos, tmp_path, remembered):
     assert (found["path"], found["distance"], found["person"]) == (str(photos / "a.png"), 0, None)
     assert lines(run, "find", file, photos / "blank.png") == ["no face in the photo"]
     assert lines(run, "find", file, photos / "a.png", "--max-distance", 0)[1].endswith("a.png")
+
+
+def test_export_of_what_is_no_index(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "got 'no.index', which is no index either" in run("export", "no.index", "--out", "a.csv")[2]
+    (tmp_path / "text.index").write_text("text")
+    status, _, err = run("export", "text.index", "--out", "a.csv")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "text.index: expected an index, got a damaged file or another one" in err
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "labels"])
