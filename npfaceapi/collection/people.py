@@ -248,7 +248,7 @@ def faces_of(database: Database, name: str) -> list[int]:
     """The faces that were given a name, and those in their group."""
     person = database.rows("SELECT id FROM people WHERE name = ?", name)
     if not person:
-        raise InvalidArgument(f"{database.path}: expected the name of a person in it, got {name!r}")
+        raise InvalidArgument(f"{database.path}: expected the name of a person in it, got {shown(name)}")
     query = 'person = ?1 OR "group" IN (SELECT "group" FROM faces WHERE person = ?1)'
     return [face for (face,) in database.rows(f"SELECT id FROM faces WHERE {query} ORDER BY id", person[0][0])]
 

@@ -82,6 +82,7 @@ def test_index(run, photos, tmp_path, remembered):
         (("find", "no.index", "Ann"), "no.index: expected an index, got no such file"),
         (("groups", "."), ".: expected an index, got a folder"),
         (("find", "FILE", "Zoe"), "FILE: expected the name of a person in it, got 'Zoe'"),
+        (("find", "FILE", "."), ".: expected an image file, got a folder"),
         (("name", "FILE", "9", "Ann"), "FILE: expected the number of a group, as groups shows it, got 9"),
         (("name", "FILE", "1", " "), "expected a name, got ' '"),
         (("join", "FILE", "1", "9"), "FILE: expected the number of a group, as groups shows it, got 9"),
@@ -144,6 +145,14 @@ def test_groups_and_names(run, file, tmp_path):
     connection = sqlite3.connect(file)
     assert connection.execute("SELECT count(*) FROM people WHERE name = 'Ann'").fetchone() == (0,)
     connection.close()
+
+
+def test_a_name_comes_before_a_folder_that_is_called_so(run, file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "Ann").mkdir()
+    lines(run, "name", file, 2, "Ann")
+    assert [line.split()[1] for line in lines(run, "find", file, "Ann")[1:]] == ["5", "6", "7", "8"]
+    assert [line.split()[1] for line in lines(run, "find", file, "Ann", "-k", 2)[1:]] == ["5", "6"]
 
 
 def test_a_photo_is_found(run, photos, tmp_path, remembered):
