@@ -134,9 +134,8 @@ def name_group(database: Database, group: int, name: str) -> None:
         faces = _faces_of(database, group)
         other = database.rows('SELECT "group" FROM faces JOIN people ON people.id = person WHERE name = ? LIMIT 1', name)
         if other and other[0][0] != group:
-            raise InvalidArgument(
-                f"{database.path}: expected a name that no other group has, got {name!r}, which is group {other[0][0]}: join them"
-            )
+            who = "a face in no group yet: compute groups first" if other[0][0] is None else f"group {other[0][0]}: join them"
+            raise InvalidArgument(f"{database.path}: expected a name that no other group has, got {name!r}, which is {who}")
         person = _person_of(database, faces)
         connection.execute("UPDATE people SET name = ? WHERE id = ?", (name, person))
         _assign(database, faces, person)

@@ -15,7 +15,7 @@ import pytest
 
 from helpers import ROOT
 from helpers.photo_index import files_with, filled, people
-from npfaceapi import FaceIndex
+from npfaceapi import FaceIndex, LabeledFaceDescriptors
 from npfaceapi.collection.vectors import SUFFIX
 from npfaceapi.errors import InvalidArgument, NpFaceApiError
 
@@ -335,3 +335,14 @@ def test_killed_while_forgetting(tmp_path):
             break
     assert done.stderr == ""
     assert at > 5
+
+
+def test_a_name_of_a_face_that_is_in_no_group_yet(tmp_path):
+    descriptors = people(np.random.default_rng(0), 2, 3, 0.01)[0]
+    with filled(tmp_path / "a.index", descriptors) as index:
+        index.groups()
+        with index._database.transaction() as connection:
+            connection.execute('UPDATE faces SET "group" = NULL WHERE id = 6')
+        index.add_labels([LabeledFaceDescriptors("Ann", [descriptors[5]])])
+        with pytest.raises(InvalidArgument, match="got 'Ann', which is a face in no group yet: compute groups first$"):
+            index.name(1, "Ann")
