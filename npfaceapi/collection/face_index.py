@@ -416,8 +416,8 @@ class FaceIndex:
 
         Of a person, all faces are removed that were given the name or are in the person's group.  The bytes are overwritten, in
         the file and in those beside it.  The photos stay in the index without these faces, and are not looked at again as long as
-        they do not change, except with `again`; their paths stay.  A photo is removed with all its faces; the next run adds it again
-        if it is still there.
+        they do not change, except with `again`; their paths stay.  A photo is removed with all its faces; the next run adds it
+        again if it is still there.
 
         Parameters
         ----------
