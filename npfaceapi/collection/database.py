@@ -167,7 +167,11 @@ class Database:
         except sqlite3.Error as error:
             text = str(error)
             if "not a database" in text or "malformed" in text:
-                raise InvalidArgument(f"{self.path}: expected an index, got a damaged file or another one ({text})") from None
+                # Read-only, SQLite does not see that others write: see immutable in `_connect`.
+                hint = ", or one that was written since it was opened" if self.is_read_only else ""
+                raise InvalidArgument(
+                    f"{self.path}: expected an index, got a damaged file or another one{hint} ({text})"
+                ) from None
             if "locked" in text:
                 raise NpFaceApiError(
                     f"{self.path}: expected to write within {PATIENCE:g} seconds, got an index that another process is writing"

@@ -190,6 +190,19 @@ def test_an_error_in_a_snapshot_is_not_hidden_by_its_end(file):
         fail(index._database)
 
 
+def test_a_read_only_index_may_have_been_written_meanwhile(file, rows, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "access", lambda path, mode: False)
+        reader = FaceIndex(file)
+    with FaceIndex(file) as writer, writer._database.transaction() as connection:
+        connection.execute("DELETE FROM faces")
+        connection.execute("CREATE TABLE other AS SELECT randomblob(100000)")
+    with FaceIndex(file) as writer:
+        writer._database.overwrite_deleted()
+    with reader, pytest.raises(InvalidArgument, match="or one that was written since it was opened"):
+        reader.export(file.parent / "a.csv")
+
+
 def test_an_empty_file_becomes_an_index(tmp_path):
     (tmp_path / "a.index").touch()
     with FaceIndex(tmp_path / "a.index") as index:
