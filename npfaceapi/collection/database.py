@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -142,7 +143,7 @@ class Database:
         if application == 0 and version == 0 and tables == 0:
             if self.is_read_only:
                 raise InvalidArgument(f"{self.path}: expected an index, got an empty file that cannot be written")
-            run("PRAGMA journal_mode = WAL")
+            self._use_wal()
             with self.transaction():
                 if not run("SELECT count(*) FROM sqlite_master").fetchone()[0]:  # no other process was faster
                     for statement in _statements(SCHEMA):
@@ -158,6 +159,18 @@ class Database:
                 "a newer npfaceapi made it"
             )
         run("PRAGMA synchronous = FULL")
+
+    def _use_wal(self) -> None:
+        """Switch to WAL; SQLite does not wait if another connection is about to write at this moment, so this does."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                self.connection.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.01)
 
     @contextlib.contextmanager
     def one_line(self) -> Iterator[None]:

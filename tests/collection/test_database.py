@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 
 import numpy as np
 import pytest
@@ -212,6 +213,17 @@ def test_an_empty_file_becomes_an_index(tmp_path):
 
 
 # ------------------------------------------------------------------ several at once
+
+
+def test_an_index_is_made_while_another_process_begins_to(tmp_path):
+    path = tmp_path / "a.index"
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        end = threading.Timer(0.2, other.execute, ["ROLLBACK"])
+        end.start()
+        with FaceIndex(path) as index:
+            assert len(index) == 0
+        end.join()
 
 
 def test_several_make_the_same_index_at_once(tmp_path):
