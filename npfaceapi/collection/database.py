@@ -130,8 +130,9 @@ class Database:
             self.is_read_only = True
         elif exists and not os.access(os.path.dirname(self.path), os.W_OK):
             self.is_read_only = True  # SQLite could not make its files beside it
-        wal = self.path + "-wal"
-        settled = not os.path.exists(wal) or os.path.getsize(wal) == 0
+        settled = True
+        with contextlib.suppress(OSError):  # there is none, or its process has just ended
+            settled = os.path.getsize(self.path + "-wal") == 0
         query = "?mode=ro" + ("&immutable=1" if settled else "") if self.is_read_only else "?mode=rwc"
         return sqlite3.connect(uri + query, uri=True, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
 

@@ -226,6 +226,17 @@ def test_an_index_is_made_while_another_process_begins_to(tmp_path):
         end.join()
 
 
+def test_an_index_is_opened_while_another_process_closes_it(file, monkeypatch):
+    def gone(path):
+        raise FileNotFoundError(2, "No such file or directory")
+
+    with FaceIndex(file), monkeypatch.context() as patch:
+        assert os.path.exists(f"{file}-wal")
+        patch.setattr(os.path, "getsize", gone)
+        with FaceIndex(file) as index:
+            assert len(index) == 12
+
+
 def test_several_make_the_same_index_at_once(tmp_path):
     for attempt in range(8):
         path = tmp_path / f"{attempt}.index"
