@@ -40,7 +40,7 @@ class Added:
     lost_names : list of str
         Paths of photos that changed so that a face with a person is not found in them any more.
     problems : list of str
-        A line for each folder that could not be read; then no photo counts as vanished.
+        A line for each folder or link that could not be read; photos that are known to be there have not vanished.
     left_out : Counter of str
         How many files and folders were no photos, by reason.
     """
@@ -107,7 +107,7 @@ def plan_of(database: Database, paths: Sequence[str], roots: Sequence[str], agai
     gone = [
         number
         for path, (number, *_, vanished) in known.items()
-        if not vanished and path not in present and (path in roots or path.startswith(starts)) and not os.path.lexists(path)
+        if not vanished and path not in present and (path in roots or path.startswith(starts)) and _is_gone(path)
     ]
     return Plan(tasks, gone, back, unchanged)
 
@@ -119,6 +119,15 @@ def _stamp(path: str) -> tuple[int, int]:
     except (OSError, ValueError):
         return -1, -1
     return status.st_size, status.st_mtime_ns
+
+
+def _is_gone(path: str) -> bool:
+    """Whether there is no such file; a folder that cannot be read, or a disk that does not answer, does not tell."""
+    try:
+        os.lstat(path)
+    except OSError as error:
+        return isinstance(error, (FileNotFoundError, NotADirectoryError))
+    return False
 
 
 def add_rows(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import itertools
 import os
@@ -34,7 +35,8 @@ def write_contact_sheets(
 ) -> int:
     """Write `index.html`, `group-N.html` and the faces into a folder; returns the number of faces that could not be cut out.
 
-    A face that was cut out earlier is not cut out again.
+    A face that was cut out earlier is not cut out again: the name of its file has a hash of the photo and the box, as the folder
+    may have sheets of another index.
 
     Raises
     ------
@@ -49,18 +51,18 @@ def write_contact_sheets(
     except OSError as error:
         raise InvalidArgument(f"{place}: expected a folder to write to, got: {error.strerror or error}") from None
     wanted = {face for group in groups for face in group.faces}
-    paths = _cut_out(database, wanted, place / "faces", progress)
-    cut_out = {face for face in wanted if (place / "faces" / f"{face}.jpg").exists()}
+    faces = _cut_out(database, wanted, place / "faces", progress)
+    cut_out = {face: file for face, (_, file) in faces.items() if (place / "faces" / file).exists()}
     for group in groups:
         title = group.name or f"Group {group.number}"
-        items = [_face(face, paths[face], face in cut_out) for face in group.faces]
+        items = [_face(face, faces[face][0], cut_out.get(face)) for face in group.faces]
         write_whole(place / f"group-{group.number}.html", _page(title, element("ul", *items), back=True))
     entries = [
         element(
             "li",
             element(
                 "a",
-                next((_image(face, "") for face in group.faces if face in cut_out), None),
+                next((_image(cut_out[face], "") for face in group.faces if face in cut_out), None),
                 group.name or f"Group {group.number}",
                 href=f"group-{group.number}.html",
             ),
@@ -69,28 +71,35 @@ def write_contact_sheets(
         for group in groups
     ]
     write_whole(place / "index.html", _page("Groups of faces", element("ul", *entries)))
-    return len(wanted - cut_out)
+    return len(wanted - cut_out.keys())
 
 
-def _cut_out(database: Database, wanted: set[int], folder: Path, progress: Callable[[int, int], object]) -> dict[int, str]:
-    """Write faces that are not there yet, as far as their photos can be read; returns the photo's path of each."""
+def _cut_out(
+    database: Database, wanted: set[int], folder: Path, progress: Callable[[int, int], object]
+) -> dict[int, tuple[str, str]]:
+    """Write faces that are not there yet, as far as their photos can be read; returns the photo's path and the file of each."""
     rows = database.rows(
-        "SELECT path, rotation, faces.id, x, y, faces.width, faces.height "
+        "SELECT path, content, rotation, faces.id, x, y, faces.width, faces.height "
         "FROM faces JOIN photos ON photos.id = photo ORDER BY path"
     )
-    rows = [row for row in rows if row[2] in wanted]
+    rows = [row for row in rows if row[3] in wanted]
+    files = {face: f"{face}-{_hash(content, box)}.jpg" for _, content, _, face, *box in rows}
     photos = len({row[0] for row in rows})
     for done, (value, faces) in enumerate(itertools.groupby(rows, key=lambda row: row[0]), 1):
-        here = [row for row in faces if not (folder / f"{row[2]}.jpg").exists()]
+        here = [row for row in faces if not (folder / files[row[3]]).exists()]
         try:
             image = load_image(path_of(value)) if here else None
         except ImageError:
             image = None
-        for _, rotation, face, *box in here if image is not None else ():
+        for _, _, rotation, face, *box in here if image is not None else ():
             assert image is not None
-            write_whole(folder / f"{face}.jpg", _square(image, box, rotation // 90))
+            write_whole(folder / files[face], _square(image, box, rotation // 90))
         progress(done, photos)
-    return {row[2]: path_of(row[0]) for row in rows}
+    return {row[3]: (path_of(row[0]), files[row[3]]) for row in rows}
+
+
+def _hash(content: bytes | None, box: Sequence[float]) -> str:
+    return hashlib.sha256(f"{(content or b'').hex()} {box}".encode()).hexdigest()[:12]
 
 
 def _square(image: np.ndarray, box: Sequence[float], turns: int) -> bytes:
@@ -107,14 +116,14 @@ def _square(image: np.ndarray, box: Sequence[float], turns: int) -> bytes:
     return file.getvalue()
 
 
-def _face(face: int, path: str, is_shown: bool) -> Markup:
+def _face(face: int, path: str, file: str | None) -> Markup:
     name = printable(os.path.basename(path))
-    image = _image(face, f"Face {face} of {name}") if is_shown else None
+    image = _image(file, f"Face {face} of {name}") if file else None
     return element("li", image, f"{face}: ", element("span", name, title=printable(path)))
 
 
-def _image(face: int, alt: str) -> Markup:
-    return element("img", src=f"faces/{face}.jpg", alt=alt, loading="lazy")
+def _image(file: str, alt: str) -> Markup:
+    return element("img", src=f"faces/{file}", alt=alt, loading="lazy")
 
 
 def _page(title: str, content: Markup, back: bool = False) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,7 +25,7 @@ CREATE TABLE settings (  -- the options that made the index, and the version of 
 );
 CREATE TABLE photos (
     id INTEGER PRIMARY KEY,
-    path NOT NULL UNIQUE,  -- absolute; TEXT, or a BLOB if it is not valid UTF-8
+    path NOT NULL UNIQUE CHECK (typeof(path) IN ('text', 'blob')),  -- absolute; a BLOB if it is not valid UTF-8
     size INTEGER NOT NULL,  -- bytes
     modified INTEGER NOT NULL,  -- nanoseconds since 1970
     content BLOB,  -- SHA-256 of the file; NULL if it could not be read: it is tried again
@@ -47,7 +48,8 @@ CREATE TABLE faces (
     x REAL NOT NULL, y REAL NOT NULL, width REAL NOT NULL, height REAL NOT NULL,  -- pixels
     score REAL NOT NULL,
     points BLOB,  -- 68 times x, y as little-endian float32, pixels
-    descriptor BLOB,  -- 128 little-endian float32
+    descriptor BLOB CHECK (typeof(descriptor) = 'null' OR typeof(descriptor) = 'blob' AND length(descriptor) = 512),
+        -- 128 little-endian float32
     age REAL, gender TEXT, gender_probability REAL,
     expression TEXT,  -- the most probable one
     expressions TEXT,  -- JSON: the probability of each
@@ -100,7 +102,7 @@ class Database:
         If the file cannot be opened or made, or is not an index that this version reads.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, create: bool = True) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.path.abspath(os.fspath(path))
         self.is_read_only = False
         self._depth = 0
@@ -110,8 +112,6 @@ class Database:
         exists = os.path.exists(self.path)
         if os.path.isdir(self.path):
             raise InvalidArgument(f"{name}: expected the file of an index, got a folder")
-        if not exists and not create:
-            raise InvalidArgument(f"{name}: expected the file of an index, got no such file")
         if not exists and not os.path.isdir(os.path.dirname(self.path)):
             raise InvalidArgument(f"{name}: expected a file to write to, got: no such folder")
         with self.one_line():
@@ -130,8 +130,9 @@ class Database:
             self.is_read_only = True
         elif exists and not os.access(os.path.dirname(self.path), os.W_OK):
             self.is_read_only = True  # SQLite could not make its files beside it
-        wal = self.path + "-wal"
-        settled = not os.path.exists(wal) or os.path.getsize(wal) == 0
+        settled = True
+        with contextlib.suppress(OSError):  # there is none, or its process has just ended
+            settled = os.path.getsize(self.path + "-wal") == 0
         query = "?mode=ro" + ("&immutable=1" if settled else "") if self.is_read_only else "?mode=rwc"
         return sqlite3.connect(uri + query, uri=True, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
 
@@ -143,7 +144,7 @@ class Database:
         if application == 0 and version == 0 and tables == 0:
             if self.is_read_only:
                 raise InvalidArgument(f"{self.path}: expected an index, got an empty file that cannot be written")
-            run("PRAGMA journal_mode = WAL")
+            self._use_wal()
             with self.transaction():
                 if not run("SELECT count(*) FROM sqlite_master").fetchone()[0]:  # no other process was faster
                     for statement in _statements(SCHEMA):
@@ -160,6 +161,18 @@ class Database:
             )
         run("PRAGMA synchronous = FULL")
 
+    def _use_wal(self) -> None:
+        """Switch to WAL; SQLite does not wait if another connection is about to write at this moment, so this does."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                self.connection.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.01)
+
     @contextlib.contextmanager
     def one_line(self) -> Iterator[None]:
         """Turn an error of SQLite into one of ours."""
@@ -168,7 +181,11 @@ class Database:
         except sqlite3.Error as error:
             text = str(error)
             if "not a database" in text or "malformed" in text:
-                raise InvalidArgument(f"{self.path}: expected an index, got a damaged file or another one ({text})") from None
+                # Read-only, SQLite does not see that others write: see immutable in `_connect`.
+                hint = ", or one that was written since it was opened" if self.is_read_only else ""
+                raise InvalidArgument(
+                    f"{self.path}: expected an index, got a damaged file or another one{hint} ({text})"
+                ) from None
             if "locked" in text:
                 raise NpFaceApiError(
                     f"{self.path}: expected to write within {PATIENCE:g} seconds, got an index that another process is writing"
@@ -208,7 +225,8 @@ class Database:
             try:
                 yield
             finally:
-                self.connection.execute("COMMIT")
+                if self.connection.in_transaction:  # an error has ended it else
+                    self.connection.execute("COMMIT")
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         """The rows that a query gives; none if a value is one that SQLite cannot hold, and so is in no row."""
@@ -219,7 +237,10 @@ class Database:
     def setting(self, name: str) -> Any:
         """A stored setting; None if there is none."""
         found = self.rows("SELECT value FROM settings WHERE name = ?", name)
-        return json.loads(found[0][0]) if found else None
+        try:
+            return json.loads(found[0][0]) if found else None
+        except (TypeError, ValueError) as error:
+            raise InvalidArgument(f"{self.path}: expected JSON in the setting {name!r}, got: {error}") from None
 
     def set(self, name: str, value: Any) -> None:
         with self.transaction() as connection:

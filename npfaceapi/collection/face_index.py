@@ -44,7 +44,8 @@ PHOTOS_PER_PROCESS = 8  # fewer are not worth the start of a process
 class FaceIndex:
     """An index of photos: their faces with box, points, descriptor, age, gender, expressions and quality, and who is who.
 
-    It is one SQLite file, which any SQLite tool can read; README.md describes its tables.  Use an object in one thread at a time.
+    It is one SQLite file, which any SQLite tool can read; docs/collections.md describes its tables.  Use an object in one
+    thread at a time.
 
     Parameters
     ----------
@@ -53,7 +54,7 @@ class FaceIndex:
     options : SsdMobilenetv1Options and others, optional
         Choose the detector.  Default: those that made the index, else SsdMobilenetv1Options().
     alignment, average_mirror, any_rotation
-        As in `FaceWorker`; None: as the index was made, else "face-api", False, False.
+        As in `FaceWorker`; None: as the index was made, or the default there.
 
     Raises
     ------
@@ -86,7 +87,10 @@ class FaceIndex:
         try:
             stored = self._database.setting("worker")
             if stored is not None:
-                made = FaceWorker.from_json(stored)
+                try:
+                    made = FaceWorker.from_json(stored)
+                except (InvalidArgument, InvalidType) as error:
+                    raise InvalidArgument(f"{self.path}: {error}") from None
             self._worker = made.changed(options, alignment, average_mirror, any_rotation)
         except BaseException:
             self._database.close()
@@ -163,7 +167,7 @@ class FaceIndex:
         found = files_of(photos)
         with self._only_writer():
             self._use_settings(self._worker.to_dict(), again)
-            plan = plan_of(self._database, found.paths, () if found.problems else found.roots, again)
+            plan = plan_of(self._database, found.paths, found.roots, again)
             if workers is None:
                 workers = max(1, min(usable_cpus(), len(plan.tasks) // PHOTOS_PER_PROCESS))
             if scheduler is None:
@@ -387,11 +391,16 @@ class FaceIndex:
         return len(best)
 
     def contact_sheets(
-        self, folder: str | os.PathLike[str], smallest: int = 2, progress: Callable[[int, int], object] = lambda done, total: None
+        self,
+        folder: str | os.PathLike[str],
+        smallest: int = 2,
+        cut: float | None = None,
+        progress: Callable[[int, int], object] = lambda done, total: None,
     ) -> int:
         """Write an HTML page for each group with at least so many faces, cut out of the photos, and an index of them.
 
-        Returns the number of faces that could not be cut out, because their photo cannot be read now.
+        The groups are those of `groups(cut)`.  Returns the number of faces that could not be cut out, because their photo cannot
+        be read now.
 
         Raises
         ------
@@ -399,7 +408,7 @@ class FaceIndex:
             If the folder cannot be written to.
         """
         least = as_number(smallest, "FaceIndex.contact_sheets: smallest")
-        groups = [group for group in self.groups() if len(group.faces) >= least]
+        groups = [group for group in self.groups(cut) if len(group.faces) >= least]
         return write_contact_sheets(self._database, groups, folder, progress)
 
     def forget(self, who: str | os.PathLike[str]) -> int:
@@ -407,8 +416,8 @@ class FaceIndex:
 
         Of a person, all faces are removed that were given the name or are in the person's group.  The bytes are overwritten, in
         the file and in those beside it.  The photos stay in the index without these faces, and are not looked at again as long as
-        they do not change; their paths stay.  A photo is removed with all its faces; the next run adds it again if it is still
-        there.
+        they do not change, except with `again`; their paths stay.  A photo is removed with all its faces; the next run adds it
+        again if it is still there.
 
         Parameters
         ----------

@@ -134,9 +134,8 @@ def name_group(database: Database, group: int, name: str) -> None:
         faces = _faces_of(database, group)
         other = database.rows('SELECT "group" FROM faces JOIN people ON people.id = person WHERE name = ? LIMIT 1', name)
         if other and other[0][0] != group:
-            raise InvalidArgument(
-                f"name: expected a name that no other group has, got {name!r}, which is group {other[0][0]}: join them"
-            )
+            who = "a face in no group yet: compute groups first" if other[0][0] is None else f"group {other[0][0]}: join them"
+            raise InvalidArgument(f"{database.path}: expected a name that no other group has, got {name!r}, which is {who}")
         person = _person_of(database, faces)
         connection.execute("UPDATE people SET name = ? WHERE id = ?", (name, person))
         _assign(database, faces, person)
@@ -157,7 +156,7 @@ def name_faces(database: Database, names: dict[int, str]) -> None:
 def join(database: Database, numbers: Sequence[int]) -> None:
     """Make one person of several groups."""
     if len(set(numbers)) < 2:
-        raise InvalidArgument(f"join: expected two groups or more, got {shown(list(numbers))}")
+        raise InvalidArgument(f"expected two groups or more, got {shown(list(numbers))}")
     with database.transaction() as connection:
         faces = [face for number in numbers for face in _faces_of(database, number)]
         marks = ", ".join("?" * len(set(numbers)))
@@ -167,7 +166,9 @@ def join(database: Database, numbers: Sequence[int]) -> None:
             *sorted(set(numbers)),
         )
         if len(named) > 1:
-            raise InvalidArgument(f"join: expected groups of one person, got {', '.join(repr(name) for (name,) in named)}")
+            raise InvalidArgument(
+                f"{database.path}: expected groups of one person, got {', '.join(repr(name) for (name,) in named)}"
+            )
         person = _person_of(database, faces)
         if named:
             connection.execute("UPDATE people SET name = NULL WHERE name = ?", named[0])
@@ -181,7 +182,9 @@ def split(database: Database, number: int, faces: Sequence[int]) -> None:
     with database.transaction() as connection:
         members = _faces_of(database, number)
         if not faces or not set(faces) < set(members):
-            raise InvalidArgument(f"split: expected some faces of group {number}, but not all, got {shown(sorted(set(faces)))}")
+            raise InvalidArgument(
+                f"{database.path}: expected some faces of group {number}, but not all, got {shown(sorted(set(faces)))}"
+            )
         rest = [face for face in members if face not in set(faces)]
         number = database.setting("next group")
         connection.executemany('UPDATE faces SET person = NULL, "group" = ? WHERE id = ?', [(number, face) for face in faces])
@@ -200,10 +203,10 @@ def not_the_same(database: Database, face: int, other: int) -> None:
         }
         for number in (face, other):
             if number not in rows:
-                raise InvalidArgument(f"not-the-same: expected the number of a face, got {shown(number)}")
+                raise InvalidArgument(f"{database.path}: expected the number of a face, got {shown(number)}")
         if face == other or (rows[face] is not None and rows[face] == rows[other]):
             raise InvalidArgument(
-                f"not-the-same: expected faces of two people, got {face} and {other}, which are said to be one: split them"
+                f"{database.path}: expected faces of two people, got {face} and {other}, which are said to be one: split them"
             )
         connection.execute("INSERT OR IGNORE INTO apart VALUES (?, ?)", (min(face, other), max(face, other)))
         _regroup_later(database)
@@ -244,14 +247,14 @@ def faces_of(database: Database, name: str) -> list[int]:
     """The faces that were given a name, and those in their group."""
     person = database.rows("SELECT id FROM people WHERE name = ?", name)
     if not person:
-        raise InvalidArgument(f"{database.path}: expected the name of a person in it, got {name!r}")
+        raise InvalidArgument(f"{database.path}: expected the name of a person in it, got {shown(name)}")
     query = 'person = ?1 OR "group" IN (SELECT "group" FROM faces WHERE person = ?1)'
     return [face for (face,) in database.rows(f"SELECT id FROM faces WHERE {query} ORDER BY id", person[0][0])]
 
 
 def _check_name(name: str) -> None:
     if not isinstance(name, str) or not name.strip() or isinstance(path_value(name), bytes):
-        raise InvalidArgument(f"name: expected a name, got {shown(name)}")
+        raise InvalidArgument(f"expected a name, got {shown(name)}")
 
 
 def _faces_of(database: Database, group: int) -> list[int]:
@@ -281,7 +284,9 @@ def _person_of(database: Database, faces: Sequence[int]) -> int:
 def _assign(database: Database, faces: Sequence[int], person: int) -> None:
     apart = _apart_within(database, faces)
     if apart:
-        raise InvalidArgument(f"expected faces that may be one person, got {apart[0]} and {apart[1]}, which are not the same")
+        raise InvalidArgument(
+            f"{database.path}: expected faces that may be one person, got {apart[0]} and {apart[1]}, which are not the same"
+        )
     with database.transaction() as connection:
         connection.executemany("UPDATE faces SET person = ? WHERE id = ?", [(person, face) for face in faces])
     _regroup_later(database)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 from pathlib import Path
 
 from npfaceapi.commands.networks import network
@@ -48,7 +49,12 @@ def _net_or_index(text: str) -> str:
     with contextlib.suppress(OSError, ValueError), open(text, "rb") as file:
         if file.read(16) == b"SQLite format 3\0":
             return text
-    return name_among(all_names())(text)
+    try:
+        return name_among(all_names())(text)
+    except argparse.ArgumentTypeError as error:
+        if os.path.isfile(text) and os.path.getsize(text):
+            return text  # opening it says in one line what is wrong
+        raise argparse.ArgumentTypeError(f"{error}, which is no index either") from None
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -13,7 +13,7 @@ from npfaceapi.commands.json_lines import json_lines
 from npfaceapi.commands.match import distance
 from npfaceapi.commands.options import add_shared
 from npfaceapi.display.plain_table import format_table
-from npfaceapi.errors import printable
+from npfaceapi.errors import InvalidArgument, printable
 
 if TYPE_CHECKING:
     from npfaceapi.collection.face_index import FoundFace
@@ -24,22 +24,26 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_file(parser)
     parser.add_argument(
-        "query", metavar="PHOTO|NAME", help="image file with faces to look for, or the name of a person in the index"
+        "query", metavar="PHOTO|NAME", help="name of a person in the index, or else an image file with faces to look for"
     )
-    parser.add_argument("-k", type=whole_number, default=10, metavar="N", help="at most so many faces (default: 10)")
     parser.add_argument(
-        "--max-distance", type=distance, metavar="D", help="largest distance of a face (default: 0.6 for a photo)"
+        "-k", type=whole_number, metavar="N", help="at most so many faces (default: 10 for each in a photo, all of a person)"
+    )
+    parser.add_argument(
+        "--max-distance", type=distance, metavar="D", help="largest distance to a face in the photo (default: 0.6)"
     )
     add_shared(parser, "--json", "one line per face that was looked for")
 
 
 def run(arguments: argparse.Namespace) -> int:
     with opened(arguments.file) as index, json_lines(arguments.json) as lines:
-        if os.path.exists(arguments.query):
+        try:
+            found = [index.faces_of(arguments.query)[: arguments.k]]
+        except InvalidArgument:
+            if not os.path.exists(arguments.query):
+                raise
             most = 0.6 if arguments.max_distance is None else arguments.max_distance
-            found = cast("list[list[FoundFace]]", index.search(arguments.query, arguments.k, most))
-        else:
-            found = [index.faces_of(arguments.query)]
+            found = cast("list[list[FoundFace]]", index.search(arguments.query, arguments.k or 10, most))
         for number, faces in enumerate(found, 1):
             if lines is not None:
                 record = {

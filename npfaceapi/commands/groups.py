@@ -56,9 +56,10 @@ def run(arguments: argparse.Namespace) -> int:
             many, moves = "" if len(groups) == 1 else "s", "" if len(moved) == 1 else "s"
             print(f"{len(groups):,} group{many}, {singles:,} of one face; {len(moved):,} face{moves} moved to another group")
         if arguments.out is not None:
-            failed = index.contact_sheets(arguments.out, arguments.smallest)
+            failed = index.contact_sheets(arguments.out, arguments.smallest, arguments.cut)
             if failed:
-                complain(f"{failed:,} faces could not be cut out, as their photos cannot be read")
+                faces = "face" if failed == 1 else "faces"
+                complain(f"{failed:,} {faces} could not be cut out, as the photo cannot be read")
             if arguments.json != "-":
                 print(f"{arguments.out / 'index.html'}: open it in a browser")
             return 1 if failed else 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from npfaceapi.commands.index_file import add_file, opened, whole_number
+from npfaceapi.errors import printable
 
 __all__ = ["add_arguments", "run"]
 
@@ -18,5 +19,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     with opened(arguments.file) as index:
         index.name(arguments.group, arguments.name)
-    print(f"group {arguments.group} is {arguments.name}")
+    print(f"group {arguments.group} is {printable(arguments.name)}")
     return 0

@@ -223,7 +223,34 @@ def test_a_photo_that_was_named_outright_does_not_vanish_from_its_folder(index, 
     assert counts(index.add(folder)) == {"unchanged": 1, "vanished": 1}
 
 
-def test_a_folder_that_cannot_be_read_makes_nothing_vanish(index, folder, monkeypatch):
+def test_a_photo_whose_folder_cannot_be_searched_has_not_vanished(index, folder, monkeypatch):
+    blank(folder / "in" / "b.png")
+    index.add(folder)
+    shutil.rmtree(folder / "in")
+    real = os.lstat
+
+    def lstat(path, **keywords):
+        if os.fspath(path).endswith("/in/b.png"):
+            raise PermissionError(13, "Permission denied")
+        return real(path, **keywords)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "lstat", lstat)
+        assert counts(index.add(folder)) == {}
+    assert counts(index.add(folder)) == {"vanished": 1}
+
+
+def test_photos_vanish_beside_a_link_to_nothing(index, folder):
+    blank(folder / "a.png")
+    (folder / "b.png").symlink_to("nothing.png")
+    index.add(folder)
+    (folder / "a.png").unlink()
+    added = index.add(folder)
+    assert counts(added) == {"vanished": 1}
+    assert added.problems == [f"{folder}/b.png: expected a file or a folder, got a link to nothing"]
+
+
+def test_a_folder_that_cannot_be_read_keeps_its_photos(index, folder, monkeypatch):
     blank(folder / "a.png")
     blank(folder / "in" / "b.png", "red")
     index.add(folder)
@@ -237,10 +264,10 @@ def test_a_folder_that_cannot_be_read_makes_nothing_vanish(index, folder, monkey
     monkeypatch.setattr(os, "scandir", scandir)
     (folder / "a.png").unlink()
     added = index.add(folder)
-    assert counts(added) == {}
+    assert counts(added) == {"vanished": 1}
     assert added.problems == [f"{folder}/in: expected a folder that can be read, got: Permission denied"]
     monkeypatch.undo()
-    assert counts(index.add(folder)) == {"unchanged": 1, "vanished": 1}
+    assert counts(index.add(folder)) == {"unchanged": 1}
 
 
 def test_a_photo_that_cannot_be_opened_now_keeps_what_is_known(index, folder):

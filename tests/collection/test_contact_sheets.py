@@ -59,6 +59,11 @@ def pages_of(folder):
     return found
 
 
+def picture(folder, face):
+    (found,) = (folder / "faces").glob(f"{face}-*.jpg")
+    return found
+
+
 def test_pages_and_pictures(index, tmp_path):
     index.name(index.groups()[0].number, "Ann <b>&")
     seen = []
@@ -74,7 +79,7 @@ def test_pages_and_pictures(index, tmp_path):
     assert not pages["group-1.html"].all("script")
     assert not pages["group-1.html"].all("i")
     assert seen == [(1, 3), (2, 3), (3, 3)]
-    assert sorted(os.listdir(tmp_path / "out" / "faces")) == ["1.jpg", "2.jpg", "3.jpg"]
+    assert [name.partition("-")[0] for name in sorted(os.listdir(tmp_path / "out" / "faces"))] == ["1", "2", "3"]
 
 
 def test_a_group_of_one_has_a_page_only_if_asked_for(index, tmp_path):
@@ -92,7 +97,7 @@ def test_a_face_is_where_its_box_is(index, photos, tmp_path):
     side = max(width, height) * 1.5
     corner = [round(x + width / 2 - side / 2), round(y + height / 2 - side / 2)]
     box = (*corner, round(x + width / 2 + side / 2), round(y + height / 2 + side / 2))
-    with Image.open(photos / "a.png") as photo, Image.open(tmp_path / "out" / "faces" / "1.jpg") as cut:
+    with Image.open(photos / "a.png") as photo, Image.open(picture(tmp_path / "out", 1)) as cut:
         wanted = photo.convert("RGB").crop(box).resize((112, 112), Image.Resampling.LANCZOS)
         difference = np.abs(np.asarray(wanted, np.float32) - np.asarray(cut, np.float32))
     assert difference.mean() < 6
@@ -124,6 +129,17 @@ def test_faces_are_cut_out_once(index, photos, tmp_path):
     assert {name: os.stat(tmp_path / "out" / "faces" / name).st_mtime_ns for name in before} == before
 
 
+def test_a_face_of_another_index_with_the_same_number_is_not_shown(index, tmp_path):
+    face(tmp_path / "other" / "z.png", 200, mirrored=True)
+    with FaceIndex(tmp_path / "other.index", FAST) as other:
+        other.add(tmp_path / "other", workers=1)
+        other.contact_sheets(tmp_path / "out", smallest=1)
+        other.contact_sheets(tmp_path / "alone", smallest=1)
+    index.contact_sheets(tmp_path / "out")
+    (shown,) = (image["src"] for image in pages_of(tmp_path / "out")["group-1.html"].all("img") if "Face 1 " in image["alt"])
+    assert (tmp_path / "out" / shown).read_bytes() != picture(tmp_path / "alone", 1).read_bytes()
+
+
 def test_a_rotated_photo_is_shown_upright(tmp_path, monkeypatch):
     remember_faces(monkeypatch)
     face(tmp_path / "photos" / "up.png")
@@ -132,7 +148,7 @@ def test_a_rotated_photo_is_shown_upright(tmp_path, monkeypatch):
     with FaceIndex(tmp_path / "faces.index", FAST, any_rotation=True) as index:
         index.add(tmp_path / "photos", workers=1)
         index.contact_sheets(tmp_path / "out", smallest=1)
-    with Image.open(tmp_path / "out" / "faces" / "1.jpg") as down, Image.open(tmp_path / "out" / "faces" / "2.jpg") as up:
+    with Image.open(picture(tmp_path / "out", 1)) as down, Image.open(picture(tmp_path / "out", 2)) as up:
         assert np.abs(np.asarray(down, np.float32) - np.asarray(up, np.float32)).mean() < 12
 
 

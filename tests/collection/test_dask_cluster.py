@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from helpers import ROOT, tasks
+from npfaceapi._version import __version__
 from npfaceapi.collection.dask_cluster import AHEAD, PART, in_dask
 from npfaceapi.collection.processes import DIED
 from npfaceapi.engines.dispatch import current_backend, set_backend
@@ -105,6 +106,62 @@ def test_no_scheduler(address, monkeypatch):
     with pytest.raises(NpFaceApiError) as caught:
         list(in_dask(tasks.deadly, numbers(3), address))
     assert str(caught.value).startswith(f"scheduler {address}: expected a Dask scheduler, got: ")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("address", ["nonsense", "xyz://127.0.0.1:8786", "", 7])
+def test_what_is_no_address_makes_no_client(address, monkeypatch):
+    """A Client that could not begin waits 20 seconds for its end, and prints a traceback."""
+    pytest.importorskip("distributed")
+    made = []
+    monkeypatch.setattr("distributed.Client", lambda *arguments, **keywords: made.append(arguments))
+    with pytest.raises(NpFaceApiError):
+        list(in_dask(tasks.deadly, numbers(3), address))
+    assert not made
+
+
+class Client:
+    """As much of a Dask client as is needed: one worker, and a future that ends as it is told."""
+
+    def __init__(self, version, end):
+        self.version, self.end = version, end
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def nthreads(self):
+        return {"tcp://w:1": 1}
+
+    def run(self, function, *arguments, on_error):
+        assert function.__module__ == "pkgutil"  # not ours: a worker that cannot import it ends
+        assert (function(*arguments), on_error) == (__version__, "return")
+        return {"tcp://w:1": self.version}
+
+    def submit(self, function, *arguments, pure):
+        return self
+
+    def result(self):
+        raise self.end
+
+
+@pytest.mark.parametrize(
+    ("version", "message"),
+    [
+        ("0.0.1", f"worker tcp://w:1: expected npfaceapi {__version__}, got 0.0.1"),
+        (ImportError("No module named 'npfaceapi'"), f"worker tcp://w:1: expected npfaceapi {__version__}, got No module named "),
+        (__version__, "scheduler tcp://127.0.0.1:1: expected one that stays connected, got: it is gone"),
+    ],
+)
+def test_other_workers_and_a_scheduler_that_ends(version, message, monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    end = distributed.CancelledError("it is gone\nsecond line")
+    monkeypatch.setattr("distributed.Client", lambda *arguments, **keywords: Client(version, end))
+    with pytest.raises(NpFaceApiError) as caught:
+        list(in_dask(tasks.deadly, numbers(3), "tcp://127.0.0.1:1"))
+    assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
 
 

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 
 import numpy as np
 import pytest
@@ -156,6 +157,53 @@ def test_a_file_cut_short(file):
     assert not (file.parent / "a.csv").exists()
 
 
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("{", "expected JSON in the setting 'worker', got: "),
+        (b"\xff", "expected JSON in the setting 'worker', got: "),
+        ('{"detector": 5}', "FaceWorker.from_json: expected what to_dict gives, got {'detector': 5}"),
+        ("[]", "FaceWorker.from_json: expected what to_dict gives, got []"),
+    ],
+)
+def test_a_damaged_setting(file, value, message):
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute("INSERT OR REPLACE INTO settings VALUES ('worker', ?)", (value,))
+    with pytest.raises(InvalidArgument) as caught:
+        FaceIndex(file)
+    assert str(caught.value).startswith(f"{file}: {message}")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("change", ["faces SET descriptor = x'0011'", "faces SET descriptor = 'text'", "photos SET path = 5"])
+def test_no_program_can_write_what_is_no_descriptor_or_path(file, change):
+    with contextlib.closing(sqlite3.connect(file)) as connection, pytest.raises(sqlite3.IntegrityError, match="CHECK"):
+        connection.execute(f"UPDATE {change} WHERE id = 1")
+
+
+def test_an_error_in_a_snapshot_is_not_hidden_by_its_end(file):
+    def fail(database):
+        with database.snapshot():
+            database.connection.execute("ROLLBACK")  # as SQLite does at some errors
+            raise sqlite3.OperationalError("the disk is full")
+
+    with FaceIndex(file) as index, pytest.raises(NpFaceApiError, match="got: the disk is full"):
+        fail(index._database)
+
+
+def test_a_read_only_index_may_have_been_written_meanwhile(file, rows, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "access", lambda path, mode: False)
+        reader = FaceIndex(file)
+    with FaceIndex(file) as writer, writer._database.transaction() as connection:
+        connection.execute("DELETE FROM faces")
+        connection.execute("CREATE TABLE other AS SELECT randomblob(100000)")
+    with FaceIndex(file) as writer:
+        writer._database.overwrite_deleted()
+    with reader, pytest.raises(InvalidArgument, match="or one that was written since it was opened"):
+        reader.export(file.parent / "a.csv")
+
+
 def test_an_empty_file_becomes_an_index(tmp_path):
     (tmp_path / "a.index").touch()
     with FaceIndex(tmp_path / "a.index") as index:
@@ -165,6 +213,28 @@ def test_an_empty_file_becomes_an_index(tmp_path):
 
 
 # ------------------------------------------------------------------ several at once
+
+
+def test_an_index_is_made_while_another_process_begins_to(tmp_path):
+    path = tmp_path / "a.index"
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        end = threading.Timer(0.2, other.execute, ["ROLLBACK"])
+        end.start()
+        with FaceIndex(path) as index:
+            assert len(index) == 0
+        end.join()
+
+
+def test_an_index_is_opened_while_another_process_closes_it(file, monkeypatch):
+    def gone(path):
+        raise FileNotFoundError(2, "No such file or directory")
+
+    with FaceIndex(file), monkeypatch.context() as patch:
+        assert os.path.exists(f"{file}-wal")
+        patch.setattr(os.path, "getsize", gone)
+        with FaceIndex(file) as index:
+            assert len(index) == 12
 
 
 def test_several_make_the_same_index_at_once(tmp_path):

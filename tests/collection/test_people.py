@@ -15,7 +15,7 @@ import pytest
 
 from helpers import ROOT
 from helpers.photo_index import files_with, filled, people
-from npfaceapi import FaceIndex
+from npfaceapi import FaceIndex, LabeledFaceDescriptors
 from npfaceapi.collection.vectors import SUFFIX
 from npfaceapi.errors import InvalidArgument, NpFaceApiError
 
@@ -72,7 +72,7 @@ def test_two_people_do_not_become_one_by_a_name(index):
     index.not_the_same(1, 2)
     with pytest.raises(InvalidArgument) as caught:
         index.name(1, "Ann")
-    assert str(caught.value) == "expected faces that may be one person, got 1 and 2, which are not the same"
+    assert str(caught.value) == f"{index.path}: expected faces that may be one person, got 1 and 2, which are not the same"
     assert [group.name for group in index.groups()] == [None] * 4
     groups = by_number(index)
     number = next(number for number, (_, faces) in groups.items() if 1 in faces)
@@ -335,3 +335,14 @@ def test_killed_while_forgetting(tmp_path):
             break
     assert done.stderr == ""
     assert at > 5
+
+
+def test_a_name_of_a_face_that_is_in_no_group_yet(tmp_path):
+    descriptors = people(np.random.default_rng(0), 2, 3, 0.01)[0]
+    with filled(tmp_path / "a.index", descriptors) as index:
+        index.groups()
+        with index._database.transaction() as connection:
+            connection.execute('UPDATE faces SET "group" = NULL WHERE id = 6')
+        index.add_labels([LabeledFaceDescriptors("Ann", [descriptors[5]])])
+        with pytest.raises(InvalidArgument, match=r"got 'Ann', which is a face in no group yet: compute groups first$"):
+            index.name(1, "Ann")

@@ -82,13 +82,14 @@ def test_index(run, photos, tmp_path, remembered):
         (("find", "no.index", "Ann"), "no.index: expected an index, got no such file"),
         (("groups", "."), ".: expected an index, got a folder"),
         (("find", "FILE", "Zoe"), "FILE: expected the name of a person in it, got 'Zoe'"),
+        (("find", "FILE", "."), ".: expected an image file, got a folder"),
         (("name", "FILE", "9", "Ann"), "FILE: expected the number of a group, as groups shows it, got 9"),
-        (("name", "FILE", "1", " "), "name: expected a name, got ' '"),
+        (("name", "FILE", "1", " "), "expected a name, got ' '"),
         (("join", "FILE", "1", "9"), "FILE: expected the number of a group, as groups shows it, got 9"),
-        (("split", "FILE", "1", "5"), "split: expected some faces of group 1, but not all, got [5]"),
-        (("split", "FILE", "1", "1", "2", "3", "4"), "split: expected some faces of group 1, but not all, got [1, 2, 3, 4]"),
-        (("not-the-same", "FILE", "1", "99"), "not-the-same: expected the number of a face, got 99"),
-        (("not-the-same", "FILE", "1", "1"), "not-the-same: expected faces of two people, got 1 and 1, which are said to be one"),
+        (("split", "FILE", "1", "5"), "expected some faces of group 1, but not all, got [5]"),
+        (("split", "FILE", "1", "1", "2", "3", "4"), "expected some faces of group 1, but not all, got [1, 2, 3, 4]"),
+        (("not-the-same", "FILE", "1", "99"), "expected the number of a face, got 99"),
+        (("not-the-same", "FILE", "1", "1"), "expected faces of two people, got 1 and 1, which are said to be one"),
         (("forget", "FILE", "Zoe"), "FILE: expected the name of a person or the path of a photo in it, got 'Zoe'"),
         (("export", "FILE"), "expected --out FILE for an index, got none"),
         (
@@ -122,6 +123,7 @@ def lines(run, *arguments):
 
 def test_groups_and_names(run, file, tmp_path):
     assert lines(run, "groups", file)[-1] == "3 groups, 0 of one face; 0 faces moved to another group"
+    assert lines(run, "name", file, 2, "Ann\nB") == ["group 2 is Ann\\nB"]
     assert lines(run, "name", file, 2, "Ann") == ["group 2 is Ann"]
     assert [json.loads(line) for line in lines(run, "groups", file, "--json", "-")] == [
         {"group": 1, "name": None, "faces": [1, 2, 3, 4]},
@@ -145,6 +147,14 @@ def test_groups_and_names(run, file, tmp_path):
     connection.close()
 
 
+def test_a_name_comes_before_a_folder_that_is_called_so(run, file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "Ann").mkdir()
+    lines(run, "name", file, 2, "Ann")
+    assert [line.split()[1] for line in lines(run, "find", file, "Ann")[1:]] == ["5", "6", "7", "8"]
+    assert [line.split()[1] for line in lines(run, "find", file, "Ann", "-k", 2)[1:]] == ["5", "6"]
+
+
 def test_a_photo_is_found(run, photos, tmp_path, remembered):
     file = tmp_path / "faces.index"
     run("index", photos, "--into", file, "--workers", "1", *FAST)
@@ -154,6 +164,15 @@ def test_a_photo_is_found(run, photos, tmp_path, remembered):
     assert (found["path"], found["distance"], found["person"]) == (str(photos / "a.png"), 0, None)
     assert lines(run, "find", file, photos / "blank.png") == ["no face in the photo"]
     assert lines(run, "find", file, photos / "a.png", "--max-distance", 0)[1].endswith("a.png")
+
+
+def test_export_of_what_is_no_index(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "got 'no.index', which is no index either" in run("export", "no.index", "--out", "a.csv")[2]
+    (tmp_path / "text.index").write_text("text")
+    status, _, err = run("export", "text.index", "--out", "a.csv")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "text.index: expected an index, got a damaged file or another one" in err
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "labels"])
@@ -174,10 +193,20 @@ def test_contact_sheets(run, photos, tmp_path, remembered):
     assert lines(run, "groups", file, "--out", out)[-1] == f"{out / 'index.html'}: open it in a browser"  # its own are replaced
     (photos / "a.png").unlink()
     status, _, err = run("groups", file, "--out", tmp_path / "more")
-    assert (status, err.count("\n")) == (1, 1)
+    assert (status, err) == (1, "npfaceapi: 1 face could not be cut out, as the photo cannot be read\n")
     (out / "index.html").write_text("mine")
     assert run("groups", file, "--out", out)[0] == 2
     assert (out / "index.html").read_text() == "mine"
+
+
+def test_contact_sheets_show_the_groups_of_the_table(run, photos, tmp_path, remembered):
+    file, out = tmp_path / "faces.index", tmp_path / "sheets"
+    run("index", photos, "--into", file, "--workers", "1", *FAST)
+    run("groups", file)
+    table = lines(run, "groups", file, "--cut", "0", "--smallest", "1", "--out", out)
+    assert [line.split()[0] for line in table[1:3]] == ["1", "2"]
+    assert sorted(path.name for path in out.glob("group-*.html")) == ["group-1.html", "group-2.html"]
+    assert lines(run, "groups", file, "--cut", "0", "--json", "-") == []
 
 
 # ------------------------------------------------------------------ Ctrl-C, as a terminal sends it: to all processes
