@@ -558,9 +558,9 @@ def anonymize(photo: Photo, faces: Detected | Iterable[Detected | None] | None =
 
     Notes
     -----
-    The hidden region is a rectangle, larger than the detector's box by a quarter of its sides on each side.  Only "solid" leaves
-    nothing of a face: from a blur or large pixels a network can often still tell who it is.  No detector finds every face, so
-    look at the result.
+    The hidden region is a rectangle, larger than the detector's box by a quarter of its sides, and by 0.4 above.  Only "solid"
+    leaves nothing of a face: networks trained on blurs and large pixels can still recognize people in them (McPherson, Shokri
+    and Shmatikov: Defeating image obfuscation with deep learning, 2016).  No detector finds every face, so look at the result.
 
     Examples
     --------

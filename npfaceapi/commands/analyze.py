@@ -154,7 +154,7 @@ def _table(faces: list[FaceResult]) -> str:
     )
 
 
-def _check_outputs(arguments: argparse.Namespace, photos: Sequence[str]) -> list[Path | InvalidArgument | None]:
+def _check_outputs(arguments: argparse.Namespace, photos: Sequence[str]) -> Sequence[Path | InvalidArgument | None]:
     """The path of each photo's drawing, or why it cannot be written there; a wrong --json is an error.
 
     All are checked before the first is written: a drawing must not replace a photo that is read later.

@@ -30,7 +30,7 @@ def picture_paths(
 
 def paths_or_refusals(
     photos: Sequence[str], option: str, paths: Sequence[Path], refusals: Sequence[InvalidArgument | None]
-) -> list[Path | InvalidArgument | None]:
+) -> list[Path | InvalidArgument]:
     """For each photo the path of its picture, or the error: its refusal, or that it lies in the folder of its own photo."""
     each = zip(photos, paths, refusals, strict=True)
     return [refusal or _beside(photo, option, path.parent) or path for photo, path, refusal in each]

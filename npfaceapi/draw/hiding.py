@@ -1,7 +1,8 @@
 """Making faces unrecognizable: solid rectangles, large pixels, blur.
 
-What is hidden is a rectangle: the detector's box, larger by a quarter of its width and height on each side, so that hair, ears
-and chin are covered too.  A rectangle, since the ellipse in it would leave out hair and parts of a head that leans.
+What is hidden is a rectangle: the detector's box, larger by a quarter of its sides to the left, to the right and below, and by
+0.4 above, so that hair, ears and chin are covered too.  A rectangle, since an ellipse would leave out hair and parts of a head
+that leans.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ __all__ = ["WAYS", "Way", "as_way", "hide"]
 Way: TypeAlias = Literal["solid", "pixels", "blur"]
 WAYS: tuple[Way, ...] = ("solid", "pixels", "blur")
 
-MARGIN = 0.25  # on each side, in widths and heights of the box
+MARGIN, ABOVE = 0.25, 0.4  # in widths and heights of the box
 PIXELS = 6  # across the longer side of the box
 BLUR = 0.15  # standard deviation, in longer sides of the box
 
@@ -37,12 +38,14 @@ def hide(image: Image, box: Box, how: Way) -> None:
     """Hide the face in a box, in place; what lies outside of the image is ignored."""
     from PIL import Image as PILImage, ImageFilter
 
-    across, down = MARGIN * box.width, MARGIN * box.height
-    left, top = max(math.floor(box.x - across), 0), max(math.floor(box.y - down), 0)
-    right, bottom = min(math.ceil(box.right + across), image.width), min(math.ceil(box.bottom + down), image.height)
+    width, height = abs(box.width), abs(box.height)
+    x, y = min(box.left, box.right), min(box.top, box.bottom)
+    left, right = max(x - MARGIN * width, 0), min(x + (1 + MARGIN) * width, image.width)
+    top, bottom = max(y - ABOVE * height, 0), min(y + (1 + MARGIN) * height, image.height)
     if left >= right or top >= bottom:
         return
-    region, longer = (left, top, right, bottom), max(box.width, box.height)
+    region = (math.floor(left), math.floor(top), math.ceil(right), math.ceil(bottom))
+    longer = min(max(width, height), max(image.size))
     if how == "solid":
         image.paste((0, 0, 0), region)
         return
