@@ -19,4 +19,4 @@ for result in results:
     faceapi.draw.DrawTextField(text, result.detection.box.bottom_left).draw(image)
     print(", ".join(text))
 Path("out").mkdir(exist_ok=True)
-image.save("out/age_and_gender_recognition.jpg")
+image.save("out/age_and_gender_recognition.png")

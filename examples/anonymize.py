@@ -13,7 +13,7 @@ photo = sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parents[1] / "golde
 faces = faceapi.detect_all_faces(photo).run()
 
 Path("out").mkdir(exist_ok=True)
-faceapi.anonymize(photo, faces).save("out/anonymize_solid.jpg")  # nothing is left of the faces
-faceapi.anonymize(photo, faces, how="pixels").save("out/anonymize_pixels.jpg")
-faceapi.anonymize(photo, faces, how="blur").save("out/anonymize_blur.jpg")
-print(f"{len(faces)} faces hidden")
+faceapi.anonymize(photo, faces).save("out/anonymize_solid.png")  # nothing is left of the faces
+faceapi.anonymize(photo, faces, how="pixels").save("out/anonymize_pixels.png")
+faceapi.anonymize(photo, faces, how="blur").save("out/anonymize_blur.png")
+print(f"faces hidden: {len(faces)}")

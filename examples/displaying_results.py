@@ -17,9 +17,10 @@ small = image.resize((image.width * 3 // 4, image.height * 3 // 4))
 resized = faceapi.resize_results(results, small.size)  # boxes and landmarks in pixels of the copy
 for result in resized:
     faceapi.draw.DrawBox(result.detection.box, {"label": "a face", "line_width": 3, "box_color": "orange"}).draw(small)
-    faceapi.draw.DrawFaceLandmarks(result.landmarks, {"draw_lines": False, "point_color": "yellow", "point_size": 1.5}).draw(small)
-    text, style = ["This is a line,", "and this another."], {"anchor_position": "TOP_LEFT", "background_color": "rgba(0, 0, 0, 0.5)"}
-    faceapi.draw.DrawTextField(text, result.detection.box.bottom_left, style).draw(small)
+    faceapi.draw.DrawFaceLandmarks(result.landmarks, {"draw_lines": False, "point_color": "yellow"}).draw(small)
+    style = {"anchor_position": "TOP_LEFT", "background_color": "rgba(0, 0, 0, 0.5)"}
+    text = faceapi.draw.DrawTextField(["This is a line,", "and this another."], result.detection.box.bottom_left, style)
+    text.draw(small)
 Path("out").mkdir(exist_ok=True)
-small.save("out/displaying_results.jpg")
+small.save("out/displaying_results.png")
 print(f"{image.width}x{image.height} drawn as {small.width}x{small.height}")

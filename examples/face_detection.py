@@ -15,5 +15,5 @@ detections = faceapi.detect_all_faces(image).run()
 
 faceapi.draw.draw_detections(image, detections)
 Path("out").mkdir(exist_ok=True)
-image.save("out/face_detection.jpg")
-print(f"{len(detections)} faces, saved in out/face_detection.jpg")
+image.save("out/face_detection.png")
+print(f"faces: {len(detections)}")

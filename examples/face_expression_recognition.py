@@ -16,7 +16,7 @@ results = faceapi.detect_all_faces(image).with_face_landmarks().with_face_expres
 faceapi.draw.draw_detections(image, results)
 faceapi.draw.draw_face_expressions(image, results, min_confidence=0.05)
 Path("out").mkdir(exist_ok=True)
-image.save("out/face_expression_recognition.jpg")
+image.save("out/face_expression_recognition.png")
 for result in results:
     best = result.expressions.as_sorted_array()[0]
     print(f"{best.expression}: {best.probability:.2f}")

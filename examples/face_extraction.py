@@ -20,8 +20,8 @@ boxes = faceapi.extract_faces(image, [result.detection for result in results])
 aligned = faceapi.extract_faces(image, [result.aligned_rect for result in results])
 for i, result in enumerate(results, 1):
     chip = faceapi.extract_face_chip(image, result.landmarks)  # float32 [150,150,3], 0..255
-    boxes[i - 1].save(f"out/face_{i}_box.jpg")
-    aligned[i - 1].save(f"out/face_{i}_aligned.jpg")
-    Image.fromarray(chip.round().astype("uint8")).save(f"out/face_{i}_upright.jpg")
+    boxes[i - 1].save(f"out/face_{i}_box.png")
+    aligned[i - 1].save(f"out/face_{i}_aligned.png")
+    Image.fromarray(chip.round().astype("uint8")).save(f"out/face_{i}_upright.png")
 region = faceapi.extract_faces(image, [faceapi.Rect(0, 0, 100, 100)])[0]  # any other region too
-print(f"{len(results)} faces cut out; the upper left corner is {region.size} pixels")
+print(f"faces cut out: {len(results)}; a region of {region.width}x{region.height} pixels")

@@ -16,7 +16,7 @@ results = faceapi.detect_all_faces(image).with_face_landmarks().run()  # with_fa
 faceapi.draw.draw_detections(image, results)
 faceapi.draw.draw_face_landmarks(image, results)
 Path("out").mkdir(exist_ok=True)
-image.save("out/face_landmark_detection.jpg")
+image.save("out/face_landmark_detection.png")
 for result in results:
     left, right = result.landmarks.get_left_eye(), result.landmarks.get_right_eye()  # float64 [6,2], in pixels of the photo
     print(f"eyes at {left.mean(axis=0).round()} and {right.mean(axis=0).round()}")

@@ -29,5 +29,5 @@ for result in found:
     faceapi.draw.DrawBox(result.detection.box, {"label": str(match)}).draw(query)
     print(match)
 Path("out").mkdir(exist_ok=True)
-reference.save("out/face_recognition_reference.jpg")
-query.save("out/face_recognition_query.jpg")
+reference.save("out/face_recognition_reference.png")
+query.save("out/face_recognition_query.png")

@@ -15,7 +15,7 @@ photo = Path(__file__).parents[1] / "golden/images/astronaut.png"
 
 net = faceapi.TinyFaceDetector()
 net.load_from_disk(folder)  # or load_from_uri("https://…/models"): the files that face-api.js loads
-print(f"{type(net).__name__}: {len(net.get_param_list())} parameters, {len(net.locate_faces(photo))} face")
+print(f"{type(net).__name__}: {len(net.get_param_list())} arrays of parameters; faces: {len(net.locate_faces(photo))}")
 
 flat = net.serialize_params()  # float32, all parameters in one array: the `.weights` files of face-api.js
 again = faceapi.create_tiny_face_detector(flat)

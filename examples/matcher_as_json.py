@@ -19,7 +19,7 @@ if not known:
 Path("out").mkdir(exist_ok=True)
 Path("out/known.json").write_text(faceapi.FaceMatcher(known, 0.6).to_json(), encoding="utf-8")
 
-# Written in JavaScript: JSON.stringify(faceMatcher.toJSON())
+# Written in JavaScript: JSON.stringify(faceMatcher)
 matcher = faceapi.FaceMatcher.from_json(Path("out/known.json").read_text(encoding="utf-8"))
 print(matcher)
 for face in faces:

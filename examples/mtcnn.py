@@ -22,6 +22,6 @@ results = faceapi.mtcnn(image, options)  # or scale_steps=[…] instead of the t
 faceapi.draw.draw_detections(image, results)
 faceapi.draw.draw_face_landmarks(image, results)
 Path("out").mkdir(exist_ok=True)
-image.save("out/mtcnn.jpg")
+image.save("out/mtcnn.png")
 for result in results:
     print(f"score {result.detection.score:.2f}, eyes, nose and mouth at {result.landmarks.positions.round().tolist()}")
