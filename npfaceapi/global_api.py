@@ -570,7 +570,7 @@ def anonymize(photo: Photo, faces: Detected | Iterable[Detected | None] | None =
     ((0, 0, 0), (200, 200, 200))
     """
     way = as_way(how, "anonymize")
-    image = to_pil(load_image(photo)).copy()  # it would share the memory of an array
+    image = to_pil(load_image(photo))
     for each in each_of(detect_all_faces(image).run() if faces is None else faces, Box):
         found = each.detection if isinstance(each, FaceResult) else each
         if isinstance(found, ObjectDetection) and found.image_dims != Dimensions(*image.size):

@@ -212,6 +212,7 @@ def test_the_gallery_shows_what_the_programs_draw(gallery):
 @pytest.mark.slow
 def test_the_readme_shows_the_gallery_and_says_what_is_in_it(gallery):
     (words,) = re.findall(r"!\[([^\]]+)\]\(docs/pictures/gallery\.jpg\)", (ROOT / "README.md").read_text("utf-8"))
+    words = " ".join(words.split())
     for caption in gallery[1].told:
         assert caption in words
     assert "Nine pictures" in words
