@@ -24,7 +24,6 @@ from npfaceapi.commands.photos import (
     with_progress,
 )
 from npfaceapi.commands.picture_files import paths_or_refusals, picture_paths
-from npfaceapi.draw.hiding import WAYS
 from npfaceapi.errors import FetchError, InvalidArgument, InvalidType, printable
 from npfaceapi.output_files import Output, is_text_with, refused_outputs, write_whole
 
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add_arguments", "run"]
 
+WAYS = ("solid", "pixels", "blur")  # those of draw.hiding, without the import of NumPy
 COMMENT = "anonymized by npfaceapi"
 #: Formats that lose detail; photos in these become JPEG, all others PNG.
 LOSSY = (".avif", ".heic", ".heif", ".jfif", ".jpe", ".jpeg", ".jpg", ".jxl", ".mpo", ".webp")

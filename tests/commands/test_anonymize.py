@@ -11,6 +11,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from helpers import ASTRONAUT
+from npfaceapi.commands import anonymize
+from npfaceapi.draw import hiding
 
 TINY = ("--detector", "tiny")
 SECRET = "SECRET"
@@ -82,6 +84,10 @@ def test_faces_are_hidden_and_metadata_is_gone(run, place, face):
         assert np.abs(pixels - expected)[:20].max() <= tolerance
         assert pixels[70:140, 80:130].max() <= 2  # the face
     assert opened("out/empty.png").getpixel((30, 20)) == (255, 0, 0)
+
+
+def test_the_ways_are_those_of_the_function():
+    assert anonymize.WAYS == hiding.WAYS
 
 
 @pytest.mark.parametrize("how", ["pixels", "blur"])
