@@ -79,7 +79,8 @@ _NAMES = {
         "is_with_face_detection", "is_with_face_expressions", "is_with_face_landmarks", "is_with_gender", "resize_results",
     ),
     "global_api": (
-        "all_faces", "all_faces_mtcnn", "all_faces_ssd_mobilenetv1", "all_faces_tiny_yolov2", "compute_face_descriptor",
+        "all_faces", "all_faces_mtcnn", "all_faces_ssd_mobilenetv1", "all_faces_tiny_yolov2", "anonymize",
+        "compute_face_descriptor",
         "create_face_detection_net", "create_face_recognition_net", "create_mtcnn", "create_ssd_mobilenetv1",
         "create_tiny_face_detector", "create_tiny_yolov2", "detect_face_landmarks", "detect_face_landmarks_tiny",
         "detect_landmarks",

@@ -106,6 +106,7 @@ from npfaceapi.global_api import (
     all_faces_mtcnn as all_faces_mtcnn,
     all_faces_ssd_mobilenetv1 as all_faces_ssd_mobilenetv1,
     all_faces_tiny_yolov2 as all_faces_tiny_yolov2,
+    anonymize as anonymize,
     compute_face_descriptor as compute_face_descriptor,
     create_face_detection_net as create_face_detection_net,
     create_face_recognition_net as create_face_recognition_net,

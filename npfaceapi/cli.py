@@ -27,6 +27,7 @@ __all__ = ["main"]
 
 _COMMANDS = {
     "analyze": "detect the faces of photos: box, landmarks, expression, age, gender, descriptor",
+    "anonymize": "hide the faces of photos, and strip their metadata",
     "match": "identify the faces of photos among known people",
     "index": "index a photo collection: its faces, in one SQLite file that is brought up to date with each run",
     "find": "find the faces of an index that are nearest to those of a photo, or the photos of a person",

@@ -1,6 +1,6 @@
-"""face-api.js's global functions: each calls one of the ready-made networks in `nets`.
+"""face-api.js's global functions: each calls one of the ready-made networks in `nets`; and `warmup` and `anonymize`.
 
-Source: face-api.js 0.22.2, `globalApi/nets.ts` and `globalApi/allFaces.ts`.
+Source: face-api.js 0.22.2, `globalApi/nets.ts` and `globalApi/allFaces.ts`; the last two are not in it.
 """
 
 from __future__ import annotations
@@ -12,8 +12,13 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 
 from npfaceapi import nets
+from npfaceapi.draw.drawing import each_of
+from npfaceapi.draw.hiding import as_way, hide
 from npfaceapi.errors import InvalidArgument, shown
 from npfaceapi.faces.alignment import Similarity
+from npfaceapi.faces.geometry import Box, as_box
+from npfaceapi.faces.points import Dimensions
+from npfaceapi.faces.results import FaceResult, ObjectDetection
 from npfaceapi.networks.face_recognition_net import FaceRecognitionNet
 from npfaceapi.networks.mtcnn import Mtcnn
 from npfaceapi.networks.options import MtcnnOptions, SsdMobilenetv1Options, TinyFaceDetectorOptions, TinyYolov2Options
@@ -22,14 +27,19 @@ from npfaceapi.networks.ssd_mobilenetv1 import SsdMobilenetv1
 from npfaceapi.networks.tiny_face_detector import TinyFaceDetector
 from npfaceapi.networks.tiny_yolov2 import TinyYolov2
 from npfaceapi.photos.chips import resample
+from npfaceapi.photos.decoding import to_pil
+from npfaceapi.photos.loading import load_image
 from npfaceapi.photos.net_input import resize_bilinear
 from npfaceapi.tasks import detect_all_faces
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from PIL.Image import Image
 
+    from npfaceapi.draw.drawing import Detected
+    from npfaceapi.draw.hiding import Way
     from npfaceapi.faces.landmarks import FaceLandmarks68
-    from npfaceapi.faces.results import AgeAndGenderPrediction, FaceDetection, FaceExpressions, FaceResult, Faces
+    from npfaceapi.faces.results import AgeAndGenderPrediction, FaceDetection, FaceExpressions, Faces
     from npfaceapi.networks.network_weights import Weights
     from npfaceapi.photos.net_input import Photo, Photos
     from npfaceapi.tasks import FaceDetectionOptions
@@ -39,6 +49,7 @@ __all__ = [
     "all_faces_mtcnn",
     "all_faces_ssd_mobilenetv1",
     "all_faces_tiny_yolov2",
+    "anonymize",
     "compute_face_descriptor",
     "create_face_detection_net",
     "create_face_recognition_net",
@@ -521,3 +532,49 @@ def warmup(names: Iterable[str] | None = None) -> None:
             raise InvalidArgument(f"warmup: expected names out of {', '.join(nets.__all__)}, got {shown(name)}")
         for part in map(nets.network_named, proper(name)):
             part.run_net(np.zeros((1, part.input_size, part.input_size, 3), np.float32))
+
+
+def anonymize(photo: Photo, faces: Detected | Iterable[Detected | None] | None = None, how: Way = "solid") -> Image:
+    """A copy of a photo in which the faces are hidden, without metadata.
+
+    Parameters
+    ----------
+    photo : photo
+        See `load_image`; not changed.
+    faces : FaceDetection, FaceResult, box, or an iterable of these, optional
+        The faces to hide, in pixels of the photo; default: those that `detect_all_faces` finds.
+    how : "solid", "pixels" or "blur"
+        Black; squares of their mean colour, six across the box; or a Gaussian blur with a standard deviation of 0.15 of the box.
+
+    Returns
+    -------
+    PIL.Image.Image
+        Mode RGB, of the photo's size after its EXIF orientation is applied.
+
+    Raises
+    ------
+    InvalidArgument, InvalidType
+        If the faces were found in a photo of another size, or an argument is invalid; also the errors of `load_image`.
+
+    Notes
+    -----
+    The hidden region is a rectangle, larger than the detector's box by a quarter of its sides, and by 0.4 above.  Only "solid"
+    leaves nothing of a face: networks trained on blurs and large pixels can still recognize people in them (McPherson, Shokri
+    and Shmatikov: Defeating image obfuscation with deep learning, 2016).  No detector finds every face, so look at the result.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> hidden = anonymize(np.full((60, 80, 3), 200, np.uint8), {"x": 20, "y": 10, "width": 20, "height": 20})
+    >>> hidden.getpixel((16, 6)), hidden.getpixel((14, 6))
+    ((0, 0, 0), (200, 200, 200))
+    """
+    way = as_way(how, "anonymize")
+    image = to_pil(load_image(photo))
+    for each in each_of(detect_all_faces(image).run() if faces is None else faces, Box):
+        found = each.detection if isinstance(each, FaceResult) else each
+        if isinstance(found, ObjectDetection) and found.image_dims != Dimensions(*image.size):
+            size, dims = f"{image.width}x{image.height}", f"{found.image_width:g}x{found.image_height:g}"
+            raise InvalidArgument(f"anonymize: expected faces of a photo of {size} pixels, got one of {dims}: see resize_results")
+        hide(image, found.box if isinstance(found, ObjectDetection) else as_box(found), way)
+    return image

@@ -13,7 +13,7 @@ from importlib.machinery import BuiltinImporter
 from types import TracebackType
 from typing import Any
 
-__all__ = ["ForkSafeLock", "system_threads"]
+__all__ = ["ForkSafeLock", "standard_error", "system_threads"]
 
 
 def _system_threads() -> Any:
@@ -55,3 +55,7 @@ def _open_all() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_open_all)
+
+
+#: Is held while file descriptor 2 leads elsewhere, as while a photo is decoded; a line for it waits until that is over.
+standard_error = ForkSafeLock()

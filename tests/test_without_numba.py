@@ -26,6 +26,7 @@ print(faceapi.current_backend(), known.find_best_match([0.3, 0.4]), faceapi.eucl
 """
 COMMANDS = {
     "analyze": ["analyze", "known", "--detector", "tiny"],
+    "anonymize": ["anonymize", "known", "--detector", "tiny", "--out", "out"],
     "backends": ["backends"],
     "export": ["export", "age_gender_net", "--out", "out.npz"],
     "inspect": ["inspect", "known/Eileen.png", "--net", "tiny", "--out", "out.html"],

@@ -1,4 +1,4 @@
-"""Draw the pictures of the pages, and those of architecture.py, chain.py and distances.py.
+"""Draw the pictures of the pages, and those of architecture.py, chain.py, distances.py and gallery.py.
 
 python docs/pictures/make.py            # all
 python docs/pictures/make.py nms fusion # these
@@ -18,6 +18,7 @@ import chain  # noqa: E402
 import convolutions  # noqa: E402
 import detectors  # noqa: E402
 import distances  # noqa: E402
+import gallery  # noqa: E402
 
 import faces  # noqa: E402
 
@@ -25,7 +26,7 @@ PICTURES = blocks.PICTURES | convolutions.PICTURES | detectors.PICTURES | faces.
 
 
 def main(names: list[str]) -> int:
-    drawings = {"architecture": architecture.main, "chain": chain.main, "distances": distances.main}
+    drawings = {"architecture": architecture.main, "chain": chain.main, "distances": distances.main, "gallery": gallery.main}
     for name in names or [*PICTURES, *drawings]:
         if name in drawings:
             drawings[name]()

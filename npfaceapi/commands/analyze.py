@@ -5,20 +5,17 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import itertools
 import json
-import os
-import re
 import sys
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import unquote, urlsplit
 
 from npfaceapi.commands.json_lines import json_lines
 from npfaceapi.commands.options import add_overwrite, add_shared, weights_read
 from npfaceapi.commands.photos import (
+    add_any_rotation,
     add_detector_arguments,
     chosen_backend,
     complain,
@@ -29,6 +26,7 @@ from npfaceapi.commands.photos import (
     read_photo,
     with_progress,
 )
+from npfaceapi.commands.picture_files import paths_or_refusals, picture_paths
 from npfaceapi.commands.side_by_side import in_order
 from npfaceapi.display.plain_table import format_table
 from npfaceapi.errors import FetchError, InvalidArgument, InvalidType, printable
@@ -41,7 +39,6 @@ if TYPE_CHECKING:
 
 __all__ = ["add_arguments", "run"]
 
-LONGEST_NAME = 255  # bytes that file systems take
 PARTS = ("detection", "landmarks", "expressions", "age-gender", "descriptors")
 
 
@@ -61,12 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PARTS",
         help=f"compute only these ({', '.join(PARTS)}, separated by commas; default: all)",
     )
-    parser.add_argument(
-        "--any-rotation",
-        action="store_true",
-        help="also look at each photo turned by 90, 180 and 270 degrees, and keep the orientation with the best faces (detection "
-        "takes four times as long)",
-    )
+    add_any_rotation(parser)
     parser.add_argument(
         "--draw", type=Path, metavar="DIR", help="write each photo with its faces marked into this folder, as a PNG"
     )
@@ -191,12 +183,12 @@ def _table(faces: list[FaceResult]) -> str:
     )
 
 
-def _check_outputs(arguments: argparse.Namespace, photos: Sequence[str]) -> list[Path | InvalidArgument | None]:
+def _check_outputs(arguments: argparse.Namespace, photos: Sequence[str]) -> Sequence[Path | InvalidArgument | None]:
     """The path of each photo's drawing, or why it cannot be written there; a wrong --json is an error.
 
     All are checked before the first is written: a drawing must not replace a photo that is read later.
     """
-    paths = _drawings(photos, arguments.draw) if arguments.draw is not None else []
+    paths = picture_paths(photos, "--draw", arguments.draw) if arguments.draw is not None else []
     outputs = [Output("--draw", path, is_drawing) for path in paths]
     if arguments.json is not None:
         outputs.append(Output("--json", arguments.json, is_json_lines("faces")))
@@ -205,50 +197,7 @@ def _check_outputs(arguments: argparse.Namespace, photos: Sequence[str]) -> list
         raise refusal
     if not paths:
         return [None] * len(photos)
-    own = arguments.draw.resolve()
-    each = zip(photos, paths, refusals, strict=True)
-    return [refusal or _beside(photo, arguments.draw, own) or path for photo, path, refusal in each]
-
-
-def _beside(photo: str, folder: Path, own: Path) -> InvalidArgument | None:
-    """The error for a drawing in the folder of its own photo; None if it goes elsewhere."""
-    if not os.path.exists(photo) or Path(photo).parent.resolve() != own:
-        return None
-    return InvalidArgument(
-        f"{photo}: expected --draw to name another folder than the photo's own, got {folder}: nothing is overwritten"
-    )
-
-
-def _drawings(photos: Sequence[str], folder: Path) -> list[Path]:
-    """The paths of the drawings, one per photo; creates the folder."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InvalidArgument(f"--draw {folder}: expected a folder to write to, got: {error.strerror or error}") from None
-    taken: set[str] = set()
-    return [folder / _free_name(_stem(photo), taken) for photo in photos]
-
-
-def _stem(photo: str) -> str:
-    """A photo's name without folders and suffix."""
-    from npfaceapi.photos.fetch import is_url
-
-    if photo == "-":
-        return "stdin"
-    if photo[:5].lower() == "data:":
-        return "photo"
-    if is_url(photo):
-        photo = re.sub(r'[\0-\x1f<>:"\\|?*]', "_", unquote(urlsplit(photo).path))
-    return PurePath(photo.rstrip("/")).stem or "photo"
-
-
-def _free_name(stem: str, taken: set[str]) -> str:
-    """`stem.png`, with a number if that name is taken (whatever its case), and no longer than file systems allow."""
-    endings = itertools.chain([".png"], (f"-{count}.png" for count in itertools.count(2)))
-    names = (os.fsencode(stem)[: LONGEST_NAME - len(ending)].decode(errors="ignore") + ending for ending in endings)
-    free = next(name for name in names if name.casefold() not in taken)
-    taken.add(free.casefold())
-    return free
+    return paths_or_refusals(photos, "--draw", paths, refusals)
 
 
 def _draw(image: Pixels, faces: list[FaceResult], path: Path) -> None:

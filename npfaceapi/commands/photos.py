@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_DETECTOR",
+    "add_any_rotation",
     "add_detector_arguments",
     "add_detector_choice",
     "chosen_backend",
@@ -58,6 +59,15 @@ def add_detector_arguments(parser: argparse.ArgumentParser) -> None:
         "photos", nargs="+", metavar="PHOTO", help="image file or URL (or folder of image files, or - for standard input)"
     )
     add_detector_choice(parser, DEFAULT_DETECTOR)
+
+
+def add_any_rotation(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--any-rotation",
+        action="store_true",
+        help="also look at each photo turned by 90, 180 and 270 degrees, and keep the orientation with the best faces (detection "
+        "takes four times as long)",
+    )
 
 
 def add_detector_choice(parser: argparse.ArgumentParser, default: str | None = None) -> None:

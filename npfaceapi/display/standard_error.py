@@ -9,12 +9,9 @@ import contextlib
 import sys
 import warnings
 
-from npfaceapi.locks import ForkSafeLock
+from npfaceapi.locks import standard_error
 
-__all__ = ["captured", "is_terminal", "say", "warn"]
-
-#: Is held while file descriptor 2 leads elsewhere, as for a photo that is decoded: a line waits until that is over.
-captured = ForkSafeLock()
+__all__ = ["is_terminal", "say", "warn"]
 
 
 def is_terminal() -> bool:
@@ -27,7 +24,7 @@ def is_terminal() -> bool:
 
 def say(text: str, end: str = "\n") -> None:
     """Write a line, if possible."""
-    with captured, contextlib.suppress(Exception):  # as above, or a full disk
+    with standard_error, contextlib.suppress(Exception):  # as above, or a full disk
         if sys.stderr is not None:  # otherwise `print` would write to standard output
             print(text, end=end, file=sys.stderr, flush=True)
 

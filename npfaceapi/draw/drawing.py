@@ -45,6 +45,7 @@ __all__ = [
     "draw_detections",
     "draw_face_expressions",
     "draw_face_landmarks",
+    "each_of",
 ]
 
 
@@ -272,7 +273,7 @@ def draw_detections(image: Image, detections: Detected | Iterable[Detected | Non
     (0, 0, 255)
     """
     check_image(image, "draw_detections")
-    found = list(_each(detections, Box))
+    found = list(each_of(detections, Box))
     _check_size("draw_detections", image, found)
     for each in found:
         detection = each.detection if isinstance(each, FaceResult) else each
@@ -312,7 +313,7 @@ def draw_face_landmarks(
     (255, 0, 255)
     """
     check_image(image, "draw_face_landmarks")
-    found = list(_each(face_landmarks))
+    found = list(each_of(face_landmarks))
     _check_size("draw_face_landmarks", image, found)
     for each in found:
         landmarks = each.landmarks if isinstance(each, FaceResult) else each
@@ -359,7 +360,7 @@ def draw_face_expressions(
     """
     check_image(image, "draw_face_expressions")
     least = as_score(min_confidence, "draw_face_expressions.min_confidence")
-    found = list(_each(face_expressions, FaceExpressions))
+    found = list(each_of(face_expressions, FaceExpressions))
     _check_size("draw_face_expressions", image, found)
     for each in found:
         expressions = each.expressions if isinstance(each, FaceResult) else each
@@ -379,7 +380,7 @@ def _check_size(where: str, image: Image, things: list[Any]) -> None:
         warn_of_other_size(where, first.image_dims, image.size)
 
 
-def _each(things: Any, *single: type) -> Iterable[Any]:
+def each_of(things: Any, *single: type) -> Iterable[Any]:
     """Iterate over an argument: None is empty; a mapping or an instance of `single` is one item."""
     if things is None:
         return []

@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
-from npfaceapi.display.standard_error import captured
 from npfaceapi.errors import PhotoWarning
-from npfaceapi.locks import ForkSafeLock
+from npfaceapi.locks import ForkSafeLock, standard_error
 
 __all__ = ["own_standard_error", "tell", "telling"]
 
@@ -111,7 +110,7 @@ def _standard_error(heard: defaultdict[str, object]) -> Iterator[None]:
     if not _owns_standard_error:
         yield
         return
-    with captured, ExitStack() as at_end:
+    with standard_error, ExitStack() as at_end:
         try:
             saved = os.dup(2)
             at_end.callback(os.close, saved)

@@ -107,7 +107,7 @@ def value(command, option, text):
     return action.type(text)
 
 
-@pytest.mark.parametrize("command", ["analyze", "match", "index", "evaluate", "calibrate", "inspect"])
+@pytest.mark.parametrize("command", ["analyze", "anonymize", "match", "index", "evaluate", "calibrate", "inspect"])
 @pytest.mark.parametrize("detector", DETECTORS)
 def test_a_detector_goes_by_both_its_names_in_every_command(command, detector):
     for name in (detector, DETECTORS[detector].called):
@@ -139,7 +139,7 @@ def test_a_network_goes_by_the_same_names_in_every_command(command, option):
 def test_every_taker_of_a_name_is_seen():
     takers = {(name, a.dest) for name, a in options() if getattr(a.type, "__qualname__", "") == name_among(()).__qualname__}
     networks = {(command, "net") for command in TAKERS if command not in ("bench", "export")}  # these take something else, too
-    detectors = ("analyze", "match", "index", "evaluate", "calibrate", "inspect")
+    detectors = ("analyze", "anonymize", "match", "index", "evaluate", "calibrate", "inspect")
     assert takers == {(command, "detector") for command in detectors} | networks
 
 

@@ -77,6 +77,7 @@ COMMANDS = {
         ("analyze", "--detector", "tiny", "known", "--draw", "out", "--json", "out.jsonl"),
         ["out/Eileen.png", "out.jsonl"],
     ),
+    "anonymize": (("anonymize", "--detector", "tiny", "known", "--out", "out"), ["out/Eileen.png"]),
     "match": (("match", "--detector", "tiny", "known", "known", "--json", "out.jsonl"), ["out.jsonl"]),
     "export": (("export", "face_landmark_68_tiny_net", "--out", "out.npz"), ["out.npz"]),
     "inspect": (

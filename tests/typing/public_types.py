@@ -608,6 +608,7 @@ def backends() -> None:
 
 def inspection(report: faceapi.Inspection) -> None:
     assert_type(faceapi.inspect("a.jpg"), faceapi.Inspection)
+    assert_type(faceapi.anonymize("a.jpg", report.faces[0].result, how="pixels"), Image)
     for options in (
         faceapi.SsdMobilenetv1Options(),
         faceapi.TinyFaceDetectorOptions(),
