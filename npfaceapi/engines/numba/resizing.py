@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from npfaceapi.engines.numba.jit import Kernel
-from npfaceapi.engines.numba.kernels.resample import RESAMPLE, resample
-from npfaceapi.engines.numba.kernels.resize import RESIZE, resize, scratch_bytes
+from npfaceapi.engines.numba.kernels import resample, resize
 from npfaceapi.engines.numba.run import Table, WorkItem, run_steps
 from npfaceapi.engines.numba.threads import run_together
 from npfaceapi.engines.numba.workspace import ALIGNMENT, address_of, round_up, workspaces
@@ -43,7 +42,7 @@ def resize_in_squares(
         Each of `outs` is what begins there of a result of that size; default: all of it.
     """
     images = [_whole_pixels(image) for image in images]
-    params = np.zeros(len(images), RESIZE)
+    params = np.zeros(len(images), resize.RESIZE)
     for k, (image, (top, left, height, width), out) in enumerate(zip(images, places, outs, strict=True)):
         (H, W, _), (h, w, _) = image.shape, out.shape
         first_row, first_column, full_H, full_W = window or (0, 0, h, w)
@@ -53,7 +52,7 @@ def resize_in_squares(
             image.ctypes.data, image.dtype == np.float32, image.strides[0], H, W, top, left, height, width,
             address_of(out), w, first_row, first_column, full_H, full_W, half_pixel, start, stop,
         )  # fmt: skip
-    _run(resize, images, params, outs, max(scratch_bytes(out.shape[1]) for out in outs))
+    _run(resize.resize, images, params, outs, max(resize.scratch_bytes(out.shape[1]) for out in outs))
 
 
 def resample_squares(
@@ -71,13 +70,13 @@ def resample_squares(
         float32, C-contiguous [size,size,3].
     """
     images = [_whole_pixels(image) for image in images]
-    params = np.zeros(len(images), RESAMPLE)
+    params = np.zeros(len(images), resample.RESAMPLE)
     for k, (image, (turn, shift), n, out) in enumerate(zip(images, places, samples, outs, strict=True)):
         params[k] = (
             image.ctypes.data, image.dtype == np.float32, image.strides[0], *image.shape[:2], address_of(out), len(out), n,
             turn.real, turn.imag, shift.real, shift.imag,
         )  # fmt: skip
-    _run(resample, images, params, outs, scratch=ALIGNMENT)
+    _run(resample.resample, images, params, outs, resample.scratch_bytes(max(samples)))
 
 
 def _run(kernel: Kernel, images: Sequence[Array], params: Array, outs: Sequence[Array], scratch: int) -> None:

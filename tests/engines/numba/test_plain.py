@@ -12,9 +12,7 @@ from helpers.comparing import assert_close, weights_for
 from npfaceapi import ops
 from npfaceapi.engines.numba import plan
 from npfaceapi.engines.numba.jit import Kernel
-from npfaceapi.engines.numba.kernels import convolve, memory, pool, rows, winograd
-from npfaceapi.engines.numba.kernels.resample import RESAMPLE, resample
-from npfaceapi.engines.numba.kernels.resize import RESIZE, resize, scratch_bytes
+from npfaceapi.engines.numba.kernels import convolve, memory, pool, resample, resize, rows, winograd
 from npfaceapi.engines.numba.resizing import resample_squares, resize_in_squares
 from npfaceapi.engines.reference import ReferenceProgram
 from npfaceapi.graph import record
@@ -70,13 +68,13 @@ def test_resizing_in_python(dtype, half_pixel):
     image = np.random.default_rng(2).integers(0, 256, (5, 7, 3)).astype(dtype)
     expected, actual = np.zeros((2, 4, 6, 3), np.float32)
     resize_in_squares([image], [(1, 0, 7, 7)], [expected], half_pixel)
-    values = np.zeros(1, RESIZE)
+    values = np.zeros(1, resize.RESIZE)
     values[0] = (
         image.ctypes.data, dtype == np.float32, image.strides[0], 5, 7, 1, 0, 7, 7,
         actual.ctypes.data, 6, 0, 0, 4, 6, half_pixel, 0, 4,
     )  # fmt: skip
-    scratch = np.zeros(scratch_bytes(6), np.uint8)
-    resize.plain(values, 0, scratch.ctypes.data, 0, 1)
+    scratch = np.zeros(resize.scratch_bytes(6), np.uint8)
+    resize.resize.plain(values, 0, scratch.ctypes.data, 0, 1)
     np.testing.assert_array_equal(actual, expected)
 
 
@@ -85,11 +83,12 @@ def test_resampling_in_python(dtype):
     image = np.random.default_rng(2).integers(0, 256, (5, 7, 3)).astype(dtype)
     expected, actual = np.zeros((2, 4, 4, 3), np.float32)
     resample_squares([image], [(1.5 + 0.5j, -1 + 0.25j)], [2], [expected])
-    values = np.zeros(1, RESAMPLE)
+    values = np.zeros(1, resample.RESAMPLE)
     values[0] = (
         image.ctypes.data, dtype == np.float32, image.strides[0], 5, 7, actual.ctypes.data, 4, 2, 1.5, 0.5, -1, 0.25,
     )  # fmt: skip
-    resample.plain(values, 0, 0, 0, 1)
+    scratch = np.zeros(resample.scratch_bytes(2), np.uint8)
+    resample.resample.plain(values, 0, scratch.ctypes.data, 0, 1)
     np.testing.assert_array_equal(actual, expected)
     assert expected.any()
 

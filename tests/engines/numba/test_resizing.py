@@ -222,3 +222,30 @@ with warnings.catch_warnings(record=True) as caught:
 """
     done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=60, check=False)
     assert (done.stdout, done.stderr) == ("[0.0, 1.0, 2.0, 6.0, 7.0, 8.0] 1\n", "")
+
+
+GUARD = """
+import ctypes, mmap
+import numpy as np
+from npfaceapi.engines.numba.resizing import resample_squares, resize_in_squares
+page = mmap.PAGESIZE
+libc = ctypes.CDLL(None)
+for kind in (np.uint8, np.float32):
+    size = 5 * 7 * 3 * np.dtype(kind).itemsize
+    block = mmap.mmap(-1, 2 * page)
+    start = ctypes.addressof(ctypes.c_char.from_buffer(block))
+    assert libc.mprotect(ctypes.c_void_p(start + page), page, 0) == 0  # nothing behind the photo may be read
+    image = np.frombuffer(block, kind, 5 * 7 * 3, page - size).reshape(5, 7, 3)
+    image[:] = np.arange(105).reshape(5, 7, 3)
+    out = np.zeros((9, 9, 3), np.float32)
+    resize_in_squares([image], [(0, 0, 5, 7)], [out])
+    resize_in_squares([image], [(1, 0, 7, 7)], [out], True)
+    resample_squares([image], [(1 + 0j, 0j)], [2], [out])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="protects memory by Linux' mprotect")
+def test_nothing_behind_a_photo_is_read():
+    done = subprocess.run([sys.executable, "-c", GUARD], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

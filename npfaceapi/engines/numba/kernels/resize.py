@@ -19,6 +19,7 @@ from llvmlite import ir
 
 from npfaceapi.engines.numba.jit import intrinsic, jitted, kernel, types
 from npfaceapi.engines.numba.kernels.memory import chunk_range, dereference, doubles, floats, integers
+from npfaceapi.engines.numba.simd.pixels import blend_bytes, blend_floats
 
 __all__ = ["RESIZE", "byte_at", "float_at", "resize", "scratch_bytes"]
 
@@ -60,10 +61,18 @@ def _inside(position: int, offset: int, length: int) -> int:
 
 
 @jitted(exact=True)
-def _blend_columns(x: int, is_float: int, low: Any, high: Any, fractions: Any, row: Any) -> None:
-    """A row of the photo, at address `x`."""
-    for j in range(len(low)):
+def _blend_columns(x: int, is_float: int, W: int, low: Any, high: Any, fractions: Any, row: int) -> None:
+    """A row of the photo, at address `x`, into 3 numbers per column at address `row`."""
+    n = len(low)
+    for j in range(n):
         left, right, fraction = low[j], high[j], fractions[j]
+        if left >= 0 and 0 <= right < 3 * (W - 1) and j < n - 1:  # a number more can be read and written
+            if is_float:
+                blend_floats(x + 4 * left, x + 4 * right, fraction, row + 24 * j)
+            else:
+                blend_bytes(x + left, x + right, fraction, row + 24 * j)
+            continue
+        out = doubles(row + 24 * j, 3)
         for c in range(3):
             if is_float:
                 a = float_at(x + 4 * (left + c)) if left >= 0 else 0.0
@@ -71,7 +80,7 @@ def _blend_columns(x: int, is_float: int, low: Any, high: Any, fractions: Any, r
             else:
                 a = byte_at(x + left + c) if left >= 0 else 0.0
                 b = byte_at(x + right + c) if right >= 0 else 0.0
-            row[3 * j + c] = a + (b - a) * fraction
+            out[c] = a + (b - a) * fraction
 
 
 @jitted(exact=True)
@@ -137,10 +146,10 @@ def resize(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> N
                 second = wanted
             else:
                 first = wanted
-            blended = doubles(rows + 8 * width * place, width)
+            blended = rows + 8 * width * place
             if wanted < 0:
-                blended[:] = 0
+                doubles(blended, width)[:] = 0
             else:
-                _blend_columns(image + wanted * row, is_float, low, high, fractions, blended)
+                _blend_columns(image + wanted * row, is_float, W, low, high, fractions, blended)
         upper, lower = doubles(rows + 8 * width * a, width), doubles(rows + 8 * width * b, width)
         _blend_rows(upper, lower, source - at, half_pixel, floats(out + 12 * i * out_W, width))
