@@ -122,6 +122,9 @@ class _Helpers:
             asleep = item.threads - 1 - int(np.count_nonzero(self.mailboxes[:, 0] != ASLEEP))
             if asleep > 0:
                 self.offer([item.join] * asleep)
+            elif _this_processor is not None and _this_processor() in self._kept_away[1]:  # it was moved to where helpers run
+                with self._lock:
+                    self._keep_away()
             item.lead(self.mailboxes)
         finally:
             item.abandon()

@@ -228,6 +228,27 @@ def test_a_helper_is_woken_on_another_processor(helpers):
     assert len(everywhere - os.sched_getaffinity(helpers._native_ids[0])) == 1
 
 
+@pytest.mark.skipif(team._this_processor is None or usable_cpus() < 2, reason="no way to say where threads run")
+def test_a_helper_makes_room_for_a_caller_who_was_moved_to_its_processor(helpers, program, threads, monkeypatch):
+    """Two processors; a busy helper does not sleep, so `offer` alone would never move it."""
+    a, b = sorted(os.sched_getaffinity(0))[:2]
+    moves, here = [], [a]
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {a, b})
+    monkeypatch.setattr(os, "sched_setaffinity", lambda thread, processors: moves.append(processors))
+    monkeypatch.setattr(team, "_this_processor", lambda: here[0])
+    threads(2)
+    program(images(1))
+    program(images(1))
+    assert moves[-1:] == [{b}]
+    helpers.mailboxes[:, 0] = SPINNING  # as if it had just worked
+    helpers.lead(item())
+    assert moves[-1:] == [{b}]
+    here[0] = b
+    helpers.mailboxes[:, 0] = SPINNING
+    helpers.lead(item())
+    assert moves[-1] == {a}
+
+
 def test_a_system_that_forbids_it_is_let_be(helpers, monkeypatch):
     def forbidden(*_):
         raise PermissionError
