@@ -13,6 +13,7 @@ Quirk: those add up in another order, and some in float64, so results agree to s
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -34,7 +35,7 @@ def _windows(x: Array, KH: int, KW: int, stride: int, padding: str | int, fill: 
     """
     rows = window_padding(x.shape[1], KH, stride, padding)
     columns = window_padding(x.shape[2], KW, stride, padding)
-    padded = np.pad(x, ((0, 0), rows[:2], columns[:2], (0, 0)), constant_values=fill)
+    padded = np.pad(x, ((0, 0), rows[:2], columns[:2], (0, 0)), constant_values=fill) if any(rows[:2] + columns[:2]) else x
     view: Any = sliding_window_view  # which older NumPys type for one axis alone
     return np.asarray(view(padded, (KH, KW), axis=(1, 2))[:, ::stride, ::stride])
 
@@ -49,14 +50,21 @@ def _filter_elements(
             yield i, j, windows[..., i, j]
 
 
+def _plus_bias(y: Array, bias: Array | None) -> Array:
+    """y, which no one else holds, with the bias added."""
+    if bias is not None:
+        y += bias
+    return y
+
+
 def conv2d(x: Array, filters: Array, bias: Array | None = None, *, stride: int = 1, padding: str | int = "same") -> Array:
     """[N,H,W,Ci] -> [N,Ho,Wo,Co].
 
     y[h,w,o] = bias[o] + sum over i,j,c of x[h*stride+i-before, w*stride+j-before, c] * filters[i,j,c,o]
     """
     KH, KW = filters.shape[:2]
-    y = sum(element @ filters[i, j] for i, j, element in _filter_elements(x, KH, KW, stride, padding))
-    return np.asarray(y if bias is None else y + bias)
+    parts = (element @ filters[i, j] for i, j, element in _filter_elements(x, KH, KW, stride, padding))
+    return _plus_bias(functools.reduce(operator.iadd, parts), bias)
 
 
 def depthwise_conv2d(
@@ -67,8 +75,7 @@ def depthwise_conv2d(
     y[h,w,c] = bias[c] + sum over i,j of x[h*stride+i-before, w*stride+j-before, c] * filters[i,j,c,0]
     """
     KH, KW = filters.shape[:2]
-    y = np.einsum("nhwcij,ijc->nhwc", _windows(x, KH, KW, stride, padding, 0), filters[..., 0])
-    return np.asarray(y if bias is None else y + bias)
+    return _plus_bias(np.einsum("nhwcij,ijc->nhwc", _windows(x, KH, KW, stride, padding, 0), filters[..., 0]), bias)
 
 
 def max_pool(x: Array, *, size: int, stride: int, padding: str | int = "same") -> Array:
@@ -83,13 +90,15 @@ def avg_pool(x: Array, *, size: int, stride: int) -> Array:
 
 def dense(x: Array, weights: Array, bias: Array | None = None) -> Array:
     """[N,Ci] -> [N,Co]: y[o] = bias[o] + sum over c of x[c] * weights[c,o]."""
-    y = x @ weights
-    return np.asarray(y if bias is None else y + bias)
+    return _plus_bias(x @ weights, bias)
 
 
 def batch_norm(x: Array, mean: Array, variance: Array, offset: Array, scale: Array, *, epsilon: float) -> Array:
     """[N,H,W,C] -> [N,H,W,C]: offset + (x - mean) * scale / sqrt(variance + epsilon), per channel."""
-    return np.asarray(offset + (x - mean) * (scale / np.sqrt(variance + x.dtype.type(epsilon))))
+    y = np.asarray(x - mean)
+    y *= scale / np.sqrt(variance + x.dtype.type(epsilon))
+    y += offset
+    return y
 
 
 # add, subtract, multiply, divide: y is an array like x, or [C], or one number; NumPy repeats those over all pixels.
