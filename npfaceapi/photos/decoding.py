@@ -60,6 +60,8 @@ _FIRST_BYTES = (
     (b"<", "HTML, XML or SVG"),
     (b"data:", "a data URI as bytes; pass it as str"),
 )
+#: The first bytes of JPEG and PNG: Pillow's decoders of these write nothing to standard error.
+_DECODED_QUIETLY = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1")
 
 
@@ -136,7 +138,9 @@ def decode_array(array: NDArray[np.generic], name: str) -> Pixels:
 
 def decode_file(file: IO[bytes], name: str) -> Pixels:
     """Pixels `[H,W,3]` (uint8, or float32 for a float image) of an open image file; `name` is used in error messages."""
-    with telling(name) as remarks:
+    file.seek(0)
+    quiet = file.read(8).startswith(_DECODED_QUIETLY)
+    with telling(name, standard_error=not quiet) as remarks:
         return _decode_file(file, name, remarks)
 
 

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from npfaceapi.errors import PhotoWarning
-from npfaceapi.locks import ForkSafeLock, standard_error
+from npfaceapi.locks import ForkSafeLock, standard_error as captured
 
 __all__ = ["own_standard_error", "tell", "telling"]
 
@@ -35,16 +35,17 @@ _FILTER: Any = ("ignore", _listening, Warning, None, 0)
 
 
 @contextmanager
-def telling(name: str) -> Iterator[list[str]]:
+def telling(name: str, *, standard_error: bool = True) -> Iterator[list[str]]:
     """Collect this thread's warnings while Pillow reads a photo, even if warnings are errors; issue them as one at the end.
 
+    So are lines that C libraries write to standard error, unless `standard_error` is False; then threads need not take turns.
     The list that is yielded is for remarks of ours, each a warning of its own.  After an error no warning is issued.
     """
     remarks: list[str] = []
     heard: defaultdict[str, object] = defaultdict(object)
     before, _listening.match = _listening.match, heard.__getitem__  # stores the text and returns a truthy object: a match
     try:
-        with _filter(), _standard_error(heard):
+        with _filter(), _standard_error(heard, standard_error):
             yield remarks
     finally:
         _listening.match = before
@@ -105,12 +106,12 @@ def _listen(more: int) -> None:
 
 
 @contextmanager
-def _standard_error(heard: defaultdict[str, object]) -> Iterator[None]:
+def _standard_error(heard: defaultdict[str, object], wanted: bool) -> Iterator[None]:
     """Capture file descriptor 2 if it is ours alone; there is no other way to get libtiff's errors."""
-    if not _owns_standard_error:
+    if not (_owns_standard_error and wanted):
         yield
         return
-    with standard_error, ExitStack() as at_end:
+    with captured, ExitStack() as at_end:
         try:
             saved = os.dup(2)
             at_end.callback(os.close, saved)
