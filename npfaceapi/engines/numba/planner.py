@@ -7,14 +7,14 @@ reader, counted in steps: loading the caller's image is step 0, storing the outp
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from npfaceapi.engines.fusion import Fused, fuse
+from npfaceapi.engines.fusion import Activation, Constants, Fused, fuse
 from npfaceapi.engines.numba.jit import Kernel
-from npfaceapi.engines.numba.simd.target import LANES
+from npfaceapi.engines.numba.simd.target import LANES, PANELS
 from npfaceapi.engines.numba.workspace import ALIGNMENT, FeatureMap, place, round_up
 from npfaceapi.graph import Graph, Node
 from npfaceapi.ops import window_padding
@@ -117,6 +117,57 @@ class PlannedStep(Fused):
         return window
 
 
+_COPIES = ("concat", "reshape", "sigmoid", "softmax")  # steps that read pixels of any distance, and no padding
+
+
+def _beside(steps: Sequence[PlannedStep]) -> dict[Node, Node]:
+    """Which small convolutions are computed by the product of an earlier one: those of the same pixels, such as two heads.
+
+    Their weights stand side by side, and so do their results, in the pixels of one feature map.
+    """
+    found: dict[Node, Node] = {}
+    free: list[PlannedStep] = []
+    for step in steps:
+        if step.kind != "conv2d" or step.depthwise or step.pool or step.residual or step.tile:
+            continue
+        if any(step.node in reader.inputs and reader.kind not in _COPIES for reader in steps):
+            continue
+        for other in free:
+            same = (
+                other.inputs == step.inputs
+                and other.first.attributes == step.first.attributes
+                and other.params["filters"].shape[:3] == step.params["filters"].shape[:3]
+                and other.activation.highest == step.activation.highest
+            )
+            if same and other.params["filters"].shape[3] + step.params["filters"].shape[3] <= PANELS[0] * LANES:
+                found[step.node] = other.node
+                free.remove(other)
+                break
+        else:
+            free.append(step)
+    return found
+
+
+def _side_by_side(a: PlannedStep, b: PlannedStep) -> PlannedStep:
+    """One step that computes the channels of both."""
+    Co = [step.params["filters"].shape[3] for step in (a, b)]
+
+    def both(*values: Array) -> Array:
+        return np.concatenate([np.broadcast_to(value, (C,)) for value, C in zip(values, Co, strict=True)])
+
+    x, y = a.constants, b.constants
+    return replace(
+        a,
+        nodes=[*b.nodes, *a.nodes],
+        constants=Constants(both(x.before, y.before), both(x.scale, y.scale), both(x.after, y.after)),
+        activation=Activation(both(a.activation.alpha, b.activation.alpha), a.activation.highest),
+        params={
+            "filters": np.concatenate([a.params["filters"], b.params["filters"]], axis=3),
+            "bias": both(*(step.params.get("bias", np.zeros(1, np.float32)) for step in (a, b))),
+        },
+    )
+
+
 class MemoryPlan:
     """The steps, and the feature map of every node that is stored in the workspace.
 
@@ -126,6 +177,8 @@ class MemoryPlan:
     feature_maps : dict of Node to FeatureMap
     loads_input : bool
         Whether the caller's image itself must be copied into the workspace.
+    beside : dict of Node to Node
+        Convolutions that have no step of their own: the one whose step computes them too.
     direct : set of Node
         Outputs that are written to the caller's arrays at once: those that are only copied together, and that no step reads.
     slots : int
@@ -139,6 +192,11 @@ class MemoryPlan:
     def __init__(self, graph: Graph, weights: Mapping[str, Array], outputs: Sequence[Node]) -> None:
         self.input, self.outputs = graph.input, tuple(outputs)
         self.steps = [PlannedStep.of(fused) for fused in fuse(graph, weights, outputs, pools=True)]
+        self.beside = _beside(self.steps)
+        by_node = {step.node: step for step in self.steps}
+        for other, node in self.beside.items():
+            by_node[node] = _side_by_side(by_node[node], by_node.pop(other))
+        self.steps = list(by_node.values())
         readers = [step for step in self.steps if graph.input in step.inputs]
         read = {node for step in self.steps for node in step.inputs}
         self.direct = {
@@ -160,13 +218,18 @@ class MemoryPlan:
                     for C in step.params["filters"].shape[2:]
                 )
                 self.tiles[step.node] = V, U
-            for x in step.inputs:
+            for x in (self.beside.get(x, x) for x in step.inputs):
                 if x in self.feature_maps:
                     self.feature_maps[x].dies = i + 1
         for node in {*self.outputs} - self.direct:
-            self.feature_maps[node].dies = len(self.steps) + 1
+            self.feature_maps[self.beside.get(node, node)].dies = len(self.steps) + 1
         everything = [*self.feature_maps.values(), *(feature_map for pair in self.tiles.values() for feature_map in pair)]
         self.scratch = place(everything, round_up(8 * (1 + len(self.outputs)), ALIGNMENT))
+        for other, node in self.beside.items():
+            joint = self.feature_maps[node]
+            C = pixels_of(node.shape)[2]
+            self.feature_maps[node] = replace(joint, C=C)
+            self.feature_maps[other] = replace(joint, C=pixels_of(other.shape)[2], offset=joint.offset + 4 * C)
 
     def _add(self, node: Node, born: int, is_photo: bool) -> None:
         H, W, C = pixels_of(node.shape)
@@ -174,6 +237,7 @@ class MemoryPlan:
         windows = [w for w in (step.window_on_input() for step in readers if step.inputs[0] is node) if w is not None]
         halo = tuple(max([0, *(w.halo[side] for w in windows)]) for side in range(4))
         # a photo's three channels stay three: the convolution that reads them takes a row of its filter as one run
+        C += sum(pixels_of(other.shape)[2] for other, beside in self.beside.items() if beside is node)
         unpadded = is_photo and C < LANES and all(step.kind == "conv2d" and step.depthwise is None for step in readers)
         self.feature_maps[node] = FeatureMap(
             H, W, C, (halo[0], halo[1], halo[2], halo[3]), C if unpadded else 0, born=born, dies=born

@@ -73,6 +73,31 @@ def test_a_tap_stops_fusion(graph, weights):
     assert any(step.name == convolution.name for step in plan(graph, weights, [*outputs, convolution]).steps)
 
 
+def heads(x, p):
+    a = ops.relu(ops.add(ops.conv2d(x, p["a"]), p["a_bias"]))
+    b = ops.conv2d(x, p["b"], p["b_bias"])
+    c = ops.conv2d(x, p["c"])  # of other pixels
+    joined = ops.concat([ops.reshape(a, (20, 4)), ops.reshape(b, (100, 4))])
+    return {"joined": joined, "probabilities": ops.softmax(b), "c": c, "both": ops.relu(ops.conv2d(ops.relu(a), p["d"]))}
+
+
+HEADS = {"a": (1, 1, 6, 4), "a_bias": (4,), "b": (1, 1, 6, 20), "b_bias": (20,), "c": (3, 3, 6, 2), "d": (1, 1, 4, 2)}
+
+
+@pytest.mark.parametrize(
+    "taken", [("joined",), ("joined", "probabilities"), ("joined", "c", "probabilities"), ("joined", "both")]
+)
+def test_two_heads_of_the_same_pixels_are_one_product(taken):
+    graph = record("test", heads, HEADS, (4, 5, 6))
+    weights, outputs = weights_for(HEADS), [graph.outputs[name] for name in taken]
+    program = plan(graph, weights, outputs)
+    products = [[node.op for node in step.nodes].count("conv2d") for step in program.steps]
+    assert max(products) == (1 if "both" in taken else 2)  # a head that another convolution reads has channels that are padded
+    for batch in batches(graph, 3):
+        for actual, expected in zip(program(batch), ReferenceProgram(graph, weights, outputs, np.float64)(batch), strict=True):
+            assert_close(actual, expected)
+
+
 def test_an_output_asked_for_twice_comes_twice(graph, weights):
     out = graph.outputs["out"]
     (batch,) = batches(graph, 1)

@@ -137,8 +137,8 @@ def pad(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> None
                     y[at + c] = pixel[c]
 
 
-#: A function of each pixel's `real_C` numbers.
-PIXELWISE = np.dtype([(n, _int) for n in ("x", "row", "out", "out_row", "H", "W", "C", "real_C")])
+#: A function of each pixel's `real_C` numbers; pixels of x are `x_C` floats apart, those of the result C.
+PIXELWISE = np.dtype([(n, _int) for n in ("x", "row", "x_C", "out", "out_row", "H", "W", "C", "real_C")])
 
 
 @kernel(PIXELWISE)
@@ -147,9 +147,12 @@ def sigmoid(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> 
     p = dereference(params)
     start, stop = chunk_range(p.H, chunk, chunks)
     for h in range(start, stop):
-        x, y = floats(memory + p.x + h * p.row * 4, p.W * p.C), floats(memory + p.out + h * p.out_row * 4, p.W * p.C)
-        for i in range(p.W * p.C):
-            y[i] = 1 / (1 + math.exp(-float64(x[i]))) if i % p.C < p.real_C else 0
+        for v in range(p.W):
+            x = floats(memory + p.x + (h * p.row + v * p.x_C) * 4, p.real_C)
+            y = floats(memory + p.out + (h * p.out_row + v * p.C) * 4, p.C)
+            y[:] = 0
+            for c in range(p.real_C):
+                y[c] = 1 / (1 + math.exp(-float64(x[c])))
 
 
 @kernel(PIXELWISE)
@@ -158,7 +161,7 @@ def softmax(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> 
     start, stop = chunk_range(p.H, chunk, chunks)
     for h in range(start, stop):
         for v in range(p.W):
-            x = floats(memory + p.x + (h * p.row + v * p.C) * 4, p.C)
+            x = floats(memory + p.x + (h * p.row + v * p.x_C) * 4, p.real_C)
             y = floats(memory + p.out + (h * p.out_row + v * p.C) * 4, p.C)
             y[:] = 0
             highest = x[0]

@@ -60,7 +60,7 @@ def _plain(context: LoweringContext, step: Fused, w: Array, x: FeatureMap, windo
     w, top, left = w[i0:i1, j0:j1], top - i0, left - j0
     rows = (np.arange(H)[:, None] * window.stride + x.halo[0] - top) * x.row
     pixels = (rows + (np.arange(W) * window.stride + x.halo[2] - left) * x.cp).reshape(-1)
-    N = round_up(out.C, LANES)
+    N = round_up(w.shape[3], LANES)  # of which `out` may be a part
     by_channels = H * W < FEW_PIXELS and step.pool is None
     values = {
         **product(context, step, w.reshape(-1, w.shape[3]), runs_of(x, w), pixels, N), **_targets(context, step, out, N),

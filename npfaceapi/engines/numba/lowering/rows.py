@@ -72,7 +72,8 @@ def pixelwise(context: LoweringContext, step: PlannedStep, out: FeatureMap) -> l
     """sigmoid and softmax."""
     x = context.feature_map(step.inputs[0])
     values = {
-        "x": x.at(), "row": x.row, "out": out.at(), "out_row": out.row, "H": out.H, "W": out.W, "C": out.cp, "real_C": out.C,
+        "x": x.at(), "row": x.row, "x_C": x.cp, "out": out.at(), "out_row": out.row, "H": out.H, "W": out.W, "C": out.cp,
+        "real_C": out.C,
     }  # fmt: skip
     return [Call(kernels.sigmoid if step.kind == "sigmoid" else kernels.softmax, kernels.PIXELWISE, values)]
 
