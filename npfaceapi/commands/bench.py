@@ -67,6 +67,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--memory", action="store_true", help="measure the chain's peak memory in a fresh process")
     parser.add_argument("--accuracy", action="store_true", help="measure errors against the float64 reference")
     parser.add_argument(
+        "--roofline", action="store_true", help="compare the networks with the peak of one core and the bandwidth of its caches"
+    )
+    parser.add_argument(
         "--all", action="store_true", help=f"measure all of these, with {' and '.join(map(str, ALL_THREADS))} threads"
     )
     parser.add_argument(
@@ -123,6 +126,10 @@ def _sections(arguments: argparse.Namespace) -> Iterator[Section]:
     if backend == "cuda":
         yield from _on_gpu(arguments, installed)
         return
+    if arguments.roofline and backend != "numba":
+        raise InvalidArgument(f"expected the numba backend with --roofline, got {backend}")
+    if arguments.roofline and arguments.threads not in (None, 1):
+        raise InvalidArgument(f"expected --threads 1 with --roofline, got {arguments.threads}")
     default = "onnxruntime" if "onnxruntime" in installed else "none"
     against = arguments.against or default
     peers = installed if against == "best" else [] if against == "none" else [against]
@@ -150,7 +157,7 @@ def _on_gpu(arguments: argparse.Namespace, installed: list[str]) -> Iterator[Sec
     from npfaceapi.engines.thread_count import get_num_threads
     from npfaceapi.errors import BackendUnavailable
 
-    others = ("cold_start", "memory", "accuracy", "all")
+    others = ("cold_start", "memory", "accuracy", "roofline", "all")
     if arguments.against in ("best", "onnxruntime", "openvino") or any(getattr(arguments, name) for name in others):
         expected = "--net, --size, --batch, --chain, --seconds and --against torch or none"
         raise InvalidArgument(f"expected {expected} with the cuda backend, got other options")
@@ -188,7 +195,14 @@ def _questions(
             arguments.accuracy,
             lambda: _named(accuracy_section(timed.entries(), backend, first), "--accuracy"),
         ),
+        (arguments.roofline, lambda: _roofline(timed.entries(), arguments.seconds)),
     ]
+
+
+def _roofline(entries: list[Any], seconds: float) -> Section:
+    from npfaceapi.benchmark.roofline import roofline_section
+
+    return _named(roofline_section(entries, seconds), "--roofline")
 
 
 def _everything(timed: _Networks, backend: str, rivals: dict[str, list[str]]) -> Iterator[Section]:
@@ -206,6 +220,8 @@ def _everything(timed: _Networks, backend: str, rivals: dict[str, list[str]]) ->
     for threads in ALL_THREADS:
         yield _named(chain_section(backend, threads), f"--chain --threads {threads}")
     yield _named(accuracy_section(timed.entries(), backend, first), "--accuracy")
+    if backend == "numba":
+        yield _roofline(timed.entries(), timed.seconds)
     yield _named(cold_start_section(backend), "--cold-start")
     yield _named(memory_section(backend, ALL_THREADS[-1]), f"--memory --threads {ALL_THREADS[-1]}")
 
@@ -214,7 +230,7 @@ class _Networks:
     """Times the chosen networks; on a terminal, shows which one is being timed."""
 
     def __init__(self, arguments: argparse.Namespace, backend: str, against: str, peers: list[str]) -> None:
-        self._names, self._seconds, self._runs = arguments.net, arguments.seconds, arguments.runs
+        self._names, self.seconds, self._runs = arguments.net, arguments.seconds, arguments.runs
         self.backend, self.against, self.peers = backend, against, peers
 
     def entries(self, default: tuple[str, ...] = ()) -> list[Any]:
@@ -233,7 +249,7 @@ class _Networks:
             one_by_one = (entry for entry, _ in zip(entries, shown, strict=True))
             runs.append(
                 measure_networks(
-                    one_by_one, backend=self.backend, peers=self.peers, threads=threads, batch=batch, seconds=self._seconds
+                    one_by_one, backend=self.backend, peers=self.peers, threads=threads, batch=batch, seconds=self.seconds
                 )
             )
         options = f"--threads {threads}" + (f" --batch {batch}" if batch > 1 else "") + f" --against {self.against}"

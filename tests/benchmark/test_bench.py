@@ -247,14 +247,17 @@ def test_all_asks_every_question(monkeypatch, capsys):
 
     monkeypatch.setattr("npfaceapi.benchmark.networks.measure_networks", section("networks"))
     monkeypatch.setattr("npfaceapi.benchmark.networks.networks_section", lambda *a: networks.Section("networks", "", ["", "ms"]))
-    for module, name in (("chain", "chain"), ("processes", "cold_start"), ("processes", "memory"), ("accuracy", "accuracy")):
+    for module, name in (
+        *(("chain", "chain"), ("processes", "cold_start"), ("processes", "memory"), ("accuracy", "accuracy")),
+        ("roofline", "roofline"),
+    ):
         monkeypatch.setattr(f"npfaceapi.benchmark.{module}.{name}_section", section(name))
     assert cli.main(["bench", "--all", "--against", "onnxruntime"]) == 0
     assert asked == [
         ("networks", 1, 1, ["onnxruntime"]),
         ("networks", 2, 1, ["onnxruntime"]),
         ("networks", 2, 16, ["onnxruntime"]),
-        *(("chain",), ("chain",), ("accuracy",), ("cold_start",), ("memory",)),
+        *(("chain",), ("chain",), ("accuracy",), ("roofline",), ("cold_start",), ("memory",)),
     ]
 
 

@@ -64,7 +64,7 @@ def test_an_option_means_one_thing_in_all_commands():
     assert several == {}
     takers = {option: [command for commands in found.values() for command in commands] for option, found in meanings.items()}
     assert takers["--only"] == ["analyze"]
-    assert takers["--all"] == ["bench"]
+    assert takers["--all"] == takers["--roofline"] == ["bench"]
     assert takers["--net"] == ["inspect", "bench"]
     assert takers["--size"] == ["show", "plan", "export", "bench"]
     assert takers["--case"] == takers["--golden"] == ["verify", *(f"conform {c}" for c in ("inputs", "check", "run", "fuzz"))]

@@ -13,6 +13,7 @@ from npfaceapi.engines.kernel_folder import BUNDLE
 from npfaceapi.engines.numba import program, resizing  # noqa: F401  # with all modules that have kernels
 from npfaceapi.engines.numba.bundle import MANIFEST, PACKAGE, families, features_of, made_for, runnable
 from npfaceapi.engines.numba.jit import KERNELS
+from npfaceapi.engines.numba.kernels import limits  # noqa: F401
 from npfaceapi.engines.trusted_folder import trusted_folder
 from npfaceapi.errors import BackendUnavailable, InvalidArgument, reason_of
 

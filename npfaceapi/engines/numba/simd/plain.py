@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from npfaceapi.engines.numba.simd.emit import CLAMPED, LIMITED, SCALED, SLOPED
-from npfaceapi.engines.numba.simd.target import LANES
+from npfaceapi.engines.numba.simd.target import LANES, PANELS
 
 __all__ = [
-    "affine", "copy", "depthwise", "doubles", "floats", "integers", "max_pool", "pair", "sum_window", "tile", "winograd_input",
-    "winograd_output",
+    "affine", "copy", "depthwise", "doubles", "floats", "integers", "max_pool", "multiply_adds", "pair", "read_buffer",
+    "sum_window", "tile", "winograd_input", "winograd_output", "write_buffer",
 ]  # fmt: skip
 
 Array = np.ndarray[Any, Any]
@@ -136,3 +136,16 @@ def winograd_output(
         for j in range(columns):
             shortcut = floats(residual + 4 * (i * residual_row + j * N), N) if residual else None
             floats(out + 4 * (i * out_row + j * N), N)[:] = _epilogue(sums[i, j], constants, N, epilogue, highest, shortcut)
+
+
+def multiply_adds(out: int, times: int) -> None:
+    x = floats(out, LANES)
+    x[:] = 6 * PANELS[0] * times * x * x
+
+
+def read_buffer(x: int, n: int, times: int, out: int) -> None:
+    floats(out, LANES)[:] = times * floats(x, n).reshape(-1, LANES).sum(axis=0)
+
+
+def write_buffer(value: int, n: int, times: int, out: int) -> None:
+    floats(out, n).reshape(-1, LANES)[:] = floats(value, LANES)

@@ -23,7 +23,7 @@ from npfaceapi.engines.numba.simd import plain
 from npfaceapi.engines.numba.simd.emit import FLOAT, FLOATS, INT, Emitter, address_intrinsic
 from npfaceapi.engines.numba.simd.target import LANES
 
-__all__ = ["make_input_transform", "make_output_transform", "transform_filters"]
+__all__ = ["make_input_transform", "make_output_transform", "operations", "transform_filters"]
 
 Array = np.ndarray[Any, Any]
 
@@ -51,6 +51,18 @@ def transform_filters(w: Array, m: int) -> Array:
     G = _matrices(m)[1]  # G w G' is one matrix product with w as a column of its 9 numbers
     transformed: Array = np.kron(G, G) @ w.reshape(9, -1).astype(np.float64)
     return transformed.reshape(-1, *w.shape[2:])
+
+
+def operations(m: int) -> tuple[int, int]:
+    """Additions and multiply-adds, one instruction each, of the transformation of a tile's inputs and outputs, per channel."""
+    BT, _, AT = _matrices(m)
+    n = m + 2
+    return 2 * n * _sums(BT), (n + m) * _sums(AT)
+
+
+def _sums(matrix: Array) -> int:
+    """Instructions for the sums of all rows: see `_combine`."""
+    return int(np.count_nonzero(matrix)) - len(matrix)
 
 
 def _combine(e: Emitter, coefficients: Sequence[float], vectors: Sequence[Any]) -> Any:
