@@ -1,0 +1,148 @@
+"""Writing a copy of a video with its faces marked: every frame with its time, the audio as it is."""
+
+from __future__ import annotations
+
+import bisect
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from npfaceapi.draw import DrawBox
+from npfaceapi.errors import BackendUnavailable, ImageError, InvalidArgument
+from npfaceapi.faces.geometry import Box
+from npfaceapi.output_files import MADE_BY, Output, check_outputs
+from npfaceapi.photos.decoding import to_pil
+from npfaceapi.photos.messages import tell
+from npfaceapi.video.decoding import TICK, VideoReader, import_av
+from npfaceapi.video.tracks import GAP, Track
+
+__all__ = ["CONTAINERS", "box_at", "draw_video", "is_drawn_video"]
+
+#: FFmpeg's names of the containers that take H.264 and most audio, by the ending of the file.
+CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
+ENCODER = {"crf": "20", "preset": "veryfast"}  # libx264's
+LEAST_GAP = 0.2  # seconds between two boxes that are always bridged
+
+
+def draw_video(path: str, tracks: Sequence[Track], every: float, out: str | os.PathLike[str]) -> None:
+    """Write a copy of the video at `path` to `out`; see `VideoAnalysis.draw`."""
+    av = import_av()
+    name = os.fsdecode(out)
+    kind = CONTAINERS.get(PurePath(name).suffix.lower())
+    if kind is None:
+        raise InvalidArgument(f"{name}: expected a file that ends in {', '.join(CONTAINERS)}, to draw a video")
+    check_outputs([Output("VideoAnalysis.draw:", name, lambda _: True)], [path])
+    with VideoReader(path) as reader:
+        try:
+            with _whole_file(name) as file, av.open(file, "w", format=kind) as container:
+                _Copy(reader, container, name).write(tracks, every)
+        except (av.FFmpegError, OSError) as error:
+            if isinstance(error, ImageError):
+                raise
+            raise InvalidArgument(f"{name}: expected to write the video, got: {error.strerror or error}") from None
+
+
+class _Copy:
+    """A copy in the making."""
+
+    def __init__(self, reader: VideoReader, container: Any, name: str) -> None:
+        self.reader, self.container, self.name = reader, container, name
+        self.video: Any = None
+        self.audio: dict[int, Any] = {}  # by the number of the stream it is copied from
+
+    def write(self, tracks: Sequence[Track], every: float) -> None:
+        early, before = [], None  # packets of audio before the first frame, which tells the size of the video
+        for time, item in self.reader.decoded(others=True):
+            if time is None:
+                early.append(item) if self.video is None else self._copy_audio(item)
+                continue
+            if item.pts is None or (before is not None and item.pts <= before):
+                continue  # a frame without a place in time
+            before = item.pts
+            picture = self.reader.pixels(item)
+            boxes = [(track, box) for track in tracks if (box := box_at(track, time, every)) is not None]
+            if boxes:
+                picture = _drawn(picture, boxes)
+            if self.video is None:
+                self._begin(picture.shape[1], picture.shape[0], item.time_base)
+                for packet in early:
+                    self._copy_audio(packet)
+            frame = import_av().VideoFrame.from_ndarray(picture, format="rgb24")
+            frame = frame.reformat(self.video.width, self.video.height, "yuv420p")
+            frame.pts, frame.time_base = item.pts, item.time_base
+            self.container.mux(self.video.encode(frame))
+        if self.video is None:
+            raise ImageError(f"{self.reader.name}: expected a video, got one of which no frame can be decoded")
+        self.container.mux(self.video.encode(None))
+
+    def _begin(self, width: int, height: int, time_base: Any) -> None:
+        """Add the streams."""
+        self.container.metadata["comment"] = MADE_BY
+        try:
+            self.video = self.container.add_stream("h264", rate=self.reader.stream.average_rate or 25, options=dict(ENCODER))
+        except ValueError:  # an unknown encoder
+            raise BackendUnavailable("video: expected an encoder for H.264, got a build of PyAV without one") from None
+        self.video.width, self.video.height = width + width % 2, height + height % 2  # of yuv420p
+        self.video.pix_fmt = "yuv420p"
+        self.video.codec_context.time_base = time_base
+        for stream in self.reader.container.streams.audio:
+            try:
+                self.audio[stream.index] = self.container.add_stream_from_template(stream)
+            except ValueError:  # a codec that the container does not take
+                codec = stream.codec_context.name
+                tell([f"{self.name}: expected audio that this container takes, got {codec}, which is left out: try .mkv"])
+
+    def _copy_audio(self, packet: Any) -> None:
+        if packet.stream.index in self.audio and packet.dts is not None:
+            packet.stream = self.audio[packet.stream.index]
+            self.container.mux(packet)
+
+
+def _drawn(pixels: NDArray[np.uint8], boxes: Sequence[tuple[Track, Box]]) -> NDArray[np.uint8]:
+    picture = to_pil(pixels)
+    for track, box in boxes:
+        face, label = track.best, str(track.number)
+        if face.age is not None:
+            label += f": {face.gender}, {face.age:.0f}"
+        DrawBox(box, {"label": label}).draw(picture)
+    return np.asarray(picture)
+
+
+def box_at(track: Track, time: float, every: float) -> Box | None:
+    """The box of a track at a time: between its analysed frames on the line from one to the next; None if it is away."""
+    times, boxes = track.times, track.boxes
+    after = bisect.bisect_left(times, time - TICK)
+    if after < len(times) and times[after] <= time + TICK:
+        return boxes[after]
+    if 0 < after < len(times) and times[after] - times[after - 1] <= max(GAP * every, LEAST_GAP) + TICK:
+        share = (time - times[after - 1]) / (times[after] - times[after - 1])
+        corners = [(box.x, box.y, box.width, box.height) for box in boxes[after - 1 : after + 1]]
+        return Box(*(a + share * (b - a) for a, b in zip(*corners, strict=True)))
+    near = [index for index in (after - 1, after) if 0 <= index < len(times) and abs(times[index] - time) <= every / 2]
+    return boxes[near[0]] if near else None
+
+
+@contextlib.contextmanager
+def _whole_file(path: str) -> Iterator[Any]:
+    """A file that gets its name when it is complete."""
+    target = os.path.abspath(path)
+    temporary = os.path.join(os.path.dirname(target), f".{os.urandom(8).hex()}.part")
+    try:
+        with open(temporary, "xb") as file:
+            yield file
+        os.replace(temporary, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def is_drawn_video(path: str) -> bool:
+    """Whether a video says that npfaceapi made it."""
+    with VideoReader(path) as reader:
+        return str(reader.container.metadata.get("comment") or reader.container.metadata.get("COMMENT")).startswith("npfaceapi")
