@@ -1,4 +1,4 @@
-"""`npfaceapi analyze`: the faces of photos, as a table, JSON lines and annotated pictures."""
+"""`npfaceapi analyze`: the faces of photos and videos, as a table, JSON lines and annotated pictures and videos."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import contextlib
 import io
 import itertools
 import json
+import math
 import os
 import re
 import sys
@@ -29,16 +30,19 @@ from npfaceapi.commands.photos import (
     with_progress,
 )
 from npfaceapi.display.plain_table import format_table
-from npfaceapi.errors import FetchError, InvalidArgument, InvalidType, printable
+from npfaceapi.display.standard_error import is_terminal, say
+from npfaceapi.errors import BackendUnavailable, FetchError, InvalidArgument, InvalidType, printable
 from npfaceapi.output_files import MADE_BY, Output, is_drawing, is_json_lines, refused_outputs, write_whole
 
 if TYPE_CHECKING:
     from npfaceapi.faces.results import FaceResult, Faces
     from npfaceapi.photos.net_input import Pixels
+    from npfaceapi.video.analysis import VideoAnalysis
 
 __all__ = ["add_arguments", "run"]
 
 LONGEST_NAME = 255  # bytes that file systems take
+CELLS = ("box (x, y, width, height)", "score", "age", "gender", "expression")
 PARTS = ("detection", "landmarks", "expressions", "age-gender", "descriptors")
 
 
@@ -47,6 +51,16 @@ def _parts(text: str) -> set[str]:
     if not parts <= set(PARTS):
         raise argparse.ArgumentTypeError(f"expected some of {','.join(PARTS)}, got {text!r}")
     return parts
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number of seconds from 0 up, got {text!r}")
+    return value
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,7 +79,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "takes four times as long)",
     )
     parser.add_argument(
-        "--draw", type=Path, metavar="DIR", help="write each photo with its faces marked into this folder, as a PNG"
+        "--every",
+        type=_seconds,
+        metavar="SECONDS",
+        help="interval of the frames of a video that are analysed (0: all; default: 0.5)",
+    )
+    parser.add_argument(
+        "--draw",
+        type=Path,
+        metavar="DIR|FILE",
+        help="write each photo with its faces marked into this folder, as a PNG, and each video as an MP4; for one video also a "
+        "file (.mp4, .mov or .mkv)",
     )
     add_shared(parser, "--json", "one line per photo")
     add_overwrite(parser)
@@ -73,6 +97,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     photos, failed = expand_photos(arguments.photos)
+    if arguments.every is not None and not any(map(_is_video, photos)):
+        raise InvalidArgument("--every: expected a video with it, got none")
     drawings = _check_outputs(arguments, photos)
     load_detector(arguments)
     with contextlib.ExitStack() as stack:
@@ -80,7 +106,8 @@ def run(arguments: argparse.Namespace) -> int:
         stack.enter_context(chosen_backend(arguments.backend))
         lines = stack.enter_context(json_lines(arguments.json))
         for photo, drawing in zip(with_progress(photos), drawings, strict=True):
-            failed += not _analyze(photo, arguments, lines, drawing)
+            analyze = _analyze_video if _is_video(photo) else _analyze
+            failed += not analyze(photo, arguments, lines, drawing)
     return 1 if failed else 0
 
 
@@ -125,6 +152,63 @@ def _analyze(photo: str, arguments: argparse.Namespace, lines: IO[str] | None, d
     return True
 
 
+def _is_video(photo: str) -> bool:
+    from npfaceapi.photos.fetch import is_url
+    from npfaceapi.video.decoding import is_video
+
+    return is_video(photo) and not is_url(photo)
+
+
+def _analyze_video(
+    path: str, arguments: argparse.Namespace, lines: IO[str] | None, drawing: Path | InvalidArgument | None
+) -> bool:
+    from npfaceapi.video.analysis import EVERY, analyze_video
+
+    every = EVERY if arguments.every is None else arguments.every
+    try:
+        analysis = analyze_video(path, every, lambda frame: _faces(frame, arguments), _tell_time if is_terminal() else None)
+        if is_terminal():
+            say("\r\x1b[K", end="")
+    except (BackendUnavailable, InvalidArgument, InvalidType) as error:
+        complain(error)
+        if lines is not None:
+            print(json.dumps({"photo": path, "error": str(error)}), file=lines, flush=True)
+        return False
+    if lines is not None:
+        record = analysis.to_dict()
+        del record["path"]
+        print(json.dumps({"photo": path, **record}), file=lines, flush=True)
+    if lines is not sys.stdout:
+        count, frames = len(analysis.tracks), len(analysis.frames)
+        print(
+            f"{printable(path)}: {analysis.width}x{analysis.height}, {analysis.duration:.1f} s, {frames} "
+            f"frame{'' if frames == 1 else 's'} analysed, {count} face{'' if count == 1 else 's'}"
+        )
+        if count:
+            print(_table_of_tracks(analysis))
+    if drawing is not None:
+        try:
+            if isinstance(drawing, InvalidArgument):
+                raise drawing
+            analysis.draw(drawing)
+        except (BackendUnavailable, InvalidArgument) as error:
+            complain(error)
+            return False
+    return True
+
+
+def _tell_time(time: float, duration: float) -> None:
+    say(f"\r\x1b[K{time:.1f} of {duration:.1f} s", end="")
+
+
+def _table_of_tracks(analysis: VideoAnalysis) -> str:
+    rows = [
+        (track.number, f"{track.start:.1f} to {track.end:.1f}", len(track.times), f"{track.best_time:.1f}", *_cells(track.best))
+        for track in analysis.tracks
+    ]
+    return format_table(("#", "seen (s)", "frames", "best (s)", *CELLS), rows, right=(0, 2, 3, 5, 6), indent="  ")
+
+
 def _faces(image: Any, arguments: argparse.Namespace) -> Faces[FaceResult]:
     from npfaceapi.faces.results import FaceResult, Faces
     from npfaceapi.tasks import detect_all_faces
@@ -145,21 +229,22 @@ def _faces(image: Any, arguments: argparse.Namespace) -> Faces[FaceResult]:
 
 
 def _table(faces: list[FaceResult]) -> str:
-    rows = []
-    for i, face in enumerate(faces, 1):
-        box = face.detection.box
-        gender, expression = "-", "-"
-        if face.gender is not None and face.gender_probability is not None:
-            gender = f"{face.gender} ({face.gender_probability:.2f})"
-        if face.expressions is not None:
-            best = face.expressions.as_sorted_array()[0]
-            expression = f"{best.expression} ({best.probability:.2f})"
-        place = f"{box.x:.0f}, {box.y:.0f}, {box.width:.0f}, {box.height:.0f}"
-        age = "-" if face.age is None else f"{face.age:.0f}"
-        rows.append((i, place, f"{face.detection.score:.3f}", age, gender, expression))
-    return format_table(
-        ("#", "box (x, y, width, height)", "score", "age", "gender", "expression"), rows, right=(0, 2, 3), indent="  "
-    )
+    rows = [(number, *_cells(face)) for number, face in enumerate(faces, 1)]
+    return format_table(("#", *CELLS), rows, right=(0, 2, 3), indent="  ")
+
+
+def _cells(face: FaceResult) -> tuple[str, ...]:
+    """The cells of a face in a table, below `CELLS`."""
+    box = face.detection.box
+    gender, expression = "-", "-"
+    if face.gender is not None and face.gender_probability is not None:
+        gender = f"{face.gender} ({face.gender_probability:.2f})"
+    if face.expressions is not None:
+        best = face.expressions.as_sorted_array()[0]
+        expression = f"{best.expression} ({best.probability:.2f})"
+    place = f"{box.x:.0f}, {box.y:.0f}, {box.width:.0f}, {box.height:.0f}"
+    age = "-" if face.age is None else f"{face.age:.0f}"
+    return place, f"{face.detection.score:.3f}", age, gender, expression
 
 
 def _check_outputs(arguments: argparse.Namespace, photos: Sequence[str]) -> list[Path | InvalidArgument | None]:
@@ -167,18 +252,40 @@ def _check_outputs(arguments: argparse.Namespace, photos: Sequence[str]) -> list
 
     All are checked before the first is written: a drawing must not replace a photo that is read later.
     """
-    paths = _drawings(photos, arguments.draw) if arguments.draw is not None else []
-    outputs = [Output("--draw", path, is_drawing) for path in paths]
+    to_file = arguments.draw is not None and any(map(_is_video, photos)) and _names_a_video(arguments.draw)
+    if to_file and len(photos) > 1:
+        raise InvalidArgument(f"--draw {arguments.draw}: expected one video with the name of a file, got {len(photos)} files")
+    paths: list[Path] = []
+    if arguments.draw is not None:
+        paths = [arguments.draw] if to_file else _drawings(photos, arguments.draw)
+    outputs = [Output("--draw", path, _is_drawn_video if _names_a_video(path) else is_drawing) for path in paths]
     if arguments.json is not None:
-        outputs.append(Output("--json", arguments.json, is_json_lines("faces")))
+        outputs.append(Output("--json", arguments.json, is_json_lines("faces", "tracks")))
     refusals = refused_outputs(outputs, [*photos, *weights_read(arguments)], overwrite=arguments.overwrite)
     if arguments.json is not None and (refusal := refusals.pop()) is not None:
         raise refusal
     if not paths:
         return [None] * len(photos)
+    if to_file:
+        if refusals[0] is not None:
+            raise refusals[0]
+        return [arguments.draw]
     own = arguments.draw.resolve()
     each = zip(photos, paths, refusals, strict=True)
     return [refusal or _beside(photo, arguments.draw, own) or path for photo, path, refusal in each]
+
+
+def _names_a_video(path: Path) -> bool:
+    """Whether a video could be drawn into a file of that name."""
+    from npfaceapi.video.decoding import CONTAINERS
+
+    return path.suffix.lower() in CONTAINERS
+
+
+def _is_drawn_video(path: str) -> bool:
+    from npfaceapi.video.drawing import is_drawn_video
+
+    return is_drawn_video(path)
 
 
 def _beside(photo: str, folder: Path, own: Path) -> InvalidArgument | None:
@@ -197,7 +304,7 @@ def _drawings(photos: Sequence[str], folder: Path) -> list[Path]:
     except OSError as error:
         raise InvalidArgument(f"--draw {folder}: expected a folder to write to, got: {error.strerror or error}") from None
     taken: set[str] = set()
-    return [folder / _free_name(_stem(photo), taken) for photo in photos]
+    return [folder / _free_name(_stem(photo), ".mp4" if _is_video(photo) else ".png", taken) for photo in photos]
 
 
 def _stem(photo: str) -> str:
@@ -213,9 +320,9 @@ def _stem(photo: str) -> str:
     return PurePath(photo.rstrip("/")).stem or "photo"
 
 
-def _free_name(stem: str, taken: set[str]) -> str:
-    """`stem.png`, with a number if that name is taken (whatever its case), and no longer than file systems allow."""
-    endings = itertools.chain([".png"], (f"-{count}.png" for count in itertools.count(2)))
+def _free_name(stem: str, suffix: str, taken: set[str]) -> str:
+    """The stem and the suffix, with a number if that name is taken (whatever its case), no longer than file systems allow."""
+    endings = itertools.chain([suffix], (f"-{count}{suffix}" for count in itertools.count(2)))
     names = (os.fsencode(stem)[: LONGEST_NAME - len(ending)].decode(errors="ignore") + ending for ending in endings)
     free = next(name for name in names if name.casefold() not in taken)
     taken.add(free.casefold())

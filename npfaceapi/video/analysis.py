@@ -128,7 +128,7 @@ def analyze_video(
     path: str | os.PathLike[str],
     every: float = EVERY,
     find: Find | None = None,
-    progress: Callable[[float], object] | None = None,
+    progress: Callable[[float, float], object] | None = None,
 ) -> VideoAnalysis:
     """Find the faces in a video file, and follow them: one track for each face.
 
@@ -144,7 +144,7 @@ def analyze_video(
     find : callable, optional
         Finds the faces of a frame, from its pixels uint8 [H,W,3].  Default: with SsdMobilenetv1Options() and every network.
     progress : callable, optional
-        Called after each analysed frame with its time in seconds.
+        Called after each analysed frame with its time, and the duration that the file says it has (0 if nothing), in seconds.
 
     Returns
     -------
@@ -187,7 +187,7 @@ def analyze_video(
             numbers = follower.add(time, faces, [_quality(pixels, face) for face in faces])
             frames.append(FrameFaces(time, faces, tuple(numbers)))
             if progress is not None:
-                progress(time)
+                progress(time, reader.declared)
         problem = reader.problem()
     tell([] if problem is None else [problem])
     return VideoAnalysis(reader.path, *size, reader.end, every, tuple(frames), tuple(follower.tracks()), problem)

@@ -24,13 +24,15 @@ from numpy.typing import NDArray
 from npfaceapi.errors import BackendUnavailable, ImageError, ImageNotFoundError
 from npfaceapi.photos.limits import check_size
 
-__all__ = ["AHEAD", "SUFFIXES", "Frame", "VideoReader", "frame_at", "import_av", "is_video", "suffixes_at_hand"]
+__all__ = ["AHEAD", "CONTAINERS", "SUFFIXES", "Frame", "VideoReader", "frame_at", "import_av", "is_video", "suffixes_at_hand"]
 
 #: The endings of video files.  `.ts` is left out: most such files are programs in TypeScript.
 SUFFIXES = frozenset(
     (".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".webm", ".wmv")
 )
 FORMATS = "asf,avi,flv,matroska,mov,mpeg,mpegts,ogg"  # FFmpeg's names
+#: FFmpeg's names of the containers in which a video is drawn, by the ending of the file: they take H.264 and most audio.
+CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 AHEAD = 2  # frames that are decoded while another is in use
 BUFFER = 1 << 18  # bytes that FFmpeg reads at once
 MOST_MISSING = 0.5  # seconds at the end of a whole file
@@ -159,15 +161,20 @@ class VideoReader:
         """The time stamp, in seconds, of the beginning of the file."""
         return float((self.container.start_time or 0) / self._av.time_base)
 
+    @property
+    def declared(self) -> float:
+        """The duration in seconds that the file says it has; 0 if it says nothing."""
+        return float((self.container.duration or 0) / self._av.time_base)
+
     def problem(self) -> str | None:
         """After all frames were read: what is wrong with the file, in one line; None if nothing is."""
         found = []
         if self._damaged:
-            found.append(f"{self._damaged} damaged part{'' if self._damaged == 1 else 's'}")
-        declared = (self.container.duration or 0) / self._av.time_base
+            found.append(f"with {self._damaged} damaged part{'' if self._damaged == 1 else 's'}")
+        declared = self.declared
         if self._cut_off or self._read_to < declared - MOST_MISSING:
-            found.append(f"one that ends after {self._read_to:.1f} of {max(declared, self._read_to):.1f} seconds")
-        return f"{self.name}: expected a whole video, got {' and '.join(found)}" if found else None
+            found.append(f"that ends after {self._read_to:.1f} of {max(declared, self._read_to):.1f} seconds")
+        return f"{self.name}: expected a whole video, got one {' and '.join(found)}" if found else None
 
     def frames(self, every: float = 0) -> Iterator[Frame]:
         """Frames in the order of their times: the first, and then the first in each further interval of `every` seconds.

@@ -18,13 +18,11 @@ from npfaceapi.faces.geometry import Box
 from npfaceapi.output_files import MADE_BY, Output, check_outputs
 from npfaceapi.photos.decoding import to_pil
 from npfaceapi.photos.messages import tell
-from npfaceapi.video.decoding import TICK, VideoReader, import_av
+from npfaceapi.video.decoding import CONTAINERS, TICK, VideoReader, import_av, suffixes_at_hand
 from npfaceapi.video.tracks import GAP, Track
 
-__all__ = ["CONTAINERS", "box_at", "draw_video", "is_drawn_video"]
+__all__ = ["box_at", "draw_video", "is_drawn_video"]
 
-#: FFmpeg's names of the containers that take H.264 and most audio, by the ending of the file.
-CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 ENCODER = {"crf": "20", "preset": "veryfast"}  # libx264's
 LEAST_GAP = 0.2  # seconds between two boxes that are always bridged
 
@@ -121,8 +119,9 @@ def box_at(track: Track, time: float, every: float) -> Box | None:
         return boxes[after]
     if 0 < after < len(times) and times[after] - times[after - 1] <= max(GAP * every, LEAST_GAP) + TICK:
         share = (time - times[after - 1]) / (times[after] - times[after - 1])
-        corners = [(box.x, box.y, box.width, box.height) for box in boxes[after - 1 : after + 1]]
-        return Box(*(a + share * (b - a) for a, b in zip(*corners, strict=True)))
+        a, b = boxes[after - 1], boxes[after]
+        sides = ("x", "y", "width", "height")
+        return Box({side: getattr(a, side) + share * (getattr(b, side) - getattr(a, side)) for side in sides})
     near = [index for index in (after - 1, after) if 0 <= index < len(times) and abs(times[index] - time) <= every / 2]
     return boxes[near[0]] if near else None
 
@@ -143,6 +142,14 @@ def _whole_file(path: str) -> Iterator[Any]:
 
 
 def is_drawn_video(path: str) -> bool:
-    """Whether a video says that npfaceapi made it."""
+    """Whether a video says that npfaceapi made it; False without PyAV.
+
+    Raises
+    ------
+    ImageError
+        As `VideoReader`.
+    """
+    if not suffixes_at_hand():
+        return False
     with VideoReader(path) as reader:
         return str(reader.container.metadata.get("comment") or reader.container.metadata.get("COMMENT")).startswith("npfaceapi")
