@@ -46,6 +46,7 @@ CREATE TABLE faces (
     number INTEGER NOT NULL,  -- in the photo, from 0
     x REAL NOT NULL, y REAL NOT NULL, width REAL NOT NULL, height REAL NOT NULL,  -- pixels
     score REAL NOT NULL,
+    time REAL,  -- in a video, seconds: where the face is at its best; NULL in a photo
     points BLOB,  -- 68 times x, y as little-endian float32, pixels
     descriptor BLOB,  -- 128 little-endian float32
     age REAL, gender TEXT, gender_probability REAL,

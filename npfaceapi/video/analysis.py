@@ -71,6 +71,8 @@ class VideoAnalysis:
         The analysed frames.
     tracks : tuple of Track
         One for each face.
+    taken : str or None
+        When it was recorded, if the file says so, in UTC: "2024-05-01T12:30:00+00:00".
     problem : str or None
         What is wrong with a damaged or truncated file, in one line.
     """
@@ -82,6 +84,7 @@ class VideoAnalysis:
     every: float
     frames: tuple[FrameFaces, ...]
     tracks: tuple[Track, ...]
+    taken: str | None
     problem: str | None
 
     def to_dict(self) -> dict[str, Any]:
@@ -190,7 +193,7 @@ def analyze_video(
                 progress(time, reader.declared)
         problem = reader.problem()
     tell([] if problem is None else [problem])
-    return VideoAnalysis(reader.path, *size, reader.end, every, tuple(frames), tuple(follower.tracks()), problem)
+    return VideoAnalysis(reader.path, *size, reader.end, every, tuple(frames), tuple(follower.tracks()), reader.taken(), problem)
 
 
 def _find(pixels: NDArray[np.uint8]) -> Sequence[FaceResult]:

@@ -10,6 +10,7 @@ import collections
 import importlib.util
 import math
 import os
+import re
 import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -37,7 +38,6 @@ AHEAD = 2  # frames that are decoded while another is in use
 BUFFER = 1 << 18  # bytes that FFmpeg reads at once
 MOST_MISSING = 0.5  # seconds at the end of a whole file
 TICK = 1e-6  # seconds: times are rounded to it
-INSTALL = 'expected the package av, got none installed; pip install "npfaceapi[video]"'
 
 
 def is_video(path: str) -> bool:
@@ -50,8 +50,8 @@ def suffixes_at_hand() -> frozenset[str]:
     return SUFFIXES if importlib.util.find_spec("av") else frozenset()
 
 
-def import_av() -> Any:
-    """PyAV.
+def import_av(name: str) -> Any:
+    """PyAV; `name` is the file that it is for.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def import_av() -> Any:
     try:
         import av
     except ImportError:
-        raise BackendUnavailable(f"video: {INSTALL}") from None
+        raise BackendUnavailable(f'{name}: expected the package av, got none installed; pip install "npfaceapi[video]"') from None
     return av
 
 
@@ -86,8 +86,6 @@ class VideoReader:
     Attributes
     ----------
     path : str
-    name : str
-        The path, for messages.
     container, stream
         PyAV's, of the file and of its first video stream.
     end : float
@@ -102,9 +100,8 @@ class VideoReader:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._av = import_av()
         self.path = os.fsdecode(path)
-        self.name = self.path
+        self._av = import_av(self.path)
         self.end = 0.0
         self._read_to, self._damaged, self._cut_off = 0.0, 0, False
         self._size: tuple[int, int] | None = None
@@ -115,13 +112,13 @@ class VideoReader:
             videos = [each for each in self.container.streams.video if not each.disposition & 0x400]  # no cover pictures
             if not videos:
                 kinds = ", ".join(sorted({each.type for each in self.container.streams})) or "nothing"
-                raise ImageError(f"{self.name}: expected a video, got a file with {kinds} only")
+                raise ImageError(f"{self.path}: expected a video, got a file with {kinds} only")
             self.stream = videos[0]
             context = self.stream.codec_context
             if context is None:
-                raise ImageError(f"{self.name}: expected a video in a format that FFmpeg decodes, got one that is unknown")
+                raise ImageError(f"{self.path}: expected a video in a format that FFmpeg decodes, got one that is unknown")
             if context.width and context.height:
-                check_size(self.name, (context.width, context.height))
+                check_size(self.path, (context.width, context.height))
             self._open_things = stack.pop_all()
 
     def _open(self) -> Any:
@@ -129,17 +126,17 @@ class VideoReader:
             status = os.stat(self.path)
             if not stat.S_ISREG(status.st_mode):
                 kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or a device"
-                raise ImageError(f"{self.name}: expected a video file, got {kind}")
+                raise ImageError(f"{self.path}: expected a video file, got {kind}")
             if not status.st_size:
-                raise ImageError(f"{self.name}: expected a video file, got an empty file")
+                raise ImageError(f"{self.path}: expected a video file, got an empty file")
             return open(self.path, "rb")
         except FileNotFoundError:
-            raise ImageNotFoundError(f"{self.name}: expected a video file, got no such file") from None
+            raise ImageNotFoundError(f"{self.path}: expected a video file, got no such file") from None
         except ImageError:
             raise
         except (OSError, ValueError) as error:  # ValueError: a null character in the path
             reason = getattr(error, "strerror", None) or error
-            raise ImageError(f"{self.name}: expected a video file that can be read, got: {reason}") from None
+            raise ImageError(f"{self.path}: expected a video file that can be read, got: {reason}") from None
 
     def _container(self, file: Any) -> Any:
         try:
@@ -147,7 +144,7 @@ class VideoReader:
             return self._av.open(file, container_options=options, buffer_size=BUFFER)
         except (self._av.FFmpegError, OSError):
             raise ImageError(
-                f"{self.name}: expected a video file (MP4, MOV, MKV, WebM, AVI, ...), got something else or one that is cut off"
+                f"{self.path}: expected a video file (MP4, MOV, MKV, WebM, AVI, ...), got something else or one that is cut off"
             ) from None
 
     def __enter__(self) -> VideoReader:
@@ -166,6 +163,11 @@ class VideoReader:
         """The duration in seconds that the file says it has; 0 if it says nothing."""
         return float((self.container.duration or 0) / self._av.time_base)
 
+    def taken(self) -> str | None:
+        """When the video was recorded, in UTC: "2024-05-01T12:30:00+00:00"; None if the file does not say it."""
+        found = re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?=\S*Z$)", self.container.metadata.get("creation_time", ""))
+        return None if found is None else f"{found[0]}+00:00"
+
     def problem(self) -> str | None:
         """After all frames were read: what is wrong with the file, in one line; None if nothing is."""
         found = []
@@ -173,8 +175,8 @@ class VideoReader:
             found.append(f"with {self._damaged} damaged part{'' if self._damaged == 1 else 's'}")
         declared = self.declared
         if self._cut_off or self._read_to < declared - MOST_MISSING:
-            found.append(f"that ends after {self._read_to:.1f} of {max(declared, self._read_to):.1f} seconds")
-        return f"{self.name}: expected a whole video, got one {' and '.join(found)}" if found else None
+            found.append(f"cut off after {self._read_to:.1f} of {max(declared, self._read_to):.1f} seconds")
+        return f"{self.path}: expected a whole video, got one {', '.join(found)}" if found else None
 
     def frames(self, every: float = 0) -> Iterator[Frame]:
         """Frames in the order of their times: the first, and then the first in each further interval of `every` seconds.
@@ -201,7 +203,7 @@ class VideoReader:
                 due = first + (math.floor((time - first) / every + TICK) + 1) * every - TICK
             yield Frame(time, self.pixels(decoded))
         if first is None:
-            raise ImageError(f"{self.name}: expected a video, got one of which no frame can be decoded")
+            raise ImageError(f"{self.path}: expected a video, got one of which no frame can be decoded")
 
     def decoded(self, others: bool = False) -> Iterator[tuple[float | None, Any]]:
         """The time of each frame and PyAV's frame; with `others` also None and a packet, for each packet of another stream."""
@@ -246,10 +248,10 @@ class VideoReader:
     def pixels(self, frame: Any) -> NDArray[np.uint8]:
         """A frame of PyAV as uint8 [H,W,3]."""
         if self._size is None:
-            check_size(self.name, (frame.width, frame.height))
+            check_size(self.path, (frame.width, frame.height))
             ratio = float(self.stream.sample_aspect_ratio or 0)
             self._size = round(frame.width * (ratio if 0.1 < ratio < 10 else 1)), frame.height
-            check_size(self.name, self._size)
+            check_size(self.path, self._size)
         width, height = self._size
         return _upright(frame.to_ndarray(format="rgb24", width=width, height=height), frame.side_data.get("DISPLAYMATRIX"))
 
@@ -297,5 +299,5 @@ def frame_at(path: str | os.PathLike[str], time: float) -> NDArray[np.uint8]:
             if at is None or at >= time - TICK:
                 break
         if last is None:
-            raise ImageError(f"{reader.name}: expected a video with a frame at {time:g} s, got one without")
+            raise ImageError(f"{reader.path}: expected a video with a frame at {time:g} s, got one without")
         return reader.pixels(last)

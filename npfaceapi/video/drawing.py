@@ -23,14 +23,15 @@ from npfaceapi.video.tracks import GAP, Track
 
 __all__ = ["box_at", "draw_video", "is_drawn_video"]
 
-ENCODER = {"crf": "20", "preset": "veryfast"}  # libx264's
+ENCODER = "h264"
+OPTIONS = {"crf": "20", "preset": "veryfast"}  # of libx264
 LEAST_GAP = 0.2  # seconds between two boxes that are always bridged
 
 
 def draw_video(path: str, tracks: Sequence[Track], every: float, out: str | os.PathLike[str]) -> None:
     """Write a copy of the video at `path` to `out`; see `VideoAnalysis.draw`."""
-    av = import_av()
     name = os.fsdecode(out)
+    av = import_av(name)
     kind = CONTAINERS.get(PurePath(name).suffix.lower())
     if kind is None:
         raise InvalidArgument(f"{name}: expected a file that ends in {', '.join(CONTAINERS)}, to draw a video")
@@ -38,7 +39,7 @@ def draw_video(path: str, tracks: Sequence[Track], every: float, out: str | os.P
     with VideoReader(path) as reader:
         try:
             with _whole_file(name) as file, av.open(file, "w", format=kind) as container:
-                _Copy(reader, container, name).write(tracks, every)
+                _Copy(av, reader, container, name).write(tracks, every)
         except (av.FFmpegError, OSError) as error:
             if isinstance(error, ImageError):
                 raise
@@ -48,8 +49,8 @@ def draw_video(path: str, tracks: Sequence[Track], every: float, out: str | os.P
 class _Copy:
     """A copy in the making."""
 
-    def __init__(self, reader: VideoReader, container: Any, name: str) -> None:
-        self.reader, self.container, self.name = reader, container, name
+    def __init__(self, av: Any, reader: VideoReader, container: Any, name: str) -> None:
+        self.av, self.reader, self.container, self.name = av, reader, container, name
         self.video: Any = None
         self.audio: dict[int, Any] = {}  # by the number of the stream it is copied from
 
@@ -70,21 +71,21 @@ class _Copy:
                 self._begin(picture.shape[1], picture.shape[0], item.time_base)
                 for packet in early:
                     self._copy_audio(packet)
-            frame = import_av().VideoFrame.from_ndarray(picture, format="rgb24")
+            frame = self.av.VideoFrame.from_ndarray(picture, format="rgb24")
             frame = frame.reformat(self.video.width, self.video.height, "yuv420p")
             frame.pts, frame.time_base = item.pts, item.time_base
             self.container.mux(self.video.encode(frame))
         if self.video is None:
-            raise ImageError(f"{self.reader.name}: expected a video, got one of which no frame can be decoded")
+            raise ImageError(f"{self.reader.path}: expected a video, got one of which no frame can be decoded")
         self.container.mux(self.video.encode(None))
 
     def _begin(self, width: int, height: int, time_base: Any) -> None:
         """Add the streams."""
         self.container.metadata["comment"] = MADE_BY
         try:
-            self.video = self.container.add_stream("h264", rate=self.reader.stream.average_rate or 25, options=dict(ENCODER))
+            self.video = self.container.add_stream(ENCODER, rate=self.reader.stream.average_rate or 25, options=dict(OPTIONS))
         except ValueError:  # an unknown encoder
-            raise BackendUnavailable("video: expected an encoder for H.264, got a build of PyAV without one") from None
+            raise BackendUnavailable(f"{self.name}: expected PyAV with an encoder for H.264, got one without") from None
         self.video.width, self.video.height = width + width % 2, height + height % 2  # of yuv420p
         self.video.pix_fmt = "yuv420p"
         self.video.codec_context.time_base = time_base
@@ -93,7 +94,7 @@ class _Copy:
                 self.audio[stream.index] = self.container.add_stream_from_template(stream)
             except ValueError:  # a codec that the container does not take
                 codec = stream.codec_context.name
-                tell([f"{self.name}: expected audio that this container takes, got {codec}, which is left out: try .mkv"])
+                tell([f"{self.name}: expected audio that this container takes, got {codec}: it is left out"])
 
     def _copy_audio(self, packet: Any) -> None:
         if packet.stream.index in self.audio and packet.dts is not None:
