@@ -111,7 +111,7 @@ def reduced(imports: Mapping[str, set[str]]) -> dict[str, set[str]]:
 
 WIDTH, MARGIN = 390.0, 6.0
 BOX, ROW, GAP = 24.0, 52.0, 7.0  # height of a box, from row to row, between boxes
-FULL = WIDTH - 100  # largest width of a row's boxes, so that arrows can pass
+FULL = WIDTH - 70  # largest width of a row's boxes, so that arrows can pass
 HEADING = 34.0
 CHARACTER = 7.3  # width of a character of 12 px
 PASSING = 5.0  # width of an arrow that passes a row
