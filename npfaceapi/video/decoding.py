@@ -34,6 +34,7 @@ SUFFIXES = frozenset(
 FORMATS = "asf,avi,flv,matroska,mov,mpeg,mpegts,ogg"  # FFmpeg's names
 #: FFmpeg's names of the containers in which a video is drawn, by the ending of the file: they take H.264 and most audio.
 CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
+COVER = 0x400  # FFmpeg's mark of a stream that is a picture: the cover of a piece of music
 AHEAD = 2  # frames that are decoded while another is in use
 BUFFER = 1 << 18  # bytes that FFmpeg reads at once
 MOST_MISSING = 0.5  # seconds at the end of a whole file
@@ -109,7 +110,7 @@ class VideoReader:
             file = stack.enter_context(self._open())
             self.container = self._container(file)
             stack.callback(self.container.close)
-            videos = [each for each in self.container.streams.video if not each.disposition & 0x400]  # no cover pictures
+            videos = [each for each in self.container.streams.video if not each.disposition.value & COVER]
             if not videos:
                 kinds = ", ".join(sorted({each.type for each in self.container.streams})) or "nothing"
                 raise ImageError(f"{self.path}: expected a video, got a file with {kinds} only")
