@@ -89,6 +89,8 @@ class VideoReader:
     path : str
     container, stream
         PyAV's, of the file and of its first video stream.
+    start : float or None
+        The time stamp in seconds of the beginning of the file; None: it is that of the first frame, which is not decoded yet.
     end : float
         Seconds from the beginning of the file to the end of what has been read of the video stream.
 
@@ -120,6 +122,8 @@ class VideoReader:
                 raise ImageError(f"{self.path}: expected a video in a format that FFmpeg decodes, got one that is unknown")
             if context.width and context.height:
                 check_size(self.path, (context.width, context.height))
+            start = self.container.start_time
+            self.start: float | None = None if start is None else float(start / self._av.time_base)
             self._open_things = stack.pop_all()
 
     def _open(self) -> Any:
@@ -155,14 +159,10 @@ class VideoReader:
         self._open_things.close()
 
     @property
-    def start(self) -> float:
-        """The time stamp, in seconds, of the beginning of the file."""
-        return float((self.container.start_time or 0) / self._av.time_base)
-
-    @property
     def declared(self) -> float:
         """The duration in seconds that the file says it has; 0 if it says nothing."""
-        return float((self.container.duration or 0) / self._av.time_base)
+        duration = float((self.container.duration or 0) / self._av.time_base)
+        return duration - (self.start or 0) if "matroska" in self.container.format.name else duration  # there it counts from 0
 
     def taken(self) -> str | None:
         """When the video was recorded, in UTC: "2024-05-01T12:30:00+00:00"; None if the file does not say it."""
@@ -178,6 +178,17 @@ class VideoReader:
         if self._cut_off or self._read_to < declared - MOST_MISSING:
             found.append(f"cut off after {self._read_to:.1f} of {max(declared, self._read_to):.1f} seconds")
         return f"{self.path}: expected a whole video, got one {', '.join(found)}" if found else None
+
+    def seek(self, time: float) -> bool:
+        """Go on reading at the key frame before a time in seconds, or not far from there; False if that is not possible."""
+        if self.start is None:
+            return False
+        try:
+            stamp = math.floor((time + self.start) / float(self.stream.time_base))
+            self.container.seek(max(0, stamp), stream=self.stream)
+        except self._av.FFmpegError:
+            return False
+        return True
 
     def frames(self, every: float = 0) -> Iterator[Frame]:
         """Frames in the order of their times: the first, and then the first in each further interval of `every` seconds.
@@ -221,7 +232,7 @@ class VideoReader:
                 break
             if packet.pts is not None:
                 past = (packet.pts + (packet.duration or 0)) * packet.time_base
-                self._read_to = max(self._read_to, float(past) - self.start)
+                self._read_to = max(self._read_to, float(past) - (self.start or 0))
             if packet.stream.index == self.stream.index:  # `stream_index` is not that of the empty packets at the end
                 is_flushed = packet.size == 0
                 yield from self._frames_of(packet, step)
@@ -240,6 +251,8 @@ class VideoReader:
         if packet is not None and packet.is_corrupt:
             self._damaged += 1
         for frame in decoded:
+            if self.start is None:
+                self.start = frame.time or 0.0
             time = self.end if frame.pts is None else round(frame.time - self.start, 6)
             length = float((getattr(frame, "duration", 0) or 0) * (frame.time_base or 0))
             self.end = max(self.end, time + (length or step))
@@ -291,14 +304,18 @@ def frame_at(path: str | os.PathLike[str], time: float) -> NDArray[np.uint8]:
     BackendUnavailable, ImageError
         As `VideoReader`.
     """
-    with VideoReader(path) as reader:
-        stamp = (time + reader.start) / float(reader.stream.time_base)
-        reader.container.seek(max(0, math.floor(stamp)), stream=reader.stream)  # to the key frame before
-        last = None
-        for at, frame in reader.decoded():
-            last = frame
-            if at is None or at >= time - TICK:
-                break
-        if last is None:
-            raise ImageError(f"{reader.path}: expected a video with a frame at {time:g} s, got one without")
-        return reader.pixels(last)
+    for seeks in (True, False):
+        with VideoReader(path) as reader:
+            if seeks and not reader.seek(time):
+                continue
+            last = None
+            for at, frame in reader.decoded():
+                assert at is not None
+                if seeks and last is None and at > time + TICK:
+                    break  # it went too far: read from the beginning
+                last = frame
+                if at >= time - TICK:
+                    break
+            if last is not None:
+                return reader.pixels(last)
+    raise ImageError(f"{reader.path}: expected a video, got one of which no frame can be decoded")

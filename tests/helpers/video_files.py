@@ -24,7 +24,7 @@ def picture(*squares, size=SIZE):
     return pixels
 
 
-def write_video(path, pictures, times=None, rate=10, codec="h264", sound=None, format=None, options=None):
+def write_video(path, pictures, times=None, rate=10, codec="h264", sound=None, format=None, options=None, preset="ultrafast"):
     """Write a video; `times` are milliseconds, by default by the rate; `sound` is a codec; returns the path."""
     import av
 
@@ -35,7 +35,7 @@ def write_video(path, pictures, times=None, rate=10, codec="h264", sound=None, f
         video.codec_context.time_base = Fraction(1, 1000)
         video.codec_context.gop_size = 5
         if codec == "h264":
-            video.options = {"crf": "10", "preset": "ultrafast"}
+            video.options = {"crf": "10", "preset": preset}
         audio = container.add_stream(sound, rate=44100) if sound else None
         if audio:
             audio.codec_context.format = "fltp" if sound == "aac" else "s16"

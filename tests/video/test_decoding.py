@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -60,9 +61,15 @@ def test_a_variable_frame_rate_gives_the_times_of_the_frames(tmp_path):
     assert times(path, 0.5)[0] == pytest.approx([0, 0.7, 1.5, 3.0])
 
 
-def test_times_count_from_the_beginning_of_the_file(tmp_path):
-    path = write_video(tmp_path / "a.mts", STRIPES[:5], format="mpegts")  # whose time stamps begin at 1.4 seconds
-    assert times(path)[0] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4], abs=0.001)
+@pytest.mark.parametrize("name", ["a.mts", "a.mp4", "a.mkv"])
+def test_times_count_from_the_beginning_of_the_file(tmp_path, name):
+    stamps = [1400 + 100 * number for number in range(5)]
+    path = write_video(tmp_path / name, STRIPES[:5], stamps, format="mpegts" if name == "a.mts" else None)
+    found, problem = times(path)
+    assert found == pytest.approx([0, 0.1, 0.2, 0.3, 0.4], abs=0.001)
+    assert problem is None
+    assert color(frame_at(path, 0.3), 12 + 8, 28) == RED
+    assert color(frame_at(path, 0.3), 12 - 6, 28) != RED
 
 
 @pytest.mark.parametrize(
@@ -99,11 +106,11 @@ def test_pixels_that_are_not_square(tmp_path):
     assert frame_at(path, 0).shape == (64, 96, 3)
 
 
-@pytest.mark.parametrize("time", [0, 0.4, 1.9])
-def test_the_frame_at_a_time(tmp_path, time):
+@pytest.mark.parametrize("seconds", [0, 0.4, 1.9])
+def test_the_frame_at_a_time(tmp_path, seconds):
     path = write_video(tmp_path / "a.mp4", STRIPES)
-    assert color(frame_at(path, time), round(40 * time) + 8, 28) == RED
-    assert color(frame_at(path, time), round(40 * time) - 4, 28) != RED
+    assert color(frame_at(path, seconds), round(40 * seconds) + 8, 28) == RED
+    assert color(frame_at(path, seconds), round(40 * seconds) - 4, 28) != RED
 
 
 def test_a_time_beyond_the_end_gives_the_last_frame(tmp_path):
@@ -137,6 +144,42 @@ def test_a_damaged_file_gives_what_is_not_damaged_and_one_line(tmp_path):
     assert set(np.round(found, 3)) < {number / 10 for number in range(20)}
     assert "damaged part" in problem
     assert "cut off" not in problem
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.mts"])
+def test_other_truncated_files(tmp_path, name):
+    noise = np.random.default_rng(0).integers(0, 255, (20, 8, 12, 3), dtype=np.uint8)
+    pictures = [np.kron(each, np.ones((8, 8, 1), np.uint8)) for each in noise]
+    path = write_video(tmp_path / name, pictures, format="mpegts" if name == "a.mts" else None)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    found, problem = times(path)
+    assert 5 <= len(found) < 15
+    assert problem is None if name == "a.mts" else "cut off after" in problem  # a transport stream has no length of its own
+
+
+def test_a_file_in_which_nothing_more_is_found_gives_what_the_decoder_holds(tmp_path):
+    import av
+
+    path = write_video(tmp_path / "a.mp4", STRIPES, preset="medium")  # whose frames refer to later ones
+
+    class Broken:
+        def __init__(self, container):
+            self._container = container
+
+        def __getattr__(self, name):
+            return getattr(self._container, name)
+
+        def demux(self):
+            for number, packet in enumerate(self._container.demux()):
+                if number == 10:
+                    raise av.error.InvalidDataError(1, "broken", "a.mp4")
+                yield packet
+
+    with VideoReader(path) as reader:
+        reader.container = Broken(reader.container)
+        found = [frame.time for frame in reader.frames()]
+        assert len(found) == 10
+        assert "cut off after 1." in reader.problem()
 
 
 def test_an_mp4_that_was_not_finished(tmp_path):
@@ -251,10 +294,19 @@ def test_few_frames_are_decoded_ahead_in_another_thread(tmp_path, monkeypatch):
     assert most == decoding.AHEAD
 
 
-def test_who_stops_early_leaves_no_thread(tmp_path):
+def test_who_stops_early_leaves_no_thread_and_waits_for_one_frame_at_most(tmp_path, monkeypatch):
     path = write_video(tmp_path / "a.mp4", STRIPES)
+    real, made = VideoReader.pixels, []
+
+    def slow(reader, frame):
+        time.sleep(0.05)
+        made.append(frame)
+        return real(reader, frame)
+
+    monkeypatch.setattr(VideoReader, "pixels", slow)
     with VideoReader(path) as reader:
         frames = reader.frames()
         next(frames)
         frames.close()
+    assert len(made) <= 2
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("npfaceapi-video")]

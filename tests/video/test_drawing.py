@@ -13,6 +13,7 @@ from helpers.video_files import RED, find_boxes, find_squares, picture, read_vid
 from npfaceapi import BackendUnavailable, ImageError, InvalidArgument, PhotoWarning, analyze_video
 from npfaceapi.faces.geometry import Box
 from npfaceapi.video import drawing
+from npfaceapi.video.decoding import VideoReader
 from npfaceapi.video.drawing import box_at, is_drawn_video
 from npfaceapi.video.tracks import Track
 
@@ -49,6 +50,14 @@ def test_the_times_of_a_variable_frame_rate_stay(tmp_path):
     path = write_video(tmp_path / "a.mp4", PICTURES[: len(stamps)], stamps)
     analyze_video(path, 0, find_boxes).draw(tmp_path / "out.mkv")
     assert read_video(tmp_path / "out.mkv")[0] == pytest.approx([stamp / 1000 for stamp in stamps], abs=0.001)
+
+
+def test_frames_with_a_damaged_time_are_left_out(tmp_path, monkeypatch):
+    path = write_video(tmp_path / "a.mp4", PICTURES[:4])
+    analysis, real = analyze_video(path, 0, find_boxes), VideoReader.decoded
+    monkeypatch.setattr(VideoReader, "decoded", lambda reader, others: (each for each in real(reader, others) for _ in range(2)))
+    analysis.draw(tmp_path / "out.mp4")
+    assert read_video(tmp_path / "out.mp4")[0] == pytest.approx([0, 0.1, 0.2, 0.3])
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,11 @@ def test_two_faces_side_by_side_keep_their_tracks_by_their_boxes():
     assert numbers == [[1, 2], [2, 1], [1, 2], [2, 1]]
 
 
+def test_twins_keep_their_tracks_by_their_boxes():
+    numbers, _ = follow(*([face(10 + 3 * step, 1), face(27 + 3 * step, 1)][:: (-1) ** step] for step in range(4)))
+    assert numbers == [[1, 2], [2, 1], [1, 2], [2, 1]]
+
+
 def test_a_face_that_leaves_and_returns_is_the_same_track_by_its_descriptor():
     away = [[]] * 20
     numbers, (track,) = follow([face(10, 1)], [face(12, 1)], *away, [face(150, 1)])
