@@ -251,10 +251,11 @@ class VideoReader:
         if packet is not None and packet.is_corrupt:
             self._damaged += 1
         for frame in decoded:
+            seconds = None if frame.pts is None else float(frame.pts * self.stream.time_base)
             if self.start is None:
-                self.start = frame.time or 0.0
-            time = self.end if frame.pts is None else round(frame.time - self.start, 6)
-            length = float((getattr(frame, "duration", 0) or 0) * (frame.time_base or 0))
+                self.start = seconds or 0.0
+            time = self.end if seconds is None else round(seconds - self.start, 6)
+            length = float((getattr(frame, "duration", 0) or 0) * self.stream.time_base)
             self.end = max(self.end, time + (length or step))
             self._read_to = max(self._read_to, self.end)
             yield time, frame

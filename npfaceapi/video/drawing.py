@@ -68,18 +68,18 @@ class _Copy:
             if boxes:
                 picture = _drawn(picture, boxes)
             if self.video is None:
-                self._begin(picture.shape[1], picture.shape[0], item.time_base)
+                self._begin(picture.shape[1], picture.shape[0])
                 for packet in early:
                     self._copy_audio(packet)
             frame = self.av.VideoFrame.from_ndarray(picture, format="rgb24")
             frame = frame.reformat(self.video.width, self.video.height, "yuv420p")
-            frame.pts, frame.time_base = item.pts, item.time_base
+            frame.pts, frame.time_base = item.pts, self.reader.stream.time_base
             self.container.mux(self.video.encode(frame))
         if self.video is None:
             raise ImageError(f"{self.reader.path}: expected a video, got one of which no frame can be decoded")
         self.container.mux(self.video.encode(None))
 
-    def _begin(self, width: int, height: int, time_base: Any) -> None:
+    def _begin(self, width: int, height: int) -> None:
         """Add the streams."""
         self.container.metadata["comment"] = MADE_BY
         try:
@@ -88,7 +88,7 @@ class _Copy:
             raise BackendUnavailable(f"{self.name}: expected PyAV with an encoder for H.264, got one without") from None
         self.video.width, self.video.height = width + width % 2, height + height % 2  # of yuv420p
         self.video.pix_fmt = "yuv420p"
-        self.video.codec_context.time_base = time_base
+        self.video.codec_context.time_base = self.reader.stream.time_base
         for stream in self.reader.container.streams.audio:
             try:
                 self.audio[stream.index] = self.container.add_stream_from_template(stream)

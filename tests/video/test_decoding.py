@@ -61,12 +61,13 @@ def test_a_variable_frame_rate_gives_the_times_of_the_frames(tmp_path):
     assert times(path, 0.5)[0] == pytest.approx([0, 0.7, 1.5, 3.0])
 
 
+@pytest.mark.parametrize("count", [5, 20])  # FFmpeg does not know the beginning of a Matroska file of 5
 @pytest.mark.parametrize("name", ["a.mts", "a.mp4", "a.mkv"])
-def test_times_count_from_the_beginning_of_the_file(tmp_path, name):
-    stamps = [1400 + 100 * number for number in range(5)]
-    path = write_video(tmp_path / name, STRIPES[:5], stamps, format="mpegts" if name == "a.mts" else None)
+def test_times_count_from_the_beginning_of_the_file(tmp_path, name, count):
+    stamps = [1400 + 100 * number for number in range(count)]
+    path = write_video(tmp_path / name, STRIPES[:count], stamps, format="mpegts" if name == "a.mts" else None)
     found, problem = times(path)
-    assert found == pytest.approx([0, 0.1, 0.2, 0.3, 0.4], abs=0.001)
+    assert found == pytest.approx([number / 10 for number in range(count)], abs=0.001)
     assert problem is None
     assert color(frame_at(path, 0.3), 12 + 8, 28) == RED
     assert color(frame_at(path, 0.3), 12 - 6, 28) != RED
@@ -111,6 +112,13 @@ def test_the_frame_at_a_time(tmp_path, seconds):
     path = write_video(tmp_path / "a.mp4", STRIPES)
     assert color(frame_at(path, seconds), round(40 * seconds) + 8, 28) == RED
     assert color(frame_at(path, seconds), round(40 * seconds) - 4, 28) != RED
+
+
+def test_the_frame_at_a_time_where_a_seek_goes_too_far(tmp_path, monkeypatch):
+    path, real = write_video(tmp_path / "a.mp4", STRIPES), VideoReader.seek
+    expected = frame_at(path, 0.4)
+    monkeypatch.setattr(VideoReader, "seek", lambda reader, _: real(reader, 1.9))
+    assert np.array_equal(frame_at(path, 0.4), expected)
 
 
 def test_a_time_beyond_the_end_gives_the_last_frame(tmp_path):
