@@ -90,10 +90,12 @@ class _Copy:
         self.video.pix_fmt = "yuv420p"
         self.video.codec_context.time_base = self.reader.stream.time_base
         for stream in self.reader.container.streams.audio:
+            codec = "an unknown codec" if stream.codec_context is None else stream.codec_context.name
             try:
+                if stream.codec_context is None:
+                    raise ValueError(codec)
                 self.audio[stream.index] = self.container.add_stream_from_template(stream)
-            except ValueError:  # a codec that the container does not take
-                codec = stream.codec_context.name
+            except ValueError:  # the container does not take it
                 tell([f"{self.name}: expected audio that this container takes, got {codec}: it is left out"])
 
     def _copy_audio(self, packet: Any) -> None:

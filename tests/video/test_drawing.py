@@ -85,6 +85,15 @@ def test_audio_that_the_container_does_not_take_is_left_out_with_a_line(tmp_path
     assert read_video(tmp_path / "out.mkv")[2]
 
 
+def test_audio_in_an_unknown_codec_is_left_out_with_a_line(tmp_path):
+    path = write_video(tmp_path / "a.mp4", PICTURES[:5], sound="aac")
+    path.write_bytes(path.read_bytes().replace(b"mp4a", b"what").replace(b"esds", b"none"))
+    analysis = analyze_video(path, 0.5, find_boxes)
+    with pytest.warns(PhotoWarning, match="got an unknown codec: it is left out"):
+        analysis.draw(tmp_path / "out.mp4")
+    assert len(read_video(tmp_path / "out.mp4")[0]) == 5
+
+
 def test_a_turned_video_is_drawn_upright_and_with_even_sides(tmp_path):
     path = write_video(tmp_path / "a.mkv", [pixels[:61, :97] for pixels in PICTURES[:2]], codec="ffv1")
     analyze_video(path, 0, find_boxes).draw(tmp_path / "odd.mp4")
