@@ -23,7 +23,7 @@ __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("photos", nargs="*", metavar="PHOTO|FOLDER", help="image file, or folder of image files")
+    parser.add_argument("photos", nargs="*", metavar="PHOTO|FOLDER", help="image or video file, or folder of such files")
     parser.add_argument("--into", type=Path, required=True, metavar="FILE", help="the index: an SQLite file, made if missing")
     add_detector_choice(parser)
     parser.add_argument(
