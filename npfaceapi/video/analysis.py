@@ -42,6 +42,11 @@ class FrameFaces:
         In pixels of the upright frame.
     tracks : tuple of int
         The number of each face's track.
+
+    Examples
+    --------
+    >>> FrameFaces(0.5, (), ()).to_dict()
+    {'time': 0.5, 'faces': []}
     """
 
     time: float
@@ -75,6 +80,11 @@ class VideoAnalysis:
         When it was recorded, if the file says so, in UTC: "2024-05-01T12:30:00+00:00".
     problem : str or None
         What is wrong with a damaged or truncated file, in one line.
+
+    Examples
+    --------
+    >>> VideoAnalysis("clip.mp4", 640, 480, 12.5, 0.5, (FrameFaces(0.0, (), ()),), (), None, None)
+    <VideoAnalysis: 'clip.mp4', 640x480, 12.5 s, 1 frame analysed, 0 faces>
     """
 
     path: str
@@ -123,7 +133,7 @@ class VideoAnalysis:
     def __repr__(self) -> str:
         return (
             f"<VideoAnalysis: {self.path!r}, {self.width}x{self.height}, {self.duration:.1f} s, "
-            f"{len(self.frames)} frames analysed, {len(self.tracks)} face{'' if len(self.tracks) == 1 else 's'}>"
+            f"{len(self.frames)} frame{'' if len(self.frames) == 1 else 's'} analysed, {len(self.tracks)} face{'' if len(self.tracks) == 1 else 's'}>"
         )
 
 

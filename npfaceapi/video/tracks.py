@@ -49,6 +49,13 @@ class Track:
         Of the best face; None without landmarks.
     descriptor : float32 array [128], read-only, or None
         The mean of the face's descriptors; None if there are none.
+
+    Examples
+    --------
+    >>> from npfaceapi import FaceDetection
+    >>> detection = FaceDetection(0.9, {"x": 0.25, "y": 0.5, "width": 0.25, "height": 0.25}, (200, 100))
+    >>> Track(1, (0.0, 0.5), (detection.box, detection.box), FaceResult(detection), 0.5, None, None)
+    <Track 1: 2 frames, 0.00 to 0.50 s, best at 0.50 s>
     """
 
     number: int
