@@ -131,9 +131,10 @@ class VideoAnalysis:
         draw_video(self.path, self.tracks, self.every, out)
 
     def __repr__(self) -> str:
+        frames, faces = len(self.frames), len(self.tracks)
         return (
-            f"<VideoAnalysis: {self.path!r}, {self.width}x{self.height}, {self.duration:.1f} s, "
-            f"{len(self.frames)} frame{'' if len(self.frames) == 1 else 's'} analysed, {len(self.tracks)} face{'' if len(self.tracks) == 1 else 's'}>"
+            f"<VideoAnalysis: {self.path!r}, {self.width}x{self.height}, {self.duration:.1f} s, {frames} "
+            f"frame{'' if frames == 1 else 's'} analysed, {faces} face{'' if faces == 1 else 's'}>"
         )
 
 
