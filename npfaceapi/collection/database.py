@@ -32,7 +32,7 @@ CREATE TABLE photos (
     taken TEXT,  -- from EXIF, ISO 8601
     rotation INTEGER NOT NULL DEFAULT 0,  -- degrees counterclockwise that made it upright
     outcome TEXT NOT NULL CHECK (outcome IN ('faces', 'no face', 'unreadable')),
-    reason TEXT,  -- why it is unreadable
+    reason TEXT,  -- why it is unreadable, or what is wrong with a damaged video
     vanished INTEGER NOT NULL DEFAULT 0  -- 1: the file was gone at the last run
 );
 CREATE INDEX photos_content ON photos (content);

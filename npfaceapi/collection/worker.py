@@ -28,7 +28,7 @@ from npfaceapi.networks.registry import detector_called, detector_of, proper
 from npfaceapi.photos.decoding import Pixels, decode_file
 from npfaceapi.photos.quality import FaceQuality, face_quality
 from npfaceapi.tasks import detect_all_faces
-from npfaceapi.video.analysis import analyze_video
+from npfaceapi.video.analysis import analysis_of
 from npfaceapi.video.decoding import is_video
 
 __all__ = ["FACE_COLUMNS", "PHOTO_COLUMNS", "FaceWorker", "PhotoRows"]
@@ -239,7 +239,7 @@ class FaceWorker:
     def _rows_of_video(self, photo: dict[str, Any]) -> PhotoRows:
         """The rows of a video: of each track the best face."""
         try:
-            analysis = analyze_video(photo["path"], find=self.faces)
+            analysis = analysis_of(photo["path"], find=self.faces)
         except ImageError as error:
             photo["reason"] = str(error).removeprefix(f"{printable(photo['path'])}: ")
             return PhotoRows(photo, [])
@@ -248,6 +248,8 @@ class FaceWorker:
             return PhotoRows(photo, [])
         photo.update(width=analysis.width, height=analysis.height, taken=analysis.taken)
         photo["outcome"] = "faces" if analysis.tracks else "no face"
+        if analysis.problem is not None:
+            photo["reason"] = analysis.problem.removeprefix(f"{photo['path']}: ")
         faces = [
             {**_face_row(number, track.best, track.quality), "time": track.best_time}
             for number, track in enumerate(analysis.tracks)

@@ -132,8 +132,8 @@ class _Progress:
         self._shown = is_terminal()
 
     def __call__(self, done: int, total: int, rows: PhotoRows) -> None:
-        if rows.photo["outcome"] == "unreadable":
-            self.unreadable += 1
+        self.unreadable += rows.photo["outcome"] == "unreadable"
+        if rows.photo["reason"] is not None:
             complain(f"{rows.photo['path']}: {rows.photo['reason']}")
         if self._shown and total > 1:
             rate = done / max(time.monotonic() - self._start, 1e-9)

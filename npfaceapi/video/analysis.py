@@ -23,7 +23,7 @@ from npfaceapi.video.decoding import VideoReader
 from npfaceapi.video.drawing import draw_video
 from npfaceapi.video.tracks import Follower, Track
 
-__all__ = ["EVERY", "FrameFaces", "VideoAnalysis", "analyze_video"]
+__all__ = ["EVERY", "FrameFaces", "VideoAnalysis", "analysis_of", "analyze_video"]
 
 EVERY = 0.5  # seconds
 
@@ -193,6 +193,15 @@ def analyze_video(
         raise InvalidArgument(f"analyze_video: expected seconds from 0 up between frames, got every={every:g}")
     if find is not None and not callable(find):
         raise InvalidType(f"analyze_video: expected a function that finds the faces of a frame, got find={shown(find)}")
+    analysis = analysis_of(os.fsdecode(path), every, find, progress)
+    tell([] if analysis.problem is None else [analysis.problem])
+    return analysis
+
+
+def analysis_of(
+    path: str, every: float = EVERY, find: Find | None = None, progress: Callable[[float, float], object] | None = None
+) -> VideoAnalysis:
+    """As `analyze_video`, without a warning of damage."""
     follower, frames, size = Follower(), [], (0, 0)
     with VideoReader(path) as reader:
         for time, pixels in reader.frames(every):
@@ -202,9 +211,9 @@ def analyze_video(
             frames.append(FrameFaces(time, faces, tuple(numbers)))
             if progress is not None:
                 progress(time, reader.declared)
-        problem = reader.problem()
-    tell([] if problem is None else [problem])
-    return VideoAnalysis(reader.path, *size, reader.end, every, tuple(frames), tuple(follower.tracks()), reader.taken(), problem)
+        return VideoAnalysis(
+            path, *size, reader.end, every, tuple(frames), tuple(follower.tracks()), reader.taken(), reader.problem()
+        )
 
 
 def _find(pixels: NDArray[np.uint8]) -> Sequence[FaceResult]:

@@ -15,7 +15,7 @@ from PIL import Image
 pytest.importorskip("av")
 
 from helpers.video_files import GREEN, RED, find_squares, picture, write_video
-from npfaceapi import FaceIndex, FaceWorker, PhotoWarning
+from npfaceapi import FaceIndex, FaceWorker
 from npfaceapi.cli import main
 from npfaceapi.collection import contact_sheets
 from npfaceapi.faces.results import Faces
@@ -78,7 +78,7 @@ def test_a_video_without_a_face_and_when_it_was_recorded(index, tmp_path):
 def test_moved_and_copied_videos_are_not_analysed_again(index, folder, monkeypatch):
     index.add(folder)
     before = [row[1:] for row in faces(index)]
-    monkeypatch.setattr("npfaceapi.collection.worker.analyze_video", lambda *_, **__: pytest.fail("analysed"))
+    monkeypatch.setattr("npfaceapi.collection.worker.analysis_of", lambda *_, **__: pytest.fail("analysed"))
     (folder / "clip.mp4").rename(folder / "other.mp4")
     assert index.add(folder).moved == 1
     shutil.copy(folder / "other.mp4", folder / "z.mp4")
@@ -134,12 +134,23 @@ def test_damaged_videos_and_files_that_are_none(index, folder):
     path = write_video(folder / "cut.mp4", PICTURES, options={"movflags": "faststart"})
     path.write_bytes(path.read_bytes()[: -path.stat().st_size // 3])
     (folder / "text.mp4").write_text("no video")
-    with pytest.warns(PhotoWarning, match=r"cut\.mp4: expected a whole video, got one "):
-        added = index.add(folder, workers=1)
+    added = index.add(folder, workers=1)
     assert (added.computed, added.unreadable) == (4, 1)
+    ((reason,),) = rows(index, "SELECT reason FROM photos WHERE outcome = 'faces' AND reason IS NOT NULL")
+    assert reason.startswith("expected a whole video, got one ")
     ((reason, content),) = rows(index, "SELECT reason, content FROM photos WHERE outcome = 'unreadable'")
     assert reason.startswith("expected a video file (MP4,")
     assert content is not None  # it is not tried again until it changes
+
+
+def test_the_command_says_what_is_wrong_in_a_line_each(folder, tmp_path, capsys):
+    path = write_video(folder / "cut.mp4", PICTURES, options={"movflags": "faststart"})
+    path.write_bytes(path.read_bytes()[: -path.stat().st_size // 3])
+    assert main(["index", str(folder), "--into", str(tmp_path / "faces.index"), "--workers", "1"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err.startswith(f"npfaceapi: {path}: expected a whole video, got one ")
+    assert captured.err.count("\n") == 1
+    assert captured.out.startswith("3 photos computed: ")
 
 
 def test_without_the_extra_videos_are_other_files(index, folder, monkeypatch):
