@@ -36,6 +36,7 @@ The tools built on the library, which never imports them:
     conformance/     the golden cases; tests ports and our own backends, and finds faults
     benchmark/       speed, memory and accuracy, against other engines
     evaluation/      accuracy on public data and on photos of your own
+    video/           faces in video files: frames, tracks, a drawn copy
     collection/      an index of photos on disk: search, groups of people
     _pyinstaller/    what a program built with PyInstaller needs
     commands/        the commands, one file each
@@ -117,6 +118,8 @@ _NAMES = {
         "DetectAllFaceLandmarksTask", "DetectAllFacesTask", "DetectFaceLandmarksTaskBase", "DetectFacesTaskBase",
         "DetectSingleFaceLandmarksTask", "DetectSingleFaceTask", "detect_all_faces", "detect_single_face",
     ),
+    "video.analysis": ("FrameFaces", "VideoAnalysis", "analyze_video"),
+    "video.tracks": ("Track",),
     "weights": ("load_weight_map",),
 }  # fmt: skip
 _MODULES = ("draw", "nets")

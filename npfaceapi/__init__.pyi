@@ -221,6 +221,14 @@ from npfaceapi.tasks import (
     detect_all_faces as detect_all_faces,
     detect_single_face as detect_single_face,
 )
+from npfaceapi.video.analysis import (
+    FrameFaces as FrameFaces,
+    VideoAnalysis as VideoAnalysis,
+    analyze_video as analyze_video,
+)
+from npfaceapi.video.tracks import (
+    Track as Track,
+)
 from npfaceapi.weights import (
     load_weight_map as load_weight_map,
 )

@@ -26,7 +26,7 @@ from npfaceapi.photos.messages import own_standard_error
 __all__ = ["main"]
 
 _COMMANDS = {
-    "analyze": "detect the faces of photos: box, landmarks, expression, age, gender, descriptor",
+    "analyze": "detect the faces of photos and videos: box, landmarks, expression, age, gender, descriptor",
     "anonymize": "hide the faces of photos, and strip their metadata",
     "match": "identify the faces of photos among known people",
     "index": "index a photo collection: its faces, in one SQLite file that is brought up to date with each run",

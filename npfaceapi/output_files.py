@@ -7,7 +7,7 @@ import json
 import os
 import stat
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -207,18 +207,18 @@ def is_drawing(path: str) -> bool:
     return False
 
 
-def is_json_lines(key: str) -> Callable[[str], bool]:
-    """Whether every line is a JSON object about a photo, with this key or with an error."""
+def is_json_lines(*keys: str) -> Callable[[str], bool]:
+    """Whether every line is a JSON object about a photo, with one of these keys or with an error."""
 
     def check(path: str) -> bool:
         with open(path, encoding="utf-8") as file:
-            return all(_is_record(json.loads(line), key) for line in file)
+            return all(_is_record(json.loads(line), keys) for line in file)
 
     return check
 
 
-def _is_record(record: Any, key: str) -> bool:
-    return isinstance(record, dict) and isinstance(record.get("photo"), str) and (key in record or "error" in record)
+def _is_record(record: Any, keys: Sequence[str]) -> bool:
+    return isinstance(record, dict) and isinstance(record.get("photo"), str) and any(key in record for key in (*keys, "error"))
 
 
 def is_json(*keys: str) -> Callable[[str], bool]:

@@ -22,6 +22,7 @@ Task = tuple[str, tuple[bytes, ...]]  # a path, and contents that are known
 
 COMMIT_EVERY = 1.0  # seconds
 SAME_FACE = 0.5  # intersection over union of a face's boxes before and after a change of its photo
+SAME_TIME = 1.0  # seconds between these boxes in a video
 
 
 @dataclass
@@ -272,16 +273,17 @@ def _replace_faces(
     """
     number, *size, _ = known
     before = {
-        face: (Rect(*box), person)
-        for face, *box, person in connection.execute(
-            "SELECT id, x, y, width, height, person FROM faces WHERE photo = ? ORDER BY number", (number,)
+        face: (Rect(*box), person, time or 0.0)
+        for face, *box, person, time in connection.execute(
+            "SELECT id, x, y, width, height, person, time FROM faces WHERE photo = ? ORDER BY number", (number,)
         )
     }
     sx, sy = (photo["width"] / size[0], photo["height"] / size[1]) if photo["width"] and size[0] else (1.0, 1.0)
     pairs = sorted(
         (-iou(Rect(box.x * sx, box.y * sy, box.width * sx, box.height * sy), _box(face)), index, old)
-        for old, (box, _) in before.items()
+        for old, (box, _, time) in before.items()
         for index, face in enumerate(faces)
+        if abs(time - (face["time"] or 0.0)) <= SAME_TIME
     )
     kept: dict[int, int] = {}
     for overlap, index, old in pairs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import itertools
@@ -14,9 +15,10 @@ import numpy as np
 from npfaceapi.collection.database import Database, path_of
 from npfaceapi.collection.people import Group
 from npfaceapi.display.markup import Markup, element
-from npfaceapi.errors import ImageError, InvalidArgument, InvalidType, printable, shown
+from npfaceapi.errors import BackendUnavailable, ImageError, InvalidArgument, InvalidType, printable, shown
 from npfaceapi.output_files import generator, write_whole
 from npfaceapi.photos.loading import load_image
+from npfaceapi.video.decoding import frame_at
 
 __all__ = ["write_contact_sheets"]
 
@@ -79,7 +81,7 @@ def _cut_out(
 ) -> dict[int, tuple[str, str]]:
     """Write faces that are not there yet, as far as their photos can be read; returns the photo's path and the file of each."""
     rows = database.rows(
-        "SELECT path, content, rotation, faces.id, x, y, faces.width, faces.height "
+        "SELECT path, content, rotation, faces.id, time, x, y, faces.width, faces.height "
         "FROM faces JOIN photos ON photos.id = photo ORDER BY path"
     )
     rows = [row for row in rows if row[3] in wanted]
@@ -87,13 +89,11 @@ def _cut_out(
     photos = len({row[0] for row in rows})
     for done, (value, faces) in enumerate(itertools.groupby(rows, key=lambda row: row[0]), 1):
         here = [row for row in faces if not (folder / files[row[3]]).exists()]
-        try:
-            image = load_image(path_of(value)) if here else None
-        except ImageError:
-            image = None
-        for _, _, rotation, face, *box in here if image is not None else ():
-            assert image is not None
-            write_whole(folder / files[face], _square(image, box, rotation // 90))
+        with contextlib.suppress(ImageError, BackendUnavailable):  # the second: a video, without the extra
+            image = load_image(path_of(value)) if any(row[4] is None for row in here) else None
+            for _, _, rotation, face, time, *box in here:
+                pixels = frame_at(path_of(value), time) if image is None else image
+                write_whole(folder / files[face], _square(pixels, box, rotation // 90))
         progress(done, photos)
     return {row[3]: (path_of(row[0]), files[row[3]]) for row in rows}
 

@@ -33,7 +33,7 @@ CREATE TABLE photos (
     taken TEXT,  -- from EXIF, ISO 8601
     rotation INTEGER NOT NULL DEFAULT 0,  -- degrees counterclockwise that made it upright
     outcome TEXT NOT NULL CHECK (outcome IN ('faces', 'no face', 'unreadable')),
-    reason TEXT,  -- why it is unreadable
+    reason TEXT,  -- why it is unreadable, or what is wrong with a damaged video
     vanished INTEGER NOT NULL DEFAULT 0  -- 1: the file was gone at the last run
 );
 CREATE INDEX photos_content ON photos (content);
@@ -47,6 +47,7 @@ CREATE TABLE faces (
     number INTEGER NOT NULL,  -- in the photo, from 0
     x REAL NOT NULL, y REAL NOT NULL, width REAL NOT NULL, height REAL NOT NULL,  -- pixels
     score REAL NOT NULL,
+    time REAL,  -- in a video, seconds: where the face is at its best; NULL in a photo
     points BLOB,  -- 68 times x, y as little-endian float32, pixels
     descriptor BLOB CHECK (typeof(descriptor) = 'null' OR typeof(descriptor) = 'blob' AND length(descriptor) = 512),
         -- 128 little-endian float32

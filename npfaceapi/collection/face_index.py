@@ -35,6 +35,7 @@ from npfaceapi.faces.points import as_descriptor, as_flag, as_number
 from npfaceapi.networks.options import FaceDetectionOptions
 from npfaceapi.photos.folders import find_photos
 from npfaceapi.photos.loading import Photo, load_image
+from npfaceapi.video.decoding import suffixes_at_hand
 
 __all__ = ["FaceIndex"]
 
@@ -137,7 +138,8 @@ class FaceIndex:
         Parameters
         ----------
         photos : path or iterable of paths
-            Files, and folders with their subfolders; see `find_photos`.
+            Files, and folders with their subfolders; see `find_photos`.  Of a video, a face is a track: see `analyze_video`;
+            videos in folders are found with the extra `video`.
         workers : int, optional
             The number of processes, each of which uses one core.  Default: one per core; this process alone for a few photos.
             The rows do not depend on it.
@@ -268,13 +270,13 @@ class FaceIndex:
         found = []
         for number, distance in zip(numbers, distances, strict=True):
             row = self._database.rows(
-                "SELECT path, x, y, faces.width, faces.height, score, name FROM faces JOIN photos ON photos.id = photo "
+                "SELECT path, x, y, faces.width, faces.height, score, name, time FROM faces JOIN photos ON photos.id = photo "
                 "LEFT JOIN people ON people.id = person WHERE faces.id = ?",
                 number,
             )
             if row:  # else another process has removed it meanwhile
-                path, x, y, width, height, score, person = row[0]
-                found.append(FoundFace(number, path_of(path), Rect(x, y, width, height), score, person, distance))
+                path, x, y, width, height, score, person, time = row[0]
+                found.append(FoundFace(number, path_of(path), Rect(x, y, width, height), score, person, distance, time))
         return found
 
     def groups(self, cut: float | None = None) -> list[Group]:
@@ -485,6 +487,8 @@ class FoundFace(NamedTuple):
         The name that it was given.
     distance : float
         To the descriptor that was searched for.
+    time : float or None
+        In a video, the time in seconds of the frame with this box; None in a photo.
     """
 
     face: int
@@ -493,6 +497,7 @@ class FoundFace(NamedTuple):
     score: float
     person: str | None
     distance: float
+    time: float | None = None
 
 
 class FoundFiles(NamedTuple):
@@ -522,7 +527,7 @@ def files_of(photos: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) 
         root = os.path.abspath(os.fsdecode(photo))
         roots.append(root)
         if os.path.isdir(root):
-            found = find_photos(root)
+            found = find_photos(root, suffixes_at_hand())
             paths += found.files
             problems += found.problems
             left_out += found.left_out

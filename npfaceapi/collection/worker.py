@@ -10,7 +10,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from npfaceapi import nets
 from npfaceapi.engines.thread_count import use_num_threads
-from npfaceapi.errors import ImageError, InvalidArgument, InvalidType, printable, shown
+from npfaceapi.errors import BackendUnavailable, ImageError, InvalidArgument, InvalidType, printable, shown
 from npfaceapi.faces.alignment import ALIGNMENTS
 from npfaceapi.faces.points import as_flag
 from npfaceapi.faces.results import FACE_EXPRESSION_LABELS, FaceResult, Faces
@@ -26,8 +26,10 @@ from npfaceapi.global_api import warmup
 from npfaceapi.networks.options import FaceDetectionOptions, MtcnnOptions, SsdMobilenetv1Options, TinyYolov2Options
 from npfaceapi.networks.registry import detector_called, detector_of, proper
 from npfaceapi.photos.decoding import Pixels, decode_file
-from npfaceapi.photos.quality import face_quality
+from npfaceapi.photos.quality import FaceQuality, face_quality
 from npfaceapi.tasks import detect_all_faces
+from npfaceapi.video.analysis import analysis_of
+from npfaceapi.video.decoding import is_video
 
 __all__ = ["FACE_COLUMNS", "PHOTO_COLUMNS", "FaceWorker", "PhotoRows"]
 
@@ -35,8 +37,8 @@ __all__ = ["FACE_COLUMNS", "PHOTO_COLUMNS", "FaceWorker", "PhotoRows"]
 PHOTO_COLUMNS = ("path", "size", "modified", "content", "width", "height", "taken", "rotation", "outcome", "reason")
 #: The columns of a face, as in the table `faces`.
 FACE_COLUMNS = (
-    "number", "x", "y", "width", "height", "score", "points", "descriptor", "age", "gender", "gender_probability", "expression",
-    "expressions", "quality", "size", "sharpness", "yaw", "pitch", "roll",
+    "number", "x", "y", "width", "height", "score", "time", "points", "descriptor", "age", "gender", "gender_probability",
+    "expression", "expressions", "quality", "size", "sharpness", "yaw", "pitch", "roll",
 )  # fmt: skip
 _TIMES_TO_READ = 3
 _EXIF_IFD, _TAKEN, _TAKEN_OFFSET = 0x8769, 0x9003, 0x9011
@@ -172,9 +174,9 @@ class FaceWorker:
             One row per face, in the order of the photos, and one for each photo without a face.  Of the photo: path, size
             (bytes), modified (nanoseconds), content (SHA-256, hexadecimal), photo_width, photo_height, taken, rotation, outcome,
             reason.  Of the face: face (its number in the photo from 0, or -1: the others are then NaN, "" or zero), x, y,
-            width, height (pixels), score, points float32 [n,136], descriptor float32 [n,128] (NaN if the crop is outside of the
-            photo), age, gender, gender_probability, expression, expressions float32 [n,7] by `FACE_EXPRESSION_LABELS`, quality,
-            face_size, sharpness, yaw, pitch, roll.
+            width, height (pixels), score, time (seconds in a video, NaN in a photo), points float32 [n,136], descriptor float32
+            [n,128] (NaN if the crop is outside of the photo), age, gender, gender_probability, expression, expressions float32
+            [n,7] by `FACE_EXPRESSION_LABELS`, quality, face_size, sharpness, yaw, pitch, roll.
 
         Raises
         ------
@@ -209,14 +211,16 @@ class FaceWorker:
         photo: dict[str, Any] = dict.fromkeys(PHOTO_COLUMNS)
         photo.update(path=path, size=0, modified=0, rotation=0, outcome="unreadable")
         try:
-            data, photo["size"], photo["modified"] = _read_settled(path)
+            data, photo["size"], photo["modified"] = _settled(path, _digest if is_video(path) else _content)
         except (OSError, ValueError) as error:
             photo["reason"] = str(getattr(error, "strerror", None) or error)
             return PhotoRows(photo, [])
-        photo["content"] = hashlib.sha256(data).digest()
+        photo["content"] = data if is_video(path) else hashlib.sha256(data).digest()
         if photo["content"] in known:
             photo["outcome"] = "known"
             return PhotoRows(photo, [])
+        if is_video(path):
+            return self._rows_of_video(photo)
         try:
             image = decode_file(io.BytesIO(data), path)
         except ImageError as error:
@@ -228,7 +232,29 @@ class FaceWorker:
         faces = self.faces(image)
         photo["rotation"] = faces.rotation
         photo["outcome"] = "faces" if faces else "no face"
-        return PhotoRows(photo, [_face_row(number, face, image) for number, face in enumerate(faces)])
+        qualities = [face_quality(image, face) if face.landmarks is not None else None for face in faces]
+        rows = [_face_row(number, face, quality) for number, (face, quality) in enumerate(zip(faces, qualities, strict=True))]
+        return PhotoRows(photo, rows)
+
+    def _rows_of_video(self, photo: dict[str, Any]) -> PhotoRows:
+        """The rows of a video: of each track the best face."""
+        try:
+            analysis = analysis_of(photo["path"], find=self.faces)
+        except ImageError as error:
+            photo["reason"] = str(error).removeprefix(f"{printable(photo['path'])}: ")
+            return PhotoRows(photo, [])
+        except BackendUnavailable as error:  # its content stays unknown, so that it is tried again
+            photo.update(content=None, reason=str(error).removeprefix(f"{printable(photo['path'])}: "))
+            return PhotoRows(photo, [])
+        photo.update(width=analysis.width, height=analysis.height, taken=analysis.taken)
+        photo["outcome"] = "faces" if analysis.tracks else "no face"
+        if analysis.problem is not None:
+            photo["reason"] = analysis.problem.removeprefix(f"{photo['path']}: ")
+        faces = [
+            {**_face_row(number, track.best, track.quality), "time": track.best_time}
+            for number, track in enumerate(analysis.tracks)
+        ]
+        return PhotoRows(photo, faces)
 
 
 def networks_with_own_weights() -> dict[str, Any]:
@@ -237,19 +263,28 @@ def networks_with_own_weights() -> dict[str, Any]:
     return {name: net for name, net in found.items() if net is not None and net.__reduce__()[0] is not nets.network_named}
 
 
-def _read_settled(path: str) -> tuple[bytes, int, int]:
-    """The content of a file that does not change while it is read, its size and its time."""
+def _settled(path: str, read: Callable[[io.BufferedReader], bytes]) -> tuple[bytes, int, int]:
+    """What `read` gives for a file that does not change while it is read to its end, its size and its time."""
     mode = os.stat(path).st_mode
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
         raise ValueError("expected a file, got a pipe or a device")
     for _ in range(_TIMES_TO_READ):
         with open(path, "rb") as file:
             before = os.fstat(file.fileno())
-            data = file.read()
+            data = read(file)
             after = os.fstat(file.fileno())
-        if (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns) and len(data) == before.st_size:
+            end = os.lseek(file.fileno(), 0, os.SEEK_CUR)
+        if (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns) and end == before.st_size:
             return data, before.st_size, before.st_mtime_ns
     raise ValueError("expected a file that stays as it is, got one that changed while it was read")
+
+
+def _content(file: io.BufferedReader) -> bytes:
+    return file.read()
+
+
+def _digest(file: io.BufferedReader) -> bytes:
+    return hashlib.file_digest(file, "sha256").digest()
 
 
 def _taken(data: bytes) -> str | None:
@@ -268,13 +303,13 @@ def _taken(data: bytes) -> str | None:
     return f"{found[1]}-{found[2]}-{found[3]}T{found[4]}" + (zone if re.fullmatch(r"[+-]\d\d:\d\d", zone) else "")
 
 
-def _face_row(number: int, face: FaceResult, image: Any) -> dict[str, Any]:
+def _face_row(number: int, face: FaceResult, quality: FaceQuality | None) -> dict[str, Any]:
     box = face.detection.box
     row: dict[str, Any] = dict.fromkeys(FACE_COLUMNS)
     row.update(number=number, x=box.x, y=box.y, width=box.width, height=box.height, score=face.detection.score)
     if face.landmarks is not None:
         row["points"] = face.landmarks.positions.astype("<f4").tobytes()
-        quality = face_quality(image, face)
+    if quality is not None:
         row["quality"] = quality.score
         row.update({name: getattr(quality, name) for name in ("size", "sharpness", "yaw", "pitch", "roll")})
     if face.descriptor is not None:
@@ -321,7 +356,7 @@ def columns(photos: Sequence[PhotoRows]) -> dict[str, NDArray[Any]]:
         **{name: texts(of_photo(name)) for name in ("taken", "outcome", "reason")},
         "rotation": numbers(of_photo("rotation"), np.int64),
         "face": numbers(of_face("number"), np.int64, -1),
-        **{name: numbers(of_face(name)) for name in ("x", "y", "width", "height", "score", "age", "gender_probability")},
+        **{name: numbers(of_face(name)) for name in ("x", "y", "width", "height", "score", "time", "age", "gender_probability")},
         "points": vectors(of_face("points"), 136),
         "descriptor": vectors(of_face("descriptor"), 128),
         **{name: texts(of_face(name)) for name in ("gender", "expression")},

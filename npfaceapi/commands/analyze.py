@@ -1,4 +1,4 @@
-"""`npfaceapi analyze`: the faces of photos, as a table, JSON lines and annotated pictures."""
+"""`npfaceapi analyze`: the faces of photos and videos, as a table, JSON lines and annotated pictures and videos."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import io
 import json
+import math
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -29,16 +30,19 @@ from npfaceapi.commands.photos import (
 from npfaceapi.commands.picture_files import paths_or_refusals, picture_paths
 from npfaceapi.commands.side_by_side import in_order
 from npfaceapi.display.plain_table import format_table
-from npfaceapi.errors import FetchError, InvalidArgument, InvalidType, printable
+from npfaceapi.display.standard_error import is_terminal, say
+from npfaceapi.errors import BackendUnavailable, FetchError, InvalidArgument, InvalidType, printable
 from npfaceapi.output_files import MADE_BY, Output, is_drawing, is_json_lines, refused_outputs, write_whole
 
 if TYPE_CHECKING:
     from npfaceapi.faces.results import FaceResult, Faces
     from npfaceapi.photos.net_input import Pixels
     from npfaceapi.photos.quality import FaceQuality
+    from npfaceapi.video.analysis import VideoAnalysis
 
 __all__ = ["add_arguments", "run"]
 
+CELLS = ("box (x, y, width, height)", "score", "age", "gender", "expression")
 PARTS = ("detection", "landmarks", "expressions", "age-gender", "descriptors")
 
 
@@ -47,6 +51,16 @@ def _parts(text: str) -> set[str]:
     if not parts <= set(PARTS):
         raise argparse.ArgumentTypeError(f"expected some of {','.join(PARTS)}, got {text!r}")
     return parts
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number of seconds from 0 up, got {text!r}")
+    return value
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,14 +74,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_any_rotation(parser)
     parser.add_argument(
-        "--draw", type=Path, metavar="DIR", help="write each photo with its faces marked into this folder, as a PNG"
+        "--every",
+        type=_seconds,
+        metavar="SECONDS",
+        help="interval of the frames of a video that are analysed (0: all; default: 0.5)",
+    )
+    parser.add_argument(
+        "--draw",
+        type=Path,
+        metavar="DIR|FILE",
+        help="write each photo with its faces marked into this folder, as a PNG, and each video as an MP4; for one video also a "
+        "file (.mp4, .mov or .mkv)",
     )
     add_shared(parser, "--json", "one line per photo")
     add_overwrite(parser)
 
 
 class _Analysis(NamedTuple):
-    """What is known of a photo; of one that cannot be read, why."""
+    """What is known of a photo; of one that cannot be read, why; nothing yet of a video."""
 
     error: Exception | None = None
     width: int = 0
@@ -79,6 +103,8 @@ class _Analysis(NamedTuple):
 
 def run(arguments: argparse.Namespace) -> int:
     photos, failed = expand_photos(arguments.photos)
+    if arguments.every is not None and not any(map(_is_video, photos)):
+        raise InvalidArgument("--every: expected a video with it, got none")
     drawings = _check_outputs(arguments, photos)
     load_detector(arguments)
     with contextlib.ExitStack() as stack:
@@ -87,13 +113,18 @@ def run(arguments: argparse.Namespace) -> int:
         lines = stack.enter_context(json_lines(arguments.json))
         results = stack.enter_context(contextlib.closing(in_order(partial(_analyzed, arguments=arguments), photos)))
         for photo, drawing, analysis in zip(with_progress(photos), drawings, results, strict=True):
-            failed += not _report(photo, analysis, arguments, lines, drawing)
+            if _is_video(photo):
+                failed += not _analyze_video(photo, arguments, lines, drawing)
+            else:
+                failed += not _report(photo, analysis, arguments, lines, drawing)
     return 1 if failed else 0
 
 
 def _analyzed(photo: str, arguments: argparse.Namespace) -> _Analysis:
     from npfaceapi.photos.quality import face_quality
 
+    if _is_video(photo):  # analysed on all threads, when its turn comes
+        return _Analysis()
     try:
         image = read_photo(photo)
         faces = _faces(image, arguments)
@@ -146,6 +177,63 @@ def _report(
     return True
 
 
+def _is_video(photo: str) -> bool:
+    from npfaceapi.photos.fetch import is_url
+    from npfaceapi.video.decoding import is_video
+
+    return is_video(photo) and not is_url(photo)
+
+
+def _analyze_video(
+    path: str, arguments: argparse.Namespace, lines: IO[str] | None, drawing: Path | InvalidArgument | None
+) -> bool:
+    from npfaceapi.video.analysis import EVERY, analyze_video
+
+    every = EVERY if arguments.every is None else arguments.every
+    try:
+        analysis = analyze_video(path, every, lambda frame: _faces(frame, arguments), _tell_time if is_terminal() else None)
+        if is_terminal():
+            say("\r\x1b[K", end="")
+    except (BackendUnavailable, InvalidArgument, InvalidType) as error:
+        complain(error)
+        if lines is not None:
+            print(json.dumps({"photo": path, "error": str(error)}), file=lines, flush=True)
+        return False
+    if lines is not None:
+        record = analysis.to_dict()
+        del record["path"]
+        print(json.dumps({"photo": path, **record}), file=lines, flush=True)
+    if lines is not sys.stdout:
+        count, frames = len(analysis.tracks), len(analysis.frames)
+        print(
+            f"{printable(path)}: {analysis.width}x{analysis.height}, {analysis.duration:.1f} s, {frames} "
+            f"frame{'' if frames == 1 else 's'} analysed, {count} face{'' if count == 1 else 's'}"
+        )
+        if count:
+            print(_table_of_tracks(analysis))
+    if drawing is not None:
+        try:
+            if isinstance(drawing, InvalidArgument):
+                raise drawing
+            analysis.draw(drawing)
+        except (BackendUnavailable, InvalidArgument) as error:
+            complain(error)
+            return False
+    return True
+
+
+def _tell_time(time: float, duration: float) -> None:
+    say(f"\r\x1b[K{time:.1f} of {duration:.1f} s", end="")
+
+
+def _table_of_tracks(analysis: VideoAnalysis) -> str:
+    rows = [
+        (track.number, f"{track.start:.1f} to {track.end:.1f}", len(track.times), f"{track.best_time:.1f}", *_cells(track.best))
+        for track in analysis.tracks
+    ]
+    return format_table(("#", "seen (s)", "frames", "best (s)", *CELLS), rows, right=(0, 2, 3, 5, 6), indent="  ")
+
+
 def _faces(image: Any, arguments: argparse.Namespace) -> Faces[FaceResult]:
     from npfaceapi.faces.results import FaceResult, Faces
     from npfaceapi.tasks import detect_all_faces
@@ -166,21 +254,22 @@ def _faces(image: Any, arguments: argparse.Namespace) -> Faces[FaceResult]:
 
 
 def _table(faces: list[FaceResult]) -> str:
-    rows = []
-    for i, face in enumerate(faces, 1):
-        box = face.detection.box
-        gender, expression = "-", "-"
-        if face.gender is not None and face.gender_probability is not None:
-            gender = f"{face.gender} ({face.gender_probability:.2f})"
-        if face.expressions is not None:
-            best = face.expressions.as_sorted_array()[0]
-            expression = f"{best.expression} ({best.probability:.2f})"
-        place = f"{box.x:.0f}, {box.y:.0f}, {box.width:.0f}, {box.height:.0f}"
-        age = "-" if face.age is None else f"{face.age:.0f}"
-        rows.append((i, place, f"{face.detection.score:.3f}", age, gender, expression))
-    return format_table(
-        ("#", "box (x, y, width, height)", "score", "age", "gender", "expression"), rows, right=(0, 2, 3), indent="  "
-    )
+    rows = [(number, *_cells(face)) for number, face in enumerate(faces, 1)]
+    return format_table(("#", *CELLS), rows, right=(0, 2, 3), indent="  ")
+
+
+def _cells(face: FaceResult) -> tuple[str, ...]:
+    """The cells of a face in a table, below `CELLS`."""
+    box = face.detection.box
+    gender, expression = "-", "-"
+    if face.gender is not None and face.gender_probability is not None:
+        gender = f"{face.gender} ({face.gender_probability:.2f})"
+    if face.expressions is not None:
+        best = face.expressions.as_sorted_array()[0]
+        expression = f"{best.expression} ({best.probability:.2f})"
+    place = f"{box.x:.0f}, {box.y:.0f}, {box.width:.0f}, {box.height:.0f}"
+    age = "-" if face.age is None else f"{face.age:.0f}"
+    return place, f"{face.detection.score:.3f}", age, gender, expression
 
 
 def _check_outputs(arguments: argparse.Namespace, photos: Sequence[str]) -> Sequence[Path | InvalidArgument | None]:
@@ -188,16 +277,42 @@ def _check_outputs(arguments: argparse.Namespace, photos: Sequence[str]) -> Sequ
 
     All are checked before the first is written: a drawing must not replace a photo that is read later.
     """
-    paths = picture_paths(photos, "--draw", arguments.draw) if arguments.draw is not None else []
-    outputs = [Output("--draw", path, is_drawing) for path in paths]
+    to_file = arguments.draw is not None and any(map(_is_video, photos)) and _names_a_video(arguments.draw)
+    if to_file and len(photos) > 1:
+        raise InvalidArgument(f"--draw {arguments.draw}: expected one video with the name of a file, got {len(photos)} files")
+    paths: list[Path] = []
+    if arguments.draw is not None:
+        paths = [arguments.draw] if to_file else picture_paths(photos, "--draw", arguments.draw, _drawn_as)
+    outputs = [Output("--draw", path, _is_drawn_video if _names_a_video(path) else is_drawing) for path in paths]
     if arguments.json is not None:
-        outputs.append(Output("--json", arguments.json, is_json_lines("faces")))
+        outputs.append(Output("--json", arguments.json, is_json_lines("faces", "tracks")))
     refusals = refused_outputs(outputs, [*photos, *weights_read(arguments)], overwrite=arguments.overwrite)
     if arguments.json is not None and (refusal := refusals.pop()) is not None:
         raise refusal
     if not paths:
         return [None] * len(photos)
+    if to_file:
+        if refusals[0] is not None:
+            raise refusals[0]
+        return [arguments.draw]
     return paths_or_refusals(photos, "--draw", paths, refusals)
+
+
+def _drawn_as(photo: str) -> str:
+    return ".mp4" if _is_video(photo) else ".png"
+
+
+def _names_a_video(path: Path) -> bool:
+    """Whether a video could be drawn into a file of that name."""
+    from npfaceapi.video.decoding import CONTAINERS
+
+    return path.suffix.lower() in CONTAINERS
+
+
+def _is_drawn_video(path: str) -> bool:
+    from npfaceapi.video.drawing import is_drawn_video
+
+    return is_drawn_video(path)
 
 
 def _draw(image: Pixels, faces: list[FaceResult], path: Path) -> None:

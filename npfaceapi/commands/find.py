@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
                         f"{face.distance:.3f}" if math.isfinite(face.distance) else "-",
                         face.face,
                         face.person or "-",
-                        printable(face.path),
+                        printable(face.path) + ("" if face.time is None else f" at {face.time:.1f} s"),
                     )
                     for face in faces
                 ]

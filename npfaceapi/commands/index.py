@@ -23,7 +23,7 @@ __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("photos", nargs="*", metavar="PHOTO|FOLDER", help="image file, or folder of image files")
+    parser.add_argument("photos", nargs="*", metavar="PHOTO|FOLDER", help="image or video file, or folder of such files")
     parser.add_argument("--into", type=Path, required=True, metavar="FILE", help="the index: an SQLite file, made if missing")
     add_detector_choice(parser)
     parser.add_argument(
@@ -132,8 +132,8 @@ class _Progress:
         self._shown = is_terminal()
 
     def __call__(self, done: int, total: int, rows: PhotoRows) -> None:
-        if rows.photo["outcome"] == "unreadable":
-            self.unreadable += 1
+        self.unreadable += rows.photo["outcome"] == "unreadable"
+        if rows.photo["reason"] is not None:
             complain(f"{rows.photo['path']}: {rows.photo['reason']}")
         if self._shown and total > 1:
             rate = done / max(time.monotonic() - self._start, 1e-9)

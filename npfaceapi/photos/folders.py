@@ -61,7 +61,7 @@ class FoundPhotos:
         return ", ".join(parts)
 
 
-def find_photos(folder: str | os.PathLike[str]) -> FoundPhotos:
+def find_photos(folder: str | os.PathLike[str], others: frozenset[str] = frozenset()) -> FoundPhotos:
     """The photos in a folder and below it.
 
     The suffix of its name decides whether a file is a photo.  Symbolic links are followed; each folder is searched once.  Hidden
@@ -71,13 +71,15 @@ def find_photos(folder: str | os.PathLike[str]) -> FoundPhotos:
     ----------
     folder : str or path
         Where to look.
+    others : frozenset of str
+        Suffixes of further files to find, such as ".mp4", in lower case.
 
     Returns
     -------
     FoundPhotos
         A folder that cannot be read is listed in `problems`; nothing is raised.
     """
-    found, suffixes = FoundPhotos(), photo_suffixes()
+    found, suffixes = FoundPhotos(), photo_suffixes() | others
     links: list[str] = []  # to folders; searched last, so that a folder found directly keeps its own path
     seen: set[tuple[int, int]] = set()
     waiting = [os.fspath(folder)]

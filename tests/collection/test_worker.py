@@ -28,7 +28,7 @@ FAST = TinyFaceDetectorOptions(input_size=128)
 COLUMNS = {
     **dict.fromkeys(("path", "content", "taken", "outcome", "reason", "gender", "expression"), ("object", ())),
     **dict.fromkeys(("size", "modified", "photo_width", "photo_height", "rotation", "face"), ("int64", ())),
-    **dict.fromkeys(("x", "y", "width", "height", "score", "age", "gender_probability"), ("float64", ())),
+    **dict.fromkeys(("x", "y", "width", "height", "score", "time", "age", "gender_probability"), ("float64", ())),
     **dict.fromkeys(("quality", "face_size", "sharpness", "yaw", "pitch", "roll"), ("float64", ())),
     "points": ("float32", (136,)),
     "descriptor": ("float32", (128,)),
@@ -57,7 +57,8 @@ def test_every_number_is_that_of_the_task(photos, alignment, average):
     assert tuple(rows.photo) == PHOTO_COLUMNS
     box, quality = wanted.detection.box, faceapi.face_quality(photos["face"], wanted)
     expected = {
-        "number": 0, "x": box.x, "y": box.y, "width": box.width, "height": box.height, "score": wanted.detection.score,
+        "number": 0, "x": box.x, "y": box.y, "width": box.width, "height": box.height,
+        "score": wanted.detection.score, "time": None,
         "points": wanted.landmarks.positions.astype("<f4").tobytes(), "descriptor": wanted.descriptor.tobytes(),
         "age": wanted.age, "gender": wanted.gender.value, "gender_probability": wanted.gender_probability,
         "expression": wanted.expressions.as_sorted_array()[0].expression, "expressions": wanted.expressions.to_dict(),

@@ -6,7 +6,7 @@ A line holds the type of what a call gives.  The functions here only give names 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any, assert_type
 
@@ -681,6 +681,24 @@ def photo_collections(descriptor: NDArray[np.float32], labels: list[faceapi.Labe
     assert_type(worker.changed(None, None, None, True), faceapi.FaceWorker)
     assert_type(worker.warm_up(), None)
     assert_type(faceapi.FaceWorker.from_json(worker.to_dict()), faceapi.FaceWorker)
+
+
+def video_files(find: Callable[[NDArray[np.uint8]], list[faceapi.FaceDetection]]) -> None:
+    analysis = faceapi.analyze_video(Path("clip.mp4"), 0.5, find, lambda time, duration: None)
+    assert_type(faceapi.analyze_video("clip.mp4"), faceapi.VideoAnalysis)
+    assert_type((analysis.width, analysis.duration, analysis.problem), tuple[int, float, str | None])
+    assert_type(analysis.to_dict(), dict[str, Any])
+    assert_type(analysis.to_json(), str)
+    assert_type(analysis.draw("out.mp4"), None)
+    frame, track = analysis.frames[0], analysis.tracks[0]
+    assert_type(frame, faceapi.FrameFaces)
+    assert_type((frame.faces, frame.tracks), tuple[tuple[faceapi.FaceResult, ...], tuple[int, ...]])
+    assert_type(frame.to_dict(), dict[str, Any])
+    assert_type(track, faceapi.Track)
+    assert_type((track.start, track.end, track.best_time), tuple[float, float, float])
+    assert_type((track.best, track.quality), tuple[faceapi.FaceResult, faceapi.FaceQuality | None])
+    assert_type(track.descriptor, NDArray[np.float32] | None)
+    assert_type(track.to_dict(), dict[str, Any])
 
 
 def quality_of_a_face(photo: str, face: faceapi.FaceResult, points: faceapi.FaceLandmarks68) -> None:
