@@ -37,6 +37,7 @@ The tools built on the library, which never imports them:
     benchmark/       speed, memory and accuracy, against other engines
     evaluation/      accuracy on public data and on photos of your own
     collection/      an index of photos on disk: search, groups of people
+    service/         a page and a web service: photos, videos and the camera
     _pyinstaller/    what a program built with PyInstaller needs
     commands/        the commands, one file each
     cli.py           the command line
