@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,7 +21,7 @@ _OPEN = ("/v1/health", "/openapi.json")  # without a token, as is the page
 #: Of every answer: the page loads nothing from elsewhere, and no other page can embed it or read it.
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
-    "media-src blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "media-src blob:; connect-src 'self' {sockets}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(self)",
     "Referrer-Policy": "no-referrer",
@@ -57,7 +58,7 @@ class Guard:
             return
         refusal = self._refusal(scope, Headers(scope=scope))
         if refusal is None:
-            await self._app(scope, receive, _with_headers(send))
+            await self._app(scope, receive, _with_headers(send, Headers(scope=scope).get("host", "")))
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})  # before it is accepted: HTTP 403
         else:
@@ -102,12 +103,15 @@ def _token(headers: Headers) -> str:
     return next((each.removeprefix("bearer.") for each in offered if each.startswith("bearer.")), "")
 
 
-def _with_headers(send: Send) -> Callable[[Message], Any]:
+def _with_headers(send: Send, host: str) -> Callable[[Message], Any]:
+    named = host if re.fullmatch(r"[\w.:\[\]-]+", host, re.ASCII) else ""
+    sockets = f"ws://{named} wss://{named}" if named else ""  # to some browsers 'self' is not the WebSockets of the same host
+
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             for name, value in _HEADERS.items():
-                headers[name] = value
+                headers[name] = value.format(sockets=sockets)
         await send(message)
 
     return send_with_headers

@@ -16,10 +16,11 @@ from helpers import ROOT
 
 
 class Client:
-    """Asks a service."""
+    """Asks a service; `printed` is the address that it printed, perhaps with a token."""
 
     def __init__(self, address):
-        self.address = address
+        self.printed = address
+        self.address = address.partition("#")[0]
         self.host = urlsplit(address).netloc
 
     def ask(self, path, body=None, headers=(), method=None):

@@ -167,7 +167,7 @@ def test_on_other_addresses_it_asks_for_a_token():
     with command("--workers", 1, "--host", "0.0.0.0") as (client, process):
         line = process.stdout.readline()
         token = re.fullmatch(r"Requests need the header Authorization: Bearer (\S{32})\n", line)[1]
-        assert client.address.endswith(f"#token={token}")
+        assert client.printed.endswith(f"#token={token}")
         assert client.ask("/v1/analyze", PHOTO)[0] == 401
         assert client.ask("/v1/analyze?parts=detection", PHOTO, {"Authorization": f"Bearer {token}"})[0] == 200
 

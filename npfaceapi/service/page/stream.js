@@ -29,7 +29,6 @@ function streamTab(section, isCamera) {
   let socket = null;
   let isClosed = false;
   let sentAt = null; // when the frame that is out was taken; null: none is out
-  let size = 1; // of the video's pixels to those of the frame that is out
   let delays = [];
   let shownAt = 0;
   let retry = null;
@@ -101,7 +100,7 @@ function streamTab(section, isCamera) {
     if (sentAt === null && socket?.readyState === WebSocket.OPEN && video.readyState >= 2 && video.videoWidth) {
       sentAt = performance.now();
       const opened = socket;
-      size = Math.min(1, LARGEST / Math.max(video.videoWidth, video.videoHeight));
+      const size = Math.min(1, LARGEST / Math.max(video.videoWidth, video.videoHeight));
       Object.assign(frame, { width: Math.round(video.videoWidth * size), height: Math.round(video.videoHeight * size) });
       frame.getContext("2d").drawImage(video, 0, 0, frame.width, frame.height);
       frame.toBlob((blob) => opened === socket && opened.readyState === WebSocket.OPEN && opened.send(blob), "image/jpeg", QUALITY);
