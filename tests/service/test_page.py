@@ -264,6 +264,34 @@ def test_the_camera(browser, client):
     assert complaints(browser) == []
 
 
+RECORD = """
+const camera = await navigator.mediaDevices.getUserMedia({video: {width: 640, height: 480}}), parts = [];
+const recorder = new MediaRecorder(camera, {mimeType: 'video/webm'});
+recorder.ondataavailable = ({data}) => parts.push(data);
+recorder.start();
+await new Promise(done => setTimeout(done, 2000));
+await new Promise(done => { recorder.onstop = done; recorder.stop() });
+for (const track of camera.getTracks()) track.stop();
+const transfer = new DataTransfer();
+transfer.items.add(new File(parts, 'clip.webm', {type: 'video/webm'}));
+document.querySelector('main').dispatchEvent(new DragEvent('drop', {dataTransfer: transfer, bubbles: true, cancelable: true}));
+"""
+
+
+def test_a_video(browser, client, folder):
+    visit(browser, client, "video")
+    drop(browser, folder / "notes.txt")
+    shown(browser, "notes.txt: expected a video that this browser can play", ".problem")
+    browser.complaints()
+    browser.run(f"return (async () => {{{RECORD}}})()")
+    shown(browser, "frames a second")
+    wait(browser, "return /[0-9.]+ to [0-9.]+ s/.test(document.querySelector('td:nth-child(3)')?.innerText)")
+    assert text(browser, "td:first-child") == "1"
+    assert browser.run(COLORS)[BLUE] > 100
+    assert text(browser, ".problem") == ""
+    assert complaints(browser) == []
+
+
 def test_a_camera_that_is_refused(client):
     with Browser("--use-fake-device-for-media-stream", "--deny-permission-prompts") as browser:
         visit(browser, client, "webcam")
@@ -341,7 +369,10 @@ def fill(browser, tab, folder):
     elif tab == "webcam":
         browser.run("document.querySelector('button.main').click()")
         shown(browser, "frames a second")
-    elif tab != "video":
+    elif tab == "video":
+        browser.run(f"return (async () => {{{RECORD}}})()")
+        shown(browser, "frames a second")
+    else:
         drop(browser, photo)
         shown(browser, "1 photo done" if tab == "batch" else "1 face in")
 
