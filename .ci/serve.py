@@ -94,6 +94,9 @@ class Load:
     def __init__(self, client: Client, body: bytes, clients: int) -> None:
         self._client = client
         self._body = body
+        file = io.BytesIO()
+        Image.fromarray(np.zeros((20_000, 10_000), np.uint8)).save(file, "PNG")
+        self._bomb_file = file.getvalue()
         self.stop = threading.Event()
         self.asked: list[tuple[float, float, int]] = []
         hostile = [self._slow, self._broken, self._bomb]
@@ -133,10 +136,8 @@ class Load:
                 sender.sendall(self._body[: len(self._body) // 2])
 
     def _bomb(self) -> None:
-        file = io.BytesIO()
-        Image.fromarray(np.zeros((20_000, 10_000), np.uint8)).save(file, "PNG")
         while not self.stop.wait(0.5):
-            status, _ = self._client.ask("/v1/analyze", file.getvalue())
+            status, _ = self._client.ask("/v1/analyze", self._bomb_file)
             assert status == 413
 
     def _sender(self, length: int) -> socket.socket:
@@ -157,8 +158,9 @@ def load(seconds: float, clients: int = CLIENTS, workers: int | None = None) -> 
         with command("--workers", workers) as (client, process):
             client.wait(lambda health: health["workers"] == workers)
             memory = []
+            running = Load(client, file.read_bytes(), clients)
             start = time.perf_counter()
-            with Load(client, file.read_bytes(), clients) as running:
+            with running:
                 while time.perf_counter() - start < seconds:
                     time.sleep(seconds / 40)
                     memory.append(resident(process.pid))

@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-megapixels",
         type=megapixels,
         metavar="N",
-        help="largest photo in million pixels (default: NPFACEAPI_MAX_MEGAPIXELS, else 89)",
+        help="largest photo in million pixels; raise it for trusted photos only (default: NPFACEAPI_MAX_MEGAPIXELS, else 89)",
     )
     add_shared(parser, "--weights", "with those of the detector tiny_yolov2, which are not bundled")
     add_shared(parser, "--backend", IN_USE)
