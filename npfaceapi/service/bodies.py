@@ -90,7 +90,7 @@ async def _parse(headers: Headers, body: bytes, form: Form, most: int) -> None:
     limits = {"max_files": MOST_PARTS, "max_fields": MOST_PARTS, "max_part_size": most}
     try:
         parts = (await _InMemory(headers, stream(), **limits).parse()).multi_items()
-    except (MultiPartException, KeyError) as error:  # KeyError: no boundary
+    except (MultiPartException, ValueError) as error:  # ValueError: of python-multipart
         raise Refused(400, f"expected multipart/form-data, got a body that is damaged: {error}") from None
     for name, value in parts:
         if isinstance(value, UploadFile):

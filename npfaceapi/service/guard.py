@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["SUBPROTOCOL", "Guard", "is_loopback"]
+__all__ = ["SUBPROTOCOL", "Guard", "is_loopback", "subprotocols"]
 
 SUBPROTOCOL = "npfaceapi"  # a browser cannot send Authorization with a WebSocket: it offers this, and bearer.TOKEN
 _OPEN = ("/v1/health", "/openapi.json")  # without a token, as is the page
@@ -99,8 +99,12 @@ def _token(headers: Headers) -> str:
     kind, _, token = str(headers.get("authorization", "")).partition(" ")
     if kind.lower() == "bearer":
         return token.strip()
-    offered = [each.strip() for each in str(headers.get("sec-websocket-protocol", "")).split(",")]
-    return next((each.removeprefix("bearer.") for each in offered if each.startswith("bearer.")), "")
+    return next((each.removeprefix("bearer.") for each in subprotocols(headers) if each.startswith("bearer.")), "")
+
+
+def subprotocols(headers: Headers) -> list[str]:
+    """Those that a WebSocket offers."""
+    return [each.strip() for each in str(headers.get("sec-websocket-protocol", "")).split(",")]
 
 
 def _with_headers(send: Send, host: str) -> Callable[[Message], Any]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from npfaceapi.errors import NpFaceApiError
 from npfaceapi.service.answering import Answer
-from npfaceapi.service.guard import SUBPROTOCOL
+from npfaceapi.service.guard import SUBPROTOCOL, subprotocols
 from npfaceapi.service.limits import Limits, Refused
 from npfaceapi.service.questions import Question, question
 from npfaceapi.service.records import record
@@ -39,8 +40,7 @@ class Stream:
 
     async def run(self) -> None:
         """Answer frames until the client leaves."""
-        offered = self._websocket.scope.get("subprotocols", [])
-        await self._websocket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
+        await self._websocket.accept(SUBPROTOCOL if SUBPROTOCOL in subprotocols(self._websocket.headers) else None)
         try:
             asked = question(self._websocket.query_params, self._limits.input_size)
         except NpFaceApiError as error:
@@ -54,21 +54,17 @@ class Stream:
             answering.cancel()
             with contextlib.suppress(asyncio.CancelledError, WebSocketDisconnect):
                 await answering
+        if self._websocket.client_state is WebSocketState.CONNECTED:
+            await self._websocket.close(BAD_REQUEST, "expected frames as binary messages, got a text")
 
     async def _receive(self) -> None:
-        count = 0
-        with contextlib.suppress(WebSocketDisconnect):
-            while True:
-                message = await self._websocket.receive()
-                if message["type"] == "websocket.disconnect":
-                    return
-                frame = message.get("bytes")
-                if frame is None:
-                    await self._websocket.close(BAD_REQUEST, "expected frames as binary messages, got a text")
-                    return
-                count += 1
-                self._newest = count, frame
-                self._came.set()
+        """Keep the newest frame, until the client leaves or sends a text."""
+        for count in itertools.count(1):
+            frame = (await self._websocket.receive()).get("bytes")
+            if frame is None:
+                return
+            self._newest = count, frame
+            self._came.set()
 
     async def _answer(self, asked: Question) -> None:
         tracks = Tracks()

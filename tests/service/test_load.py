@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("uvicorn")
 pytest.importorskip("starlette")
-pytest.importorskip("multipart")
+pytest.importorskip("python_multipart")
 
 from helpers import ROOT
 from helpers.pages import load

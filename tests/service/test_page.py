@@ -13,7 +13,7 @@ from PIL import Image
 
 pytest.importorskip("uvicorn")
 pytest.importorskip("starlette")
-pytest.importorskip("multipart")
+pytest.importorskip("python_multipart")
 pytest.importorskip("websockets")
 
 from helpers import ASTRONAUT

@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("uvicorn")
 pytest.importorskip("starlette")
-pytest.importorskip("multipart")
+pytest.importorskip("python_multipart")
 connect = pytest.importorskip("websockets.sync.client").connect
 
 from websockets.exceptions import ConnectionClosed, InvalidStatus  # noqa: E402

@@ -14,7 +14,7 @@ from PIL import Image
 
 pytest.importorskip("uvicorn")
 pytest.importorskip("starlette")
-pytest.importorskip("multipart")
+pytest.importorskip("python_multipart")
 connect = pytest.importorskip("websockets.sync.client").connect
 
 import npfaceapi as faceapi  # noqa: E402
@@ -96,6 +96,27 @@ def test_match(client):
     assert match["name"] == "she"
     assert match["distance"] < 1e-5
     assert match["detection"]["score"] > 0.9
+
+
+def test_the_people_of_an_index(tmp_path):
+    (tmp_path / "photo.png").write_bytes(PHOTO)
+    with faceapi.FaceIndex(tmp_path / "faces.index") as index:
+        index.add([tmp_path / "photo.png"], workers=1)
+        index.name(index.groups()[0].number, "Eileen")
+    with command("--people", tmp_path / "faces.index", "--workers", 1) as (client, _):
+        client.wait(lambda health: health.get("people") == 1)
+        (match,) = client.ask("/v1/match", PHOTO)[1]["matches"]
+    assert match["name"] == "Eileen"
+    assert match["distance"] < 1e-5
+
+
+def test_people_that_cannot_be_read(tmp_path):
+    (tmp_path / "Nobody.png").write_bytes(black(9, 9))
+    with command("--people", tmp_path, "--workers", 1) as (client, process):
+        lines = [process.stdout.readline() for _ in range(2)]
+        assert lines[0].endswith("Nobody.png: expected a photo of a known person, got one without a face\n")
+        status, answer = client.ask("/v1/match", PHOTO)
+    assert (status, answer["error"]) == (503, f"{tmp_path}: expected photos of known people with faces, got none")
 
 
 def test_a_bomb_is_refused(client):

@@ -65,15 +65,10 @@ export function recognitionTab(section, { health }) {
 
   /** The JSON of a FaceMatcher, as the package and face-api.js write it. */
   function matcher() {
-    const byName = Map.groupBy ? Map.groupBy(people, ({ name }) => name) : grouped();
-    const labeledDescriptors = [...byName].map(([label, each]) => ({ label, descriptors: each.map(({ descriptor }) => descriptor) }));
+    const byName = new Map();
+    for (const { name, descriptor } of people) byName.set(name, [...(byName.get(name) ?? []), descriptor]);
+    const labeledDescriptors = [...byName].map(([label, descriptors]) => ({ label, descriptors }));
     return JSON.stringify({ distanceThreshold: threshold, labeledDescriptors });
-  }
-
-  function grouped() {
-    const found = new Map();
-    for (const person of people) found.set(person.name, [...(found.get(person.name) ?? []), person]);
-    return found;
   }
 
   async function find() {
