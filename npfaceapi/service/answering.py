@@ -67,10 +67,10 @@ def begin(backend: str, megapixels: float, weights: str | os.PathLike[str] | Non
         warmup(["tiny_yolov2"])
 
 
-def answer(photo: bytes, asked: Question) -> Answer:
-    """The faces of the image file `photo`; raises NpFaceApiError if it is none, or the options do not fit it."""
+def answer(name: str, photo: bytes, asked: Question) -> Answer:
+    """The faces of an image file; raises NpFaceApiError, with the name, if it is none, or the options do not fit it."""
     start = time.perf_counter()
-    image = load_image(photo)
+    image = load_image(photo, name)
     decoded = time.perf_counter()
     task: Any = detect_all_faces(image, asked.options, asked.any_rotation)
     if asked.parts & {"landmarks", "descriptors"}:

@@ -187,7 +187,7 @@ class _Service:
                 raise Refused(400, f"expected two photos, as files in a form, got {len(form.photos)}")
             asked = self._question(form)
             asked = dataclasses.replace(asked, parts=asked.parts | {"descriptors"})
-            found = await asyncio.gather(*(self._ask(request, photo, asked) for _, photo in form.photos))
+            found = await asyncio.gather(*(self._ask(request, photo, asked) for photo in form.photos))
         faces = [_best(name, each) for (name, _), each in zip(form.photos, found, strict=True)]
         distance = euclidean_distance(faces[0][1], faces[1][1])
         values = {"distance": json.dumps(distance), "probability": json.dumps(_probability(distance, asked))}
@@ -220,9 +220,9 @@ class _Service:
             )
         return asked
 
-    async def _ask(self, request: Request, photo: bytes, asked: Question) -> Answer:
+    async def _ask(self, request: Request, photo: tuple[str, bytes], asked: Question) -> Answer:
         """The answer of a worker; a photo whose client leaves does not wait any longer."""
-        asking = asyncio.create_task(self._workers.ask(photo, asked))
+        asking = asyncio.create_task(self._workers.ask(*photo, asked))
         leaving = asyncio.create_task(_left(request))
         await asyncio.wait({asking, leaving}, return_when=asyncio.FIRST_COMPLETED)
         leaving.cancel()

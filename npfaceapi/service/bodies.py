@@ -20,16 +20,16 @@ MOST_PARTS = 64
 
 @dataclass
 class Form:
-    """The fields of a request, of its query and of its body, and its photos by the names of their parts."""
+    """The fields of a request, of its query and of its body, and its photos, each with the name of its file."""
 
     fields: dict[str, str] = field(default_factory=dict)
     photos: list[tuple[str, bytes]] = field(default_factory=list)
 
-    def photo(self) -> bytes:
+    def photo(self) -> tuple[str, bytes]:
         """The only photo; its part may have any name."""
         if len(self.photos) != 1:
             raise Refused(400, f"expected one photo, as the body or as a file in a form, got {len(self.photos)}")
-        return self.photos[0][1]
+        return self.photos[0]
 
 
 class Bodies:
@@ -94,7 +94,7 @@ async def _parse(headers: Headers, body: bytes, form: Form, most: int) -> None:
         raise Refused(400, f"expected multipart/form-data, got a body that is damaged: {error}") from None
     for name, value in parts:
         if isinstance(value, UploadFile):
-            form.photos.append((name, await value.read()))
+            form.photos.append((value.filename or name, await value.read()))
             await value.close()
         else:
             form.fields[name] = value

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from npfaceapi.collection.face_index import FaceIndex
 from npfaceapi.display.standard_error import say
 from npfaceapi.errors import InvalidArgument, NpFaceApiError
@@ -67,28 +70,35 @@ class People:
 
     async def _of_folder(self, workers: Workers) -> list[LabeledFaceDescriptors]:
         found = await asyncio.to_thread(find_photos, self._path)
-        asked = Question(parts=frozenset({"descriptors"}), alignment=self.alignment, average_mirror=self.average_mirror)
+        few = asyncio.Semaphore(workers.count)  # photos in memory
 
-        async def answer_of(file: str) -> Answer | str:
-            try:
-                answer: Answer = await workers.ask(await asyncio.to_thread(Path(file).read_bytes), asked, is_patient=True)
-            except (NpFaceApiError, Refused, OSError) as error:
-                return f"{file}: {error}"
-            return answer
+        async def describe(file: str) -> NDArray[np.float32] | None:
+            async with few:
+                return await self._descriptor(workers, file)
 
-        people: dict[str, list[object]] = {}
-        for file in found.files:
-            answer = await answer_of(file)
-            if isinstance(answer, str):
-                say(f"npfaceapi serve: {answer}")
-                continue
-            best = answer.best()
-            descriptor = None if best is None else answer.descriptors[best]
-            if descriptor is None:
-                say(f"npfaceapi serve: {file}: expected a photo of a known person, got one without a face")
-                continue
+        people: dict[str, list[NDArray[np.float32]]] = {}
+        for file, descriptor in zip(found.files, await asyncio.gather(*map(describe, found.files)), strict=True):
             relative = Path(file).relative_to(self._path)
-            people.setdefault(relative.parts[0] if len(relative.parts) > 1 else relative.stem, []).append(descriptor)
+            if descriptor is not None:
+                people.setdefault(relative.parts[0] if len(relative.parts) > 1 else relative.stem, []).append(descriptor)
         if not people:
             raise InvalidArgument(f"{self._path}: expected photos of known people with faces, got none")
-        return [LabeledFaceDescriptors(name, descriptors) for name, descriptors in people.items()]  # type: ignore[arg-type]
+        return [LabeledFaceDescriptors(name, descriptors) for name, descriptors in people.items()]
+
+    async def _descriptor(self, workers: Workers, file: str) -> NDArray[np.float32] | None:
+        """The descriptor of the face with the highest score; prints why there is none."""
+        asked = Question(parts=frozenset({"descriptors"}), alignment=self.alignment, average_mirror=self.average_mirror)
+        try:
+            photo = await asyncio.to_thread(Path(file).read_bytes)
+            answer: Answer = await workers.ask(file, photo, asked, is_patient=True)
+        except NpFaceApiError as error:
+            say(f"npfaceapi serve: {error}")
+            return None
+        except (Refused, OSError) as error:
+            say(f"npfaceapi serve: {file}: {error}")
+            return None
+        best = answer.best()
+        if best is None or answer.descriptors[best] is None:
+            say(f"npfaceapi serve: {file}: expected a photo of a known person, got one without a face")
+            return None
+        return answer.descriptors[best]

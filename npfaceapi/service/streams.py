@@ -74,7 +74,7 @@ class Stream:
             assert self._newest is not None
             number, frame = self._newest
             try:
-                answer: Answer = await self._workers.ask(frame, asked)
+                answer: Answer = await self._workers.ask(f"frame {number}", frame, asked)
             except (NpFaceApiError, Refused) as error:
                 await self._websocket.send_json({"frame": number, "error": str(error)})
             else:

@@ -14,7 +14,7 @@ def begin(*_):
     """Nothing is prepared."""
 
 
-def answer(photo, asked):
+def answer(name, photo, asked):
     """The bytes are a word, perhaps with a number."""
     word, _, number = photo.decode().partition(" ")
     if word == "crash":
@@ -22,7 +22,7 @@ def answer(photo, asked):
     if word == "wait":
         time.sleep(float(number))
     if word == "bad":
-        raise ImageError("photo: expected an image file, got something else")
+        raise ImageError(f"{name}: expected an image file, got something else")
     if word == "huge":
         raise TooManyPixels("photo: expected a photo of at most 1 megapixel, got more")
     return Answer(os.getpid(), len(photo), 0, [], [], [], {"decode": 0.0, "analyze": 0.0})

@@ -41,7 +41,7 @@ class Client:
     def form(self, path, files=(), fields=(), headers=()):
         """The answer to a form of files, pairs of a name and bytes, and fields."""
         body, parts = b"", [*((name, text.encode(), "") for name, text in dict(fields).items())]
-        parts += [(name, data, '; filename="photo"') for name, data in files]
+        parts += [(name, data, f'; filename="{name}"') for name, data in files]
         for name, data, end in parts:
             body += f'--cut\r\nContent-Disposition: form-data; name="{name}"{end}\r\n\r\n'.encode() + data + b"\r\n"
         kind = {"Content-Type": "multipart/form-data; boundary=cut"}

@@ -209,7 +209,7 @@ def test_distance(browser, client, folder):
     shown(browser, "the same person. Probability")
     assert min(browser.run(COLORS, i)[BLUE] for i in (0, 1)) > 100
     browser.choose("#file-second", folder / "nobody.png")
-    shown(browser, "second: expected a photo with a face, got one with none", ".problem")
+    shown(browser, "nobody.png: expected a photo with a face, got one with none", ".problem")
 
 
 def test_forty_photos_and_a_text_at_once(browser, client, folder):
@@ -223,13 +223,17 @@ def test_forty_photos_and_a_text_at_once(browser, client, folder):
     visit(browser, client, "batch")
     drop(browser, *files)
     shown(browser, "41 of 41 photos done: 40 faces, 1 could not be read", seconds=60)
-    assert text(browser, ".batch .problem").startswith("photo (8 bytes): expected an image file (JPEG, PNG, ")
+    assert text(browser, ".batch .problem").startswith("notes.txt (8 bytes): expected an image file (JPEG, PNG, ")
 
 
 def test_a_text_dropped(browser, client, folder):
     visit(browser, client, "faces")
     drop(browser, folder / "notes.txt")
-    shown(browser, "expected an image file (JPEG, PNG, WebP, GIF, TIFF, BMP, ...), got something else", ".problem")
+    shown(
+        browser,
+        "notes.txt (8 bytes): expected an image file (JPEG, PNG, WebP, GIF, TIFF, BMP, ...), got something else",
+        ".problem",
+    )
     drop(browser, folder / "query.jpg")
     shown(browser, "1 face in")
     assert text(browser, ".problem") == ""

@@ -249,7 +249,11 @@ def test_the_newest_frame_wins(client):
 
 def test_a_frame_that_fails_costs_that_frame(client):
     with stream(client) as frames:
-        for sent, expected in ((b"bad", "photo: expected an image file"), (b"crash", "expected a photo that can"), (b"x", None)):
+        for sent, expected in (
+            (b"bad", "frame 1: expected an image file"),
+            (b"crash", "expected a photo that can"),
+            (b"x", None),
+        ):
             frames.send(sent)
             answer = json.loads(frames.recv(30))
             assert answer.get("error", "").startswith(expected) if expected else answer["tracks"] == []
