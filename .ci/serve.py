@@ -3,7 +3,7 @@
 python .ci/serve.py load [SECONDS]      8 clients that send a photo again and again (default: 120 seconds), beside clients that
                                         send slowly, break off or send a bomb; the throughput beside the bare chain's
 python .ci/serve.py webcam [SECONDS]    Chromium with a fake camera of 640x480 (default: 30 seconds): frames a second, and the
-                                        milliseconds from a frame to its faces; tiny detector and landmarks
+                                        milliseconds from a frame to its faces, and how far the box is behind the face that is shown
 """
 
 from __future__ import annotations
@@ -36,6 +36,23 @@ from npfaceapi.benchmark.entries import astronaut  # noqa: E402
 from npfaceapi.engines.usable_cpus import usable_cpus  # noqa: E402
 
 CLIENTS = 8
+STEP, RATE = 4, 30  # the fake camera's photo moves by so many pixels a frame; frames a second
+#: Where the mark of the frame that is shown is, in which row, and where the box begins: pixels of the frame.
+LOOK = """
+const video = document.querySelector('video'), frame = document.createElement('canvas');
+Object.assign(frame, {width: 640, height: 480});
+const context = frame.getContext('2d', {willReadFrequently: true});
+context.drawImage(video, 0, 0, 640, 480);
+const first = (data, width, is) => {
+  let least = Infinity;
+  for (let i = 0; i < data.length; i += 4) if (is(data, i)) least = Math.min(least, (i / 4) % width);
+  return least };
+const marks = [2, 10].map(y => first(context.getImageData(0, y, 640, 4).data, 640, (data, i) => data[i] > 128));
+const box = document.querySelector('.stage canvas'), pixels = box.getContext('2d').getImageData(0, 0, box.width, box.height);
+const isBlue = (data, i) => data[i + 3] > 200 && data[i + 2] > 200 && data[i] < 50 && data[i + 1] < 50;
+const left = first(pixels.data, box.width, isBlue);
+return [...marks, left * 640 / box.width].map(x => Number.isFinite(x) ? x : null)
+"""
 #: The same work without a service: photos a second of one process.
 BARE = """
 import sys, time
@@ -184,7 +201,7 @@ def load(seconds: float, clients: int = CLIENTS, workers: int | None = None) -> 
 
 
 def webcam(seconds: float) -> dict[str, Any]:
-    """The figures that the page shows of the camera."""
+    """The figures that the page shows of the camera, and how far its box lies behind the face in the frame that is shown."""
     with _camera() as film, command() as (client, _):
         client.wait(lambda health: health["workers"] == usable_cpus())
         arguments = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
@@ -193,26 +210,39 @@ def webcam(seconds: float) -> dict[str, Any]:
             browser.run("document.querySelector('button.main').click()")
             figures = "const d = document.querySelector('.tab').dataset; return [Number(d.rate), Number(d.delay)]"
             time.sleep(5)  # to start
-            shown = []
+            shown, behind = [], ([], [])
             end = time.monotonic() + seconds
             while time.monotonic() < end:
-                time.sleep(0.5)
+                time.sleep(0.1)
                 shown.append(browser.run(figures))
+                right, left, box = browser.run(LOOK)
+                for offsets, mark in zip(behind, (right, left), strict=True):
+                    offsets += [] if mark is None or box is None else [box - mark]
     rates, delays = zip(*shown, strict=True)
-    return {"frames_per_second": statistics.median(rates), "delay_ms": statistics.median(delays), "largest_delay_ms": max(delays)}
+    # moving right the box lies behind on one side, moving left on the other
+    pixels = (statistics.median(behind[1]) - statistics.median(behind[0])) / 2
+    return {
+        "frames_per_second": statistics.median(rates),
+        "delay_ms": statistics.median(delays),
+        "largest_delay_ms": max(delays),
+        "box_behind_face_ms": round(1e3 * pixels / STEP / RATE),
+    }
 
 
 @contextlib.contextmanager
 def _camera() -> Iterator[Path]:
-    """A film of 640x480: a photo that moves to the right and back."""
+    """A film of 640x480: a photo that moves to the right and back; a mark above it, lower on the way back."""
     with tempfile.TemporaryDirectory() as folder:
         film = Path(folder) / "camera.mjpeg"
         picture = Image.fromarray(astronaut()).resize((480, 480))
         with film.open("wb") as file:
-            for place in [*range(0, 160, 4), *range(160, 0, -4)]:
-                frame = Image.new("RGB", (640, 480), "gray")
-                frame.paste(picture, (place, 0))
-                frame.save(file, "JPEG", quality=90)
+            for row, places in ((0, range(0, 160, STEP)), (8, range(160, 0, -STEP))):
+                for place in places:
+                    frame = Image.new("RGB", (640, 480), "gray")
+                    frame.paste(picture, (place, 0))
+                    frame.paste("black", (0, 0, 640, 16))
+                    frame.paste("white", (place, row, place + 16, row + 8))
+                    frame.save(file, "JPEG", quality=90)
         yield film
 
 

@@ -11,6 +11,7 @@ pytest.importorskip("starlette")
 pytest.importorskip("python_multipart")
 
 from helpers import ROOT
+from helpers.headless_browser import MISSING
 from helpers.pages import load
 
 
@@ -23,3 +24,12 @@ def test_a_load():
     assert figures["of_bare"] > 0.3
     assert 0 < figures["median_ms"] <= figures["p99_ms"]
     assert min(figures["memory_mb"]) > 50
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
+def test_the_camera():
+    figures = load(ROOT / ".ci" / "serve.py").webcam(3.0)
+    assert figures["frames_per_second"] > 1
+    assert 0 < figures["delay_ms"] <= figures["largest_delay_ms"] < 2000
+    assert -100 < figures["box_behind_face_ms"] < 2000
