@@ -3,7 +3,7 @@
 python .ci/serve.py load [SECONDS]      8 clients that send a photo again and again (default: 120 seconds), beside clients that
                                         send slowly, break off or send a bomb; the throughput beside the bare chain's
 python .ci/serve.py webcam [SECONDS]    Chromium with a fake camera of 640x480 (default: 30 seconds): frames a second, and the
-                                        milliseconds from a frame to its faces, and how far the box is behind the face that is shown
+                                        milliseconds from a frame to its faces and of the box behind the face that is shown
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -153,7 +153,7 @@ class _Service:
 
     async def analyze(self, request: Request) -> Response:
         async with self._form(request) as form:
-            asked = self._question(form)
+            asked = self._question(form.fields)
             found = await self._ask(request, form.photo(), asked)
         return Response(record(found), media_type="application/json")
 
@@ -163,7 +163,7 @@ class _Service:
             if known is None and self._people is None:
                 raise InvalidArgument("known: expected the JSON of a FaceMatcher, or npfaceapi serve --people, got neither")
             matcher = await asyncio.to_thread(self._matcher, known, distance)
-            asked = dataclasses.replace(self._question(form), parts=frozenset({"descriptors"}))
+            asked = dataclasses.replace(self._question(form.fields), parts=frozenset({"descriptors"}))
             if known is None and self._people is not None:
                 made: Any = {"alignment": self._people.alignment, "average_mirror": self._people.average_mirror}
                 if made.keys() & form.fields.keys():
@@ -185,7 +185,7 @@ class _Service:
         async with self._form(request) as form:
             if len(form.photos) != 2:
                 raise Refused(400, f"expected two photos, as files in a form, got {len(form.photos)}")
-            asked = self._question(form)
+            asked = self._question(form.fields)
             asked = dataclasses.replace(asked, parts=asked.parts | {"descriptors"})
             found = await asyncio.gather(*(self._ask(request, photo, asked) for photo in form.photos))
         faces = [_best(name, each) for (name, _), each in zip(form.photos, found, strict=True)]
@@ -202,7 +202,7 @@ class _Service:
             return
         self._streams += 1
         try:
-            await Stream(websocket, self._workers, self._limits).run()
+            await Stream(websocket, self._workers, self._question).run()
         finally:
             self._streams -= 1
 
@@ -210,8 +210,8 @@ class _Service:
         self._workers.check_queue()
         return self._bodies.form(request)
 
-    def _question(self, form: Form) -> Question:
-        asked = question(form.fields, self._limits.input_size)
+    def _question(self, fields: Mapping[str, str]) -> Question:
+        asked = question(fields, self._limits.input_size)
         net = detector_of(asked.options)
         if net is not None and net.name not in self._detectors:
             raise InvalidArgument(

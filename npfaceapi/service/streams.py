@@ -6,14 +6,15 @@ import asyncio
 import contextlib
 import itertools
 import json
+from collections.abc import Callable, Mapping
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from npfaceapi.errors import NpFaceApiError
 from npfaceapi.service.answering import Answer
 from npfaceapi.service.guard import SUBPROTOCOL, subprotocols
-from npfaceapi.service.limits import Limits, Refused
-from npfaceapi.service.questions import Question, question
+from npfaceapi.service.limits import Refused
+from npfaceapi.service.questions import Question
 from npfaceapi.service.records import record
 from npfaceapi.service.tracks import Tracks
 from npfaceapi.service.workers import Workers
@@ -31,10 +32,10 @@ class Stream:
     `Tracks`; or `frame` and `error`.
     """
 
-    def __init__(self, websocket: WebSocket, workers: Workers, limits: Limits) -> None:
+    def __init__(self, websocket: WebSocket, workers: Workers, question: Callable[[Mapping[str, str]], Question]) -> None:
         self._websocket = websocket
         self._workers = workers
-        self._limits = limits
+        self._question = question
         self._newest: tuple[int, bytes] | None = None
         self._came = asyncio.Event()
 
@@ -42,7 +43,7 @@ class Stream:
         """Answer frames until the client leaves."""
         await self._websocket.accept(SUBPROTOCOL if SUBPROTOCOL in subprotocols(self._websocket.headers) else None)
         try:
-            asked = question(self._websocket.query_params, self._limits.input_size)
+            asked = self._question(self._websocket.query_params)
         except NpFaceApiError as error:
             await self._websocket.send_json({"error": str(error)})
             await self._websocket.close(BAD_REQUEST)
