@@ -38,6 +38,7 @@ The tools built on the library, which never imports them:
     evaluation/      accuracy on public data and on photos of your own
     video/           faces in video files: frames, tracks, a drawn copy
     collection/      an index of photos on disk: search, groups of people
+    service/         a page and a web service: photos, videos and the camera
     _pyinstaller/    what a program built with PyInstaller needs
     commands/        the commands, one file each
     cli.py           the command line

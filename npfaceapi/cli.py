@@ -37,6 +37,7 @@ _COMMANDS = {
     "split": "say that some faces of a group are another person",
     "not-the-same": "say that two faces are two people, for ever",
     "forget": "remove a person or a photo from an index, overwriting every trace",
+    "serve": "serve a page and a web service on this machine: photos, videos and the camera",
     "evaluate": "measure accuracy on public data sets or on a folder of photos of known people",
     "calibrate": "calibrate descriptor distances on photos of your own people, for match --calibration",
     "show": "print the layers of a network, as a table, as data or as a picture",

@@ -24,7 +24,11 @@ from npfaceapi import errors, nets
 FOLDER = ROOT / "npfaceapi"
 architecture = load(DOCS / "pictures" / "architecture.py")
 MODULES, imports_of = architecture.MODULES, architecture.imports_of
-OPTIONAL = {"benchmark.torch_": "torch", "engines.cuda": "numba_cuda"}  # what modules need that an extra brings
+OPTIONAL = {
+    "benchmark.torch_": "torch",
+    "engines.cuda": "numba_cuda",
+    "npfaceapi.service": "uvicorn",
+}  # what modules need that an extra brings
 # The modules in a line of the map in npfaceapi/__init__.py may import those in the lines above it; inside a folder no imports
 # form a cycle.
 MAP = architecture.read_map()

@@ -123,7 +123,7 @@ def test_pyinstaller_gets_the_weights_of_an_installed_package(wheel, tmp_path):
         [sys.executable, "-c", code, str(tmp_path / "site")], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     *places, count = run.stdout.split()
-    folders = ("conformance", "export", "faces", "_data/golden", "_data/golden/core", "_data/weights")
+    folders = ("conformance", "export", "faces", "service/page", "_data/golden", "_data/golden/core", "_data/weights")
     assert places == sorted(str(Path("npfaceapi", folder)) for folder in folders)
     assert int(count) > len(list((ROOT / "weights").iterdir()))
 

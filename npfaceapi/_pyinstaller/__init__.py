@@ -28,7 +28,8 @@ def submodules() -> list[str]:
 
 def data_files() -> list[tuple[str, str]]:
     """Each file that npfaceapi reads, and the folder of the program into which it belongs."""
-    found = {path: path.parent.relative_to(_PACKAGE.parent) for path in sorted(_PACKAGE.rglob("*.json"))}
+    own = sorted([*_PACKAGE.rglob("*.json"), *(_PACKAGE / "service" / "page").iterdir()])
+    found = {path: path.parent.relative_to(_PACKAGE.parent) for path in own}
     for name, pattern in (("weights", "*"), ("golden", "cases.json"), ("golden/core", "*")):
         folder = Path(str(data_folder(name)))
         found.update((path, Path("npfaceapi", "_data", name)) for path in sorted(folder.glob(pattern)) if path.is_file())

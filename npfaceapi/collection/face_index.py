@@ -103,6 +103,11 @@ class FaceIndex:
         """The file, as an absolute path."""
         return self._database.path
 
+    @property
+    def worker(self) -> FaceWorker:
+        """How the faces are found and described."""
+        return self._worker
+
     def __len__(self) -> int:
         """The number of faces."""
         return int(self._database.rows("SELECT count(*) FROM faces")[0][0])

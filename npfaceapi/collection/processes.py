@@ -19,7 +19,7 @@ from npfaceapi.engines.thread_count import set_num_threads
 from npfaceapi.errors import NpFaceApiError
 from npfaceapi.photos.limits import max_pixels, own_pillow, set_max_megapixels
 
-__all__ = ["DIED", "in_processes"]
+__all__ = ["DIED", "in_processes", "interrupts_blocked", "one_blas_thread", "set_up"]
 
 DIED = "died"  # the result of a task at which a process ended: a crash of a decoder, or too little memory
 AHEAD = 8  # tasks per process that may be done before an earlier one
@@ -56,7 +56,7 @@ def in_processes(
         yield from (function(*task) for task in tasks)
         return
     rest = iter(tasks)
-    with _environment(dict.fromkeys(_BLAS_THREADS, "1")):
+    with one_blas_thread():
         while waiting := collections.deque(itertools.islice(rest, workers * AHEAD)):  # tasks whose result is not yielded yet
             with _pool(workers) as pool, contextlib.suppress(BrokenProcessPool):
                 _start(pool, begin)
@@ -87,7 +87,7 @@ def _one_by_one(function: Callable[..., Any], tasks: Iterable[_Task], begin: Cal
 @contextlib.contextmanager
 def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     state = current_backend(), max_pixels() / 1e6
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _set_up, state)
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), set_up, state)
     try:
         yield pool
     finally:  # after Ctrl-C too: a process finishes the task that it has started
@@ -105,17 +105,25 @@ def _start(pool: ProcessPoolExecutor, begin: Callable[[], object]) -> None:
 
 
 def _submit(pool: ProcessPoolExecutor, function: Callable[..., Any], *task: Any) -> Future[Any]:
-    """Submit a task, which may start a process: it inherits that Ctrl-C is blocked meanwhile, as the parent handles it."""
-    if not hasattr(signal, "pthread_sigmask"):
+    """Submit a task, which may start a process."""
+    with interrupts_blocked():
         return pool.submit(function, *task)
+
+
+@contextlib.contextmanager
+def interrupts_blocked() -> Iterator[None]:
+    """A process that is started meanwhile inherits that Ctrl-C is blocked, as the parent handles it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        return pool.submit(function, *task)
+        yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _set_up(backend: str, megapixels: float) -> None:
+def set_up(backend: str, megapixels: float) -> None:
     """Set up a new process like its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it is not blocked
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -134,10 +142,10 @@ def _end_with_parent() -> None:
 
 
 @contextlib.contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
-    """Variables for the processes that are started meanwhile."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
+def one_blas_thread() -> Iterator[None]:
+    """Processes that are started meanwhile use one core for BLAS."""
+    before = {name: os.environ.get(name) for name in _BLAS_THREADS}
+    os.environ.update(dict.fromkeys(_BLAS_THREADS, "1"))
     try:
         yield
     finally:

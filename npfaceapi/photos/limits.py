@@ -9,12 +9,16 @@ from typing import Any
 
 from npfaceapi.errors import ImageError, InvalidArgument
 
-__all__ = ["check_size", "max_pixels", "own_pillow", "set_max_megapixels"]
+__all__ = ["TooManyPixels", "check_size", "max_pixels", "own_pillow", "set_max_megapixels"]
 
 _VARIABLE = "NPFACEAPI_MAX_MEGAPIXELS"
 
 _of_the_process: float | None = None
 _owns_pillow = False
+
+
+class TooManyPixels(ImageError):
+    """A photo with more pixels than the limit."""
 
 
 def set_max_megapixels(megapixels: float | None) -> None:
@@ -81,7 +85,7 @@ def check_size(name: str, size: tuple[int, int]) -> None:
     pixels, most = width * height, max_pixels()
     if pixels > most:
         enough = math.ceil(pixels / 1e6)
-        raise ImageError(
+        raise TooManyPixels(
             f"{name}: expected a photo of at most {most / 1e6:.3g} megapixels, got {width}x{height}, {pixels} pixels, perhaps a"
             f" decompression bomb; if you trust it, set {_VARIABLE}={enough}, or call npfaceapi.set_max_megapixels({enough}),"
             f" or say --max-megapixels {enough}"

@@ -24,4 +24,7 @@ TOGETHER = {
     "tests/docs/test_runnable.py",
     "tests/inspection/test_browser.py",
     "tests/inspection/test_inspect.py",
+    "tests/service/test_page.py",
+    "tests/service/test_requests.py",
+    "tests/service/test_service.py",
 }

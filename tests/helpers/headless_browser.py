@@ -24,8 +24,14 @@ ARGUMENTS = (
 )  # fmt: skip
 
 
+ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the key of an element's number, by W3C
+
+
 class Browser:
-    """One browser window; `with Browser() as browser: browser.open(path)`."""
+    """One browser window, with more arguments of Chromium; `with Browser() as browser: browser.open(path)`."""
+
+    def __init__(self, *arguments: str) -> None:
+        self._arguments = arguments
 
     def __enter__(self) -> Browser:
         self._folder = tempfile.mkdtemp(prefix="npfaceapi-browser-")
@@ -34,7 +40,7 @@ class Browser:
             self._driver = subprocess.Popen([DRIVER, "--port=0"], stdout=output, stderr=output)
         try:
             self._url = f"http://127.0.0.1:{self._port(log)}/session"
-            options = {"binary": CHROMIUM, "args": [*ARGUMENTS, f"--user-data-dir={self._folder}/profile"]}
+            options = {"binary": CHROMIUM, "args": [*ARGUMENTS, *self._arguments, f"--user-data-dir={self._folder}/profile"]}
             wanted = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
             session = self._call("POST", "", {"capabilities": {"alwaysMatch": wanted}})
             self._url += f"/{session['sessionId']}"
@@ -101,6 +107,16 @@ class Browser:
             self._call("POST", "/goog/cdp/execute", {"cmd": "Input.dispatchTouchEvent", "params": event})
         event = {"type": "touchEnd", "touchPoints": []}
         self._call("POST", "/goog/cdp/execute", {"cmd": "Input.dispatchTouchEvent", "params": event})
+
+    def choose(self, selector: str, *files: os.PathLike[str]) -> None:
+        """Choose files in a file input."""
+        number = self._call("POST", "/element", {"using": "css selector", "value": selector})[ELEMENT]
+        self._call("POST", f"/element/{number}/value", {"text": "\n".join(str(Path(file).absolute()) for file in files)})
+
+    def press(self, *keys: str) -> None:
+        """Press keys one after the other, each a character as WebDriver names it."""
+        actions = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]
+        self._call("POST", "/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": actions}]})
 
     def run(self, script: str, *arguments: object):
         """Run the body of a JavaScript function; returns its value, awaiting promises."""

@@ -656,6 +656,7 @@ def drawing(image: Image, faces: Faces[faceapi.FaceResult], points: faceapi.Face
 def photo_collections(descriptor: NDArray[np.float32], labels: list[faceapi.LabeledFaceDescriptors]) -> None:
     index = faceapi.FaceIndex("faces.index", faceapi.TinyFaceDetectorOptions(), alignment="dlib", any_rotation=False)
     assert_type(index, faceapi.FaceIndex)
+    assert_type(index.worker, faceapi.FaceWorker)
     assert_type(index.path, str)
     assert_type(index.add(["a.jpg", Path("folder")], workers=2, again=True, scheduler=None), Added)
     assert_type(index.search(descriptor, 10, 0.6), list[FoundFace] | list[list[FoundFace]])

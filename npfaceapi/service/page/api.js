@@ -1,0 +1,59 @@
+// The service: questions to it, and whether it is there.
+
+export class Problem extends Error {}
+
+export const STOPPED = "The service does not answer. Start npfaceapi serve again, on the same port; this page then goes on.";
+const TOKEN = "This service asks for a token: open the whole address that npfaceapi serve printed, with #token= at its end.";
+const TRIES = 60; // a second each, while the queue is full
+
+/** Keep the token of the address, and take it out of the address. */
+export function takeToken() {
+  if (!location.hash.startsWith("#token=")) return;
+  sessionStorage.setItem("token", location.hash.slice("#token=".length));
+  history.replaceState(null, "", "#faces");
+}
+
+const token = () => sessionStorage.getItem("token");
+const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+
+/** What the service says of itself, or null. */
+export async function health() {
+  try {
+    const answer = await fetch("v1/health", { signal: AbortSignal.timeout(5000) });
+    return answer.ok ? await answer.json() : null;
+  } catch {
+    return null;
+  }
+}
+
+/** The answer to a question with fields and photos, and the milliseconds it took; throws a Problem. */
+export async function ask(path, fields, photos) {
+  const form = new FormData();
+  for (const [name, value] of Object.entries(fields)) form.append(name, value);
+  for (const [name, photo] of photos) form.append(name, photo, photo.name);
+  const headers = token() === null ? {} : { Authorization: `Bearer ${token()}` };
+  for (let tries = 1; ; tries += 1) {
+    const start = performance.now();
+    let answer;
+    let values;
+    try {
+      answer = await fetch(`v1/${path}`, { method: "POST", body: form, headers });
+      values = await answer.json();
+    } catch {
+      if ((await health()) === null) throw new Problem(STOPPED);
+      throw new Problem("The photo could not be sent. If its file was moved or changed, choose it again.");
+    }
+    if (answer.ok) return { values, total: performance.now() - start };
+    if (answer.status === 401) throw new Problem(TOKEN);
+    if (answer.status !== 429 || tries === TRIES) throw new Problem(values.error);
+    await pause(1000);
+  }
+}
+
+/** A WebSocket for frames. */
+export function stream(fields) {
+  const address = new URL(`v1/webcam?${new URLSearchParams(fields)}`, document.baseURI);
+  address.protocol = address.protocol.replace("http", "ws");
+  address.hash = "";
+  return new WebSocket(address, ["npfaceapi", ...(token() === null ? [] : [`bearer.${token()}`])]);
+}

@@ -1,0 +1,77 @@
+// The tab of many photos, a few at a time.
+import { ask, Problem } from "./api.js";
+import { detectorControls, fileChooser } from "./controls.js";
+import { counted, element, problemBox } from "./dom.js";
+import { Overlay, paintFaces } from "./drawing.js";
+import { download } from "./photo.js";
+
+const AT_ONCE = 4;
+
+export function batchTab(section) {
+  const list = element("ul", { class: "batch" });
+  const status = element("p", { class: "status", role: "status" });
+  const bar = element("progress", { "aria-label": "Photos done", hidden: true });
+  const problem = problemBox();
+  const waiting = [];
+  const done = [];
+  let total = 0;
+  let running = 0;
+  let start = 0;
+  let isOpen = true;
+
+  function tell() {
+    const left = total - done.length;
+    const faces = done.reduce((sum, { faces = [] }) => sum + faces.length, 0);
+    const failed = done.filter(({ error }) => error !== undefined).length;
+    const parts = [`${done.length} of ${counted(total, "photo")} done: ${counted(faces, "face")}`];
+    if (failed) parts.push(`${failed} could not be read`);
+    if (!left) parts.push(`${((performance.now() - start) / 1000).toFixed(1)} s`);
+    status.textContent = parts.join(", ");
+    Object.assign(bar, { max: total, value: done.length, hidden: !left });
+    save.hidden = left > 0 || !total;
+  }
+
+  async function work() {
+    running += 1;
+    while (waiting.length && isOpen) await analyze(...waiting.shift());
+    running -= 1;
+  }
+
+  async function analyze(file, item) {
+    const text = element("p", { class: "status" });
+    try {
+      const { values } = await ask("analyze", { parts: "detection,landmarks,expressions,age-gender", ...controls.fields() }, [["photo", file]]);
+      const image = element("img", { alt: file.name, src: URL.createObjectURL(file) });
+      const overlay = new Overlay(image);
+      overlay.show(values.width, `${file.name}: ${counted(values.faces.length, "face")} marked`, (painter) => paintFaces(painter, values.faces));
+      item.append(element("div", { class: "stage" }, image, overlay.canvas));
+      text.textContent = `${counted(values.faces.length, "face")}, ${Math.round(values.milliseconds.analyze)} ms`;
+      done.push({ photo: file.name, ...values });
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      text.className = "problem";
+      text.textContent = error.message;
+      done.push({ photo: file.name, error: error.message });
+    }
+    item.append(text);
+    tell();
+  }
+
+  function take(files) {
+    if (!waiting.length && !running) start = performance.now();
+    for (const file of files) {
+      const item = element("li", {}, element("h3", {}, file.name));
+      list.append(item);
+      waiting.push([file, item]);
+    }
+    total += files.length;
+    tell();
+    while (running < Math.min(AT_ONCE, waiting.length + running) && waiting.length) work();
+  }
+
+  const save = element("button", { type: "button", hidden: true, click: () => download(new Blob([done.map((each) => `${JSON.stringify(each)}\n`).join("")]), "faces.jsonl") }, "Save all as JSON lines");
+  const controls = detectorControls("photo", () => total && problem.tell("The new options hold for the photos that you add from now on."));
+  const chooser = fileChooser("Choose photos, or drop them anywhere here", { multiple: true }, take);
+  section.append(element("div", { class: "side" }, chooser, controls.node), element("div", { class: "view" }, problem.node, bar, status, save, list));
+  return { drop: take, close: () => (isOpen = false) };
+}

@@ -1,0 +1,85 @@
+// The tab of two photos: how far apart the descriptors of their best faces are.
+import { ask, Problem } from "./api.js";
+import { detectorControls, fileChooser, slider } from "./controls.js";
+import { element, problemBox, round } from "./dom.js";
+import { JsonView, PhotoView } from "./view.js";
+
+export function distanceTab(section) {
+  const files = [null, null];
+  const views = [new PhotoView("first photo"), new PhotoView("second photo")];
+  const verdict = element("p", { class: "large", role: "status" });
+  const problem = problemBox();
+  const json = new JsonView();
+  let threshold = 0.6;
+  let found = null;
+  let asked = 0;
+
+  function judge() {
+    if (found === null) return;
+    const { distance, probability } = found.values;
+    const word = distance < threshold ? "the same person" : "different people";
+    verdict.textContent = `Distance ${round(distance)}: ${word}. Probability of the same person ${round(probability)}, in ${Math.round(found.total)} ms.`;
+  }
+
+  async function compare() {
+    if (files.includes(null)) {
+      verdict.textContent = "Choose two photos.";
+      return;
+    }
+    asked += 1;
+    const number = asked;
+    problem.tell();
+    verdict.textContent = "Comparing …";
+    try {
+      const photos = files.map((file, i) => [["first", "second"][i], file]);
+      const answer = await ask("distance", { parts: "descriptors", ...controls.fields() }, photos);
+      if (number !== asked) return;
+      found = answer;
+      found.values.faces.forEach((face, i) => {
+        views[i].overlay.show(face.detection.image_width, `${files[i].name}: the face compared`, (painter) => painter.box(face.detection.box));
+      });
+      json.set(found.values);
+      judge();
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      if (number !== asked) return;
+      found = null;
+      verdict.textContent = "";
+      json.set(null);
+      problem.tell(error.message);
+    }
+  }
+
+  async function take(i, file) {
+    files[i] = file;
+    found = null;
+    const shown = views[i].show(file);
+    views[i].status.textContent = "";
+    await shown;
+    await compare();
+  }
+
+  const controls = detectorControls("photo", compare);
+  const limit = slider({ label: "Largest distance of the same person", min: 0, max: 1, step: 0.01, value: threshold }, (value) => {
+    threshold = value;
+    judge();
+  });
+  const choosers = ["first", "second"].map((name, i) => fileChooser(`Choose the ${name} photo`, { id: `file-${name}` }, ([file]) => take(i, file)));
+  const columns = views.map((view, i) => element("div", { class: "view" }, choosers[i], view.node));
+  section.append(
+    element("div", { class: "side" }, controls.node, limit),
+    element("div", { class: "view" }, problem.node, verdict, element("div", { class: "two" }, ...columns), json.node),
+  );
+  compare();
+  return {
+    async drop(dropped) {
+      problem.tell();
+      const free = files[0] === null ? 0 : 1;
+      if (dropped.length === 1) await take(free, dropped[0]);
+      else {
+        await Promise.all([take(0, dropped[0]), take(1, dropped[1])]);
+        if (dropped.length > 2) problem.tell(`${dropped.length} files at once: this tab compares two photos, here the first two.`);
+      }
+    },
+  };
+}

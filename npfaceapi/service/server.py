@@ -1,0 +1,96 @@
+"""Running the service: the socket, and connections that send nothing."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import h11
+import uvicorn
+from starlette.applications import Starlette
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from npfaceapi.errors import InvalidArgument
+from npfaceapi.service.app import Settings, make_app
+from npfaceapi.service.limits import Limits
+
+__all__ = ["bound", "serve", "server_of"]
+
+SECONDS_TO_END = 3  # for open requests, after Ctrl-C
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A listening socket.
+
+    Raises
+    ------
+    InvalidArgument
+        If the port is taken, or the host is not of this machine.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(256)
+    except OSError as error:
+        reason = error.strerror or error
+        raise InvalidArgument(
+            f"expected an address to listen on, got {host} and port {port}: {reason}; --port 0 takes a free port"
+        ) from None
+    listener.setblocking(False)
+    return listener
+
+
+def serve(listener: socket.socket, settings: Settings) -> None:
+    """Serve until the process is interrupted.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After Ctrl-C, when the workers have ended.
+    """
+    server_of(make_app(settings), settings.limits).run(sockets=[listener])
+
+
+def server_of(app: Starlette, limits: Limits) -> uvicorn.Server:
+    """The server of an application."""
+
+    class Protocol(_Impatient):
+        seconds = limits.header_seconds
+
+    config = uvicorn.Config(
+        app,
+        http=Protocol,
+        ws="websockets-sansio",
+        ws_max_size=limits.body,
+        ws_max_queue=4,
+        lifespan="on",
+        loop="asyncio",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=limits.connections,
+        timeout_graceful_shutdown=SECONDS_TO_END,
+    )
+    return uvicorn.Server(config)
+
+
+class _Impatient(H11Protocol):
+    """Closes a connection on which no whole request begins for a while."""
+
+    seconds: float
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self.loop.call_later(self.seconds, self._look, self.cycle)
+
+    def _look(self, last: Any) -> None:
+        if self.transport.is_closing() or self.transport.get_protocol() is not self:
+            return
+        if self.conn.their_state is h11.IDLE and self.cycle is last:
+            self.transport.close()
+        else:
+            self.loop.call_later(self.seconds, self._look, self.cycle if self.conn.their_state is h11.IDLE else None)
