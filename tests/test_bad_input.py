@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from npfaceapi.errors import FetchError, ImageError, ImageNotFoundError, InvalidArgument, InvalidType, NpFaceApiError
+from npfaceapi.photos.limits import TooManyPixels
 from npfaceapi.photos.net_input import NetInput, buffer_to_image, load_image, to_net_input
 
 PIXELS = np.random.default_rng(11).integers(0, 256, (48, 64, 3), dtype=np.uint8)
@@ -100,19 +101,19 @@ class TestFiles:
     def test_decompression_bomb(self, tmp_path: Path, side: int) -> None:
         path = tmp_path / "bomb.png"
         path.write_bytes(png_that_says(side, side))
-        refused(path, ImageError, str(path), "decompression bomb", f"{side * side} pixels", "NPFACEAPI_MAX_MEGAPIXELS")
-        refused(path.read_bytes(), ImageError, "decompression bomb")
+        refused(path, TooManyPixels, str(path), "decompression bomb", f"{side * side} pixels", "NPFACEAPI_MAX_MEGAPIXELS")
+        refused(path.read_bytes(), TooManyPixels, "decompression bomb")
 
     @pytest.mark.parametrize("action", ["ignore", "default", "error"])
     def test_decompression_bomb_under_any_filter(self, action: Any) -> None:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter(action)
-            refused(png_that_says(10_000, 10_000), ImageError, "decompression bomb")
+            refused(png_that_says(10_000, 10_000), TooManyPixels, "decompression bomb")
         assert not caught
 
     def test_a_large_photo_that_is_trusted(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-        refused(encode("PNG"), ImageError, "decompression bomb")
+        refused(encode("PNG"), TooManyPixels, "decompression bomb")
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 64 * 48)
         np.testing.assert_array_equal(load_image(encode("PNG")), PIXELS)
 
