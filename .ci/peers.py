@@ -36,10 +36,13 @@ PACKAGES: dict[str, list[list[str]]] = {
         ["--no-deps", "face_recognition"],
     ],
     "mediapipe": [["mediapipe==0.10.21"]],  # later versions contain no models
-    "deepface": [["deepface", "tensorflow-cpu", "tf-keras", "mtcnn"]],
+    # OpenCV 5 has no cascades; deepface asks for flask only in an extra, and imports it always
+    "deepface": [["deepface", "opencv-contrib-python-headless<5", "tensorflow", "tf-keras", "mtcnn", "flask"]],
     "insightface": [["insightface", "onnxruntime"]],
     "uniface": [["uniface", "onnxruntime"]],
 }
+FIGURES = "{photos} | {photos_a_second:.2f} | {cpu_ms_a_photo:.0f} | {peak_mb:.0f} | {first_answer_s:.2f} | {faces} |"
+NO_FIGURES = "0 | | | | | |"
 FacesOf = Callable[[str], int]  # from the path of a photo to the number of its faces
 
 
@@ -256,12 +259,8 @@ def main() -> int:
             else:
                 results[name] = measured(name, python, paths, arguments.seconds, arguments.limit)
             figures = results[name]
-            cells = "0 | | | | | |"
-            if "failed" not in figures:
-                cells = (
-                    "{photos} | {photos_a_second:.2f} | {cpu_ms_a_photo:.0f} | {peak_mb:.0f} | {first_answer_s:.2f} | {faces} |"
-                )
-            print(f"| {row.job} | {row.library} | {row.how} | {cells.format_map(figures)}", flush=True)
+            cells = NO_FIGURES if "failed" in figures else FIGURES.format_map(figures)
+            print(f"| {row.job} | {row.library} | {row.how} | {cells}", flush=True)
     print()
     versions = {}
     for name, figures in results.items():
