@@ -34,7 +34,7 @@ PACKAGES: dict[str, list[list[str]]] = {
         ["dlib-bin", "face_recognition_models", "setuptools<81", "numpy", "pillow"],
         ["--no-deps", "face_recognition"],
     ],
-    "mediapipe": [["mediapipe==0.10.21"]],  # contains its models, later versions do not; up to Python 3.12
+    "mediapipe": [["mediapipe==0.10.21"]],  # contains its models, 1.2.3 does not; up to Python 3.12
     # OpenCV 5 has no cascades; deepface asks for flask only in an extra, and imports it always
     "deepface": [["deepface", "opencv-contrib-python-headless<5", "tensorflow", "tf-keras", "mtcnn", "flask"]],
     "insightface": [["insightface", "onnxruntime"]],
