@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -208,3 +209,24 @@ def test_a_small_collection(what: str, count: int) -> None:
     figures = [line.partition(": ") for line in done.stdout.splitlines()]
     assert len(figures) >= 2
     assert all(float(figure.replace(",", "")) >= 0 for _, _, figure in figures)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_npfaceapi_among_its_peers_and_one_that_fails(tmp_path: Path) -> None:
+    """Three made photos, of one face each; the other library runs in a Python that gives no answer."""
+    out, rows = tmp_path / "peers.json", ["npfaceapi-tiny-points", "mediapipe"]
+    command = [sys.executable, str(ROOT / ".ci" / "peers.py"), "--count", "3", "--json", str(out), "--rows", *rows]
+    environment = {**os.environ, "PYTHON_MEDIAPIPE": "false"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    ours, theirs = json.loads(out.read_text()).values()
+    assert (ours["photos"], ours["faces"]) == (3, 3)
+    assert ours["photos_a_second"] > 0.1
+    assert 1 < ours["cpu_ms_a_photo"] < 10_000
+    assert 60 < ours["peak_mb"] < 600
+    assert 0.05 < ours["first_answer_s"] < 60
+    assert ours["versions"]["npfaceapi"]
+    assert theirs == {"failed": "exit status 1"}
+    assert "| faces, points | npfaceapi | tiny detector, 68 points | 3 |" in done.stdout
+    assert "| faces, points | mediapipe | face mesh, 468 points | 0 | | | | | |" in done.stdout
