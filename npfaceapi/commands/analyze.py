@@ -8,7 +8,7 @@ import io
 import json
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
@@ -280,6 +280,10 @@ def _check_outputs(arguments: argparse.Namespace, photos: Sequence[str]) -> Sequ
     to_file = arguments.draw is not None and any(map(_is_video, photos)) and _names_a_video(arguments.draw)
     if to_file and len(photos) > 1:
         raise InvalidArgument(f"--draw {arguments.draw}: expected one video with the name of a file, got {len(photos)} files")
+    if arguments.draw is not None and not to_file and _is_video(str(arguments.draw)) and not arguments.draw.is_dir():
+        raise InvalidArgument(
+            f"--draw {arguments.draw}: expected a folder, or for one video a file named {'|'.join(_containers())}, got another"
+        )
     paths: list[Path] = []
     if arguments.draw is not None:
         paths = [arguments.draw] if to_file else picture_paths(photos, "--draw", arguments.draw, _drawn_as)
@@ -304,9 +308,13 @@ def _drawn_as(photo: str) -> str:
 
 def _names_a_video(path: Path) -> bool:
     """Whether a video could be drawn into a file of that name."""
+    return path.suffix.lower() in _containers()
+
+
+def _containers() -> Collection[str]:
     from npfaceapi.video.decoding import CONTAINERS
 
-    return path.suffix.lower() in CONTAINERS
+    return CONTAINERS
 
 
 def _is_drawn_video(path: str) -> bool:

@@ -59,6 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
         ) from None
     from npfaceapi.engines.dispatch import current_backend
     from npfaceapi.engines.usable_cpus import usable_cpus
+    from npfaceapi.networks.tiny_yolov2 import variant_in
     from npfaceapi.photos.limits import max_pixels
     from npfaceapi.service.app import Settings
 
@@ -70,6 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.people is not None and not arguments.people.exists():
         raise InvalidArgument(f"--people {arguments.people}: expected a folder of known people or an index, got no such file")
     folders = weights_read(arguments)
+    if folders:
+        variant_in(folders[0])  # what is wrong is said here, not by each worker
     with photo_limit(arguments.max_megapixels), chosen_backend(arguments.backend):
         settings = Settings(
             workers=arguments.workers or usable_cpus(),

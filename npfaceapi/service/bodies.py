@@ -11,6 +11,7 @@ from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
+from npfaceapi.errors import shown
 from npfaceapi.service.limits import Limits, Refused
 
 __all__ = ["Bodies", "Form"]
@@ -45,13 +46,17 @@ class Bodies:
         before = [0]
         try:
             body = await self._read(request, before)
-            form = Form(dict(request.query_params))
+            form = Form()
+            for name, value in request.query_params.multi_items():
+                _add(form, name, value)
             if request.headers.get("content-type", "").partition(";")[0].strip().lower() == "multipart/form-data":
                 await _parse(request.headers, body, form, self._limits.body)
             elif body:
                 form.photos.append(("photo", body))
             del body
             yield form
+        except asyncio.CancelledError:
+            raise Refused(503, "expected a service that goes on, got one that is being ended") from None
         finally:
             self._held -= before[0]
 
@@ -97,4 +102,10 @@ async def _parse(headers: Headers, body: bytes, form: Form, most: int) -> None:
             form.photos.append((value.filename or name, await value.read()))
             await value.close()
         else:
-            form.fields[name] = value
+            _add(form, name, value)
+
+
+def _add(form: Form, name: str, value: str) -> None:
+    if name in form.fields:
+        raise Refused(400, f"{shown(name)}: expected one value, got more")
+    form.fields[name] = value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from typing import Any
 
@@ -59,6 +60,7 @@ def server_of(app: Starlette, limits: Limits) -> uvicorn.Server:
     class Protocol(_Impatient):
         seconds = limits.header_seconds
 
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # a damaged form is answered, and is no matter of the console
     config = uvicorn.Config(
         app,
         http=Protocol,
@@ -68,7 +70,7 @@ def server_of(app: Starlette, limits: Limits) -> uvicorn.Server:
         lifespan="on",
         loop="asyncio",
         log_config=None,
-        log_level="warning",
+        log_level="error",
         access_log=False,
         server_header=False,
         proxy_headers=False,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -206,7 +206,10 @@ def analysis_of(
     with VideoReader(path) as reader:
         for time, pixels in reader.frames(every):
             size = pixels.shape[1], pixels.shape[0]
-            faces = tuple(_result(face) for face in (find or _find)(pixels))
+            found = (find or _find)(pixels)
+            if not isinstance(found, Iterable):
+                raise InvalidType(f"analyze_video: expected find to give a sequence of faces, got {shown(found)}")
+            faces = tuple(map(_result, found))
             numbers = follower.add(time, faces, [_quality(pixels, face) for face in faces])
             frames.append(FrameFaces(time, faces, tuple(numbers)))
             if progress is not None:

@@ -98,6 +98,11 @@ def test_damaged_files_and_files_that_are_no_videos_cost_a_line_each(clip, tmp_p
         (["CLIP", "--every", "-1"], "argument --every: expected a number of seconds from 0 up, got '-1'"),
         (["CLIP", "--every", "nan"], "argument --every: expected a number of seconds from 0 up, got 'nan'"),
         (["CLIP", "PHOTO", "--draw", "out.mp4"], "--draw out.mp4: expected one video with the name of a file, got 2 files"),
+        (
+            ["CLIP", "--draw", "o.webm"],
+            "--draw o.webm: expected a folder, or for one video a file named .mp4|.m4v|.m",
+        ),
+        (["PHOTO", "--draw", "o.mp4"], "--draw o.mp4: expected a folder, or for one video a file named "),
         (["CLIP", "--draw", "CLIP"], "expected a file that is not an input"),
         (["CLIP", "--draw", "text.mp4"], "--draw text.mp4: expected a new file or an earlier output of this kind"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import shutil
 import time
 
@@ -37,6 +38,8 @@ def folder(tmp_path_factory):
     photo.save(folder / "Eileen_Collins-1.jpg")
     photo.crop((40, 0, 512, 472)).save(folder / "query.jpg")
     Image.fromarray(np.zeros((80, 60, 3), np.uint8)).save(folder / "nobody.png")
+    photo.crop((90, 0, 390, 512)).save(folder / "tall.jpg")
+    photo.save(folder / "scan.tif")
     (folder / "notes.txt").write_text("no photo")
     with (folder / "camera.mjpeg").open("wb") as film:
         for place in [*range(0, 128, 8), *range(128, 0, -8)]:
@@ -200,16 +203,42 @@ def test_recognition(browser, client, folder):
     assert "1 photo of 2 left out. nobody.png: no face is found" in text(browser, ".problem")
     browser.run("const e = document.querySelector('.people input'); e.value = 'she'; e.dispatchEvent(new Event('change'))")
     shown(browser, "she (0.")
+    assert text(browser, ".people button") == "Remove she"
+    browser.choose("#known", folder / "notes.txt")
+    shown(browser, "1 photo of 1 left out. notes.txt (8 bytes): expected an image file", ".problem")
     assert text(browser, "th").splitlines()[1] == "Name"
 
 
 def test_distance(browser, client, folder):
     visit(browser, client, "distance")
     drop(browser, folder / "Eileen_Collins-1.jpg", folder / "query.jpg")
+    shown(browser, "the same person. Probability of the same person above 0.99")
+    browser.choose("#file-second", folder / "tall.jpg")
     shown(browser, "the same person. Probability")
+    places = browser.run(
+        "return [...document.querySelectorAll('.stage > *')].map(e => Object.values(e.getBoundingClientRect().toJSON()))"
+    )
+    assert places[0] == places[1]  # the canvas is over the photo, also beside a taller one
+    assert places[2] == places[3] != places[0]
     assert min(browser.run(COLORS, i)[BLUE] for i in (0, 1)) > 100
     browser.choose("#file-second", folder / "nobody.png")
     shown(browser, "nobody.png: expected a photo with a face, got one with none", ".problem")
+
+
+def test_photos_that_only_the_service_can_read(browser, client, folder):
+    browser.complaints()
+    visit(browser, client, "extract")
+    drop(browser, folder / "scan.tif")
+    shown(browser, "This browser cannot show scan.tif; the service could read it, and the faces are listed below.", ".problem")
+    shown(browser, "1 face in")
+    visit(browser, client, "distance")
+    drop(browser, folder / "scan.tif")
+    shown(browser, "This browser cannot show scan.tif.", ".problem")
+    visit(browser, client, "batch")
+    drop(browser, folder / "scan.tif")
+    shown(browser, "This browser cannot show this photo; the service could read it.", ".batch")
+    assert browser.run("return document.querySelectorAll('.batch canvas').length") == 0
+    assert complaints(browser) == []
 
 
 def test_forty_photos_and_a_text_at_once(browser, client, folder):
@@ -294,6 +323,15 @@ def test_a_video(browser, client, folder):
     assert browser.run(COLORS)[BLUE] > 100
     assert text(browser, ".problem") == ""
     assert complaints(browser) == []
+    time.sleep(2)  # the video has begun again
+    begin, end = re.search(r"([0-9.]+) to ([0-9.]+) s", text(browser, "td:nth-child(3)")).groups()
+    assert float(begin) < float(end)
+    drop(browser, folder / "notes.txt")
+    shown(browser, "notes.txt: expected a video that this browser can play", ".problem")
+    time.sleep(1)  # an answer to the last frame may come
+    assert text(browser, "main .view") == text(browser, ".problem")
+    browser.run(f"return (async () => {{{RECORD}}})()")
+    shown(browser, "frames a second")
 
 
 def test_a_camera_that_is_refused(client):
@@ -325,6 +363,9 @@ def test_a_token(browser, folder):
     with command("--workers", 1, "--token", "a-long-token") as (client, _):
         visit(browser, client, "token=wrong")
         browser.choose("#files", folder / "query.jpg")
+        shown(browser, "This service asks for a token: open the whole address", ".problem")
+        browser.run("location.hash = '#webcam'")
+        browser.run("document.querySelector('button.main').click()")
         shown(browser, "This service asks for a token: open the whole address", ".problem")
         assert client.printed == f"{client.address}#token=a-long-token"
         visit(browser, client, "token=a-long-token")

@@ -54,6 +54,7 @@ def error_of(answer):
         ("/v1/analyze?detector=nose", b"x", 400, "detector: expected a detector out of ssd_mobilenetv1|ssd, "),
         ("/v1/analyze?detector=yolo", b"x", 400, "got tiny_yolov2, whose weights are not in the package: npfaceapi serve --wei"),
         ("/v1/analyze?url=http://a.b/c", b"x", 400, "expected fields out of parts, detector, min_confidence, max_results, "),
+        ("/v1/analyze?parts=detection&parts=landmarks", b"x", 400, "'parts': expected one value, got more"),
         ("/v1/analyze?min_confidence=2", b"x", 400, "SsdMobilenetv1Options.min_confidence: expected "),
         ("/v1/match", b"x", 400, "known: expected the JSON of a FaceMatcher, or npfaceapi serve --people, got neither"),
         ("/v1/match?known={}", b"x", 400, "FaceMatcher.from_json: expected an object with labeledDescriptors, got {}"),

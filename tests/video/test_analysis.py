@@ -137,6 +137,8 @@ def test_find_that_gives_no_faces_or_fails(tmp_path):
     path = write_video(tmp_path / "a.mp4", CROSSING[:2])
     with pytest.raises(faceapi.InvalidType, match="expected find to give FaceResult or FaceDetection, got 5"):
         analyze_video(path, find=lambda pixels: [5])
+    with pytest.raises(faceapi.InvalidType, match="expected find to give a sequence of faces, got 5"):
+        analyze_video(path, find=lambda pixels: 5)
     with pytest.raises(ZeroDivisionError):
         analyze_video(path, find=lambda pixels: 1 / 0)
 

@@ -16,6 +16,9 @@ export function takeToken() {
 const token = () => sessionStorage.getItem("token");
 const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
+/** Why a WebSocket did not open. */
+export const whyNotOpen = async () => ((await health()) === null ? STOPPED : TOKEN);
+
 /** What the service says of itself, or null. */
 export async function health() {
   try {

@@ -44,7 +44,9 @@ export function batchTab(section) {
       const image = element("img", { alt: file.name, src: URL.createObjectURL(file) });
       const overlay = new Overlay(image);
       overlay.show(values.width, `${file.name}: ${counted(values.faces.length, "face")} marked`, (painter) => paintFaces(painter, values.faces));
-      item.append(element("div", { class: "stage" }, image, overlay.canvas));
+      const stage = element("div", { class: "stage" }, image, overlay.canvas);
+      image.onerror = () => stage.replaceWith("This browser cannot show this photo; the service could read it.");
+      item.append(stage);
       text.textContent = `${counted(values.faces.length, "face")}, ${Math.round(values.milliseconds.analyze)} ms`;
       done.push({ photo: file.name, ...values });
     } catch (error) {

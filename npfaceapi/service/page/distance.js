@@ -18,7 +18,7 @@ export function distanceTab(section) {
     if (found === null) return;
     const { distance, probability } = found.values;
     const word = distance < threshold ? "the same person" : "different people";
-    verdict.textContent = `Distance ${round(distance)}: ${word}. Probability of the same person ${round(probability)}, in ${Math.round(found.total)} ms.`;
+    verdict.textContent = `Distance ${round(distance)}: ${word}. Probability of the same person ${bounded(probability)}, in ${Math.round(found.total)} ms.`;
   }
 
   async function compare() {
@@ -53,9 +53,14 @@ export function distanceTab(section) {
   async function take(i, file) {
     files[i] = file;
     found = null;
+    views[i].problem.tell();
     const shown = views[i].show(file);
     views[i].status.textContent = "";
     await shown;
+    if (!views[i].isShown) {
+      views[i].stage.hidden = true;
+      views[i].problem.tell(`This browser cannot show ${file.name}.`);
+    }
     await compare();
   }
 
@@ -83,3 +88,6 @@ export function distanceTab(section) {
     },
   };
 }
+
+/** No probability is shown as 0 or 1. */
+const bounded = (probability) => (probability > 0.99 ? "above 0.99" : probability < 0.01 ? "below 0.01" : round(probability));

@@ -21,7 +21,7 @@ export function photoTab({ parts, isExtracting }) {
         const { values, total } = await ask("analyze", { parts, ...controls.fields() }, [["photo", file]]);
         if (number !== asked) return; // a newer question was asked
         view.mark(values, total, values.faces);
-        if (isExtracting) await extract(view.image, values.faces, faces);
+        if (isExtracting && view.isShown) extract(view.image, values.faces, faces);
       } catch (error) {
         if (!(error instanceof Problem)) throw error;
         faces.replaceChildren();
@@ -50,7 +50,7 @@ export function photoTab({ parts, isExtracting }) {
 }
 
 /** Each face as a picture to save: the box of the detection, within the photo. */
-async function extract(image, faces, list) {
+function extract(image, faces, list) {
   const items = faces.map((face, i) => {
     const { x, y, width, height } = face.detection.box;
     const [left, top] = [Math.max(0, Math.floor(x)), Math.max(0, Math.floor(y))];

@@ -14,11 +14,12 @@ export function recognitionTab(section, { health }) {
   const problem = problemBox();
   const view = new PhotoView();
   let asked = 0;
+  let isReading = false;
 
   function tell() {
     const served = health()?.people ?? 0;
     const own = people.length ? `${counted(people.length, "known face")}.` : "";
-    const theirs = served ? `The service knows ${served} people; they are looked for while no photos are given here.` : "No known people yet.";
+    const theirs = served ? `Known to the service: ${served}. They are looked for while no photos are given here.` : "No known people yet.";
     status.textContent = own || theirs;
   }
 
@@ -27,6 +28,7 @@ export function recognitionTab(section, { health }) {
       type: "text", "aria-label": `Name of ${person.file.name}`,
       change() {
         person.name = name.value || "unnamed";
+        remove.textContent = `Remove ${person.name}`;
         find();
       },
     });
@@ -43,6 +45,7 @@ export function recognitionTab(section, { health }) {
 
   async function learn(files) {
     problem.tell();
+    isReading = true;
     const failed = [];
     for (const [i, file] of files.entries()) {
       status.textContent = `Reading known people: ${i + 1} of ${files.length} …`;
@@ -55,9 +58,10 @@ export function recognitionTab(section, { health }) {
         showPerson(person);
       } catch (error) {
         if (!(error instanceof Problem)) throw error;
-        failed.push(`${file.name}: ${error.message}`);
+        failed.push(error.message.startsWith(file.name) ? error.message : `${file.name}: ${error.message}`);
       }
     }
+    isReading = false;
     if (failed.length) problem.tell(`${counted(failed.length, "photo")} of ${files.length} left out. ${failed.slice(0, 3).join("; ")}`);
     tell();
     await find();
@@ -117,7 +121,7 @@ export function recognitionTab(section, { health }) {
   people.forEach(showPerson);
   tell();
   if (photo !== null) query([photo]);
-  return { drop: (files) => (people.length || health()?.people ? query(files) : learn(files)), healthChanged: () => tell() };
+  return { drop: (files) => (people.length || health()?.people ? query(files) : learn(files)), healthChanged: () => isReading || tell() };
 }
 
 /** "Eileen Collins" for Eileen_Collins-2.jpg. */

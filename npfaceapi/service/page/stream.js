@@ -1,5 +1,5 @@
 // The tabs of a video file and of the camera: frames go to the service, one at a time, and the newest is next.
-import { STOPPED, stream } from "./api.js";
+import { STOPPED, stream, whyNotOpen } from "./api.js";
 import { detectorControls, fileChooser } from "./controls.js";
 import { counted, element, problemBox, table } from "./dom.js";
 import { Overlay, paintFaces } from "./drawing.js";
@@ -32,6 +32,7 @@ function streamTab(section, isCamera) {
   let delays = [];
   let shownAt = 0;
   let retry = null;
+  let isFollowing = false;
 
   function connect() {
     clearTimeout(retry);
@@ -41,15 +42,21 @@ function streamTab(section, isCamera) {
     const parts = ["detection", ...Object.keys(chosenParts).filter((name) => chosenParts[name])];
     const opened = stream({ parts: parts.join(","), ...controls.fields() });
     socket = opened;
-    opened.onopen = () => opened === socket && problem.tell();
+    let wasOpen = false;
+    opened.onopen = () => {
+      wasOpen = true;
+      if (opened === socket) problem.tell();
+    };
     opened.onmessage = ({ data }) => opened === socket && receive(JSON.parse(data));
-    opened.onclose = ({ code, reason }) => {
+    opened.onclose = async ({ code, reason }) => {
       if (opened !== socket || isClosed) return;
       socket = null;
       sentAt = null;
       overlay.clear();
       if (code === 1008) return; // the question was wrong: said already
-      problem.tell(reason || STOPPED);
+      const why = reason || (wasOpen ? STOPPED : await whyNotOpen());
+      if (socket !== null || stage.hidden) return; // begun anew, or ended, meanwhile
+      problem.tell(why);
       retry = setTimeout(connect, AGAIN);
     };
   }
@@ -69,9 +76,10 @@ function streamTab(section, isCamera) {
     overlay.show(answer.width, `${counted(faces.length, "face")} marked`, (painter) => paintFaces(painter, faces, { labels, ages }));
     const now = performance.now();
     delays = [...delays.filter(([at]) => now - at < 2000), [now, delay]];
+    const time = video.currentTime; // may be earlier than the last: the video begins again, or a person seeks
     for (const { track, age } of answer.tracks) {
-      const person = seen.get(track) ?? { from: video.currentTime, frames: 0 };
-      seen.set(track, { ...person, to: video.currentTime, age, frames: person.frames + 1 });
+      const { from, to, frames } = seen.get(track) ?? { from: time, to: time, frames: 0 };
+      seen.set(track, { from: Math.min(from, time), to: Math.max(to, time), age, frames: frames + 1 });
     }
     if (now - shownAt > FIGURES_EVERY) {
       shownAt = now;
@@ -138,7 +146,8 @@ function streamTab(section, isCamera) {
     stage.hidden = false;
     connect();
     await video.play().catch(() => {}); // a person can press the video's own button
-    follow();
+    if (!isFollowing) follow();
+    isFollowing = true;
   }
 
   function stop() {
@@ -149,12 +158,17 @@ function streamTab(section, isCamera) {
     socket = null;
     open?.close();
     overlay.clear();
+    status.textContent = "";
+    figures.textContent = "";
+    tracks.replaceChildren();
+    json.set(null);
     startButton.hidden = false;
     stopButton.hidden = true;
     stage.hidden = true;
   }
 
   function take([file]) {
+    stop();
     problem.tell();
     if (video.src) URL.revokeObjectURL(video.src);
     video.onerror = () => {
