@@ -81,13 +81,23 @@ def server_of(app: Starlette, limits: Limits) -> uvicorn.Server:
 
 
 class _Impatient(H11Protocol):
-    """Closes a connection on which no whole request begins for a while."""
+    """Closes a connection on which no whole request begins for a while; at once, if it is the oldest of many."""
 
     seconds: float
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        self._since = self.loop.time()
+        if len(self.connections) > self.limit_concurrency * 3 // 4:  # beyond it everybody would be refused
+            waiting = [each for each in self.connections if isinstance(each, _Impatient) and each is not self and each._waits]
+            if waiting:
+                min(waiting, key=lambda each: each._since).transport.close()
         self.loop.call_later(self.seconds, self._look, self.cycle)
+
+    @property
+    def _waits(self) -> bool:
+        """For the rest of the headers, or for the next request."""
+        return self.conn.their_state is h11.IDLE and not self.transport.is_closing()
 
     def _look(self, last: Any) -> None:
         if self.transport.is_closing() or self.transport.get_protocol() is not self:

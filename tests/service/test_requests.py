@@ -6,6 +6,8 @@ import json
 import socket
 import threading
 import time
+from contextlib import ExitStack
+from dataclasses import replace
 
 import pytest
 
@@ -233,6 +235,14 @@ def test_connections_that_send_nothing_or_headers_slowly_are_closed(client):
     assert raw_answer(client, *[b"A: b\r\n"] * 12, pause=0.1) == b"" or time.monotonic() - start < 5
     assert time.monotonic() - start < 5
     assert client.ask("/v1/analyze", b"x")[0] == 200
+
+
+def test_many_half_headers_keep_nobody_out():
+    with service(limits=replace(LIMITS, header_seconds=60)) as client, ExitStack() as held:
+        for _ in range(3 * LIMITS.connections):
+            each = held.enter_context(socket.create_connection(client.host.split(":"), timeout=10))
+            each.sendall(b"POST /v1/analyze HTTP/1.1\r\nHost: loc")
+        assert client.ask("/v1/analyze", b"x")[0] == 200
 
 
 def stream(client, query=""):
