@@ -150,7 +150,9 @@ class FaceDetection(ObjectDetection):
         """The detection in the photo at another size."""
         # converts to relative coordinates twice, as face-api.js does: the last bits depend on it
         resized = ObjectDetection.for_size(self, width, height)
-        return seen_in(self.source, FaceDetection(resized.score, resized.relative_box, resized.image_dims))
+        detection = FaceDetection(resized.score, resized.relative_box, resized.image_dims)
+        object.__setattr__(detection, "source", self.source)
+        return detection
 
 
 def seen_in(source: Source | None, detection: AnyDetection) -> AnyDetection:

@@ -125,7 +125,7 @@ class Box:
     height: float
 
     def __init__(self, box: BoxLike, allow_negative_dimensions: bool = True) -> None:
-        values = numbers_of(box, "x", "y", "width", "height")
+        values = box._values() if isinstance(box, Box) else numbers_of(box, "x", "y", "width", "height")
         if values is None:
             edges = numbers_of(box, "left", "top", "right", "bottom")
             if edges is None:
@@ -372,7 +372,9 @@ class PredictedBox(LabeledBox):
 
 
 def _plain_box(x: float, y: float, width: float, height: float) -> Box:
-    return Box({"x": x, "y": y, "width": width, "height": height})
+    box = object.__new__(Box)
+    box._set((x, y, width, height), True)
+    return box
 
 
 def _check_not_negative(box: object, where: str) -> None:

@@ -66,9 +66,9 @@ PointLike: TypeAlias = "HasXY | Pair | Mapping[str, SupportsFloat]"
 
 def is_number(value: object) -> bool:
     """Whether a value is a finite real number; True and False are not."""
-    if type(value) is float:  # the usual case; the checks below take ten times as long
+    if type(value) is float:  # the usual kinds first: the checks below take ten times as long
         return math.isfinite(value)
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+    if type(value) is not int and (isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real)):
         return False
     try:
         return math.isfinite(value)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from npfaceapi.errors import InvalidArgument, InvalidType, shown
 from npfaceapi.faces.detection import ObjectDetection, warn_of_other_sides
-from npfaceapi.faces.geometry import Box, Dimensions
+from npfaceapi.faces.geometry import Dimensions, Rect
 from npfaceapi.photos.decoding import Pixels, buffer_to_image, to_pil
 from npfaceapi.photos.loading import Photo, load_image
 from npfaceapi.photos.resampling import (
@@ -241,8 +241,7 @@ def crop_rect(box: HasRect, image_width: int, image_height: int) -> tuple[int, i
     except AttributeError:
         raise InvalidType(f"crop_rect: expected a box with x, y, width and height, got {type(box).__name__}") from None
     if all(map(math.isfinite, (x, y, width, height))):
-        whole = Box({"x": x, "y": y, "width": width, "height": height})
-        clipped = whole.clip_at_image_borders(image_width, image_height)
+        clipped = Rect(x, y, width, height, allow_negative_dimensions=True).clip_at_image_borders(image_width, image_height)
         if clipped.width > 0 and clipped.height > 0:
             return int(clipped.x), int(clipped.y), int(clipped.width), int(clipped.height)
     raise InvalidArgument(

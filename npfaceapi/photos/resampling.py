@@ -230,7 +230,8 @@ def to_batch_tensor(
     """
     size, _ = _check_size("to_batch_tensor", (size, size))
     is_center_inputs = as_flag(is_center_inputs, "to_batch_tensor: is_center_inputs")
-    out = np.zeros((len(images), size, size, 3), np.float32)
+    out = np.empty((len(images), size, size, 3), np.float32)
+    kernel = resizing_kernel()
     for_kernel: list[tuple[NDArray[Any], tuple[int, int, int, int], NDArray[np.float32]]] = []
     for image, square in zip(images, out, strict=True):
         _check_image("to_batch_tensor", image)
@@ -239,16 +240,16 @@ def to_batch_tensor(
             raise InvalidArgument(f"to_batch_tensor: expected images [H,W,3], got shape {list(image.shape)}")
         top, left = _offsets(height, width, is_center_inputs)
         side = max(height, width)
+        if side != size and kernel is not None and image.dtype in (np.uint8, np.float32):
+            for_kernel.append((image, (top, left, side, side), square))
+            continue
+        square[:] = 0
         if side == size:
             square[top : top + height, left : left + width] = image
-        elif _kernel_for(image) is not None:
-            for_kernel.append((image, (top, left, side, side), square))
         else:
             axis = _tfjs_axis(side, size)
             _interpolate(image, axis.shift(top), axis.shift(left), square)
-    if for_kernel:
-        kernel = _kernel_for(for_kernel[0][0])
-        assert kernel is not None
+    if kernel is not None and for_kernel:
         kernel(*zip(*for_kernel, strict=True))
     return out
 

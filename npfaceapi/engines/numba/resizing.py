@@ -28,7 +28,7 @@ def resize_in_squares(
     half_pixel: bool = False,
     window: tuple[int, int, int, int] | None = None,
 ) -> None:
-    """Resize each image [H,W,3], uint8 or float32, from its place in a padded one, into its own array of zeros.
+    """Resize each image [H,W,3], uint8 or float32, from its place in a padded one, into its own array.
 
     Parameters
     ----------
@@ -48,6 +48,7 @@ def resize_in_squares(
         first_row, first_column, full_H, full_W = window or (0, 0, h, w)
         start = max(0, (top - 2) * full_H // height - first_row)  # to stop: all rows that meet the image
         stop = min(h, (top + H + 2) * full_H // height + 1 - first_row)
+        out[:start] = out[max(start, stop) :] = 0
         params[k] = (
             image.ctypes.data, image.dtype == np.float32, image.strides[0], H, W, top, left, height, width,
             address_of(out), w, first_row, first_column, full_H, full_W, half_pixel, start, stop,

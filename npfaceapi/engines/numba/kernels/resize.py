@@ -95,8 +95,8 @@ def _blend_rows(a: Any, b: Any, fraction: float, rounded: int, out: Any) -> None
 
 #: A photo of H x W pixels at address `image`, uint8 or (`is_float`) float32, with `row` bytes from one row to the next, stands at
 #: (top, left) of padded_H x padded_W pixels of zeros.  `out` is the address of float32 rows of out_W pixels, what begins at
-#: (first_row, first_column) of the result of full_H x full_W.  Its rows `start` to `stop` are computed; those that lie in the
-#: padding alone are left as they are.  `half_pixel`: sampled by half-pixel centres, and rounded half up.
+#: (first_row, first_column) of the result of full_H x full_W.  Its rows `start` to `stop` are computed.
+#: `half_pixel`: sampled by half-pixel centres, and rounded half up.
 RESIZE = np.dtype(
     [
         (name, np.int64)
@@ -134,7 +134,9 @@ def resize(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> N
         at = math.floor(source)
         above = _inside(at, top, H)
         below = _inside(at + (at < source and at < padded_H - 1), top, H)
+        target = floats(out + 12 * i * out_W, width)
         if above < 0 and below < 0:
+            target[:] = 0
             continue
         # each stays where it is if it is there already
         a = 0 if first == above or (second != above and second == below) else 1
@@ -152,4 +154,4 @@ def resize(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> N
             else:
                 _blend_columns(image + wanted * row, is_float, W, low, high, fractions, blended)
         upper, lower = doubles(rows + 8 * width * a, width), doubles(rows + 8 * width * b, width)
-        _blend_rows(upper, lower, source - at, half_pixel, floats(out + 12 * i * out_W, width))
+        _blend_rows(upper, lower, source - at, half_pixel, target)
