@@ -1,7 +1,7 @@
 """Build a program with PyInstaller, as a folder and as one file, and compare its output with that of Python.
 
 `.ci/measure pyinstaller` runs it.  Programs run with an empty home folder.  This Python needs PyInstaller, and npfaceapi
-installed, for its entry point.
+installed, for its entry point; and no numba-cuda, which programs leave out, so that both say the same of the cuda backend.
 """
 
 from __future__ import annotations
