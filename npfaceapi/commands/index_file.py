@@ -24,6 +24,8 @@ def opened(path: Path) -> FaceIndex:
 
     if not path.is_file():
         raise InvalidArgument(f"{path}: expected an index, got {'a folder' if path.is_dir() else 'no such file'}")
+    if not path.stat().st_size:  # which `FaceIndex` would make an index
+        raise InvalidArgument(f"{path}: expected an index, got an empty file")
     return FaceIndex(path)
 
 

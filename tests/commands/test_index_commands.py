@@ -81,6 +81,7 @@ def test_index(run, photos, tmp_path, remembered):
         ),
         (("find", "no.index", "Ann"), "no.index: expected an index, got no such file"),
         (("groups", "."), ".: expected an index, got a folder"),
+        (("find", "empty", "Ann"), "empty: expected an index, got an empty file"),
         (("find", "FILE", "Zoe"), "FILE: expected the name of a person in it, got 'Zoe'"),
         (("find", "FILE", "."), ".: expected an image file, got a folder"),
         (("name", "FILE", "9", "Ann"), "FILE: expected the number of a group, as groups shows it, got 9"),
@@ -104,6 +105,7 @@ def test_index(run, photos, tmp_path, remembered):
 )
 def test_what_is_wrong_is_one_line(run, file, tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").touch()
     status, out, err = run(*(str(file) if argument == "FILE" else argument for argument in arguments))
     assert (status, out) == (2, "")
     assert err.count("\n") == 1
