@@ -38,8 +38,11 @@ def output(python: str, *arguments: str) -> str:
     """The output of a Python process."""
     variables = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "NPFACEAPI_TINY_YOLOV2")}
     done = subprocess.run(
-        [python, *arguments], cwd=os.path.expanduser("~"), env=variables, stdout=subprocess.PIPE, check=True, text=True
+        [python, *arguments], cwd=os.path.expanduser("~"), env=variables, capture_output=True, check=False, text=True
     )
+    if done.returncode:
+        last = done.stderr.strip().rpartition("\n")[2]
+        sys.exit(f"{python}: expected the Python of an environment with npfaceapi 0.2.0 or later, got: {last}")
     return done.stdout
 
 

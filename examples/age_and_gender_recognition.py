@@ -14,6 +14,7 @@ image = faceapi.fetch_image(photo)
 results = faceapi.detect_all_faces(image).with_face_landmarks().with_age_and_gender().run()
 
 faceapi.draw.draw_detections(image, results)
+print(f"faces: {len(results)}")
 for result in results:
     text = [f"{result.age:.0f} years", f"{result.gender} ({result.gender_probability:.2f})"]
     faceapi.draw.DrawTextField(text, result.detection.box.bottom_left).draw(image)

@@ -17,6 +17,7 @@ faceapi.draw.draw_detections(image, results)
 faceapi.draw.draw_face_expressions(image, results, min_confidence=0.05)
 Path("out").mkdir(exist_ok=True)
 image.save("out/face_expression_recognition.png")
+print(f"faces: {len(results)}")
 for result in results:
     best = result.expressions.as_sorted_array()[0]
     print(f"{best.expression}: {best.probability:.2f}")

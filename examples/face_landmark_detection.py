@@ -17,6 +17,7 @@ faceapi.draw.draw_detections(image, results)
 faceapi.draw.draw_face_landmarks(image, results)
 Path("out").mkdir(exist_ok=True)
 image.save("out/face_landmark_detection.png")
+print(f"faces: {len(results)}")
 for result in results:
     left, right = result.landmarks.get_left_eye(), result.landmarks.get_right_eye()  # float64 [6,2], in pixels of the photo
     print(f"eyes at {left.mean(axis=0).round()} and {right.mean(axis=0).round()}")

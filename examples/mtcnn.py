@@ -23,5 +23,6 @@ faceapi.draw.draw_detections(image, results)
 faceapi.draw.draw_face_landmarks(image, results)
 Path("out").mkdir(exist_ok=True)
 image.save("out/mtcnn.png")
+print(f"faces: {len(results)}")
 for result in results:
     print(f"score {result.detection.score:.2f}, eyes, nose and mouth at {result.landmarks.positions.round().tolist()}")

@@ -94,7 +94,7 @@ for call in (lambda: npfaceapi.set_backend("numba"), lambda: read_labels(pathlib
     assert done.stderr.count("\n") == 1
     assert done.stdout.splitlines() == [
         "set_backend: backend 'numba' cannot run here: numba is not installed; pip install numba",
-        "labels of WIDER FACE: expected scipy, which is not installed: pip install npfaceapi[evaluate]",
+        'labels of WIDER FACE: expected the package scipy, got none installed; pip install "npfaceapi[evaluate]"',
     ]
 
 

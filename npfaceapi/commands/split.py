@@ -24,5 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     with opened(arguments.file) as index:
         index.split(arguments.group, arguments.faces)
-    print(f"{len(set(arguments.faces))} faces of group {arguments.group} are another person")
+    count = len(set(arguments.faces))
+    faces, are = ("face", "is") if count == 1 else ("faces", "are")
+    print(f"{count} {faces} of group {arguments.group} {are} another person")
     return 0

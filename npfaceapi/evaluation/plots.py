@@ -35,7 +35,7 @@ Line = tuple[NDArray[np.float64], NDArray[np.float64]]
 def check_plots() -> None:
     """Raise `BackendUnavailable` if matplotlib is not installed."""
     if importlib.util.find_spec("matplotlib") is None:
-        raise BackendUnavailable("plots: expected matplotlib, which is not installed: pip install npfaceapi[evaluate]")
+        raise BackendUnavailable('plots: expected the package matplotlib, got none installed; pip install "npfaceapi[evaluate]"')
 
 
 @contextlib.contextmanager

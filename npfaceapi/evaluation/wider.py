@@ -80,7 +80,9 @@ def read_labels(folder: Path) -> list[LabelledPhoto]:
         If SciPy, which reads the labels, is not installed.
     """
     if importlib.util.find_spec("scipy") is None:
-        raise BackendUnavailable("labels of WIDER FACE: expected scipy, which is not installed: pip install npfaceapi[evaluate]")
+        raise BackendUnavailable(
+            'labels of WIDER FACE: expected the package scipy, got none installed; pip install "npfaceapi[evaluate]"'
+        )
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
 

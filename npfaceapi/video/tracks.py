@@ -122,7 +122,9 @@ class Follower:
         try:
             import scipy.optimize  # noqa: F401
         except ImportError:
-            raise BackendUnavailable('video: expected scipy, got none installed; pip install "npfaceapi[video]"') from None
+            raise BackendUnavailable(
+                'video: expected the package scipy, got none installed; pip install "npfaceapi[video]"'
+            ) from None
         self._followed: list[_Followed] = []
         self._frame = 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -116,9 +117,8 @@ def test_plots(run, known, tmp_path):
 def test_plots_without_matplotlib(run, known, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(
-        BackendUnavailable, match=r"plots: expected matplotlib, which is not installed: pip install npfaceapi\[eva"
-    ):
+    expected = 'plots: expected the package matplotlib, got none installed; pip install "npfaceapi[evaluate]"'
+    with pytest.raises(BackendUnavailable, match=re.escape(expected)):
         evaluate("folders", known, plots=tmp_path)
 
 

@@ -137,7 +137,9 @@ def test_groups_and_names(run, file, tmp_path):
     run("join", file, 1, 2)
     lines(run, "groups", file)
     assert len(lines(run, "find", file, "Ann")) == len(found) + 4
-    lines(run, "split", file, json.loads(lines(run, "groups", file, "--json", "-")[0])["group"], 1, 2, 3, 4)
+    joined = json.loads(lines(run, "groups", file, "--json", "-")[0])["group"]
+    assert lines(run, "split", file, joined, 1) == [f"1 face of group {joined} is another person"]
+    assert lines(run, "split", file, joined, 2, 3, 4) == [f"3 faces of group {joined} are another person"]
     lines(run, "not-the-same", file, 9, 10)
     groups = [json.loads(line) for line in lines(run, "groups", file, "--json", "-", "--smallest", 1)]
     assert [group["faces"] for group in groups if group["name"] == "Ann"] == [[5, 6, 7, 8]]

@@ -74,9 +74,11 @@ def test_face_detection(program, photo):
 
 def test_a_photo_of_ones_own(program, tmp_path):
     Image.new("RGB", (60, 40)).save(tmp_path / "black.png")
-    for name in ("face_detection", "face_landmark_detection", "face_extraction", "anonymize", "mtcnn", "low_level_api"):
+    others = {"displaying_results", "face_detection_options", "face_recognition", "loading_models", "matcher_as_json"}
+    for name in {path.stem for path in PROGRAMS} - others:
         out, _ = program(name, tmp_path / "black.png")
-        assert "faces" not in out or re.search(r"faces\b[^:]*: 0", out), name
+        assert re.search(r"faces\b[^:]*: 0", out), name
+    assert program("face_recognition", ASTRONAUT, tmp_path / "black.png")[0] == "faces: 0\n"
     with pytest.raises(SystemExit, match="expected a photo with a face, got one without"):
         program("matcher_as_json", tmp_path / "black.png")
     with pytest.raises(SystemExit, match="expected a face in the reference photo, got none"):
@@ -94,7 +96,10 @@ def test_face_landmark_detection(program, photo):
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("face_expression_recognition", r"happy: 1\.00\n"), ("age_and_gender_recognition", r"3\d years, female \(0\.8\d\)\n")],
+    [
+        ("face_expression_recognition", r"faces: 1\nhappy: 1\.00\n"),
+        ("age_and_gender_recognition", r"faces: 1\n3\d years, female \(0\.8\d\)\n"),
+    ],
 )
 def test_text_is_written_below_the_box(program, photo, name, expected):
     out, pictures = program(name)
@@ -108,12 +113,16 @@ def test_text_is_written_below_the_box(program, photo, name, expected):
 
 def test_face_recognition(program, photo):
     out, pictures = program("face_recognition")
-    assert re.fullmatch(r"person 1 \(0\.1\d*\)\n", out)
+    assert re.fullmatch(r"faces: 1\nperson 1 \(0\.1\d*\)\n", out)
     assert_drawn(pictures["face_recognition_reference"], photo, 180, 50, 265, 176)
     assert_drawn(pictures["face_recognition_query"], photo[:, ::-1], 241, 50, 344, 173)
     other = faceapi.fetch_image(ASTRONAUT).rotate(10)
     other.save("other.png")
-    assert program("face_recognition", ASTRONAUT, "other.png")[0].startswith("person 1 (0.")
+    of_two, _ = program("face_recognition", ASTRONAUT, "other.png")
+    assert of_two.startswith("faces: 1\nperson 1 (0.")
+    of_one, drawn = program("face_recognition", "other.png")  # and its mirror image
+    assert of_one != of_two
+    assert np.array_equal(drawn["face_recognition_reference"][-50:], np.asarray(other)[-50:])
 
 
 def test_face_extraction(program, photo):
@@ -143,7 +152,7 @@ def test_face_detection_options(program):
 
 def test_mtcnn(program, photo):
     out, pictures = program("mtcnn")
-    score, points = re.fullmatch(r"score ([\d.]+), eyes, nose and mouth at (.*)\n", out).groups()
+    score, points = re.fullmatch(r"faces: 1\nscore ([\d.]+), eyes, nose and mouth at (.*)\n", out).groups()
     assert float(score) > 0.99
     x, y = np.array(json.loads(points)).T
     for column, row in zip(x.astype(int), y.astype(int), strict=True):

@@ -143,7 +143,7 @@ def test_find_that_gives_no_faces_or_fails(tmp_path):
         analyze_video(path, find=lambda pixels: 1 / 0)
 
 
-@pytest.mark.parametrize(("missing", "message"), [("av", "expected the package av"), ("scipy", "expected scipy")])
+@pytest.mark.parametrize(("missing", "message"), [("av", "expected the package av"), ("scipy", "expected the package scipy")])
 def test_without_the_extra(tmp_path, monkeypatch, missing, message):
     path = write_video(tmp_path / "a.mp4", CROSSING[:1])
     for name in [missing, *(name for name in sys.modules if name.startswith(f"{missing}."))]:
