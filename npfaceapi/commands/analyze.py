@@ -83,8 +83,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--draw",
         type=Path,
         metavar="DIR|FILE",
-        help="write each photo with its faces marked into this folder, as a PNG, and each video as an MP4; for one photo or "
-        "video also a file (.png; .mp4, .mov or .mkv)",
+        help="write each photo with its faces marked into this folder, as a PNG, and each video as an MP4; for one video also a "
+        "file (.mp4, .mov or .mkv)",
     )
     add_shared(parser, "--json", "one line per photo")
     add_overwrite(parser)
@@ -277,7 +277,13 @@ def _check_outputs(arguments: argparse.Namespace, photos: Sequence[str]) -> Sequ
 
     All are checked before the first is written: a drawing must not replace a photo that is read later.
     """
-    to_file = arguments.draw is not None and _names_a_file(arguments.draw, photos)
+    to_file = arguments.draw is not None and any(map(_is_video, photos)) and _names_a_video(arguments.draw)
+    if to_file and len(photos) > 1:
+        raise InvalidArgument(f"--draw {arguments.draw}: expected one video with the name of a file, got {len(photos)} files")
+    if arguments.draw is not None and not to_file and _is_video(str(arguments.draw)) and not arguments.draw.is_dir():
+        raise InvalidArgument(
+            f"--draw {arguments.draw}: expected a folder, or for one video a file named {'|'.join(_containers())}, got another"
+        )
     paths: list[Path] = []
     if arguments.draw is not None:
         paths = [arguments.draw] if to_file else picture_paths(photos, "--draw", arguments.draw, _drawn_as)
@@ -298,22 +304,6 @@ def _check_outputs(arguments: argparse.Namespace, photos: Sequence[str]) -> Sequ
 
 def _drawn_as(photo: str) -> str:
     return ".mp4" if _is_video(photo) else ".png"
-
-
-def _names_a_file(drawing: Path, photos: Sequence[str]) -> bool:
-    """Whether --draw names the drawing of the only photo or video, and no folder."""
-    from npfaceapi.photos.decoding import photo_suffixes
-
-    if drawing.is_dir() or not (drawing.suffix.lower() in photo_suffixes() or _is_video(str(drawing))):
-        return False
-    if len(photos) != 1:
-        raise InvalidArgument(f"--draw {drawing}: expected one photo or video with the name of a file, got {len(photos)}")
-    kind, suffixes = ("video", _containers()) if _is_video(photos[0]) else ("photo", (".png",))
-    if drawing.suffix.lower() not in suffixes:
-        raise InvalidArgument(
-            f"--draw {drawing}: expected a folder, or for one {kind} a file named {'|'.join(suffixes)}, got another"
-        )
-    return True
 
 
 def _names_a_video(path: Path) -> bool:

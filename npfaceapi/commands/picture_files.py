@@ -20,10 +20,6 @@ def picture_paths(
     photos: Sequence[str], option: str, folder: Path, suffix_of: Callable[[str], str] = lambda photo: ".png"
 ) -> list[Path]:
     """The paths of the pictures, one per photo; creates the folder that the option names."""
-    from npfaceapi.photos.decoding import photo_suffixes
-
-    if folder.suffix.lower() in photo_suffixes() and not folder.is_dir():
-        raise InvalidArgument(f"{option} {folder}: expected a folder to write to, got the name of a picture")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -55,7 +55,8 @@ class Settings:
         The largest photo.
     weights : Path or None
         The folder with the weights of Tiny YOLO v2.
-    people : People or None
+    people : Path or None
+        See `People`.
     token : str or None
         What a request must send, unless it is None.
     limits : Limits
@@ -65,13 +66,19 @@ class Settings:
     backend: str
     megapixels: float
     weights: Path | None = None
-    people: People | None = None
+    people: Path | None = None
     token: str | None = None
     limits: Limits = dataclasses.field(default_factory=Limits)
 
 
 def make_app(settings: Settings, begin: Callable[..., object] = begin, answer: Callable[..., Answer] = answer) -> Starlette:
-    """The application; `begin` and `answer` run in the workers."""
+    """The application; `begin` and `answer` run in the workers.
+
+    Raises
+    ------
+    InvalidArgument
+        If the known people are not there.
+    """
     prepare = partial(begin, settings.backend, settings.megapixels, settings.weights)
     service = _Service(settings, Workers(settings.workers, prepare, answer, settings.limits))
     routes = [
@@ -122,7 +129,7 @@ class _Service:
         self._limits = settings.limits
         self._workers = workers
         self._bodies = Bodies(settings.limits)
-        self._people = settings.people
+        self._people = None if settings.people is None else People(settings.people)
         self._streams = 0
         self._detectors = [name for name, net in DETECTORS.items() if net.is_bundled or settings.weights is not None]
 
@@ -135,9 +142,7 @@ class _Service:
                 reading.cancel()
 
     async def health(self, _: Request) -> Response:
-        people: dict[str, Any] = {} if self._people is None else {"people": self._people.count}
-        if self._people is not None and self._people.failure:
-            people["people_failure"] = self._people.failure
+        people = {} if self._people is None else {"people": len(self._people.names)}
         status = "ready" if self._workers.ready else "starting"
         limits = {"body": self._limits.body, "input_size": self._limits.input_size}
         values = {"status": status, "version": __version__, "workers": self._workers.ready, "waiting": self._workers.waiting}

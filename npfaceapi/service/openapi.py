@@ -135,4 +135,3 @@ _SCHEMAS: dict[str, Any] = {
     "Matches": _object(width=_INTEGER, height=_INTEGER, matches=_list(_ref("Match")), milliseconds=_TIMES),
     "Distance": _object(distance=_NUMBER, probability=_NUMBER, faces=_list(_ref("Face"))),
 }
-_SCHEMAS["Health"]["properties"] |= {"people": _INTEGER, "people_failure": _STRING}  # with --people

@@ -22,7 +22,7 @@ __all__ = ["People"]
 
 
 class People:
-    """Known people; photos of them are read in the background while the service already answers.
+    """Known people, read in the background while the service already answers.
 
     Parameters
     ----------
@@ -32,57 +32,44 @@ class People:
     Raises
     ------
     InvalidArgument
-        If there is neither, or a folder without photos, or an index without names.
+        If there is neither.
     """
 
     def __init__(self, path: Path) -> None:
+        if not path.exists():
+            raise InvalidArgument(f"--people {path}: expected a folder of known people or an index, got no such file")
         self._path = path
-        self._files: list[str] = []
         self._labels: list[LabeledFaceDescriptors] | None = None
-        self.failure = ""  # why photos of a folder gave nobody
+        self._failure = ""
         self.alignment, self.average_mirror = "dlib", False  # as npfaceapi match
-        if path.is_dir():
-            self._files = find_photos(path).files
-            if not self._files:
-                raise InvalidArgument(f"--people {path}: expected a folder with photos of known people, got one without photos")
-        elif path.exists() and path.stat().st_size:  # an empty file would become an index
-            self._labels = self._of_index()
-        else:
-            kind = "an empty" if path.exists() else "no such"
-            raise InvalidArgument(f"--people {path}: expected a folder of known people or an index, got {kind} file")
+        self.names: list[str] = []
 
     def matcher(self, distance: float) -> FaceMatcher:
         """The matcher, once they are read."""
         if self._labels is None:
-            raise Refused(503, self.failure or "expected known people that are read, got some still being read: try again soon")
+            raise Refused(503, self._failure or "expected known people that are read, got some still being read: try again soon")
         return FaceMatcher(self._labels, distance)
 
-    @property
-    def count(self) -> int:
-        """How many there are, 0 until they are read."""
-        return len(self._labels or ())
-
     async def read(self, workers: Workers) -> None:
-        """Read the photos; prints what fails."""
-        if self._labels is not None:
-            return
+        """Read them; prints what fails."""
         try:
-            self._labels = await self._of_folder(workers)
+            self._labels = await (self._of_folder(workers) if self._path.is_dir() else asyncio.to_thread(self._of_index))
         except NpFaceApiError as error:
-            self.failure = str(error)
+            self._failure = str(error)
             say(f"npfaceapi serve: {error}")
+        else:
+            self.names = [label.label for label in self._labels]
 
     def _of_index(self) -> list[LabeledFaceDescriptors]:
         with FaceIndex(self._path) as index:
             self.alignment, self.average_mirror = index.worker.alignment, index.worker.average_mirror
             labels = index.labels()
         if not labels:
-            raise InvalidArgument(
-                f"--people {self._path}: expected an index with named people, got none: npfaceapi name gives names"
-            )
+            raise InvalidArgument(f"{self._path}: expected an index with named people, got none: npfaceapi name gives names")
         return labels
 
     async def _of_folder(self, workers: Workers) -> list[LabeledFaceDescriptors]:
+        found = await asyncio.to_thread(find_photos, self._path)
         few = asyncio.Semaphore(workers.count)  # photos in memory
 
         async def describe(file: str) -> NDArray[np.float32] | None:
@@ -90,12 +77,12 @@ class People:
                 return await self._descriptor(workers, file)
 
         people: dict[str, list[NDArray[np.float32]]] = {}
-        for file, descriptor in zip(self._files, await asyncio.gather(*map(describe, self._files)), strict=True):
+        for file, descriptor in zip(found.files, await asyncio.gather(*map(describe, found.files)), strict=True):
             relative = Path(file).relative_to(self._path)
             if descriptor is not None:
                 people.setdefault(relative.parts[0] if len(relative.parts) > 1 else relative.stem, []).append(descriptor)
         if not people:
-            raise InvalidArgument(f"--people {self._path}: expected photos of known people with faces, got none")
+            raise InvalidArgument(f"{self._path}: expected photos of known people with faces, got none")
         return [LabeledFaceDescriptors(name, descriptors) for name, descriptors in people.items()]
 
     async def _descriptor(self, workers: Workers, file: str) -> NDArray[np.float32] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import socket
 from typing import Any
@@ -99,14 +98,6 @@ class _Impatient(H11Protocol):
     def _waits(self) -> bool:
         """For the rest of the headers, or for the next request."""
         return self.conn.their_state is h11.IDLE and not self.transport.is_closing()
-
-    def send_400_response(self, msg: str) -> None:
-        """Like other errors; uvicorn sends plain text."""
-        body = json.dumps({"error": f"expected a request in HTTP, got another one: {msg}"}).encode()
-        headers = [("content-type", "application/json"), ("content-length", str(len(body))), ("connection", "close")]
-        for event in (h11.Response(status_code=400, headers=headers), h11.Data(data=body), h11.EndOfMessage()):
-            self.transport.write(self.conn.send(event) or b"")
-        self.transport.close()
 
     def _look(self, last: Any) -> None:
         if self.transport.is_closing() or self.transport.get_protocol() is not self:

@@ -148,15 +148,6 @@ def test_analyze_draws(run, photos, tmp_path):
     assert 0.01 < changed < 0.5
 
 
-def test_analyze_draws_one_photo_into_a_file(run, photos, tmp_path):
-    drawn = tmp_path / "drawn.png"
-    for _ in range(2):  # it replaces its own drawing
-        assert run("analyze", *TINY, "--draw", drawn, photos / "face.png")[0] == 0
-    with Image.open(drawn) as picture, Image.open(photos / "face.png") as photo:
-        assert picture.size == photo.size
-        assert np.any(np.asarray(picture.convert("RGB")) != np.asarray(photo.convert("RGB")))
-
-
 def test_a_photo_is_turned_upright(run, photos):
     boxes = []
     for name in ("face.png", "turned.jpg"):

@@ -219,12 +219,6 @@ def test_a_body_that_comes_slowly(client):
     assert time.monotonic() - start < 10
 
 
-def test_what_is_no_http_is_answered_like_other_errors(client):
-    head, _, body = raw_answer(client, b"hello\r\n\r\n").partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 400 ")
-    assert json.loads(body) == {"error": "expected a request in HTTP, got another one: Invalid HTTP request received."}
-
-
 def test_bodies_that_are_too_large_together(client):
     held = socket.create_connection(client.host.split(":"), timeout=10)
     held.sendall(HEAD + b"Content-Length: 1000\r\n\r\n" + b"x" * 999)

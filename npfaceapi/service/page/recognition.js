@@ -19,8 +19,7 @@ export function recognitionTab(section, { health }) {
   function tell() {
     const served = health()?.people ?? 0;
     const own = people.length ? `${counted(people.length, "known face")}.` : "";
-    const none = health()?.people_failure ?? "No known people yet.";
-    const theirs = served ? `Known to the service: ${served}. They are looked for while no photos are given here.` : none;
+    const theirs = served ? `Known to the service: ${served}. They are looked for while no photos are given here.` : "No known people yet.";
     status.textContent = own || theirs;
   }
 
