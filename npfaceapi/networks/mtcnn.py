@@ -40,7 +40,7 @@ from npfaceapi.photos.net_input import NetInput, Photo, Photos, Pixels, to_net_i
 from npfaceapi.taps import Values
 from npfaceapi.weights import bundled_weights_shapes
 
-__all__ = ["Mtcnn", "MtcnnAnswer", "MtcnnNet", "MtcnnStats"]
+__all__ = ["Mtcnn", "MtcnnAnswer", "MtcnnNet", "MtcnnStats", "scales_of"]
 
 Float64 = NDArray[np.float64]
 
@@ -187,6 +187,14 @@ def as_bytes(image: Pixels) -> NDArray[np.uint8]:
     return whole.astype(np.uint8, copy=False)
 
 
+def scales_of(options: MtcnnOptions, width: int, height: int) -> list[float]:
+    """The sizes of a photo that MTCNN searches, relative to it."""
+    steps = options.scale_steps
+    if steps is None:
+        steps = tuple(stages.pyramid_scales(width, height, options.min_face_size, options.scale_factor, options.max_num_scales))
+    return stages.usable_scales(list(steps), width, height, options.max_num_scales)
+
+
 class Mtcnn(NetworkWeights):
     """The MTCNN face detector, with 5 landmarks (eyes, nose, corners of the mouth).
 
@@ -246,12 +254,7 @@ class Mtcnn(NetworkWeights):
         H, W = image.shape[:2]
         check_enlargement(options, W, H)
         started = time.perf_counter()
-        steps = (
-            options.scale_steps
-            if options.scale_steps is not None
-            else stages.pyramid_scales(W, H, options.min_face_size, options.scale_factor, options.max_num_scales)
-        )
-        scales = stages.usable_scales(list(steps), W, H, options.max_num_scales)
+        scales = scales_of(options, W, H)
         thresholds = options.score_thresholds
         took: list[float] = []
         counts: list[int] = []

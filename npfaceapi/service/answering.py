@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 
 from npfaceapi import nets
 from npfaceapi.collection.processes import set_up
-from npfaceapi.errors import PhotoWarning
+from npfaceapi.errors import InvalidArgument, PhotoWarning
 from npfaceapi.faces.results import FaceResult
 from npfaceapi.global_api import warmup
+from npfaceapi.networks.mtcnn import scales_of
+from npfaceapi.networks.options import MtcnnOptions
 from npfaceapi.networks.tiny_yolov2 import variant_in
 from npfaceapi.photos.loading import load_image
+from npfaceapi.service.limits import Limits
 from npfaceapi.service.questions import Question
 from npfaceapi.tasks import detect_all_faces
 
@@ -67,11 +70,12 @@ def begin(backend: str, megapixels: float, weights: str | os.PathLike[str] | Non
         warmup(["tiny_yolov2"])
 
 
-def answer(name: str, photo: bytes, asked: Question) -> Answer:
+def answer(name: str, photo: bytes, asked: Question, limits: Limits) -> Answer:
     """The faces of an image file; raises NpFaceApiError, with the name, if it is none, or the options do not fit it."""
     start = time.perf_counter()
     image = load_image(photo, name)
     decoded = time.perf_counter()
+    _check_work(name, image.shape[1], image.shape[0], asked, limits)
     task: Any = detect_all_faces(image, asked.options, asked.any_rotation)
     if asked.parts & {"landmarks", "descriptors"}:
         task = task.with_face_landmarks(asked.tiny_landmarks)
@@ -94,3 +98,16 @@ def answer(name: str, photo: bytes, asked: Question) -> Answer:
         [face.descriptor for face in faces],
         {"decode": round(1e3 * (decoded - start), 1), "analyze": round(1e3 * (done - decoded), 1)},
     )
+
+
+def _check_work(name: str, width: int, height: int, asked: Question, limits: Limits) -> None:
+    """Raise InvalidArgument if MTCNN would search more than the limits allow."""
+    if not isinstance(asked.options, MtcnnOptions):
+        return
+    scales = scales_of(asked.options, width, height)
+    pixels = sum(int(width * scale) * int(height * scale) for scale in scales) * (4 if asked.any_rotation else 1)
+    if pixels > limits.mtcnn_pixels:
+        raise InvalidArgument(
+            f"{name}: expected MTCNN to search at most {limits.mtcnn_pixels / 1e6:g} megapixels, all sizes together, "
+            f"got {pixels / 1e6:.0f} in {len(scales)} sizes: a larger min_face_size gives less, or a smaller max_num_scales"
+        )

@@ -80,7 +80,8 @@ def make_app(settings: Settings, begin: Callable[..., object] = begin, answer: C
         If the known people are not there.
     """
     prepare = partial(begin, settings.backend, settings.megapixels, settings.weights)
-    service = _Service(settings, Workers(settings.workers, prepare, answer, settings.limits))
+    respond = partial(answer, limits=settings.limits)
+    service = _Service(settings, Workers(settings.workers, prepare, respond, settings.limits))
     routes = [
         Route("/analyze", service.analyze, methods=["POST"]),
         Route("/match", service.match, methods=["POST"]),
@@ -211,7 +212,7 @@ class _Service:
         return self._bodies.form(request)
 
     def _question(self, fields: Mapping[str, str]) -> Question:
-        asked = question(fields, self._limits.input_size)
+        asked = question(fields, self._limits)
         net = detector_of(asked.options)
         if net is not None and net.name not in self._detectors:
             raise InvalidArgument(

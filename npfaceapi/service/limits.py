@@ -27,6 +27,12 @@ class Limits:
         Connections, and WebSockets among them.
     input_size : int
         The largest input of a detector, in pixels a side: time and memory grow with its square.
+    mtcnn_pixels, mtcnn_scales : int
+        Pixels of all sizes of one photo that MTCNN searches together, about 0.15 seconds a million; the most sizes.
+    mtcnn_score : float
+        The least threshold of MTCNN's first stage; far below, each window is a candidate, and their suppression never ends.
+    field : int
+        Characters of one field, except `known`.
     """
 
     body: int = 32_000_000
@@ -38,6 +44,10 @@ class Limits:
     connections: int = 256
     streams: int = 8
     input_size: int = 1216
+    mtcnn_pixels: int = 80_000_000
+    mtcnn_scales: int = 100
+    mtcnn_score: float = 0.05
+    field: int = 10_000
 
 
 class Refused(Exception):

@@ -9,8 +9,9 @@ from typing import Any
 
 from npfaceapi.errors import InvalidArgument, shown
 from npfaceapi.faces.alignment import ALIGNMENTS
-from npfaceapi.networks.options import FaceDetectionOptions, SsdMobilenetv1Options, TinyYolov2Options
+from npfaceapi.networks.options import FaceDetectionOptions, MtcnnOptions, SsdMobilenetv1Options, TinyYolov2Options
 from npfaceapi.networks.registry import DETECTORS, detector_called
+from npfaceapi.service.limits import Limits
 
 __all__ = ["FLAGS", "OPTIONS", "PARTS", "Question", "options_of", "question"]
 
@@ -44,15 +45,18 @@ class Question:
     average_mirror: bool = False
 
 
-def question(fields: Mapping[str, str], most_input: int) -> Question:
+def question(fields: Mapping[str, str], limits: Limits) -> Question:
     """The question that the fields of a request ask; those left out have the defaults of `Question`.
 
     Raises
     ------
     InvalidArgument
-        For unknown names, wrong values, or an input of a detector above `most_input` pixels a side.
+        For unknown names, wrong values, or values beyond the limits.
     """
     rest = dict(fields)
+    for name, text in rest.items():
+        if len(text) > limits.field:
+            raise InvalidArgument(f"{shown(name)}: expected at most {limits.field:,} characters, got {len(text):,}")
     asked: dict[str, Any] = {name: _flag(name, rest.pop(name)) for name in FLAGS if name in rest}
     if "parts" in rest:
         asked["parts"] = _parts(rest.pop("parts"))
@@ -68,9 +72,18 @@ def question(fields: Mapping[str, str], most_input: int) -> Question:
             known = ", ".join(("parts", "detector", *named, *FLAGS, "alignment"))
             raise InvalidArgument(f"expected fields out of {known} with the detector {detector.name}, got {shown(name)}")
     options: Any = detector.options(**{name: named[name](name, text) for name, text in rest.items()})
-    if isinstance(options, TinyYolov2Options) and options.input_size > most_input:
-        raise InvalidArgument(f"input_size: expected at most {most_input} here, got {options.input_size}")
+    _check_limits(options, limits)
     return Question(options, **asked)
+
+
+def _check_limits(options: FaceDetectionOptions, limits: Limits) -> None:
+    if isinstance(options, TinyYolov2Options) and options.input_size > limits.input_size:
+        raise InvalidArgument(f"input_size: expected at most {limits.input_size} here, got {options.input_size}")
+    if isinstance(options, MtcnnOptions):
+        if options.max_num_scales > limits.mtcnn_scales:
+            raise InvalidArgument(f"max_num_scales: expected at most {limits.mtcnn_scales} here, got {options.max_num_scales}")
+        if (first := options.score_thresholds[0]) < limits.mtcnn_score:
+            raise InvalidArgument(f"score_thresholds: expected the first at least {limits.mtcnn_score:g} here, got {first:g}")
 
 
 def options_of(detector: str) -> dict[str, Callable[[str, str], Any]]:

@@ -14,7 +14,7 @@ def begin(*_):
     """Nothing is prepared."""
 
 
-def answer(name, photo, asked):
+def answer(name, photo, asked, limits):
     """The bytes are a word, perhaps with a number."""
     word, _, number = photo.decode().partition(" ")
     if word == "crash":

@@ -6,11 +6,14 @@ import pytest
 
 from npfaceapi import InvalidArgument, MtcnnOptions, SsdMobilenetv1Options, TinyFaceDetectorOptions
 from npfaceapi.networks.registry import DETECTORS
+from npfaceapi.service.limits import Limits
 from npfaceapi.service.questions import FLAGS, OPTIONS, PARTS, Question, options_of, question
+
+LIMITS = Limits(input_size=608)
 
 
 def test_without_fields_everything_is_computed_as_by_default():
-    assert question({}, 608) == Question(SsdMobilenetv1Options(), frozenset(PARTS))
+    assert question({}, LIMITS) == Question(SsdMobilenetv1Options(), frozenset(PARTS))
 
 
 @pytest.mark.parametrize(
@@ -29,11 +32,11 @@ def test_without_fields_everything_is_computed_as_by_default():
     ],
 )
 def test_options(fields, options):
-    assert question(fields, 608).options == options
+    assert question(fields, LIMITS).options == options
 
 
 def test_parts_and_flags():
-    asked = question({"parts": "landmarks, age-gender", **dict.fromkeys(FLAGS, "true"), "alignment": "dlib"}, 608)
+    asked = question({"parts": "landmarks, age-gender", **dict.fromkeys(FLAGS, "true"), "alignment": "dlib"}, LIMITS)
     assert asked.parts == {"landmarks", "age-gender"}
     assert (asked.tiny_landmarks, asked.any_rotation, asked.average_mirror, asked.alignment) == (True, True, True, "dlib")
 
@@ -53,11 +56,17 @@ def test_parts_and_flags():
         ),
         ({"detector": "tiny", "input_size": "640"}, "input_size: expected at most 608 here, got 640"),
         ({"detector": "mtcnn", "scale_steps": "1,,2"}, "scale_steps: expected a number, got ''"),
+        ({"detector": "mtcnn", "max_num_scales": "101"}, "max_num_scales: expected at most 100 here, got 101"),
+        (
+            {"detector": "mtcnn", "score_thresholds": "0.04,0.7,0.7"},
+            "score_thresholds: expected the first at least 0.05 here, got 0.04",
+        ),
+        ({"detector": "mtcnn", "scale_steps": "1," * 9999}, "'scale_steps': expected at most 10,000 characters, got 19,998"),
     ],
 )
 def test_what_is_wrong_is_said(fields, expected):
     with pytest.raises(InvalidArgument) as raised:
-        question(fields, 608)
+        question(fields, LIMITS)
     assert str(raised.value).startswith(expected)
 
 

@@ -126,6 +126,12 @@ def test_a_bomb_is_refused(client):
     assert "expected a photo of at most 89.5 megapixels, got 10000x10000" in answer["error"]
 
 
+def test_mtcnn_on_too_many_pixels_is_refused(client):
+    query = "detector=mtcnn&min_face_size=12&scale_factor=0.99&max_num_scales=100"
+    status, answer = client.ask(f"/v1/analyze?{query}", black(1500, 1500))
+    assert (status, answer["error"][:45]) == (400, "photo: expected MTCNN to search at most 80 me")
+
+
 def test_frames(client):
     with connect(client.address.replace("http", "ws") + "v1/webcam?detector=tiny&parts=landmarks,age-gender") as stream:
         for number in (1, 2):

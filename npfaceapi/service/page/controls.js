@@ -1,7 +1,7 @@
 // The choice of the detector and its options, and of photos.
 import { counted, element } from "./dom.js";
 
-const score = (name, label, value = 0.5) => ({ name, label, min: 0, max: 1, step: 0.05, value });
+const score = (name, label, value = 0.5, min = 0) => ({ name, label, min, max: 1, step: 0.05, value });
 const side = { name: "input_size", label: "Input size, pixels", min: 128, max: 608, step: 32, value: 416 };
 const DETECTORS = {
   ssd_mobilenetv1: {
@@ -19,7 +19,7 @@ const DETECTORS = {
       { name: "min_face_size", label: "Smallest face, pixels", min: 12, max: 200, step: 1, value: 20 },
       { name: "scale_factor", label: "Ratio of sizes", min: 0.4, max: 0.9, step: 0.001, value: 0.709 },
       { name: "max_num_scales", label: "Most sizes", min: 1, max: 20, step: 1, value: 10 },
-      score("score_thresholds", "Smallest score, stage 1", 0.6),
+      score("score_thresholds", "Smallest score, stage 1", 0.6, 0.05),
       score("score_thresholds", "Smallest score, stage 2", 0.7),
       score("score_thresholds", "Smallest score, stage 3", 0.7),
     ],
