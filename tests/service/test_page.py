@@ -186,6 +186,65 @@ def test_every_detector_and_its_options(browser, client, folder):
     assert browser.run("return document.querySelector('option[value=tiny_yolov2]').disabled")
 
 
+def move(browser, slider, *values):
+    """Move a slider as keys do, which tell of each step."""
+    browser.run(
+        """const s = document.querySelectorAll('input[type=range]')[arguments[0]];
+        for (const value of arguments[1]) {
+          s.value = value; s.dispatchEvent(new Event('input')); s.dispatchEvent(new Event('change')) }""",
+        slider,
+        values,
+    )
+
+
+WATCHED = """
+const ask = window.fetch;
+window.asked = [];
+window.fetch = async (path, options) => {
+  if (!path.startsWith('v1/') || path == 'v1/health') return ask(path, options);
+  asked.push(options.signal);
+  if (asked.length > 1) return ask(path, options);
+  const answer = await ask(path, {...options, signal: undefined}); // the first answer comes late, however it is ended
+  await new Promise(done => setTimeout(done, 2000));
+  return answer;
+}
+"""
+
+
+@pytest.mark.parametrize("tab", ["faces", "extract", "recognition", "distance"])
+def test_a_slider_that_moves_asks_once_and_the_newest_answer_stays(browser, client, folder, tab):
+    visit(browser, client, tab)
+    fill(browser, tab, folder)
+    shown_before = text(browser, "main")
+    browser.run(WATCHED)
+    move(browser, 0, 0.55, 0.6)
+    wait(browser, "return asked.length == 1")
+    move(browser, 0, *(step / 20 for step in range(13, 21)))
+    shown(browser, "expected a photo with a face" if tab == "distance" else "0 faces in")
+    assert browser.run("return asked.map(signal => signal.aborted)") == [True, False]
+    after = text(browser, "main")
+    time.sleep(2.5)  # the first answer comes
+    assert text(browser, "main") == after != shown_before
+    browser.run("asked.length = 0")
+    move(browser, 0, 0.5)
+    wait(browser, "return asked.length == 1")
+    browser.run("location.hash = '#batch'")
+    wait(browser, "return asked[0].aborted")
+
+
+def test_a_slider_that_moves_begins_one_stream(browser, client, folder):
+    visit(browser, client, "webcam")
+    browser.run(
+        "window.opened = 0; const of = WebSocket; WebSocket = class extends of { constructor(...a) { super(...a); opened++ } }"
+    )
+    fill(browser, "webcam", folder)
+    move(browser, 1, *(step / 20 for step in range(11, 20)))
+    wait(browser, "return opened == 2")
+    time.sleep(1)
+    assert browser.run("return opened") == 2
+    shown(browser, "0 faces.")
+
+
 def test_extraction(browser, client, folder):
     visit(browser, client, "extract")
     browser.choose("#files", folder / "query.jpg")

@@ -172,16 +172,24 @@ def test_a_full_queue(client):
     assert client.ask("/v1/analyze", b"x")[0] == 200
 
 
-def test_a_client_that_leaves_does_not_keep_its_place(client):
-    def sent(body):
+@pytest.mark.parametrize(("path", "photos", "others"), [("analyze", 1, 2), ("distance", 2, 1)])
+def test_a_client_that_leaves_does_not_keep_its_place(client, path, photos, others):
+    def sent(path, photos):
+        body = b"".join(
+            b'--cut\r\nContent-Disposition: form-data; name="%d"; filename="a"\r\n\r\nwait 0.4\r\n' % i for i in range(photos)
+        )
+        head = f"POST /v1/{path} HTTP/1.1\r\nHost: localhost\r\n"
+        head += f"Content-Type: multipart/form-data; boundary=cut\r\nContent-Length: {len(body) + 7}\r\n\r\n"
         sender = socket.create_connection(client.host.split(":"), timeout=10)
-        sender.sendall(b"POST /v1/analyze HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        sender.sendall(head.encode() + body + b"--cut--")
         return sender
 
-    first, *others = [sent(b"wait 0.4") for _ in range(3)]
+    client.ask("/v1/analyze", b"x")  # the worker is free
+    first = sent("analyze", 1)
+    leaving = [sent(path, photos) for _ in range(others)]
     client.wait(lambda health: health["waiting"] == 2)
-    for other in others:
-        other.close()
+    for each in leaving:
+        each.close()
     client.wait(lambda health: health["waiting"] == 0, 0.3)
     first.close()
 

@@ -1,5 +1,5 @@
 // The tab of two photos: how far apart the descriptors of their best faces are.
-import { ask, Problem } from "./api.js";
+import { Newest, Problem, SETTLED } from "./api.js";
 import { detectorControls, fileChooser, slider } from "./controls.js";
 import { element, problemBox, round } from "./dom.js";
 import { JsonView, PhotoView } from "./view.js";
@@ -12,7 +12,7 @@ export function distanceTab(section) {
   const json = new JsonView();
   let threshold = 0.6;
   let found = null;
-  let asked = 0;
+  const newest = new Newest();
 
   function judge() {
     if (found === null) return;
@@ -21,19 +21,17 @@ export function distanceTab(section) {
     verdict.textContent = `Distance ${round(distance)}: ${word}. Probability of the same person ${bounded(probability)}, in ${Math.round(found.total)} ms.`;
   }
 
-  async function compare() {
+  async function compare(wait) {
     if (files.includes(null)) {
       verdict.textContent = "Choose two photos.";
       return;
     }
-    asked += 1;
-    const number = asked;
     problem.tell();
     verdict.textContent = "Comparing …";
     try {
       const photos = files.map((file, i) => [["first", "second"][i], file]);
-      const answer = await ask("distance", { parts: "descriptors", ...controls.fields() }, photos);
-      if (number !== asked) return;
+      const answer = await newest.ask("distance", { parts: "descriptors", ...controls.fields() }, photos, wait);
+      if (answer === null) return;
       found = answer;
       found.values.faces.forEach((face, i) => {
         views[i].overlay.show(face.detection.image_width, `${files[i].name}: the face compared`, (painter) => painter.box(face.detection.box));
@@ -42,7 +40,6 @@ export function distanceTab(section) {
       judge();
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      if (number !== asked) return;
       found = null;
       verdict.textContent = "";
       json.set(null);
@@ -51,6 +48,7 @@ export function distanceTab(section) {
   }
 
   async function take(i, file) {
+    newest.stop();
     files[i] = file;
     found = null;
     views[i].problem.tell();
@@ -64,7 +62,7 @@ export function distanceTab(section) {
     await compare();
   }
 
-  const controls = detectorControls("photo", compare);
+  const controls = detectorControls("photo", () => compare(SETTLED));
   const limit = slider({ label: "Largest distance of the same person", min: 0, max: 1, step: 0.01, value: threshold }, (value) => {
     threshold = value;
     judge();
@@ -77,6 +75,7 @@ export function distanceTab(section) {
   );
   compare();
   return {
+    close: () => newest.stop(),
     async drop(dropped) {
       problem.tell();
       const free = files[0] === null ? 0 : 1;

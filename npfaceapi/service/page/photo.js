@@ -1,5 +1,5 @@
 // Tabs of one photo: detection, landmarks, expressions, age and gender, extraction.
-import { ask, Problem } from "./api.js";
+import { Newest, Problem, SETTLED } from "./api.js";
 import { detectorControls, fileChooser, onlyOne } from "./controls.js";
 import { element } from "./dom.js";
 import { PhotoView } from "./view.js";
@@ -10,42 +10,41 @@ export function photoTab({ parts, isExtracting }) {
   return (section) => {
     const view = new PhotoView();
     const faces = element("ul", { class: "faces" });
-    let asked = 0;
+    const newest = new Newest();
 
-    async function analyze() {
+    async function analyze(wait) {
       if (last === null) return;
-      asked += 1;
-      const number = asked;
-      const file = last;
       try {
-        const { values, total } = await ask("analyze", { parts, ...controls.fields() }, [["photo", file]]);
-        if (number !== asked) return; // a newer question was asked
+        const answer = await newest.ask("analyze", { parts, ...controls.fields() }, [["photo", last]], wait);
+        if (answer === null) return;
+        const { values, total } = answer;
         view.mark(values, total, values.faces);
         if (isExtracting && view.isShown) extract(view.image, values.faces, faces);
       } catch (error) {
         if (!(error instanceof Problem)) throw error;
         faces.replaceChildren();
-        if (number === asked) view.fail(error);
+        view.fail(error);
       }
     }
 
     async function take(files) {
+      newest.stop();
       view.problem.tell();
       faces.replaceChildren();
-      last = onlyOne(files, view.problem);
-      await view.show(last);
-      await analyze();
+      const file = (last = onlyOne(files, view.problem));
+      await view.show(file);
+      if (file === last) await analyze();
     }
 
     const controls = detectorControls("photo", () => {
       view.problem.tell();
-      analyze();
+      analyze(SETTLED);
     });
     const chooser = fileChooser("Choose a photo, or drop it anywhere here", {}, take);
     section.append(element("div", { class: "side" }, chooser, controls.node), view.node);
     if (isExtracting) view.status.after(faces);
     if (last !== null) take([last]);
-    return { drop: take };
+    return { drop: take, close: () => newest.stop() };
   };
 }
 

@@ -1,5 +1,5 @@
 // The tab of known people: drop photos of them, then photos in which to find them.
-import { ask, Problem } from "./api.js";
+import { ask, Newest, Problem, SETTLED } from "./api.js";
 import { detectorControls, fileChooser, onlyOne, slider } from "./controls.js";
 import { counted, element, problemBox, round } from "./dom.js";
 import { PhotoView } from "./view.js";
@@ -13,7 +13,7 @@ export function recognitionTab(section, { health }) {
   const status = element("p", { class: "status", role: "status" });
   const problem = problemBox();
   const view = new PhotoView();
-  let asked = 0;
+  const newest = new Newest();
   let isReading = false;
 
   function tell() {
@@ -75,25 +75,27 @@ export function recognitionTab(section, { health }) {
     return JSON.stringify({ distanceThreshold: threshold, labeledDescriptors });
   }
 
-  async function find() {
+  async function find(wait) {
+    newest.stop();
     if (photo === null) return;
-    asked += 1;
-    const number = asked;
     try {
       const known = people.length ? { known: matcher() } : {};
       if (!people.length && !health()?.people) throw new Problem("Give photos of known people first, above.");
-      const { values, total } = await ask("match", { ...known, distance: String(threshold), ...controls.fields() }, [["photo", photo]]);
-      if (number !== asked) return;
+      const fields = { ...known, distance: String(threshold), ...controls.fields() };
+      const answer = await newest.ask("match", fields, [["photo", photo]], wait);
+      if (answer === null) return;
+      const { values, total } = answer;
       const none = { landmarks: null, expressions: null, age: null };
       const faces = values.matches.map(({ detection }) => ({ ...none, detection }));
       view.mark(values, total, faces, values.matches.map(({ name, distance }) => `${name} (${round(distance)})`));
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      if (number === asked) view.fail(error);
+      view.fail(error);
     }
   }
 
   async function query(files) {
+    newest.stop();
     view.problem.tell();
     photo = onlyOne(files, view.problem);
     await view.show(photo);
@@ -102,11 +104,11 @@ export function recognitionTab(section, { health }) {
 
   const controls = detectorControls("photo", () => {
     view.problem.tell();
-    find();
+    find(SETTLED);
   });
   const limit = slider({ label: "Largest distance of a known person", min: 0, max: 1, step: 0.01, value: threshold }, (value) => {
     threshold = value;
-    find();
+    find(SETTLED);
   });
   section.append(
     element("div", { class: "side" }, controls.node, limit),
@@ -121,7 +123,11 @@ export function recognitionTab(section, { health }) {
   people.forEach(showPerson);
   tell();
   if (photo !== null) query([photo]);
-  return { drop: (files) => (people.length || health()?.people ? query(files) : learn(files)), healthChanged: () => isReading || tell() };
+  return {
+    drop: (files) => (people.length || health()?.people ? query(files) : learn(files)),
+    healthChanged: () => isReading || tell(),
+    close: () => newest.stop(),
+  };
 }
 
 /** "Eileen Collins" for Eileen_Collins-2.jpg. */

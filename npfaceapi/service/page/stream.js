@@ -1,5 +1,5 @@
 // The tabs of a video file and of the camera: frames go to the service, one at a time, and the newest is next.
-import { STOPPED, stream, whyNotOpen } from "./api.js";
+import { SETTLED, STOPPED, stream, whyNotOpen } from "./api.js";
 import { detectorControls, fileChooser } from "./controls.js";
 import { counted, element, problemBox, table } from "./dom.js";
 import { Overlay, paintFaces } from "./drawing.js";
@@ -57,8 +57,13 @@ function streamTab(section, isCamera) {
       const why = reason || (wasOpen ? STOPPED : await whyNotOpen());
       if (socket !== null || stage.hidden) return; // begun anew, or ended, meanwhile
       problem.tell(why);
-      retry = setTimeout(connect, AGAIN);
+      connectIn(AGAIN);
     };
+  }
+
+  function connectIn(milliseconds) {
+    clearTimeout(retry);
+    retry = setTimeout(connect, milliseconds);
   }
 
   function receive(answer) {
@@ -183,7 +188,7 @@ function streamTab(section, isCamera) {
     video.onseeked = send; // also while it is paused
   }
 
-  const controls = detectorControls("stream", () => socket !== null && connect());
+  const controls = detectorControls("stream", () => socket !== null && connectIn(SETTLED));
   const titles = { landmarks: "Landmarks", expressions: "Expressions", "age-gender": "Age and gender" };
   const checks = Object.entries(titles).map(([name, title]) => {
     const box = element("input", { type: "checkbox", change() {
