@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from dataclasses import dataclass, field
 
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
-from npfaceapi.errors import shown
+from npfaceapi.errors import InvalidArgument, shown
 from npfaceapi.service.limits import Limits, Refused
 
-__all__ = ["Bodies", "Form"]
+__all__ = ["Bodies", "Form", "add_fields"]
 
 MOST_PARTS = 64
 
@@ -47,8 +47,7 @@ class Bodies:
         try:
             body = await self._read(request, before)
             form = Form()
-            for name, value in request.query_params.multi_items():
-                _add(form, name, value)
+            add_fields(form.fields, request.query_params.multi_items())
             if request.headers.get("content-type", "").partition(";")[0].strip().lower() == "multipart/form-data":
                 await _parse(request.headers, body, form, self._limits.body)
             elif body:
@@ -102,10 +101,12 @@ async def _parse(headers: Headers, body: bytes, form: Form, most: int) -> None:
             form.photos.append((value.filename or name, await value.read()))
             await value.close()
         else:
-            _add(form, name, value)
+            add_fields(form.fields, [(name, value)])
 
 
-def _add(form: Form, name: str, value: str) -> None:
-    if name in form.fields:
-        raise Refused(400, f"{shown(name)}: expected one value, got more")
-    form.fields[name] = value
+def add_fields(fields: dict[str, str], more: Iterable[tuple[str, str]]) -> None:
+    """Add fields, each a name and a value; raises InvalidArgument if one is there already."""
+    for name, value in more:
+        if name in fields:
+            raise InvalidArgument(f"{shown(name)}: expected one value, got more")
+        fields[name] = value

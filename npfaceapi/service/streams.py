@@ -12,6 +12,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from npfaceapi.errors import NpFaceApiError
 from npfaceapi.service.answering import Answer
+from npfaceapi.service.bodies import add_fields
 from npfaceapi.service.guard import SUBPROTOCOL, subprotocols
 from npfaceapi.service.limits import Refused
 from npfaceapi.service.questions import Question
@@ -43,7 +44,9 @@ class Stream:
         """Answer frames until the client leaves."""
         await self._websocket.accept(SUBPROTOCOL if SUBPROTOCOL in subprotocols(self._websocket.headers) else None)
         try:
-            asked = self._question(self._websocket.query_params)
+            fields: dict[str, str] = {}
+            add_fields(fields, self._websocket.query_params.multi_items())
+            asked = self._question(fields)
         except NpFaceApiError as error:
             await self._websocket.send_json({"error": str(error)})
             await self._websocket.close(BAD_REQUEST)

@@ -314,6 +314,45 @@ def test_forty_photos_and_a_text_at_once(browser, client, folder):
     assert text(browser, ".batch .problem").startswith("notes.txt (8 bytes): expected an image file (JPEG, PNG, ")
 
 
+def go(browser, tab):
+    """Open a tab of the page that is shown."""
+    browser.run("location.hash = arguments[0]", tab)
+    wait(browser, "return document.activeElement.tagName == 'H2'")
+
+
+def test_many_photos_go_on_in_another_tab_and_stay(browser, client, folder):
+    visit(browser, client, "batch")
+    drop(browser, *[folder / "query.jpg"] * 6, folder / "notes.txt")
+    go(browser, "faces")
+    browser.run("const s = document.querySelector('#detector'); s.value = 'mtcnn'; s.dispatchEvent(new Event('change'))")
+    go(browser, "batch")
+    shown(browser, "7 of 7 photos done: 6 faces, 1 could not be read")
+    go(browser, "video")
+    go(browser, "batch")
+    assert "7 of 7 photos done: 6 faces, 1 could not be read" in text(browser, ".view > .status")
+    assert browser.run("return document.querySelector('#detector').value") == "mtcnn"
+    assert browser.run("return document.querySelectorAll('.batch li').length") == 7
+    wait(browser, "return document.querySelector('.batch canvas').width > 10")
+    assert browser.run(COLORS, 5)[BLUE] > 100
+    drop(browser, folder / "query.jpg")
+    shown(browser, "8 of 8 photos done: 7 faces, 1 could not be read")
+    browser.run("[...document.querySelectorAll('button')].find(b => b.innerText == 'Remove all').click()")
+    assert text(browser, ".batch") == text(browser, ".view > .status") == ""
+    drop(browser, folder / "query.jpg")
+    shown(browser, "1 of 1 photo done: 1 face")
+
+
+def test_two_photos_stay_from_tab_to_tab(browser, client, folder):
+    visit(browser, client, "distance")
+    drop(browser, folder / "Eileen_Collins-1.jpg", folder / "query.jpg")
+    shown(browser, "the same person. Probability of the same person above 0.99")
+    go(browser, "faces")
+    go(browser, "distance")
+    shown(browser, "the same person. Probability of the same person above 0.99")
+    drop(browser, folder / "nobody.png")
+    shown(browser, "nobody.png: expected a photo with a face, got one with none", ".problem")
+
+
 def test_a_text_dropped(browser, client, folder):
     visit(browser, client, "faces")
     drop(browser, folder / "notes.txt")
@@ -391,6 +430,26 @@ def test_a_video(browser, client, folder):
     assert text(browser, "main .view") == text(browser, ".problem")
     browser.run(f"return (async () => {{{RECORD}}})()")
     shown(browser, "frames a second")
+
+
+def test_several_videos_at_once(browser, client, folder):
+    visit(browser, client, "video")
+    several = RECORD.replace("transfer.items.add", "for (const _ of [1, 2, 3]) transfer.items.add")
+    browser.run(f"return (async () => {{{several}}})()")
+    shown(browser, "frames a second")
+    assert text(browser, ".problem") == "3 files at once: this tab takes one video, here the first."
+    browser.run(f"return (async () => {{{RECORD}}})()")
+    shown(browser, "frames a second")
+    assert text(browser, ".problem") == ""
+
+
+def test_a_file_given_to_the_camera(browser, client, folder):
+    visit(browser, client, "webcam")
+    browser.run("document.querySelector('button.main').click()")
+    shown(browser, "frames a second")
+    drop(browser, folder / "query.jpg")
+    time.sleep(1)  # frames are answered
+    assert text(browser, ".problem").startswith("This tab takes no files: ")
 
 
 def test_a_camera_that_is_refused(client):

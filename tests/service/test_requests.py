@@ -281,6 +281,8 @@ def test_a_frame_that_fails_costs_that_frame(client):
 def test_streams_that_are_refused(client):
     with stream(client, "?parts=nose") as frames:
         assert json.loads(frames.recv(10))["error"].startswith("parts: expected some of")
+    with stream(client, "?parts=landmarks&parts=detection") as frames:
+        assert json.loads(frames.recv(10)) == {"error": "'parts': expected one value, got more"}
     with stream(client, "?detector=yolo") as frames:
         assert "whose weights are not in the package" in json.loads(frames.recv(10))["error"]
     with stream(client) as frames:

@@ -7,7 +7,18 @@ import { download } from "./photo.js";
 
 const AT_ONCE = 4;
 
+let kept = null; // from tab to tab; photos that wait go on meanwhile
+
 export function batchTab(section) {
+  kept ??= batch();
+  const controls = detectorControls("photo", kept.change);
+  const chooser = fileChooser("Choose photos, or drop them anywhere here", { multiple: true }, kept.take);
+  kept.fields = controls.fields;
+  section.append(element("div", { class: "side" }, chooser, controls.node), kept.node);
+  return { drop: kept.take };
+}
+
+function batch() {
   const list = element("ul", { class: "batch" });
   const status = element("p", { class: "status", role: "status" });
   const bar = element("progress", { "aria-label": "Photos done", hidden: true });
@@ -17,7 +28,6 @@ export function batchTab(section) {
   let total = 0;
   let running = 0;
   let start = 0;
-  let isOpen = true;
 
   function tell() {
     const left = total - done.length;
@@ -28,19 +38,19 @@ export function batchTab(section) {
     if (!left) parts.push(`${((performance.now() - start) / 1000).toFixed(1)} s`);
     status.textContent = parts.join(", ");
     Object.assign(bar, { max: total, value: done.length, hidden: !left });
-    save.hidden = left > 0 || !total;
+    save.hidden = clear.hidden = left > 0 || !total;
   }
 
   async function work() {
     running += 1;
-    while (waiting.length && isOpen) await analyze(...waiting.shift());
+    while (waiting.length) await analyze(...waiting.shift());
     running -= 1;
   }
 
   async function analyze(file, item) {
     const text = element("p", { class: "status" });
     try {
-      const { values } = await ask("analyze", { parts: "detection,landmarks,expressions,age-gender", ...controls.fields() }, [["photo", file]]);
+      const { values } = await ask("analyze", { parts: "detection,landmarks,expressions,age-gender", ...made.fields() }, [["photo", file]]);
       const image = element("img", { alt: file.name, src: URL.createObjectURL(file) });
       const overlay = new Overlay(image);
       overlay.show(values.width, `${file.name}: ${counted(values.faces.length, "face")} marked`, (painter) => paintFaces(painter, values.faces));
@@ -71,9 +81,22 @@ export function batchTab(section) {
     while (running < Math.min(AT_ONCE, waiting.length + running) && waiting.length) work();
   }
 
+  function empty() {
+    for (const image of list.querySelectorAll("img")) URL.revokeObjectURL(image.src);
+    list.replaceChildren();
+    done.length = total = 0;
+    problem.tell();
+    tell();
+    status.textContent = "";
+  }
+
   const save = element("button", { type: "button", hidden: true, click: () => download(new Blob([done.map((each) => `${JSON.stringify(each)}\n`).join("")]), "faces.jsonl") }, "Save all as JSON lines");
-  const controls = detectorControls("photo", () => total && problem.tell("The new options hold for the photos that you add from now on."));
-  const chooser = fileChooser("Choose photos, or drop them anywhere here", { multiple: true }, take);
-  section.append(element("div", { class: "side" }, chooser, controls.node), element("div", { class: "view" }, problem.node, bar, status, save, list));
-  return { drop: take, close: () => (isOpen = false) };
+  const clear = element("button", { type: "button", hidden: true, click: empty }, "Remove all");
+  const made = {
+    node: element("div", { class: "view" }, problem.node, bar, status, element("div", {}, save, " ", clear), list),
+    take,
+    change: () => total && problem.tell("The new options hold for the photos that you add from now on."),
+    fields: null, // of the controls
+  };
+  return made;
 }

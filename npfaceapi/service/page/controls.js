@@ -117,10 +117,10 @@ export function fileChooser(label, { accept = "image/*", multiple = false, id = 
 }
 
 /** The first of several files, with a message about the others. */
-export function onlyOne(files, problem) {
+export function onlyOne(files, problem, thing = "photo") {
   if (files.length > 1) {
-    const batch = element("a", { href: "#batch" }, "Batch");
-    problem.tell(`${counted(files.length, "file")} at once: this tab takes one photo, here the first. The tab `, batch, " takes all.");
+    const more = thing === "photo" ? [" The tab ", element("a", { href: "#batch" }, "Batch"), " takes all."] : [];
+    problem.tell(`${counted(files.length, "file")} at once: this tab takes one ${thing}, here the first.`, ...more);
   }
   return files[0];
 }

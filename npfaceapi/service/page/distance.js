@@ -4,13 +4,14 @@ import { detectorControls, fileChooser, slider } from "./controls.js";
 import { element, problemBox, round } from "./dom.js";
 import { JsonView, PhotoView } from "./view.js";
 
+const files = [null, null]; // kept from tab to tab
+let threshold = 0.6;
+
 export function distanceTab(section) {
-  const files = [null, null];
   const views = [new PhotoView("first photo"), new PhotoView("second photo")];
-  const verdict = element("p", { class: "large", role: "status" });
+  const verdict = element("p", { class: "large", role: "status" }, "Choose two photos.");
   const problem = problemBox();
   const json = new JsonView();
-  let threshold = 0.6;
   let found = null;
   const newest = new Newest();
 
@@ -22,10 +23,7 @@ export function distanceTab(section) {
   }
 
   async function compare(wait) {
-    if (files.includes(null)) {
-      verdict.textContent = "Choose two photos.";
-      return;
-    }
+    if (files.includes(null)) return;
     problem.tell();
     verdict.textContent = "Comparing …";
     try {
@@ -73,7 +71,7 @@ export function distanceTab(section) {
     element("div", { class: "side" }, controls.node, limit),
     element("div", { class: "view" }, problem.node, verdict, element("div", { class: "two" }, ...columns), json.node),
   );
-  compare();
+  files.forEach((file, i) => file !== null && take(i, file));
   return {
     close: () => newest.stop(),
     async drop(dropped) {

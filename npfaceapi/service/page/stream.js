@@ -1,6 +1,6 @@
 // The tabs of a video file and of the camera: frames go to the service, one at a time, and the newest is next.
 import { SETTLED, STOPPED, stream, whyNotOpen } from "./api.js";
-import { detectorControls, fileChooser } from "./controls.js";
+import { detectorControls, fileChooser, onlyOne } from "./controls.js";
 import { counted, element, problemBox, table } from "./dom.js";
 import { Overlay, paintFaces } from "./drawing.js";
 import { JsonView } from "./view.js";
@@ -20,6 +20,7 @@ function streamTab(section, isCamera) {
   video.muted = true;
   const overlay = new Overlay(video);
   const problem = problemBox();
+  const notice = problemBox(); // about the files given; stays while frames are answered
   const status = element("p", { class: "status", role: "status" });
   const figures = element("p", { class: "status" });
   const tracks = element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "People followed" });
@@ -130,6 +131,7 @@ function streamTab(section, isCamera) {
 
   async function start() {
     problem.tell();
+    notice.tell();
     if (!navigator.mediaDevices?.getUserMedia) {
       problem.tell("Browsers give the camera only to pages of localhost or https: open this page on the machine itself.");
       return;
@@ -172,9 +174,11 @@ function streamTab(section, isCamera) {
     stage.hidden = true;
   }
 
-  function take([file]) {
+  function take(files) {
     stop();
     problem.tell();
+    notice.tell();
+    const file = onlyOne(files, notice, "video");
     if (video.src) URL.revokeObjectURL(video.src);
     video.onerror = () => {
       stage.hidden = true;
@@ -204,10 +208,10 @@ function streamTab(section, isCamera) {
   const stage = element("div", { class: "stage", hidden: true }, video, overlay.canvas);
   section.append(
     element("div", { class: "side" }, ...source, element("fieldset", {}, element("legend", {}, "Find"), ...checks), controls.node),
-    element("div", { class: "view" }, problem.node, stage, status, figures, tracks, json.node),
+    element("div", { class: "view" }, notice.node, problem.node, stage, status, figures, tracks, json.node),
   );
   return {
-    drop: isCamera ? () => problem.tell("This tab takes no files: videos go to the tab Video, photos to the others.") : take,
+    drop: isCamera ? () => notice.tell("This tab takes no files: videos go to the tab Video, photos to the others.") : take,
     close() {
       isClosed = true;
       stop();
