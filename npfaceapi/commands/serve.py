@@ -62,14 +62,13 @@ def run(arguments: argparse.Namespace) -> int:
     from npfaceapi.networks.tiny_yolov2 import variant_in
     from npfaceapi.photos.limits import max_pixels
     from npfaceapi.service.app import Settings
+    from npfaceapi.service.people import People
 
     token = arguments.token
     if token is None and not is_loopback(arguments.host):
         token = secrets.token_urlsafe(24)
     if token is not None and not (token.isascii() and token.isprintable() and token.strip() == token and len(token) >= 8):
         raise InvalidArgument("--token: expected at least 8 printable ASCII characters, got another text")
-    if arguments.people is not None and not arguments.people.exists():
-        raise InvalidArgument(f"--people {arguments.people}: expected a folder of known people or an index, got no such file")
     folders = weights_read(arguments)
     if folders:
         variant_in(folders[0])  # what is wrong is said here, not by each worker
@@ -79,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
             backend=current_backend(),
             megapixels=max_pixels() / 1e6,
             weights=Path(folders[0]) if folders else None,
-            people=arguments.people,
+            people=None if arguments.people is None else People(arguments.people),
             token=token,
         )
         listener = bound(arguments.host, arguments.port)

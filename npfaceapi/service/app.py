@@ -55,8 +55,7 @@ class Settings:
         The largest photo.
     weights : Path or None
         The folder with the weights of Tiny YOLO v2.
-    people : Path or None
-        See `People`.
+    people : People or None
     token : str or None
         What a request must send, unless it is None.
     limits : Limits
@@ -66,19 +65,13 @@ class Settings:
     backend: str
     megapixels: float
     weights: Path | None = None
-    people: Path | None = None
+    people: People | None = None
     token: str | None = None
     limits: Limits = dataclasses.field(default_factory=Limits)
 
 
 def make_app(settings: Settings, begin: Callable[..., object] = begin, answer: Callable[..., Answer] = answer) -> Starlette:
-    """The application; `begin` and `answer` run in the workers.
-
-    Raises
-    ------
-    InvalidArgument
-        If the known people are not there.
-    """
+    """The application; `begin` and `answer` run in the workers."""
     prepare = partial(begin, settings.backend, settings.megapixels, settings.weights)
     respond = partial(answer, limits=settings.limits)
     service = _Service(settings, Workers(settings.workers, prepare, respond, settings.limits))
@@ -130,7 +123,7 @@ class _Service:
         self._limits = settings.limits
         self._workers = workers
         self._bodies = Bodies(settings.limits)
-        self._people = None if settings.people is None else People(settings.people)
+        self._people = settings.people
         self._streams = 0
         self._detectors = [name for name, net in DETECTORS.items() if net.is_bundled or settings.weights is not None]
 
@@ -143,11 +136,11 @@ class _Service:
                 reading.cancel()
 
     async def health(self, _: Request) -> Response:
-        people = {} if self._people is None else {"people": len(self._people.names)}
+        count, failure = (0, None) if self._people is None else (self._people.count, self._people.failure)
         status = "ready" if self._workers.ready else "starting"
         limits = {"body": self._limits.body, "input_size": self._limits.input_size}
         values = {"status": status, "version": __version__, "workers": self._workers.ready, "waiting": self._workers.waiting}
-        return JSONResponse({**values, "detectors": self._detectors, **people, "limits": limits})
+        return JSONResponse({**values, "detectors": self._detectors, "people": count, "people_error": failure, "limits": limits})
 
     async def openapi(self, _: Request) -> Response:
         return JSONResponse(description())

@@ -115,6 +115,8 @@ _SCHEMAS: dict[str, Any] = {
         workers=_INTEGER,
         waiting=_INTEGER,
         detectors=_list(_STRING),
+        people=_INTEGER,
+        people_error={"type": ["string", "null"], "description": "Why the people of --people are not known"},
         limits=_object(body=_INTEGER, input_size=_INTEGER),
     ),
     "Box": _object(x=_NUMBER, y=_NUMBER, width=_NUMBER, height=_NUMBER),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from npfaceapi.collection.face_index import FaceIndex
 from npfaceapi.display.standard_error import say
 from npfaceapi.errors import InvalidArgument, NpFaceApiError
 from npfaceapi.faces.matcher import FaceMatcher, LabeledFaceDescriptors
-from npfaceapi.photos.folders import find_photos
+from npfaceapi.photos.folders import FoundPhotos, find_photos
 from npfaceapi.service.answering import Answer
 from npfaceapi.service.limits import Refused
 from npfaceapi.service.questions import Question
@@ -22,7 +23,7 @@ __all__ = ["People"]
 
 
 class People:
-    """Known people, read in the background while the service already answers.
+    """Known people; photos are read in the background, while the service already answers.
 
     Parameters
     ----------
@@ -32,44 +33,70 @@ class People:
     Raises
     ------
     InvalidArgument
-        If there is neither.
+        If there is neither, or no photo in the folder, or no name in the index.
+
+    Attributes
+    ----------
+    count : int
+        The number of people, as far as they are read.
+    failure : str or None
+        Why there are none.
     """
 
     def __init__(self, path: Path) -> None:
-        if not path.exists():
-            raise InvalidArgument(f"--people {path}: expected a folder of known people or an index, got no such file")
         self._path = path
         self._labels: list[LabeledFaceDescriptors] | None = None
-        self._failure = ""
+        self._found = FoundPhotos()
+        self.failure: str | None = None
         self.alignment, self.average_mirror = "dlib", False  # as npfaceapi match
-        self.names: list[str] = []
+        if os.path.isdir(path):
+            self._found = find_photos(path)
+            if not self._found.files:
+                rest = self._found.left_out_line()
+                reasons = ["none", *self._found.problems, *([f"left out {rest}"] if rest else [])]
+                raise InvalidArgument(f"--people {path}: expected photos of known people, got {'; '.join(reasons)}")
+        elif os.path.isfile(path):
+            self._labels = self._of_index()
+        else:
+            got = "something else" if os.path.exists(path) else "no such file"
+            raise InvalidArgument(f"--people {path}: expected a folder of known people or an index, got {got}")
+
+    @property
+    def count(self) -> int:
+        return len(self._labels or ())
 
     def matcher(self, distance: float) -> FaceMatcher:
         """The matcher, once they are read."""
         if self._labels is None:
-            raise Refused(503, self._failure or "expected known people that are read, got some still being read: try again soon")
+            raise Refused(503, self.failure or "expected known people that are read, got some still being read: try again soon")
         return FaceMatcher(self._labels, distance)
 
     async def read(self, workers: Workers) -> None:
-        """Read them; prints what fails."""
-        try:
-            self._labels = await (self._of_folder(workers) if self._path.is_dir() else asyncio.to_thread(self._of_index))
-        except NpFaceApiError as error:
-            self._failure = str(error)
-            say(f"npfaceapi serve: {error}")
-        else:
-            self.names = [label.label for label in self._labels]
+        """Read the photos; prints what fails."""
+        for problem in self._found.problems:
+            say(f"npfaceapi serve: {problem}")
+        if self._found.files:
+            self._labels = await self._of_folder(workers)
+        if self._labels is None:
+            what = "expected photos of known people with faces, got none"
+            self.failure = f"--people: {what}"  # anybody may ask for it, and a path is nobody's concern
+            say(f"npfaceapi serve: --people {self._path}: {what}")
 
     def _of_index(self) -> list[LabeledFaceDescriptors]:
-        with FaceIndex(self._path) as index:
-            self.alignment, self.average_mirror = index.worker.alignment, index.worker.average_mirror
-            labels = index.labels()
+        try:
+            with FaceIndex(self._path) as index:
+                self.alignment, self.average_mirror = index.worker.alignment, index.worker.average_mirror
+                labels = index.labels()
+        except NpFaceApiError as error:
+            raise InvalidArgument(f"--people {error}") from None
         if not labels:
-            raise InvalidArgument(f"{self._path}: expected an index with named people, got none: npfaceapi name gives names")
+            raise InvalidArgument(
+                f"--people {self._path}: expected an index with named people, got none: npfaceapi name gives names"
+            )
         return labels
 
-    async def _of_folder(self, workers: Workers) -> list[LabeledFaceDescriptors]:
-        found = await asyncio.to_thread(find_photos, self._path)
+    async def _of_folder(self, workers: Workers) -> list[LabeledFaceDescriptors] | None:
+        files = self._found.files
         few = asyncio.Semaphore(workers.count)  # photos in memory
 
         async def describe(file: str) -> NDArray[np.float32] | None:
@@ -77,13 +104,11 @@ class People:
                 return await self._descriptor(workers, file)
 
         people: dict[str, list[NDArray[np.float32]]] = {}
-        for file, descriptor in zip(found.files, await asyncio.gather(*map(describe, found.files)), strict=True):
+        for file, descriptor in zip(files, await asyncio.gather(*map(describe, files)), strict=True):
             relative = Path(file).relative_to(self._path)
             if descriptor is not None:
                 people.setdefault(relative.parts[0] if len(relative.parts) > 1 else relative.stem, []).append(descriptor)
-        if not people:
-            raise InvalidArgument(f"{self._path}: expected photos of known people with faces, got none")
-        return [LabeledFaceDescriptors(name, descriptors) for name, descriptors in people.items()]
+        return [LabeledFaceDescriptors(name, descriptors) for name, descriptors in people.items()] or None
 
     async def _descriptor(self, workers: Workers, file: str) -> NDArray[np.float32] | None:
         """The descriptor of the face with the highest score; prints why there is none."""

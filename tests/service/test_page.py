@@ -268,6 +268,17 @@ def test_recognition(browser, client, folder):
     assert text(browser, "th").splitlines()[1] == "Name"
 
 
+def test_why_the_service_knows_no_people(browser, folder):
+    nobody = folder / "people"
+    nobody.mkdir()
+    shutil.copy(folder / "nobody.png", nobody)
+    with command("--workers", 1, "--people", nobody) as (client, _):
+        visit(browser, client, "recognition")
+        shown(
+            browser, "No known people yet. The service has none: --people: expected photos of known people with faces, got none."
+        )
+
+
 def test_distance(browser, client, folder):
     visit(browser, client, "distance")
     drop(browser, folder / "Eileen_Collins-1.jpg", folder / "query.jpg")

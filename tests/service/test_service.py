@@ -32,7 +32,7 @@ def client(tmp_path_factory):
     people = tmp_path_factory.mktemp("people")
     (people / "Eileen Collins.png").write_bytes(PHOTO)
     with command("--people", people, "--workers", 1) as (client, _):
-        client.wait(lambda health: health.get("people") == 1)
+        client.wait(lambda health: health["people"] == 1)
         yield client
 
 
@@ -105,7 +105,7 @@ def test_the_people_of_an_index(tmp_path):
         index.add([tmp_path / "photo.png"], workers=1)
         index.name(index.groups()[0].number, "Eileen")
     with command("--people", tmp_path / "faces.index", "--workers", 1) as (client, _):
-        client.wait(lambda health: health.get("people") == 1)
+        assert client.ask("/v1/health")[1]["people"] == 1
         (match,) = client.ask("/v1/match", PHOTO)[1]["matches"]
     assert match["name"] == "Eileen"
     assert match["distance"] < 1e-5
@@ -113,11 +113,21 @@ def test_the_people_of_an_index(tmp_path):
 
 def test_people_that_cannot_be_read(tmp_path):
     (tmp_path / "Nobody.png").write_bytes(black(9, 9))
+    (tmp_path / "gone.png").symlink_to("nowhere")
     with command("--people", tmp_path, "--workers", 1) as (client, process):
-        lines = [process.stdout.readline() for _ in range(2)]
-        assert lines[0].endswith("Nobody.png: expected a photo of a known person, got one without a face\n")
+        lines = [process.stdout.readline() for _ in range(3)]
         status, answer = client.ask("/v1/match", PHOTO)
-    assert (status, answer["error"]) == (503, f"{tmp_path}: expected photos of known people with faces, got none")
+        health = client.ask("/v1/health")[1]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+        assert process.stdout.read() == ""
+    assert lines == [
+        f"npfaceapi serve: {tmp_path / 'gone.png'}: expected a file or a folder, got a link to nothing\n",
+        f"npfaceapi serve: {tmp_path / 'Nobody.png'}: expected a photo of a known person, got one without a face\n",
+        f"npfaceapi serve: --people {tmp_path}: expected photos of known people with faces, got none\n",
+    ]
+    assert (status, answer["error"]) == (503, "--people: expected photos of known people with faces, got none")
+    assert (health["people"], health["people_error"]) == (0, answer["error"])
 
 
 def test_a_bomb_is_refused(client):
@@ -225,17 +235,30 @@ def test_on_other_addresses_it_asks_for_a_token():
     ("arguments", "expected"),
     [
         (["--people", "nowhere"], "--people nowhere: expected a folder of known people or an index, got no such file"),
+        (["--people", "/dev/null"], "--people /dev/null: expected a folder of known people or an index, got something else"),
+        (["--people", "EMPTY"], "EMPTY: expected photos of known people, got none"),
+        (["--people", "TEXTS"], "TEXTS: expected photos of known people, got none; left out 2 .txt"),
+        (["--people", "TEXTS/a.txt"], "TEXTS/a.txt: expected an index, got a damaged file or another one"),
+        (["--people", "NAMELESS"], "NAMELESS: expected an index with named people, got none: npfaceapi name gives names"),
         (["--port", "70000"], "argument --port: expected a port from 0 to 65535, got '70000'"),
         (["--weights", "nowhere"], "tiny_yolov2_separable_conv_model-weights_manifest.json: expected a file that can be "),
         (["--token", "short"], "--token: expected at least 8 printable ASCII characters, got another text"),
         (["--host", "203.0.113.7", "--token", "long-enough"], "expected an address to listen on, got 203.0.113.7 and port 0: "),
     ],
 )
-def test_wrong_arguments_are_one_line(arguments, expected):
+def test_wrong_arguments_are_one_line(tmp_path, arguments, expected):
     import subprocess
     import sys
 
+    (tmp_path / "EMPTY").mkdir()
+    (tmp_path / "TEXTS").mkdir()
+    for name in "ab":
+        (tmp_path / "TEXTS" / f"{name}.txt").write_text("no photo")
+    faceapi.FaceIndex(tmp_path / "NAMELESS").close()
+    arguments = [str(tmp_path / each) if each[:4] in ("EMPT", "TEXT", "NAME") else each for each in arguments]
     call = [sys.executable, "-m", "npfaceapi", "serve", "--port", "0", *arguments]
     done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode > 0, done.stdout) == (True, "")
-    assert expected in done.stderr.splitlines()[-1]
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1 or lines[0].startswith("usage: ")
+    assert expected in lines[-1]

@@ -17,10 +17,10 @@ export function recognitionTab(section, { health }) {
   let isReading = false;
 
   function tell() {
-    const served = health()?.people ?? 0;
+    const { people: served = 0, people_error: failure } = health() ?? {};
     const own = people.length ? `${counted(people.length, "known face")}.` : "";
     const theirs = served ? `Known to the service: ${served}. They are looked for while no photos are given here.` : "No known people yet.";
-    status.textContent = own || theirs;
+    status.textContent = own || (failure ? `${theirs} The service has none: ${failure}.` : theirs);
   }
 
   function showPerson(person) {
