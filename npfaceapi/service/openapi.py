@@ -19,7 +19,7 @@ _REFUSALS = {
     "413": "A body or a photo that is too large",
     "421": "A Host that is not this machine",
     "429": "Too many photos wait",
-    "503": "A photo at which a decoder crashed, or known people that are still being read",
+    "503": "A photo at which a decoder crashed, known people that are not read, or too many connections",
     "504": "A photo that took too long",
 }
 

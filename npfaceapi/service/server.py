@@ -1,7 +1,8 @@
-"""Running the service: the socket, and connections that send nothing."""
+"""Running the service: the socket, connections that send nothing, and what never reaches the application."""
 
 from __future__ import annotations
 
+import json
 import logging
 import socket
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import h11
 import uvicorn
 from starlette.applications import Starlette
+from starlette.responses import JSONResponse
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from npfaceapi.errors import InvalidArgument
@@ -57,8 +59,8 @@ def serve(listener: socket.socket, settings: Settings) -> None:
 def server_of(app: Starlette, limits: Limits) -> uvicorn.Server:
     """The server of an application."""
 
-    class Protocol(_Impatient):
-        seconds = limits.header_seconds
+    class Protocol(_Protocol):
+        seconds, most = limits.header_seconds, limits.connections
 
     logging.getLogger("python_multipart").setLevel(logging.ERROR)  # a damaged form is answered, and is no matter of the console
     config = uvicorn.Config(
@@ -74,25 +76,48 @@ def server_of(app: Starlette, limits: Limits) -> uvicorn.Server:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=limits.connections,
         timeout_graceful_shutdown=SECONDS_TO_END,
     )
     return uvicorn.Server(config)
 
 
-class _Impatient(H11Protocol):
-    """Closes a connection on which no whole request begins for a while; at once, if it is the oldest of many."""
+class _Protocol(H11Protocol):
+    """Closes a connection on which no whole request begins for a while; at once, if it is the oldest of many.
+
+    What uvicorn itself would answer with a text is answered with JSON.
+    """
 
     seconds: float
+    most: int  # connections
+    app: Any
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        self._asked, self.app = self.app, self._asked_or_full
         self._since = self.loop.time()
-        if len(self.connections) > self.limit_concurrency * 3 // 4:  # beyond it everybody would be refused
-            waiting = [each for each in self.connections if isinstance(each, _Impatient) and each is not self and each._waits]
+        if len(self.connections) > self.most * 3 // 4:  # beyond it everybody would be refused
+            waiting = [each for each in self.connections if isinstance(each, _Protocol) and each is not self and each._waits]
             if waiting:
                 min(waiting, key=lambda each: each._since).transport.close()
         self.loop.call_later(self.seconds, self._look, self.cycle)
+
+    async def _asked_or_full(self, scope: Any, receive: Any, send: Any) -> None:
+        app = self._asked
+        if len(self.connections) > self.most:
+            reason = f"expected at most {self.most} connections, got one more: try again in a second"
+            app = JSONResponse({"error": reason}, 503, {"Retry-After": "1", "Connection": "close"})
+        await app(scope, receive, send)
+
+    def send_400_response(self, msg: str) -> None:
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):  # otherwise an answer has begun
+            body = json.dumps({"error": "expected a request in HTTP, got something else or a damaged one"}).encode()
+            headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
+            start = h11.Response(
+                status_code=400, headers=[*headers, (b"content-length", b"%d" % len(body))], reason=b"Bad Request"
+            )
+            for event in (start, h11.Data(data=body), h11.EndOfMessage()):
+                self.transport.write(self.conn.send(event))
+        self.transport.close()
 
     @property
     def _waits(self) -> bool:

@@ -245,6 +245,48 @@ def test_connections_that_send_nothing_or_headers_slowly_are_closed(client):
     assert client.ask("/v1/analyze", b"x")[0] == 200
 
 
+def json_of(answer):
+    """The status and the JSON of an answer as bytes."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"application/json" in head
+    return int(head.split()[1]), json.loads(body)
+
+
+NO_HTTP = (400, {"error": "expected a request in HTTP, got something else or a damaged one"})
+
+
+@pytest.mark.parametrize(
+    "sent", [b"nonsense\r\n\r\n", b"\x16\x03\x01\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", HEAD + b"A: " + b"x" * 100_000]
+)
+def test_what_is_no_http(client, sent):
+    assert json_of(raw_answer(client, sent)) == NO_HTTP
+
+
+def test_a_damaged_body(client, capfd):
+    chunked = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+    assert json_of(raw_answer(client, chunked + b"5\r\nwait \r\nno length\r\n")) == NO_HTTP
+    too_large = b"190\r\n" + b"x" * 400 + b"\r\n"
+    kept = chunked.replace(b"close", b"keep-alive")
+    assert json_of(raw_answer(client, kept, too_large * 3, b"no length\r\n", pause=0.1))[0] == 413
+    assert client.ask("/v1/analyze", b"x")[0] == 200
+    assert capfd.readouterr().err == ""
+
+
+def test_more_connections_than_the_service_takes():
+    with service(limits=replace(LIMITS, body_seconds=60)) as client, ExitStack() as held:
+        for _ in range(LIMITS.connections):
+            each = held.enter_context(socket.create_connection(client.host.split(":"), timeout=10))
+            each.sendall(HEAD + b"Content-Length: 9\r\n\r\nabc")
+            time.sleep(0.02)  # one whose headers have not come yet would be closed for the next
+        status, text, headers = client.raw("/v1/analyze", b"x")
+        assert (status, headers["content-type"], headers["retry-after"]) == (503, "application/json", "1")
+        assert json.loads(text) == {
+            "error": f"expected at most {LIMITS.connections} connections, got one more: try again in a second"
+        }
+        held.close()
+        client.wait(lambda health: health["status"] == "ready")
+
+
 def test_many_half_headers_keep_nobody_out():
     with service(limits=replace(LIMITS, header_seconds=60)) as client, ExitStack() as held:
         for _ in range(3 * LIMITS.connections):

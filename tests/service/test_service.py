@@ -215,7 +215,7 @@ def test_damaged_requests_are_no_matter_of_the_console():
     with command("--workers", 1) as (client, process):
         with socket.create_connection(client.host.split(":")) as wrong:
             wrong.sendall(b"\x16\x03\x01\r\n\r\n")
-            assert wrong.recv(99).startswith(b"HTTP/1.1 400 ")
+            assert wrong.recv(999).startswith(b"HTTP/1.1 400 ")
         assert client.ask("/v1/analyze", b"x", {"Content-Type": "multipart/form-data; boundary=cut"})[0] == 400
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
