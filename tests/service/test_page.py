@@ -381,8 +381,8 @@ def test_json_is_shown_and_copied(browser, client, folder):
     visit(browser, client, "faces")
     browser.choose("#files", folder / "query.jpg")
     shown(browser, "1 face in")
-    browser.run("document.querySelector('summary').click(); document.querySelector('details button').click()")
-    wait(browser, "return /Copied|Selected/.test(document.querySelector('details span').textContent)")
+    browser.run("document.querySelector('.view summary').click(); document.querySelector('.view button').click()")
+    wait(browser, "return /Copied|Selected/.test(document.querySelector('.view details span').textContent)")
     assert '"relative_box"' in text(browser, "pre")
 
 
@@ -548,7 +548,27 @@ def fill(browser, tab, folder):
         shown(browser, "frames a second")
     else:
         drop(browser, photo)
-        shown(browser, "1 photo done" if tab == "batch" else "1 face in")
+        shown(browser, "1 of 1 photo done" if tab == "batch" else "1 face in")
+
+
+@pytest.mark.parametrize("tab", TABS)
+def test_the_photo_comes_before_the_options_on_a_phone_and_beside_them_on_a_desk(browser, client, folder, tab):
+    place = "const r = document.querySelector(arguments[0]).getBoundingClientRect(); return [r.left, r.top, r.right, r.bottom]"
+    visit(browser, client, tab, "phone")
+    fill(browser, tab, folder)
+    assert browser.run("return document.querySelectorAll('.options :is(select, input)').length") > 2
+    assert not browser.run("return document.querySelector('.options select').checkVisibility()")
+    assert browser.run(place, ".options")[3] < browser.run(place, ".view")[1]
+    if tab != "recognition":  # there, the known people come first
+        assert browser.run(place, ".stage")[1] < 600  # of 844 pixels
+    browser.run("document.querySelector('.options summary').click()")
+    assert browser.run("return document.querySelector('.options select').checkVisibility()")
+    browser.resize(*SIZES["desk"])
+    wait(browser, "return document.querySelector('.options select').checkVisibility()")
+    assert not browser.run("return document.querySelector('.options summary').checkVisibility()")
+    assert browser.run(place, ".options")[2] < browser.run(place, ".stage")[0]
+    browser.resize(*SIZES["phone"])
+    wait(browser, "return !document.querySelector('.options select').checkVisibility()")
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -557,9 +577,12 @@ def test_axe_finds_nothing_and_nothing_sticks_out(browser, client, folder, axe, 
     browser.dark(dark)
     visit(browser, client, tab, "phone")
     fill(browser, tab, folder)
+    assert violations(browser, axe) == []
     browser.run("for (const d of document.querySelectorAll('details')) d.open = true")
     assert violations(browser, axe) == []
     assert browser.run("return document.documentElement.scrollWidth") <= 390
     background = browser.run("return getComputedStyle(document.body).backgroundColor")
+    browser.resize(*SIZES["desk"])
+    assert violations(browser, axe) == []
     browser.dark(False)
     assert (background == "rgb(255, 255, 255)") is not dark

@@ -1,6 +1,6 @@
 // The tab of many photos, a few at a time.
 import { ask, Problem } from "./api.js";
-import { detectorControls, fileChooser } from "./controls.js";
+import { detectorControls, fileChooser, foldable } from "./controls.js";
 import { counted, element, problemBox } from "./dom.js";
 import { Overlay, paintFaces } from "./drawing.js";
 import { download } from "./photo.js";
@@ -14,7 +14,7 @@ export function batchTab(section) {
   const controls = detectorControls("photo", kept.change);
   const chooser = fileChooser("Choose photos, or drop them anywhere here", { multiple: true }, kept.take);
   kept.fields = controls.fields;
-  section.append(element("div", { class: "side" }, chooser, controls.node), kept.node);
+  section.append(element("div", { class: "side" }, chooser, foldable(controls.node)), kept.node);
   return { drop: kept.take };
 }
 

@@ -103,6 +103,20 @@ export function detectorControls(kind, onchange) {
   };
 }
 
+const narrow = matchMedia("(max-width: 44rem)"); // as in style.css
+narrow.addEventListener("change", () => document.querySelectorAll("details.options").forEach(fold));
+
+function fold(details) {
+  details.open = !narrow.matches;
+}
+
+/** The options, beside the photo; on a narrow screen they are folded in, above it. */
+export function foldable(...nodes) {
+  const details = element("details", { class: "options" }, element("summary", {}, "Options"), ...nodes);
+  fold(details);
+  return details;
+}
+
 /** A place to choose files or drop them. */
 export function fileChooser(label, { accept = "image/*", multiple = false, id = "files" }, onfiles) {
   const input = element("input", {

@@ -1,6 +1,6 @@
 // The tab of two photos: how far apart the descriptors of their best faces are.
 import { Newest, Problem, SETTLED } from "./api.js";
-import { detectorControls, fileChooser, slider } from "./controls.js";
+import { detectorControls, fileChooser, foldable, slider } from "./controls.js";
 import { element, problemBox, round } from "./dom.js";
 import { JsonView, PhotoView } from "./view.js";
 
@@ -68,7 +68,7 @@ export function distanceTab(section) {
   const choosers = ["first", "second"].map((name, i) => fileChooser(`Choose the ${name} photo`, { id: `file-${name}` }, ([file]) => take(i, file)));
   const columns = views.map((view, i) => element("div", { class: "view" }, choosers[i], view.node));
   section.append(
-    element("div", { class: "side" }, controls.node, limit),
+    element("div", { class: "side" }, foldable(controls.node, limit)),
     element("div", { class: "view" }, problem.node, verdict, element("div", { class: "two" }, ...columns), json.node),
   );
   files.forEach((file, i) => file !== null && take(i, file));

@@ -1,6 +1,6 @@
 // Tabs of one photo: detection, landmarks, expressions, age and gender, extraction.
 import { Newest, Problem, SETTLED } from "./api.js";
-import { detectorControls, fileChooser, onlyOne } from "./controls.js";
+import { detectorControls, fileChooser, foldable, onlyOne } from "./controls.js";
 import { element } from "./dom.js";
 import { PhotoView } from "./view.js";
 
@@ -41,7 +41,7 @@ export function photoTab({ parts, isExtracting }) {
       analyze(SETTLED);
     });
     const chooser = fileChooser("Choose a photo, or drop it anywhere here", {}, take);
-    section.append(element("div", { class: "side" }, chooser, controls.node), view.node);
+    section.append(element("div", { class: "side" }, chooser, foldable(controls.node)), view.node);
     if (isExtracting) view.status.after(faces);
     if (last !== null) take([last]);
     return { drop: take, close: () => newest.stop() };

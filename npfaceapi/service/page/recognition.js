@@ -1,6 +1,6 @@
 // The tab of known people: drop photos of them, then photos in which to find them.
 import { ask, Newest, Problem, SETTLED } from "./api.js";
-import { detectorControls, fileChooser, onlyOne, slider } from "./controls.js";
+import { detectorControls, fileChooser, foldable, onlyOne, slider } from "./controls.js";
 import { counted, element, problemBox, round } from "./dom.js";
 import { PhotoView } from "./view.js";
 
@@ -111,7 +111,7 @@ export function recognitionTab(section, { health }) {
     find(SETTLED);
   });
   section.append(
-    element("div", { class: "side" }, controls.node, limit),
+    element("div", { class: "side" }, foldable(controls.node, limit)),
     element("div", { class: "view" },
       element("h3", {}, "1. Known people"),
       fileChooser("Choose photos of known people, named after them", { multiple: true, id: "known" }, learn),

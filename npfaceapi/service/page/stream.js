@@ -1,6 +1,6 @@
 // The tabs of a video file and of the camera: frames go to the service, one at a time, and the newest is next.
 import { SETTLED, STOPPED, stream, whyNotOpen } from "./api.js";
-import { detectorControls, fileChooser, onlyOne } from "./controls.js";
+import { detectorControls, fileChooser, foldable, onlyOne } from "./controls.js";
 import { counted, element, problemBox, table } from "./dom.js";
 import { Overlay, paintFaces } from "./drawing.js";
 import { JsonView } from "./view.js";
@@ -207,7 +207,7 @@ function streamTab(section, isCamera) {
   const source = isCamera ? [startButton, stopButton] : [fileChooser("Choose a video, or drop it anywhere here", { accept: "video/*" }, take)];
   const stage = element("div", { class: "stage", hidden: true }, video, overlay.canvas);
   section.append(
-    element("div", { class: "side" }, ...source, element("fieldset", {}, element("legend", {}, "Find"), ...checks), controls.node),
+    element("div", { class: "side" }, ...source, foldable(element("fieldset", {}, element("legend", {}, "Find"), ...checks), controls.node)),
     element("div", { class: "view" }, notice.node, problem.node, stage, status, figures, tracks, json.node),
   );
   return {
