@@ -21,6 +21,8 @@ from helpers import ASTRONAUT
 from helpers.axe import source, violations
 from helpers.headless_browser import MISSING, Browser
 from helpers.services import command
+from npfaceapi.faces.boxes import iou
+from npfaceapi.faces.geometry import Rect
 
 REQUIRED = bool(os.environ.get("NPFACEAPI_REQUIRE_BROWSER"))  # fail without a browser rather than skip
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(MISSING is not None and not REQUIRED, reason=str(MISSING))]
@@ -404,6 +406,45 @@ def test_the_camera(browser, client):
     wait(browser, "return document.querySelector('.stage').hidden")
     assert browser.run("return document.querySelector('video').srcObject") is None
     assert complaints(browser) == []
+
+
+#: The frame of the camera as a PNG in base64, and the edges of the blue box on the canvas, in pixels of the frame, where
+#: a row and a column given cross it.
+FRAME_AND_BOX = """
+const [x, y] = arguments, video = document.querySelector('video'), shown = document.querySelector('.stage canvas');
+const frame = document.createElement('canvas');
+Object.assign(frame, {width: video.videoWidth, height: video.videoHeight});
+frame.getContext('2d').drawImage(video, 0, 0);
+const scale = shown.width / frame.width;
+const blue = (x, y, width, height) => {
+  const data = shown.getContext('2d').getImageData(x, y, width, height).data, places = [];
+  for (let i = 0; i < data.length; i += 4) if (data.slice(i, i + 4).join() == '0,0,255,255') places.push(i / 4);
+  return [places[0] / scale, (places.at(-1) + 1) / scale];
+};
+const [left, right] = blue(0, Math.round(y * scale), shown.width, 1);
+const [top, bottom] = blue(Math.round(x * scale), 0, 1, shown.height);
+return [frame.toDataURL('image/png').split(',')[1], {x: left, y: top, width: right - left, height: bottom - top}];
+"""
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_box_is_on_the_face_before_the_camera(client, tmp_path, size):
+    frame = Image.new("RGB", (640, 480), "gray")
+    frame.paste(Image.open(ASTRONAUT).convert("RGB").resize((480, 480)), (150, 0))
+    frame.save(tmp_path / "still.mjpeg", "JPEG", quality=95)
+    face = Rect(150 + 181 * 480 / 512, 73 * 480 / 512, 89 * 480 / 512, 110 * 480 / 512)
+    film = f"--use-file-for-fake-video-capture={tmp_path / 'still.mjpeg'}"
+    with Browser("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", film) as browser:
+        visit(browser, client, "webcam", size)
+        browser.run("document.querySelector('button.main').click()")
+        shown(browser, "1 face.")
+        png, drawn = browser.run(FRAME_AND_BOX, face.x + 0.9 * face.width, face.y + 0.3 * face.height)
+        browser.screenshot(tmp_path / "camera.png")
+    query = "detector=tiny&parts=detection"
+    (found,) = client.ask(f"/v1/analyze?{query}", base64.b64decode(png))[1]["faces"]
+    asked = Rect(**found["detection"]["box"])
+    assert iou(Rect(**drawn), asked) > 0.95
+    assert iou(asked, face) > 0.5
 
 
 RECORD = """
