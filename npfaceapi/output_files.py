@@ -15,8 +15,10 @@ from npfaceapi._version import __version__
 from npfaceapi.errors import InvalidArgument
 
 __all__ = [
+    "DRAWN_BY",
     "MADE_BY",
     "Output",
+    "check_folder",
     "check_outputs",
     "generator",
     "is_drawing",
@@ -31,6 +33,7 @@ __all__ = [
 ]
 
 MADE_BY = f"npfaceapi {__version__}"
+DRAWN_BY = f"drawn by {MADE_BY}"
 PathLike = str | os.PathLike[str]
 
 
@@ -97,6 +100,12 @@ def check_outputs(outputs: Iterable[Output], inputs: Iterable[PathLike] = (), *,
     for refusal in refused_outputs(outputs, inputs, overwrite=overwrite):
         if refusal is not None:
             raise refusal
+
+
+def check_folder(option: str, path: Path, endings: Sequence[str]) -> None:
+    """Raise InvalidArgument if a folder that would be made is named as a file is, with one of the endings."""
+    if path.suffix.lower() in endings and not path.is_dir():
+        raise InvalidArgument(f"{option} {path}: expected a folder, got the name of a file")
 
 
 def refused_outputs(
@@ -190,9 +199,12 @@ def is_text_with(line: str) -> Callable[[str], bool]:
 
 
 def is_drawing(path: str) -> bool:
-    """Whether a PNG says that npfaceapi made it: a text chunk "Software" before the pixels."""
+    """Whether a picture says that npfaceapi made it: a PNG in a text chunk "Software" before the pixels, a JPEG in a comment."""
     with open(path, "rb") as file:
-        if file.read(8) != b"\x89PNG\r\n\x1a\n":
+        start = file.read(8)
+        if start.startswith(b"\xff\xd8"):
+            return b"drawn by npfaceapi" in file.read(100)
+        if start != b"\x89PNG\r\n\x1a\n":
             return False
         for _ in range(32):  # a drawing has few chunks
             length, kind = int.from_bytes(file.read(4), "big"), file.read(4)

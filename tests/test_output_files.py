@@ -13,6 +13,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from npfaceapi.errors import InvalidArgument
 from npfaceapi.output_files import (
+    DRAWN_BY,
     MADE_BY,
     Output,
     check_outputs,
@@ -157,13 +158,28 @@ def png(**chunks):
     return file.getvalue()
 
 
+def jpeg(comment):
+    file = io.BytesIO()
+    Image.new("RGB", (3, 2)).save(file, "JPEG", comment=comment)
+    return file.getvalue()
+
+
 @pytest.mark.parametrize(
     ("is_earlier", "ours", "others"),
     [
         (
             is_drawing,
-            [png(Software=MADE_BY), png(Title="x" * 5000, Software=MADE_BY)],
-            [png(), png(Software="GIMP"), png(Title=MADE_BY), png(Software=MADE_BY)[:40], b"npfaceapi", b"\x89PNG\r\n\x1a\n"],
+            [png(Software=MADE_BY), png(Title="x" * 5000, Software=MADE_BY), jpeg(DRAWN_BY)],
+            [
+                jpeg(""),
+                jpeg("anonymized by npfaceapi"),
+                png(),
+                png(Software="GIMP"),
+                png(Title=MADE_BY),
+                png(Software=MADE_BY)[:40],
+                b"npfaceapi",
+                b"\x89PNG\r\n\x1a\n",
+            ],
         ),
         (
             is_json_lines("faces"),

@@ -27,12 +27,12 @@ from npfaceapi.commands.photos import (
     read_photo,
     with_progress,
 )
-from npfaceapi.commands.picture_files import paths_or_refusals, picture_paths
+from npfaceapi.commands.picture_files import PICTURES, paths_or_refusals, picture_paths
 from npfaceapi.commands.side_by_side import in_order
 from npfaceapi.display.plain_table import format_table
 from npfaceapi.display.standard_error import is_terminal, say
 from npfaceapi.errors import BackendUnavailable, FetchError, InvalidArgument, InvalidType, printable
-from npfaceapi.output_files import MADE_BY, Output, is_drawing, is_json_lines, refused_outputs, write_whole
+from npfaceapi.output_files import DRAWN_BY, MADE_BY, Output, is_drawing, is_json_lines, refused_outputs, write_whole
 
 if TYPE_CHECKING:
     from npfaceapi.faces.results import FaceResult, Faces
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["add_arguments", "run"]
 
 CELLS = ("box (x, y, width, height)", "score", "age", "gender", "expression")
+QUALITY = 95
 PARTS = ("detection", "landmarks", "expressions", "age-gender", "descriptors")
 
 
@@ -83,8 +84,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--draw",
         type=Path,
         metavar="DIR|FILE",
-        help="write each photo with its faces marked into this folder, as a PNG, and each video as an MP4; for one video also a "
-        "file (.mp4, .mov or .mkv)",
+        help="write each photo with its faces marked into this folder, as a PNG, and each video as an MP4; for one photo also a "
+        "file (.png or .jpg), for one video too (.mp4, .mov or .mkv)",
     )
     add_shared(parser, "--json", "one line per photo")
     add_overwrite(parser)
@@ -277,17 +278,10 @@ def _check_outputs(arguments: argparse.Namespace, photos: Sequence[str]) -> Sequ
 
     All are checked before the first is written: a drawing must not replace a photo that is read later.
     """
-    to_file = arguments.draw is not None and any(map(_is_video, photos)) and _names_a_video(arguments.draw)
-    if to_file and len(photos) > 1:
-        raise InvalidArgument(f"--draw {arguments.draw}: expected one video with the name of a file, got {len(photos)} files")
-    if arguments.draw is not None and not to_file and _is_video(str(arguments.draw)) and not arguments.draw.is_dir():
-        raise InvalidArgument(
-            f"--draw {arguments.draw}: expected a folder, or for one video a file named {'|'.join(_containers())}, got another"
-        )
     paths: list[Path] = []
     if arguments.draw is not None:
-        paths = [arguments.draw] if to_file else picture_paths(photos, "--draw", arguments.draw, _drawn_as)
-    outputs = [Output("--draw", path, _is_drawn_video if _names_a_video(path) else is_drawing) for path in paths]
+        paths = picture_paths(photos, "--draw", arguments.draw, _drawn_as, _drawn_into)
+    outputs = [Output("--draw", path, _is_drawn_video if _is_video(str(path)) else is_drawing) for path in paths]
     if arguments.json is not None:
         outputs.append(Output("--json", arguments.json, is_json_lines("faces", "tracks")))
     refusals = refused_outputs(outputs, [*photos, *weights_read(arguments)], overwrite=arguments.overwrite)
@@ -295,26 +289,18 @@ def _check_outputs(arguments: argparse.Namespace, photos: Sequence[str]) -> Sequ
         raise refusal
     if not paths:
         return [None] * len(photos)
-    if to_file:
-        if refusals[0] is not None:
-            raise refusals[0]
-        return [arguments.draw]
-    return paths_or_refusals(photos, "--draw", paths, refusals)
+    return paths_or_refusals(photos, "--draw", arguments.draw, paths, refusals)
 
 
 def _drawn_as(photo: str) -> str:
     return ".mp4" if _is_video(photo) else ".png"
 
 
-def _names_a_video(path: Path) -> bool:
-    """Whether a video could be drawn into a file of that name."""
-    return path.suffix.lower() in _containers()
-
-
-def _containers() -> Collection[str]:
+def _drawn_into(photo: str) -> Collection[str]:
+    """The endings of the files that a photo or a video can be drawn into."""
     from npfaceapi.video.decoding import CONTAINERS
 
-    return CONTAINERS
+    return CONTAINERS if _is_video(photo) else PICTURES
 
 
 def _is_drawn_video(path: str) -> bool:
@@ -324,7 +310,7 @@ def _is_drawn_video(path: str) -> bool:
 
 
 def _draw(image: Pixels, faces: list[FaceResult], path: Path) -> None:
-    """Write the annotated photo as a PNG, completely or not at all."""
+    """Write the annotated photo, completely or not at all."""
     from PIL.PngImagePlugin import PngInfo
 
     from npfaceapi import draw
@@ -343,8 +329,11 @@ def _draw(image: Pixels, faces: list[FaceResult], path: Path) -> None:
             lines.append(f"{best.expression} ({best.probability:.2f})")
         if lines:
             draw.DrawTextField(lines, face.detection.box.bottom_left).draw(picture)
-    png = io.BytesIO()
-    info = PngInfo()
-    info.add_text("Software", MADE_BY)
-    picture.save(png, "PNG", pnginfo=info)
-    write_whole(path, png.getvalue(), "to write the picture")
+    file = io.BytesIO()
+    if path.suffix.lower() == ".png":
+        info = PngInfo()
+        info.add_text("Software", MADE_BY)
+        picture.save(file, "PNG", pnginfo=info)
+    else:
+        picture.save(file, "JPEG", quality=QUALITY, comment=DRAWN_BY)
+    write_whole(path, file.getvalue(), "to write the picture")

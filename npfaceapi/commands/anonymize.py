@@ -42,7 +42,9 @@ QUALITY = 95
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_detector_arguments(parser)
     add_any_rotation(parser)
-    add_shared(parser, "--out", "a folder here, made if missing", type=Path, required=True)
+    add_shared(
+        parser, "--out", "here a folder, made if missing, or for one photo a file named .png or .jpg", type=Path, required=True
+    )
     parser.add_argument(
         "--how",
         choices=WAYS,
@@ -80,7 +82,7 @@ def _anonymize(photo: str, arguments: argparse.Namespace, output: Path) -> int:
 
     image = read_photo(photo)
     faces = detect_all_faces(image, detector_options(arguments), arguments.any_rotation).run()
-    write_whole(output, _encoded(anonymize(image, faces, arguments.how), output.suffix), "to write the picture")
+    write_whole(output, _encoded(anonymize(image, faces, arguments.how), output.suffix.lower()), "to write the picture")
     print(f"{printable(photo)}: {_count(len(faces), 'face')} hidden, written to {printable(str(output))}")
     return len(faces)
 
@@ -119,7 +121,7 @@ def _check_outputs(arguments: argparse.Namespace, photos: Sequence[str]) -> list
     refusals = refused_outputs(
         [Output("--out", path, is_text_with(COMMENT)) for path in paths], inputs, overwrite=arguments.overwrite
     )
-    return paths_or_refusals(photos, "--out", paths, refusals)
+    return paths_or_refusals(photos, "--out", arguments.out, paths, refusals)
 
 
 def _suffix(photo: str) -> str:

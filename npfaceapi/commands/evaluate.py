@@ -22,7 +22,7 @@ from npfaceapi.commands.photos import (
 from npfaceapi.display.plain_table import format_table
 from npfaceapi.display.standard_error import is_terminal, say
 from npfaceapi.errors import InvalidArgument
-from npfaceapi.output_files import Output, check_outputs, is_drawing, is_json, is_text_with, write_whole
+from npfaceapi.output_files import Output, check_folder, check_outputs, is_drawing, is_json, is_text_with, write_whole
 
 __all__ = ["add_arguments", "add_descriptor_arguments", "progress_line", "run"]
 
@@ -100,6 +100,7 @@ def _check_outputs(arguments: argparse.Namespace) -> None:
 
     outputs = []
     if arguments.plots is not None:
+        check_folder("--plots", arguments.plots, (".svg", ".png"))
         try:
             arguments.plots.mkdir(parents=True, exist_ok=True)
         except OSError as error:

@@ -12,7 +12,7 @@ from npfaceapi.commands.options import add_overwrite, add_shared
 from npfaceapi.commands.photos import complain
 from npfaceapi.display.plain_table import format_table
 from npfaceapi.errors import printable
-from npfaceapi.output_files import Output, check_outputs, generator, is_json_lines, is_text_with
+from npfaceapi.output_files import Output, check_folder, check_outputs, generator, is_json_lines, is_text_with
 
 __all__ = ["add_arguments", "run"]
 
@@ -36,6 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
     outputs = []
     if arguments.json is not None:
         outputs.append(Output("--json", arguments.json, is_json_lines("faces")))
+    if arguments.out is not None:
+        check_folder("--out", arguments.out, (".html", ".htm"))
     if arguments.out is not None and arguments.out.is_dir():
         outputs.append(Output("--out", arguments.out / "index.html", is_text_with(generator("groups"))))
     check_outputs(outputs, [arguments.file], overwrite=arguments.overwrite)

@@ -1,25 +1,40 @@
-"""Shared by the commands that write a picture for each photo: its path, and why it cannot be written there."""
+"""Shared by the commands that write a picture for each photo: its path, and why it cannot be written there.
+
+An option names a folder, or a file: if it ends like a photo or a video and is no folder yet.  A file is for one photo.
+"""
 
 from __future__ import annotations
 
 import itertools
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path, PurePath
 from urllib.parse import unquote, urlsplit
 
 from npfaceapi.errors import InvalidArgument
 
-__all__ = ["paths_or_refusals", "picture_paths"]
+__all__ = ["PICTURES", "paths_or_refusals", "picture_paths"]
 
+PICTURES = (".png", ".jpg", ".jpeg")  # the endings of files that are written
 LONGEST_NAME = 255  # bytes that file systems take
 
 
 def picture_paths(
-    photos: Sequence[str], option: str, folder: Path, suffix_of: Callable[[str], str] = lambda photo: ".png"
+    photos: Sequence[str],
+    option: str,
+    place: Path,
+    suffix_of: Callable[[str], str],
+    endings_of: Callable[[str], Collection[str]] = lambda photo: PICTURES,
 ) -> list[Path]:
-    """The paths of the pictures, one per photo; creates the folder that the option names."""
+    """The paths of the pictures, one per photo, in the folder that the option names, which is created; or the file.
+
+    A picture's ending is `suffix_of(photo)`; a file has one of `endings_of(photo)`.
+    """
+    if _is_file(place):
+        _check_file(photos, option, place, endings_of)
+        return [place for _ in photos]
+    folder = place
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -28,10 +43,37 @@ def picture_paths(
     return [folder / _free_name(_stem(photo), suffix_of(photo), taken) for photo in photos]
 
 
+def _is_file(place: Path) -> bool:
+    from npfaceapi.photos.decoding import photo_suffixes
+    from npfaceapi.video.decoding import SUFFIXES
+
+    return place.suffix.lower() in photo_suffixes() | SUFFIXES and not place.is_dir()
+
+
+def _check_file(photos: Sequence[str], option: str, file: Path, endings_of: Callable[[str], Collection[str]]) -> None:
+    from npfaceapi.video.decoding import is_video
+
+    if len(photos) > 1:
+        kind = "video" if is_video(str(file)) else "photo"
+        raise InvalidArgument(f"{option} {file}: expected one {kind} with the name of a file, got {len(photos)} files")
+    for photo in photos:
+        kind, endings = "video" if is_video(photo) else "photo", endings_of(photo)
+        if file.suffix.lower() not in endings:
+            expected = f"a folder, or for one {kind} a file named {'|'.join(endings)}"
+            raise InvalidArgument(f"{option} {file}: expected {expected}, got another")
+
+
 def paths_or_refusals(
-    photos: Sequence[str], option: str, paths: Sequence[Path], refusals: Sequence[InvalidArgument | None]
+    photos: Sequence[str], option: str, place: Path, paths: Sequence[Path], refusals: Sequence[InvalidArgument | None]
 ) -> list[Path | InvalidArgument]:
-    """For each photo the path of its picture, or the error: its refusal, or that it lies in the folder of its own photo."""
+    """For each photo the path of its picture, or the error: its refusal, or that it lies in the folder of its own photo.
+
+    Raises the refusal of a file.
+    """
+    if _is_file(place):
+        for refusal in filter(None, refusals):
+            raise refusal
+        return list(paths)
     each = zip(photos, paths, refusals, strict=True)
     return [refusal or _beside(photo, option, path.parent) or path for photo, path, refusal in each]
 

@@ -152,7 +152,11 @@ def test_wrong_usage(run, place):
     status, _, err = run("anonymize", "photos/a.jpg", "--out", "out", "--how", "black")
     assert status == 2
     assert "argument --how: invalid choice: 'black'" in err
+    Path("text").write_text("")
     status, _, err = run("anonymize", "photos/a.jpg", "--out", "photos/text.png")
-    assert (status, err) == (2, "npfaceapi anonymize: --out photos/text.png: expected a folder to write to, got: File exists\n")
+    assert status == 2
+    assert "--out photos/text.png: expected a new file or an earlier output of this kind, got another file" in err
+    status, _, err = run("anonymize", "photos/a.jpg", "--out", "text")
+    assert (status, err) == (2, "npfaceapi anonymize: --out text: expected a folder to write to, got: File exists\n")
     status, _, err = run("anonymize", "photos/nothing.jpg", "--out", "out")
     assert (status, err) == (1, "npfaceapi: photos/nothing.jpg: expected an image file, got no such file\n")

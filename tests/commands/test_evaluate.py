@@ -107,6 +107,9 @@ def test_plots(run, known, tmp_path):
         assert sheet.size[0] > 600
     assert run(*arguments)[0] == 1  # over its own
     assert {path.name: path.read_bytes() for path in plots.iterdir()} == before
+    status, _, err = run(*arguments[:-1], tmp_path / "roc.svg")
+    assert (status, err.count("\n"), (tmp_path / "roc.svg").exists()) == (2, 1, False)
+    assert "roc.svg: expected a folder, got the name of a file" in err
     (plots / "folders-roc.svg").write_text("mine")
     status, _, err = run(*arguments)
     assert status == 2

@@ -195,6 +195,10 @@ def test_contact_sheets(run, photos, tmp_path, remembered):
     run("index", photos, "--into", file, "--workers", "1", *FAST)
     assert lines(run, "groups", file, "--out", out)[-1] == f"{out / 'index.html'}: open it in a browser"
     assert lines(run, "groups", file, "--out", out)[-1] == f"{out / 'index.html'}: open it in a browser"  # its own are replaced
+    status, text, err = run("groups", file, "--out", tmp_path / "o.html")
+    assert (status, text) == (2, "")
+    assert err == f"npfaceapi groups: --out {tmp_path / 'o.html'}: expected a folder, got the name of a file\n"
+    assert not (tmp_path / "o.html").exists()
     (photos / "a.png").unlink()
     status, _, err = run("groups", file, "--out", tmp_path / "more")
     assert (status, err) == (1, "npfaceapi: 1 face could not be cut out, as the photo cannot be read\n")

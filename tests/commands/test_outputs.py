@@ -124,6 +124,32 @@ def test_drawings_replace_no_photo_and_no_picture_of_others(run, place):
     assert run("analyze", *TINY, "p1/IMG.jpg", "--draw", "p3")[0] == 0  # its own drawing now
 
 
+@pytest.mark.parametrize(("name", "kind"), [("o.png", "PNG"), ("o.JPG", "JPEG"), ("o.jpeg", "JPEG")])
+@pytest.mark.parametrize("command", [("analyze", "--draw"), ("anonymize", "--out")])
+def test_of_one_photo_the_name_of_a_file_is_the_file(run, place, command, name, kind):
+    command, option = command
+    call = (command, "face.png", *TINY[:2], option)
+    for _ in range(2):  # its own output the second time
+        assert run(*call, name)[0] == 0
+    with Image.open(name) as picture, Image.open("face.png") as photo:
+        assert (picture.format, picture.size) == (kind, photo.size)
+    Image.new("RGB", (60, 40)).save("other.png")
+    before = Path("other.png").read_bytes()
+    for path, more, expected in (
+        ("other.png", (), "expected a new file or an earlier output of this kind, got another file: --overwrite replaces it"),
+        ("face.png", ("--overwrite",), "expected a file that is not an input, got face.png: no input is ever overwritten"),
+        ("new.png", ("other.png",), "expected one photo with the name of a file, got 2 files"),
+        ("new.gif", (), "expected a folder, or for one photo a file named .png|.jpg|.jpeg, got another"),
+        ("no/new.png", (), "expected a file to write to, got: no such folder"),
+    ):
+        assert run(command, *more, *call[1:], path) == (2, "", f"npfaceapi {command}: {option} {path}: {expected}\n")
+    assert Path("other.png").read_bytes() == before
+    assert not Path("new.png").exists()
+    Path("folder.jpg").mkdir()
+    assert run(*call, "folder.jpg")[0] == 0  # what is a folder stays one
+    assert [path.name for path in Path("folder.jpg").iterdir()] == ["face.png"]
+
+
 def test_a_drawing_and_the_json_are_two_files(run, place):
     status, out, err = run("analyze", *TINY, "face.png", "--draw", "out", "--json", "out/face.png")
     assert (status, out) == (2, "")
