@@ -248,8 +248,9 @@ def faces_of(database: Database, name: str) -> list[int]:
     person = database.rows("SELECT id FROM people WHERE name = ?", name)
     if not person:
         raise InvalidArgument(f"{database.path}: expected the name of a person in it, got {shown(name)}")
-    query = 'person = ?1 OR "group" IN (SELECT "group" FROM faces WHERE person = ?1)'
-    return [face for (face,) in database.rows(f"SELECT id FROM faces WHERE {query} ORDER BY id", person[0][0])]
+    (number,) = person[0]
+    query = 'SELECT id FROM faces WHERE person = ? OR "group" IN (SELECT "group" FROM faces WHERE person = ?) ORDER BY id'
+    return [face for (face,) in database.rows(query, number, number)]
 
 
 def _check_name(name: str) -> None:

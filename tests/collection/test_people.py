@@ -30,8 +30,8 @@ def insert(index, descriptors, first):
             )
             connection.execute(
                 "INSERT INTO faces (id, photo, number, x, y, width, height, score, descriptor) "
-                "VALUES (?1, ?1, 0, 1, 2, 3, 4, 0.9, ?2)",
-                (number, row.tobytes()),
+                "VALUES (?, ?, 0, 1, 2, 3, 4, 0.9, ?)",
+                (number, number, row.tobytes()),
             )
 
 

@@ -35,7 +35,7 @@ def index(tmp_path):
                 )
                 if text:
                     connection.execute("INSERT INTO people VALUES (?, ?)", (number, text))
-                    connection.execute("UPDATE faces SET person = ?1 WHERE id = ?1", (number,))
+                    connection.execute("UPDATE faces SET person = ? WHERE id = ?", (number, number))
             connection.execute("UPDATE photos SET path = ? WHERE id = 11", (b"/\xff\xfe.jpg",))
             connection.execute("UPDATE faces SET descriptor = NULL, age = NULL, gender = NULL WHERE id = 3")
         yield opened

@@ -20,9 +20,8 @@ def filled(path, descriptors):
             [(number, f"/{number:05}.jpg") for number, _ in rows],
         )
         connection.executemany(
-            "INSERT INTO faces (id, photo, number, x, y, width, height, score, descriptor) "
-            "VALUES (?1, ?1, 0, 1, 2, 3, 4, 0.9, ?2)",
-            rows,
+            "INSERT INTO faces (id, photo, number, x, y, width, height, score, descriptor) VALUES (?, ?, 0, 1, 2, 3, 4, 0.9, ?)",
+            [(number, number, descriptor) for number, descriptor in rows],
         )
     return index
 
