@@ -45,6 +45,8 @@ class Browser:
             session = self._call("POST", "", {"capabilities": {"alwaysMatch": wanted}})
             self._url += f"/{session['sessionId']}"
             self._call("POST", "/timeouts", {"script": 200_000, "pageLoad": 200_000})  # milliseconds; machines can be busy
+            focus = {"cmd": "Emulation.setFocusEmulationEnabled", "params": {"enabled": True}}  # some versions give it to no page
+            self._call("POST", "/goog/cdp/execute", focus)
         except BaseException:
             self.__exit__()
             raise
