@@ -169,7 +169,10 @@ def softmax(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> 
                 highest = max(highest, x[c])
             total = float64(0)
             for c in range(p.real_C):
-                y[c] = math.exp(x[c] - highest)
+                below = x[c] - highest
+                y[c] = 1  # of the highest; an exponential function takes long
+                if below != 0:
+                    y[c] = math.exp(below)
                 total += y[c]
             for c in range(p.real_C):
                 y[c] /= total

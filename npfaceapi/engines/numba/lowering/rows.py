@@ -15,6 +15,7 @@ from npfaceapi.graph import Node
 
 __all__ = ["affine", "joined", "joined_for_caller", "load", "pad", "pair", "pixelwise", "store"]
 
+EXPONENTIAL = 200  # an exponential function and a division take as long as so many multiply-adds
 OPERATIONS = ("add", "subtract", "multiply", "divide")  # their numbers in the params
 
 
@@ -75,7 +76,8 @@ def pixelwise(context: LoweringContext, step: PlannedStep, out: FeatureMap) -> l
         "x": x.at(), "row": x.row, "x_C": x.cp, "out": out.at(), "out_row": out.row, "H": out.H, "W": out.W, "C": out.cp,
         "real_C": out.C,
     }  # fmt: skip
-    return [Call(kernels.sigmoid if step.kind == "sigmoid" else kernels.softmax, kernels.PIXELWISE, values)]
+    kernel = kernels.sigmoid if step.kind == "sigmoid" else kernels.softmax
+    return [Call(kernel, kernels.PIXELWISE, values, chunks_for(out.H * out.W * out.C * EXPONENTIAL, out.H))]
 
 
 def joined(context: LoweringContext, step: PlannedStep, out: FeatureMap) -> list[Call]:
