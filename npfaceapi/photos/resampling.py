@@ -240,7 +240,7 @@ def to_batch_tensor(
             raise InvalidArgument(f"to_batch_tensor: expected images [H,W,3], got shape {list(image.shape)}")
         top, left = _offsets(height, width, is_center_inputs)
         side = max(height, width)
-        if side != size and kernel is not None and image.dtype in (np.uint8, np.float32):
+        if side != size and kernel is not None and _suits_kernel(image):
             for_kernel.append((image, (top, left, side, side), square))
             continue
         square[:] = 0
@@ -256,9 +256,11 @@ def to_batch_tensor(
 
 def _kernel_for(image: NDArray[Any]) -> Callable[..., None] | None:
     """The kernel of the current backend that resizes such an image; None: use the code below."""
-    if image.shape[2] != 3 or image.dtype not in (np.uint8, np.float32):
-        return None
-    return resizing_kernel()
+    return resizing_kernel() if _suits_kernel(image) else None
+
+
+def _suits_kernel(image: NDArray[Any]) -> bool:
+    return image.shape[2] == 3 and image.dtype in (np.uint8, np.float32)
 
 
 def _offsets(height: int, width: int, is_center_image: bool) -> tuple[int, int]:

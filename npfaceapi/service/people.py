@@ -55,10 +55,10 @@ class People:
                 rest = self._found.left_out_line()
                 reasons = ["none", *self._found.problems, *([f"left out {rest}"] if rest else [])]
                 raise InvalidArgument(f"--people {path}: expected photos of known people, got {'; '.join(reasons)}")
-        elif os.path.isfile(path):
+        elif os.path.isfile(path) and os.path.getsize(path):  # `FaceIndex` would make an index of an empty file
             self._labels = self._of_index()
         else:
-            got = "something else" if os.path.exists(path) else "no such file"
+            got = "an empty file" if os.path.isfile(path) else "something else" if os.path.exists(path) else "no such file"
             raise InvalidArgument(f"--people {path}: expected a folder of known people or an index, got {got}")
 
     @property

@@ -234,6 +234,7 @@ def test_on_other_addresses_it_asks_for_a_token():
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
+        (["--people", "EMPTY.index"], "EMPTY.index: expected a folder of known people or an index, got an empty file"),
         (["--people", "nowhere"], "--people nowhere: expected a folder of known people or an index, got no such file"),
         (["--people", "/dev/null"], "--people /dev/null: expected a folder of known people or an index, got something else"),
         (["--people", "EMPTY"], "EMPTY: expected photos of known people, got none"),
@@ -251,6 +252,7 @@ def test_wrong_arguments_are_one_line(tmp_path, arguments, expected):
     import sys
 
     (tmp_path / "EMPTY").mkdir()
+    (tmp_path / "EMPTY.index").touch()
     (tmp_path / "TEXTS").mkdir()
     for name in "ab":
         (tmp_path / "TEXTS" / f"{name}.txt").write_text("no photo")

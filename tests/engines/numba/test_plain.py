@@ -76,6 +76,7 @@ def test_resizing_in_python(dtype, half_pixel):
     scratch = np.zeros(resize.scratch_bytes(6), np.uint8)
     resize.resize.plain(values, 0, scratch.ctypes.data, 0, 1)
     np.testing.assert_array_equal(actual, expected)
+    assert np.isfinite(actual).all()
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])

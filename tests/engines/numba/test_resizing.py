@@ -206,6 +206,18 @@ def test_a_wrong_bit_is_seen():
         assert_same_bits(bad, good)
 
 
+@pytest.mark.parametrize(("height", "width", "place"), [(4, 40, (18, 0)), (40, 4, (0, 18)), (4, 40, (0, 0)), (4, 40, (36, 0))])
+def test_padding_is_written(height, width, place):
+    """Whatever was in the array: rows above and below the photo, and columns beside it."""
+    image = np.random.default_rng(5).integers(0, 256, (height, width, 3), np.uint8)
+    top, left = place
+    padded = np.pad(image, ((top, 40 - top - height), (left, 40 - left - width), (0, 0)))
+    out = np.full((10, 10, 3), np.nan, np.float32)
+    resizing.resize_in_squares([image], [(top, left, 40, 40)], [out])
+    with use_backend("reference"):
+        assert_same_bits(out, resize_bilinear(padded, (10, 10)))
+
+
 def test_numpy_resizes_where_numba_is_missing_or_not_wanted(monkeypatch):
     for backend in ("reference", "reference64"):
         with use_backend(backend):
