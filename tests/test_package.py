@@ -120,6 +120,16 @@ def test_using_the_names_loads_nothing_heavy():
     assert run_python(use + show) == "[] False\n"
 
 
+def test_the_service_listens_without_what_its_workers_import():
+    pytest.importorskip("uvicorn")
+    pytest.importorskip("starlette")
+    pytest.importorskip("python_multipart")
+    loaded = run_python("import sys, npfaceapi.service.server; print(*sys.modules)").split()
+    assert not {"numba", "scipy", "PIL", "npfaceapi.tasks", "npfaceapi.collection.face_index"} & set(loaded)
+    use = "import sys; from npfaceapi.engines.dispatch import current_backend; current_backend(); print(*sys.modules)"
+    assert "npfaceapi.engines.numba.program" not in run_python(use).split()
+
+
 # ------------------------------------------------------------------ which modules import which
 
 

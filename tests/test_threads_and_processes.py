@@ -403,7 +403,7 @@ def test_neither_package_nor_home_can_be_written(read_only, tmp_path):
 IN_A_ZIP = """
 import numpy
 from npfaceapi import nets, ops
-from npfaceapi.engines.numba import plan
+from npfaceapi.engines.numba.program import plan
 from npfaceapi.engines.numba.cache import cache_folder
 from npfaceapi.graph import record
 graph = record("t", lambda x, p: {"y": ops.relu(x)}, {}, (2, 2, 3))

@@ -59,10 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
         ) from None
     from npfaceapi.engines.dispatch import current_backend
     from npfaceapi.engines.usable_cpus import usable_cpus
-    from npfaceapi.networks.tiny_yolov2 import variant_in
     from npfaceapi.photos.limits import max_pixels
     from npfaceapi.service.app import Settings
-    from npfaceapi.service.people import People
 
     token = arguments.token
     if token is None and not is_loopback(arguments.host):
@@ -71,14 +69,21 @@ def run(arguments: argparse.Namespace) -> int:
         raise InvalidArgument("--token: expected at least 8 printable ASCII characters, got another text")
     folders = weights_read(arguments)
     if folders:
+        from npfaceapi.networks.tiny_yolov2 import variant_in
+
         variant_in(folders[0])  # what is wrong is said here, not by each worker
+    people = None
     with photo_limit(arguments.max_megapixels), chosen_backend(arguments.backend):
+        if arguments.people is not None:
+            from npfaceapi.service.people import People
+
+            people = People(arguments.people)
         settings = Settings(
             workers=arguments.workers or usable_cpus(),
             backend=current_backend(),
             megapixels=max_pixels() / 1e6,
             weights=Path(folders[0]) if folders else None,
-            people=None if arguments.people is None else People(arguments.people),
+            people=people,
             token=token,
         )
         listener = bound(arguments.host, arguments.port)

@@ -88,7 +88,7 @@ def _prepare_reference(dtype: type[Any]) -> Callable[..., Program]:
 
 
 def _prepare_numba(graph: Graph, weights: Mapping[str, NDArray[np.float32]], outputs: Sequence[Node]) -> Program:
-    from npfaceapi.engines.numba import plan
+    from npfaceapi.engines.numba.program import plan
 
     return plan(graph, weights, outputs)
 

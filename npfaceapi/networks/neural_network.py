@@ -25,7 +25,7 @@ from npfaceapi.taps import Taps, Values
 
 if TYPE_CHECKING:
     from npfaceapi.engines.cuda.program import CudaProgram
-    from npfaceapi.engines.numba import NumbaProgram
+    from npfaceapi.engines.numba.program import NumbaProgram
 
 __all__ = [
     "NeuralNetwork",

@@ -9,7 +9,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -31,11 +31,13 @@ from npfaceapi.service.bodies import Bodies, Form
 from npfaceapi.service.guard import Guard
 from npfaceapi.service.limits import Limits, Refused
 from npfaceapi.service.openapi import description
-from npfaceapi.service.people import People
 from npfaceapi.service.questions import Question, question
 from npfaceapi.service.records import record
 from npfaceapi.service.streams import TRY_AGAIN, Stream
 from npfaceapi.service.workers import Workers
+
+if TYPE_CHECKING:
+    from npfaceapi.service.people import People
 
 __all__ = ["Settings", "make_app"]
 

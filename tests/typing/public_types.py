@@ -31,7 +31,7 @@ from npfaceapi.draw import (
 )
 from npfaceapi.engines.cuda.program import CudaProgram
 from npfaceapi.engines.dispatch import BackendStatus
-from npfaceapi.engines.numba import NumbaProgram
+from npfaceapi.engines.numba.program import NumbaProgram
 from npfaceapi.faces.detection import Source
 from npfaceapi.faces.geometry import BorderPadding
 from npfaceapi.faces.predictions import ExpressionProbability

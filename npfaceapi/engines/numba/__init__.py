@@ -12,10 +12,6 @@
 
 `program.in_python(image)` runs the kernels as Python functions, for a debugger.
 
-Kernels are compiled when the first program that needs them is planned.  Numba itself is imported only then, and only if they
-do not lie on disk yet.
+Importing this package imports nothing.  Kernels are compiled when the first program that needs them is planned; Numba itself
+is imported only then, and only if they do not lie on disk yet.
 """
-
-from npfaceapi.engines.numba.program import NumbaProgram, plan
-
-__all__ = ["NumbaProgram", "plan"]

@@ -6,7 +6,7 @@ import pytest
 
 from helpers.comparing import weights_for
 from helpers.small_network import SHAPES, SIZE, network
-from npfaceapi.engines.numba import plan
+from npfaceapi.engines.numba.program import plan
 from npfaceapi.graph import record
 
 

@@ -206,7 +206,7 @@ import numpy as np
 from helpers.comparing import assert_close, weights_for
 from helpers.small_network import SHAPES, network
 from npfaceapi import ops
-from npfaceapi.engines.numba import plan
+from npfaceapi.engines.numba.program import plan
 from npfaceapi.engines.numba.simd.target import LANES
 from npfaceapi.engines.reference import ReferenceProgram
 from npfaceapi.graph import record

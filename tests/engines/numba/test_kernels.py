@@ -7,7 +7,7 @@ import pytest
 
 from helpers.comparing import TOLERANCE, assert_close, run_both
 from npfaceapi import ops
-from npfaceapi.engines.numba import plan
+from npfaceapi.engines.numba.program import plan
 from npfaceapi.engines.numba.simd import winograd
 from npfaceapi.engines.reference import ReferenceProgram
 from npfaceapi.graph import record

@@ -10,9 +10,9 @@ import pytest
 
 from helpers.comparing import assert_close, weights_for
 from npfaceapi import ops
-from npfaceapi.engines.numba import plan
 from npfaceapi.engines.numba.jit import Kernel
 from npfaceapi.engines.numba.kernels import convolve, memory, pool, resample, resize, rows, winograd
+from npfaceapi.engines.numba.program import plan
 from npfaceapi.engines.numba.resizing import resample_squares, resize_in_squares
 from npfaceapi.engines.reference import ReferenceProgram
 from npfaceapi.graph import record

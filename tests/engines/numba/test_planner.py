@@ -8,10 +8,10 @@ import pytest
 from helpers.comparing import assert_close, weights_for
 from helpers.small_network import SHAPES, network
 from npfaceapi import ops
-from npfaceapi.engines.numba import plan
 from npfaceapi.engines.numba.kernels.memory import HALO, zero_halo
 from npfaceapi.engines.numba.lowering import convolve
 from npfaceapi.engines.numba.planner import Call
+from npfaceapi.engines.numba.program import plan
 from npfaceapi.engines.reference import ReferenceProgram
 from npfaceapi.graph import record
 
