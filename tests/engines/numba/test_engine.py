@@ -18,7 +18,8 @@ from helpers.small_network import SHAPES, images
 from helpers.streams import STREAMS
 from helpers.threads import run_in_threads
 from npfaceapi import nets
-from npfaceapi.engines.numba import jit, plan
+from npfaceapi.engines.numba import jit
+from npfaceapi.engines.numba.program import plan
 from npfaceapi.engines.reference import ReferenceProgram
 
 
@@ -111,7 +112,8 @@ from helpers.comparing import weights_for
 from helpers.small_network import SHAPES, network
 from npfaceapi import nets
 from npfaceapi.engines import thread_count
-from npfaceapi.engines.numba import cache, plan
+from npfaceapi.engines.numba import cache
+from npfaceapi.engines.numba.program import plan
 from npfaceapi.graph import record
 
 thread_count.set_num_threads(2)
@@ -162,7 +164,8 @@ def walk(*_):
 npfaceapi.engines.trusted_folder._walk = walk
 import llvmlite.binding as llvm
 import numpy as np
-from npfaceapi.engines.numba import cache, plan
+from npfaceapi.engines.numba import cache
+from npfaceapi.engines.numba.program import plan
 from npfaceapi import current_backend, ops
 from npfaceapi.graph import record
 assert cache.cache_folder() is None
