@@ -61,26 +61,30 @@ def _inside(position: int, offset: int, length: int) -> int:
 
 
 @jitted(exact=True)
-def _blend_columns(x: int, is_float: int, W: int, low: Any, high: Any, fractions: Any, row: int) -> None:
+def _blend_columns(
+    x: int, is_float: int, low: Any, high: Any, fractions: Any, first_inside: int, stop_inside: int, row: int
+) -> None:
     """A row of the photo, at address `x`, into 3 numbers per column at address `row`."""
-    n = len(low)
-    for j in range(n):
-        left, right, fraction = low[j], high[j], fractions[j]
-        if left >= 0 and 0 <= right < 3 * (W - 1) and j < n - 1:  # a number more can be read and written
-            if is_float:
-                blend_floats(x + 4 * left, x + 4 * right, fraction, row + 24 * j)
-            else:
-                blend_bytes(x + left, x + right, fraction, row + 24 * j)
-            continue
-        out = doubles(row + 24 * j, 3)
-        for c in range(3):
-            if is_float:
-                a = float_at(x + 4 * (left + c)) if left >= 0 else 0.0
-                b = float_at(x + 4 * (right + c)) if right >= 0 else 0.0
-            else:
-                a = byte_at(x + left + c) if left >= 0 else 0.0
-                b = byte_at(x + right + c) if right >= 0 else 0.0
-            out[c] = a + (b - a) * fraction
+    left_of, right_of = low[first_inside:stop_inside], high[first_inside:stop_inside]
+    fraction_of, inside = fractions[first_inside:stop_inside], row + 24 * first_inside
+    if is_float:
+        for j in range(len(left_of)):
+            blend_floats(x + 4 * left_of[j], x + 4 * right_of[j], fraction_of[j], inside + 24 * j)
+    else:
+        for j in range(len(left_of)):
+            blend_bytes(x + left_of[j], x + right_of[j], fraction_of[j], inside + 24 * j)
+    for start, stop in ((0, first_inside), (stop_inside, len(low))):
+        for j in range(start, stop):
+            left, right, fraction = low[j], high[j], fractions[j]
+            out = doubles(row + 24 * j, 3)
+            for c in range(3):
+                if is_float:
+                    a = float_at(x + 4 * (left + c)) if left >= 0 else 0.0
+                    b = float_at(x + 4 * (right + c)) if right >= 0 else 0.0
+                else:
+                    a = byte_at(x + left + c) if left >= 0 else 0.0
+                    b = byte_at(x + right + c) if right >= 0 else 0.0
+                out[c] = a + (b - a) * fraction
 
 
 @jitted(exact=True)
@@ -128,6 +132,12 @@ def resize(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> N
         fractions[j] = source - at
         low[j] = 3 * _inside(at, left, W)  # outside: below 0
         high[j] = 3 * _inside(at + (at < source and at < padded_W - 1), left, W)
+    first_inside = 0  # the columns between two pixels of the photo of which a number more can be read, and written after them
+    while first_inside < out_W and low[first_inside] < 0:
+        first_inside += 1
+    stop_inside = max(out_W - 1, first_inside)
+    while stop_inside > first_inside and not 0 <= high[stop_inside - 1] < 3 * (W - 1):
+        stop_inside -= 1
     first = second = -2  # which rows of the photo are in `rows`
     for i in range(p.start + start, p.start + stop):
         source = _source(first_row + i, padded_H, full_H, half_pixel)
@@ -152,6 +162,6 @@ def resize(params: Any, memory: int, scratch: int, chunk: int, chunks: int) -> N
             if wanted < 0:
                 doubles(blended, width)[:] = 0
             else:
-                _blend_columns(image + wanted * row, is_float, W, low, high, fractions, blended)
+                _blend_columns(image + wanted * row, is_float, low, high, fractions, first_inside, stop_inside, blended)
         upper, lower = doubles(rows + 8 * width * a, width), doubles(rows + 8 * width * b, width)
         _blend_rows(upper, lower, source - at, half_pixel, target)
