@@ -134,7 +134,7 @@ class ComposableTask(Generic[Result_co, Extended_co]):
             )
             for step in self.steps:
                 step.run(faces)
-            results = (face.result for face in faces)
+            results = (face.result_with_all() for face in faces)
         return [
             Faces((turned_back(next(results), turn, source) for _ in found), source, 90 * turn)
             for source, turn, found in zip(sources, turns, detections, strict=True)
@@ -288,7 +288,12 @@ class FaceInProgress:
 
     image: Pixels
     result: FaceResult
+    more: dict[str, Any] = dataclasses.field(default_factory=dict)  # fields that steps have added to the result since
     seen: tuple[Box | FaceDetection | None, XYWH | None] = (None, None)  # the last argument of `rect`, and the result
+
+    def result_with_all(self) -> FaceResult:
+        """The result with all that the steps have found."""
+        return dataclasses.replace(self.result, **self.more)
 
     def rect(self, box: Box | FaceDetection | None) -> XYWH | None:
         """x, y, width, height of a box in whole pixels; None if no pixel of the photo lies in it."""
@@ -364,12 +369,12 @@ def _add_tiny_landmarks(faces: FacesInProgress) -> None:
 
 def _add_expressions(faces: FacesInProgress) -> None:
     for face, expressions in _predict(faces, FaceInProgress.aligned_rect, nets.face_expression_net.predict_expressions):
-        face.result = dataclasses.replace(face.result, expressions=expressions)
+        face.more["expressions"] = expressions
 
 
 def _add_age_and_gender(faces: FacesInProgress) -> None:
     for face, p in _predict(faces, FaceInProgress.aligned_rect, nets.age_gender_net.predict_age_and_gender):
-        face.result = dataclasses.replace(face.result, age=p.age, gender=p.gender, gender_probability=p.gender_probability)
+        face.more.update(age=p.age, gender=p.gender, gender_probability=p.gender_probability)
 
 
 def _add_descriptors(faces: FacesInProgress, average_mirror: bool = False) -> None:
@@ -394,7 +399,7 @@ def _describe(faces: list[FaceInProgress], crops: NetInput, average_mirror: bool
     if average_mirror:
         descriptors = (descriptors + net.run_net(np.ascontiguousarray(batch[:, :, ::-1]))["descriptor"]) / 2
     for face, descriptor in zip(faces, descriptors.astype(np.float32), strict=True):
-        face.result = dataclasses.replace(face.result, descriptor=descriptor)
+        face.more["descriptor"] = descriptor
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,7 +13,6 @@ Quirk: those add up in another order, and some in float64, so results agree to s
 from __future__ import annotations
 
 import functools
-import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -62,9 +61,13 @@ def conv2d(x: Array, filters: Array, bias: Array | None = None, *, stride: int =
 
     y[h,w,o] = bias[o] + sum over i,j,c of x[h*stride+i-before, w*stride+j-before, c] * filters[i,j,c,o]
     """
-    KH, KW = filters.shape[:2]
-    parts = (element @ filters[i, j] for i, j, element in _filter_elements(x, KH, KW, stride, padding))
-    return _plus_bias(functools.reduce(operator.iadd, parts), bias)
+    KH, KW, Ci, Co = filters.shape
+    windows = np.moveaxis(_windows(x, KH, KW, stride, padding, 0), 3, -1)  # [N,Ho,Wo,KH,KW,Ci]
+    N, Ho, Wo = windows.shape[:3]
+    y = np.empty((N, Ho * Wo, Co), x.dtype)
+    for n in range(N):  # one product of matrices for an image: a row for each window
+        np.matmul(windows[n].reshape(Ho * Wo, KH * KW * Ci), filters.reshape(KH * KW * Ci, Co), out=y[n])
+    return _plus_bias(y.reshape(N, Ho, Wo, Co), bias)
 
 
 def depthwise_conv2d(

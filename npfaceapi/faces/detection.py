@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfaceapi.errors import InvalidArgument
-from npfaceapi.faces.geometry import Box, BoxLike
+from npfaceapi.faces.geometry import Box, BoxLike, as_box
 from npfaceapi.faces.points import Dimensions, DimensionsLike, as_dimensions, as_number
 
 __all__ = ["FaceDetection", "ObjectDetection", "Source", "seen_in", "warn_of_other_sides", "warn_of_other_size"]
@@ -76,7 +76,7 @@ class ObjectDetection:
         object.__setattr__(self, "score", as_number(score, f"{where}.score"))
         object.__setattr__(self, "class_score", as_number(class_score, f"{where}.class_score"))
         object.__setattr__(self, "class_name", class_name)
-        object.__setattr__(self, "box", Box(relative_box).rescale(dims))
+        object.__setattr__(self, "box", as_box(relative_box).rescale(dims))
         object.__setattr__(self, "image_dims", dims)
         object.__setattr__(self, "source", None)
 

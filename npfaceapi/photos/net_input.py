@@ -237,10 +237,10 @@ def crop_rect(box: HasRect, image_width: int, image_height: int) -> tuple[int, i
     (55, 35, 4, 4)
     """
     try:
-        x, y, width, height = (float(getattr(box, name)) for name in ("x", "y", "width", "height"))
+        x, y, width, height = float(box.x), float(box.y), float(box.width), float(box.height)
     except AttributeError:
         raise InvalidType(f"crop_rect: expected a box with x, y, width and height, got {type(box).__name__}") from None
-    if all(map(math.isfinite, (x, y, width, height))):
+    if math.isfinite(x) and math.isfinite(y) and math.isfinite(width) and math.isfinite(height):
         clipped = Rect(x, y, width, height, allow_negative_dimensions=True).clip_at_image_borders(image_width, image_height)
         if clipped.width > 0 and clipped.height > 0:
             return int(clipped.x), int(clipped.y), int(clipped.width), int(clipped.height)

@@ -8,6 +8,7 @@ in the functions, not with this module.
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
 import os
 import sys
@@ -69,11 +70,16 @@ def compiles_nothing() -> bool:
 
     It is imported only where something may say so.
     """
-    if not ("numba" in sys.modules or os.environ.get("NUMBA_DISABLE_JIT") or os.path.isfile(".numba_config.yaml")):
+    if not ("numba" in sys.modules or os.environ.get("NUMBA_DISABLE_JIT") or _has_settings_file()):
         return False
     from numba import config
 
     return bool(getattr(config, "DISABLE_JIT", False))
+
+
+@functools.cache
+def _has_settings_file() -> bool:
+    return os.path.isfile(".numba_config.yaml")  # Numba itself reads it once, when it is imported
 
 
 def installed_version() -> bytes:
