@@ -64,7 +64,7 @@ def conv2d(x: Array, filters: Array, bias: Array | None = None, *, stride: int =
     KH, KW, Ci, Co = filters.shape
     windows = np.moveaxis(_windows(x, KH, KW, stride, padding, 0), 3, -1)  # [N,Ho,Wo,KH,KW,Ci]
     N, Ho, Wo = windows.shape[:3]
-    y = np.empty((N, Ho * Wo, Co), x.dtype)
+    y = np.empty((N, Ho * Wo, Co), np.result_type(x, filters))
     for n in range(N):  # one product of matrices for an image: a row for each window
         np.matmul(windows[n].reshape(Ho * Wo, KH * KW * Ci), filters.reshape(KH * KW * Ci, Co), out=y[n])
     return _plus_bias(y.reshape(N, Ho, Wo, Co), bias)

@@ -54,6 +54,17 @@ def test_convolutions_and_pools_equal_plain_loops(k, stride, padding, size):
     assert count == 2 * shape[0] * shape[1]
 
 
+def test_a_convolution_of_integers_is_not_cut_to_integers():
+    x, filters = np.arange(2 * 5 * 5 * 3).reshape(2, 5, 5, 3), random(3, 3, 3, 2)
+    np.testing.assert_array_equal(reference.conv2d(x, filters), reference.conv2d(x.astype(np.float64), filters))
+
+
+def test_an_image_has_the_same_bits_alone_and_in_a_batch():
+    x, filters = random(3, 9, 8, 5).astype(np.float32), random(3, 3, 5, 7, seed=1).astype(np.float32)
+    alone = np.concatenate([reference.conv2d(image[np.newaxis], filters) for image in x])
+    np.testing.assert_array_equal(reference.conv2d(x, filters), alone)
+
+
 def test_convolution_equals_scipy():
     x, filters = random(1, 12, 11, 4), random(3, 3, 4, 6, seed=1)
     expected = [sum(ndimage.correlate(x[0, :, :, c], filters[:, :, c, o], mode="constant") for c in range(4)) for o in range(6)]
