@@ -170,8 +170,9 @@ def bare(site):
         yield server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def browser():
+    """A browser for each test: its tab may crash when it leaves a page whose worker has run Python."""
     if MISSING is not None:
         assert not REQUIRED, MISSING
         pytest.skip(MISSING)
