@@ -183,7 +183,6 @@ def test_answers_are_as_described(client, path):
 
 
 @pytest.mark.alone
-@pytest.mark.alone
 def test_it_listens_in_under_a_second():
     seconds = []
     for _ in range(3):
