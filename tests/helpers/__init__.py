@@ -22,6 +22,7 @@ TOGETHER = {
     "tests/conformance/test_conform_faults.py",
     "tests/docs/test_architecture.py",
     "tests/docs/test_runnable.py",
+    "tests/engines/cuda/test_on_cpu.py",
     "tests/inspection/test_browser.py",
     "tests/inspection/test_inspect.py",
     "tests/service/test_page.py",
