@@ -22,11 +22,13 @@ import helpers  # noqa: E402  # takes the folder of weights out of the environme
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Under `pytest -n`, the tests of such a file run in one process.
+    """Under `pytest -n`, the tests of a file in `TOGETHER` run in one process, and all tests in the order of the collection.
 
-    xdist's own mark for this, xdist_group, is ignored by pytest-xdist 3.8 under pytest 9.2.
+    xdist's own mark for the first, xdist_group, is ignored by pytest-xdist 3.8 under pytest 9.2.
     """
     from xdist.scheduler import LoadScopeScheduling
+
+    config.option.loadscopereorder = False
 
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid):
@@ -37,8 +39,11 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m deselects tests
-def pytest_collection_modifyitems(items):
-    """Mark all but the first n parameter sets of a test marked `slow_after(n)` as slow."""
+def pytest_collection_modifyitems(config, items):
+    """Mark all but the first n parameter sets of a test marked `slow_after(n)` as slow.
+
+    Under `pytest -n`, tests marked `alone` come first: later each would wait for what runs then.  Long ones come next.
+    """
     seen = collections.Counter()
     for item in items:
         mark = item.get_closest_marker("slow_after")
@@ -47,6 +52,10 @@ def pytest_collection_modifyitems(items):
             seen[test] += 1
             if seen[test] > mark.args[0]:
                 item.add_marker("slow")
+    if hasattr(config, "workerinput"):
+        items.sort(
+            key=lambda item: (item.get_closest_marker("alone") is None, item.nodeid.partition("::")[0] not in helpers.TOGETHER)
+        )
 
 
 @contextlib.contextmanager

@@ -23,6 +23,7 @@ TOGETHER = {
     "tests/docs/test_architecture.py",
     "tests/docs/test_runnable.py",
     "tests/engines/cuda/test_on_cpu.py",
+    "tests/engines/cuda/test_products.py",
     "tests/inspection/test_browser.py",
     "tests/inspection/test_inspect.py",
     "tests/service/test_page.py",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import types
 from pathlib import Path
@@ -14,6 +15,7 @@ pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
 driver = pytest.importorskip("cuda.bindings.driver")
 
 from npfaceapi.engines.cuda import availability  # noqa: E402
+from npfaceapi.errors import BackendUnavailable  # noqa: E402
 
 CODES = driver.CUresult
 
@@ -149,3 +151,13 @@ def test_here_no_gpu_is_found_or_one_is():
     available, detail = availability.status()
     assert available in (True, False)
     assert detail.isprintable()
+
+
+def test_a_forked_process_is_refused(monkeypatch):
+    monkeypatch.setattr(availability, "_used_in", [])
+    availability.check_process()
+    availability.note_process()
+    availability.check_process()
+    monkeypatch.setattr(availability, "_used_in", [os.getppid()])
+    with pytest.raises(BackendUnavailable, match=r"got one forked from it, .* 'spawn'"):
+        availability.check_process()

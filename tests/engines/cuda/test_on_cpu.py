@@ -5,6 +5,7 @@ All golden cases: `.ci/measure cuda-on-cpu`.
 
 from __future__ import annotations
 
+import functools
 import re
 
 import numpy as np
@@ -23,11 +24,7 @@ from npfaceapi.engines.cuda.program import plan
 from npfaceapi.engines.reference import ReferenceProgram
 from npfaceapi.graph import record
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(cuda_on_cpu.missing() is not None, reason=f"expected {cuda_on_cpu.missing()}"),
-    pytest.mark.skipif(jit.SIMULATED, reason="the simulator compiles nothing"),
-]
+pytestmark = [pytest.mark.slow, cuda_on_cpu.needed]
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +108,7 @@ def test_the_resizer_has_the_bits_of_the_cpu(gpu):
 def test_kernels_without_a_barrier_fail(capsys, monkeypatch):
     translated = cuda_on_cpu._translated
     monkeypatch.setattr(cuda_on_cpu, "_translated", lambda code: translated(code).replace("call void @barrier()", "", 1))
+    monkeypatch.setattr(cuda_on_cpu, "compiled", functools.cache(cuda_on_cpu.CompiledKernel))
     with cuda_on_cpu.cuda_on_cpu():
         status, printed = verify(capsys, "operations/conv2d/*")
     assert status == 1

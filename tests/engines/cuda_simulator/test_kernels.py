@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from helpers.simulated import check, run_both, use_tile
+from helpers.cuda_kernels import check, run_both, use_tile
 from npfaceapi import ops
 from npfaceapi.engines.cuda import launches
 from npfaceapi.engines.cuda.program import plan

@@ -16,7 +16,7 @@ from numba import cuda, float32
 from numba.cuda.simulator import kernel as simulator
 from numba.cuda.simulator.kernelapi import FakeCUDAShared
 
-from helpers.simulated import TINY, check, use_tile
+from helpers.cuda_kernels import TINY, check, use_tile
 from npfaceapi import ops
 from npfaceapi.engines.cuda import launches
 from npfaceapi.engines.cuda.kernels import product

@@ -25,8 +25,9 @@ from unittest import mock
 
 import llvmlite.binding as llvm
 import numpy as np
+import pytest
 
-__all__ = ["PROCESSORS", "cuda_on_cpu", "missing"]
+__all__ = ["cuda_on_cpu", "missing", "needed"]
 
 PROCESSORS = 132  # multiprocessors of an H100
 COMPUTE_CAPABILITY = (9, 0)  # an H100's
@@ -63,6 +64,9 @@ def missing():
     if sys.platform != "linux" or platform.machine() != "x86_64":
         return "Linux on x86-64"
     return None if shutil.which("cc") else "a C compiler, cc"
+
+
+needed = pytest.mark.skipif(missing() is not None, reason=f"no {missing()} here")
 
 
 def _llvm_code(kernel):
@@ -191,18 +195,21 @@ class _CpuDevice:
         return None
 
 
+compiled = functools.cache(CompiledKernel)
+
+
 @contextmanager
 def cuda_on_cpu():
     """Within the block there is a backend `cuda_on_cpu`; do not use `cuda` meanwhile."""
     from npfaceapi.engines import dispatch
     from npfaceapi.engines.cuda import jit, program
 
-    gpu, compiled = _CpuDevice(), functools.cache(CompiledKernel)
+    gpu = _CpuDevice()
     status = dispatch.BackendStatus(True, "kernels of the cuda backend, compiled for this processor")
     backend = dispatch._BACKENDS["cuda"]._replace(status=lambda: status)
     with (
         mock.patch.dict(dispatch._BACKENDS, cuda_on_cpu=backend),
         mock.patch.object(program, "device", return_value=gpu),
-        mock.patch.object(jit.Kernel, "_compiled", property(compiled)),
+        mock.patch.object(jit.Kernel, "_compiled", property(lambda kernel: compiled(kernel))),
     ):
         yield gpu

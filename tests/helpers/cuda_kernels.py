@@ -1,15 +1,13 @@
-"""For the simulator's tests: runs a graph on the CUDA kernels and compares it with the float64 reference."""
+"""A graph on the CUDA kernels, simulated or compiled for this processor, compared with the float64 reference."""
 
 from __future__ import annotations
 
 from helpers import comparing
 from helpers.comparing import assert_close
 from npfaceapi.engines.cuda import launches
-from npfaceapi.engines.cuda.jit import SIMULATED
 from npfaceapi.engines.cuda.kernels.product import Tile, make_product
 from npfaceapi.engines.cuda.program import plan
 
-assert SIMULATED
 TINY = Tile(4, 4, 4, 4)  # 16 x 16 sums on 16 threads: the simulator's threads are slow to start
 TINY_PRODUCT, TINY_POINTWISE = make_product(TINY), make_product(TINY, POINTWISE=True)
 

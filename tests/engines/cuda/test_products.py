@@ -1,21 +1,35 @@
-"""Convolutions and dense layers: every tile, across all its edges, and the partial sums."""
+"""Convolutions and dense layers: every tile, across all its edges, and the partial sums; the kernels run on this processor."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
+pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
+
 from helpers.comparing import assert_close, weights_for
-from helpers.simulated import check, run_both, use_tile
+from helpers.cuda_kernels import check, run_both, use_tile
+from helpers.cuda_on_cpu import cuda_on_cpu, needed
 from npfaceapi import ops
 from npfaceapi.engines.cuda import launches
-from npfaceapi.engines.cuda.kernels import narrow as kernels
+from npfaceapi.engines.cuda.kernels import narrow as narrow_kernels
 from npfaceapi.engines.cuda.kernels.product import BK, PARTIAL_INPUTS
 
+pytestmark = [pytest.mark.slow, needed]
+NARROW = narrow_kernels.narrow
 
-@pytest.fixture
-def tiny(monkeypatch):
-    use_tile(monkeypatch, "tiny")
+
+@pytest.fixture(autouse=True, scope="module")
+def on_cpu():
+    with cuda_on_cpu():
+        yield
+
+
+@pytest.fixture(params=["small", "square", "tall"])
+def tile(request, monkeypatch):
+    """Every product with one tile, whatever its size."""
+    use_tile(monkeypatch, request.param)
+    return launches.TILES[request.param]
 
 
 BELOW_ZERO = {"mean": -0.0, "variance": 1.0, "offset": -0.0, "scale": -1.0}  # for a batch norm that turns 0.0 into -0.0
@@ -25,36 +39,28 @@ def pointwise(x, p):
     return ops.conv2d(x, p["filters"], p["bias"])
 
 
-@pytest.mark.parametrize("pixels", [1, 15, 16, 17, 33])
-@pytest.mark.parametrize("Co", [1, 15, 16, 17, 33])
-def test_edges_of_a_tile(tiny, pixels, Co):
-    check(pointwise, (1, pixels, 5), {"filters": (1, 1, 5, Co), "bias": (Co,)})
+@pytest.mark.parametrize("name", list(launches.TILES))
+def test_edges_of_a_tile(monkeypatch, name):
+    tile = launches.TILES[name]
+    use_tile(monkeypatch, name)
+    for pixels in (1, tile.BM - 1, tile.BM, tile.BM + 1, 2 * tile.BM + 1):
+        for Co in (1, tile.BN - 1, tile.BN, tile.BN + 1, 2 * tile.BN + 1):
+            check(pointwise, (1, pixels, 5), {"filters": (1, 1, 5, Co), "bias": (Co,)})
 
 
+@pytest.mark.parametrize("name", list(launches.TILES))
 @pytest.mark.parametrize(
     "Ci", [1, BK - 1, BK, BK + 1, PARTIAL_INPUTS - 1, PARTIAL_INPUTS, PARTIAL_INPUTS + 1, 2 * PARTIAL_INPUTS + 3]
 )
-def test_edges_of_slices_and_partial_sums(tiny, Ci):
-    check(pointwise, (1, 3, Ci), {"filters": (1, 1, Ci, 5), "bias": (5,)})
-
-
-@pytest.mark.parametrize(
-    ("name", "pixels", "Co", "Ci"),
-    [
-        ("small", 33, 33, 17), ("small", 31, 32, 3), ("square", 65, 30, 5), ("square", 20, 66, 17), ("tall", 130, 3, 5),
-        ("wide", 70, 40, 5),
-    ],
-)  # fmt: skip
-def test_every_real_tile(monkeypatch, name, pixels, Co, Ci):
-    """`wide` and `square` beyond their edges take the simulator minutes; their loops are those of the tiny tile."""
+def test_edges_of_slices_and_partial_sums(monkeypatch, Ci, name):
     use_tile(monkeypatch, name)
-    check(pointwise, (1, pixels, Ci), {"filters": (1, 1, Ci, Co), "bias": (Co,)})
+    check(pointwise, (1, 3, Ci), {"filters": (1, 1, Ci, 5), "bias": (5,)})
 
 
 @pytest.mark.parametrize("padding", ["same", "valid", 1])
 @pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize(("KH", "KW", "Ci", "Co"), [(3, 3, 3, 5), (2, 2, 5, 3), (5, 5, 2, 3), (1, 3, 4, 2), (2, 4, 1, 1)])
-def test_windows(tiny, KH, KW, Ci, Co, stride, padding):
+def test_windows(tile, KH, KW, Ci, Co, stride, padding):
     def forward(x, p):
         return ops.conv2d(x, p["filters"], p["bias"], stride=stride, padding=padding)
 
@@ -62,11 +68,11 @@ def test_windows(tiny, KH, KW, Ci, Co, stride, padding):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 5), (2, 3), (6, 1)])
-def test_small_images(tiny, size):
+def test_small_images(tile, size):
     check(pointwise, (*size, 4), {"filters": (3, 3, 4, 6), "bias": (6,)}, N=3)
 
 
-def test_everything_that_goes_into_the_store(tiny):
+def test_everything_that_goes_into_the_store(tile):
     """Batch norm, scale and shift, a residual, an activation; one alpha per channel."""
     shapes = {
         "f": (3, 3, 6, 6), "bias": (6,), "mean": (6,), "variance": (6,), "offset": (6,), "scale": (6,), "y": (6,), "alpha": (6,),
@@ -82,7 +88,7 @@ def test_everything_that_goes_into_the_store(tiny):
 
 
 @pytest.mark.parametrize(("Ci", "Co"), [(1, 1), (6, 2), (130, 20), (70, 7)])
-def test_dense(tiny, Ci, Co):
+def test_dense(tile, Ci, Co):
     def forward(x, p):
         return ops.dense(ops.reshape(x, (-1,)), p["weights"], p["bias"])
 
@@ -90,7 +96,7 @@ def test_dense(tiny, Ci, Co):
 
 
 @pytest.mark.parametrize("share", [1, 2, 3])
-def test_shared_partial_sums_give_the_same_bits(monkeypatch, tiny, share):
+def test_shared_partial_sums_give_the_same_bits(monkeypatch, tile, share):
     """One block adds all partial sums, or several write them to memory: the order is the same, so the bits are."""
 
     def forward(x, p):
@@ -105,7 +111,7 @@ def test_shared_partial_sums_give_the_same_bits(monkeypatch, tiny, share):
     assert_close(shared, expected)
 
 
-def test_shared_partial_sums_keep_the_sign_of_zero(monkeypatch, tiny):
+def test_shared_partial_sums_keep_the_sign_of_zero(monkeypatch, tile):
     weights = {
         "f": np.zeros((1, 1, 2 * PARTIAL_INPUTS, 3), np.float32),
         **{k: np.float32([v] * 3) for k, v in BELOW_ZERO.items()},
@@ -121,16 +127,17 @@ def test_shared_partial_sums_keep_the_sign_of_zero(monkeypatch, tiny):
 
 
 def test_every_tile_gives_the_same_bits(monkeypatch):
-    shapes = {"filters": (3, 3, 9, 7), "bias": (7,)}
-    found = set()
-    for name in ("tiny", "small", "tall"):
-        with monkeypatch.context() as patch:
-            use_tile(patch, name)
-            found.add(run_both(pointwise, (3, 3, 9), shapes)[0][0].tobytes())
-    assert len(found) == 1
+    for size, names in ((1, launches.POINTWISE), (3, launches.PRODUCTS)):
+        shapes = {"filters": (size, size, 90, 70), "bias": (70,)}
+        found = set()
+        for name in names:
+            with monkeypatch.context() as patch:
+                use_tile(patch, name)
+                found.add(run_both(pointwise, (9, 8, 90), shapes)[0][0].tobytes())
+        assert len(found) == 1
 
 
-def test_the_comparison_of_bits_can_fail(monkeypatch, tiny):
+def test_the_comparison_of_bits_can_fail(monkeypatch, tile):
     shapes = {"filters": (1, 1, 2 * PARTIAL_INPUTS, 3), "bias": (3,)}
     before = run_both(pointwise, (1, 4, 2 * PARTIAL_INPUTS), shapes)[0][0]
     monkeypatch.setattr(launches, "PARTIAL_INPUTS", 2 * PARTIAL_INPUTS)
@@ -139,23 +146,23 @@ def test_the_comparison_of_bits_can_fail(monkeypatch, tiny):
 
 @pytest.fixture
 def narrow(monkeypatch):
-    """Run convolutions with few channels on the kernels for them, however small; yields their number."""
-    used = []
-    monkeypatch.setattr(launches, "ENOUGH_THREADS", 0)
+    """Run convolutions with few channels on the kernel for them, however small; yields a list with an entry per use."""
+    used, bound = [], type(NARROW).bound
 
-    class Noted(type(kernels.narrow)):
-        def bound(self, *arguments):
+    def noted(self, *arguments):
+        if self is NARROW:
             used.append(self)
-            return super().bound(*arguments)
+        return bound(self, *arguments)
 
-    monkeypatch.setattr(kernels, "narrow", Noted(kernels._narrow))
+    monkeypatch.setattr(launches, "ENOUGH_THREADS", 0)
+    monkeypatch.setattr(type(NARROW), "bound", noted)
     return used
 
 
 @pytest.mark.parametrize("padding", ["same", "valid", 1])
 @pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize(("KH", "KW", "Ci", "Co"), [(3, 3, 3, 8), (5, 5, 2, 17), (1, 3, 21, 9), (1, 1, 1, 32)])
-def test_narrow_windows_have_the_bits_of_a_product(narrow, tiny, monkeypatch, KH, KW, Ci, Co, stride, padding):
+def test_narrow_windows_have_the_bits_of_a_product(narrow, tile, monkeypatch, KH, KW, Ci, Co, stride, padding):
     def forward(x, p):
         return ops.relu6(ops.conv2d(x, p["filters"], p["bias"], stride=stride, padding=padding))
 
@@ -175,7 +182,7 @@ def test_edges_of_a_narrow_block(narrow, pixels, Co):
 
 
 @pytest.mark.parametrize("Ci", [PARTIAL_INPUTS - 1, PARTIAL_INPUTS])
-def test_the_longest_narrow_convolution(narrow, tiny, monkeypatch, Ci):
+def test_the_longest_narrow_convolution(narrow, tile, monkeypatch, Ci):
     shapes = {"filters": (1, 1, Ci, 9), "bias": (9,)}
     (y,) = check(pointwise, (1, 3, Ci), shapes)
     monkeypatch.setattr(launches, "ENOUGH_THREADS", 1 << 30)
@@ -183,7 +190,7 @@ def test_the_longest_narrow_convolution(narrow, tiny, monkeypatch, Ci):
     assert len(narrow) == 1
 
 
-def test_what_is_not_narrow(narrow, tiny):
+def test_what_is_not_narrow(narrow, tile):
     for Co in (7, 33):
         check(pointwise, (1, 3, 5), {"filters": (1, 1, 5, Co), "bias": (Co,)})
     check(pointwise, (1, 2, PARTIAL_INPUTS + 1), {"filters": (1, 1, PARTIAL_INPUTS + 1, 9), "bias": (9,)})
