@@ -16,6 +16,7 @@ pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
 import npfaceapi as faceapi
 from helpers import cuda_on_cpu
 from helpers.comparing import assert_close, assert_same_bits
+from helpers.cuda_kernels import check
 from npfaceapi import ops
 from npfaceapi.cli import main
 from npfaceapi.engines.cuda import jit, launches
@@ -133,3 +134,4 @@ def test_a_barrier_that_some_threads_never_reach_is_an_error(gpu):
     launch = jit.Launch(ends_early, (1,), 8, {"size": 3})
     with pytest.raises(RuntimeError, match="all threads of a block to reach the same barriers"):
         ends_early.bound(launch, None, {})(np.zeros(8, np.float32))
+    check(lambda x, p: ops.conv2d(x, p["f"]), (4, 4, 3), {"f": (3, 3, 3, 5)})  # what comes next is well

@@ -41,6 +41,7 @@ static int start_thread(void) {
  * Returns 0, or -1 if some threads of a block end while others wait at a barrier, or memory is short. */
 int launch(void (*kernel)(void **), void **values, int *ids, const int *grid, int block, int has_barriers, void **shared,
            const int *shared_numbers, int shared_count) {
+    volatile int status = 0;
     run_kernel = kernel;
     arguments = values;
     ids[4] = block;
@@ -54,19 +55,17 @@ int launch(void (*kernel)(void **), void **values, int *ids, const int *grid, in
                 for (int s = 0; s < shared_count; s++)
                     for (int i = 0; i < shared_numbers[s]; i++) ((int *)shared[s])[i] = -1;
                 for (volatile int t = 0; t < block; t++) is_done[t] = 0;
-                for (volatile int done = 0; !done;) {
-                    volatile int ended = 0;
+                for (volatile int ended = 0; ended < block;) {
+                    if (ended) status = -1; /* the others wait at a barrier; they run to their end too */
                     for (volatile int t = 0; t < block; t++) {
-                        ids[0] = t;
-                        current = t;
+                        if (is_done[t]) continue;
+                        ids[0] = current = t;
                         if (t == started) {
                             if (start_thread()) return -1;
                         } else if (!_setjmp(scheduler)) _longjmp(threads[t], 1);
                         ended += is_done[t];
                     }
-                    if (ended && ended != block) return -1;
-                    done = ended;
                 }
             }
-    return 0;
+    return status;
 }
