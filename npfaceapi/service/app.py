@@ -82,9 +82,10 @@ def make_app(settings: Settings, begin: Callable[..., object] = begin, answer: C
         Route("/match", service.match, methods=["POST"]),
         Route("/distance", service.distance, methods=["POST"]),
         Route("/health", service.health),
-        WebSocketRoute("/webcam", service.webcam),
     ]
     routes = [
+        WebSocketRoute("/v1/webcam", service.webcam),
+        WebSocketRoute("/{other:path}", _elsewhere),
         Mount("/v1", routes=routes),
         Route("/openapi.json", service.openapi),
         Mount("/", StaticFiles(directory=PAGE, html=True)),
@@ -110,8 +111,16 @@ async def _wrong(_: Request, error: NpFaceApiError) -> Response:
     return _error(413 if isinstance(error, TooManyPixels) else 400, str(error))
 
 
+def _no_address(path: str) -> str:
+    return f"expected an address of the service, see /openapi.json, got {path!r}"
+
+
+async def _elsewhere(websocket: WebSocket) -> None:
+    await websocket.send_denial_response(_error(404, _no_address(websocket.url.path)))
+
+
 async def _other(request: Request, error: HTTPException) -> Response:
-    reasons = {404: f"expected an address of the service, see /openapi.json, got {request.url.path!r}"}
+    reasons = {404: _no_address(request.url.path)}
     reasons[405] = f"{request.url.path}: expected another method than {request.method}, see /openapi.json"
     return _error(error.status_code, reasons.get(error.status_code, error.detail))
 

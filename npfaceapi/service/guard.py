@@ -59,27 +59,34 @@ class Guard:
         refusal = self._refusal(scope, Headers(scope=scope))
         if refusal is None:
             await self._app(scope, receive, _with_headers(send, Headers(scope=scope).get("host", "")))
-        elif scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008})  # before it is accepted: HTTP 403
         else:
             status, reason = refusal
             headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
             headers += [(b"www-authenticate", b"Bearer")] if status == 401 else []
-            await send({"type": "http.response.start", "status": status, "headers": headers})
-            await send({"type": "http.response.body", "body": json.dumps({"error": reason}).encode()})
+            kind = "http" if scope["type"] == "http" else "websocket.http"  # a WebSocket is not accepted, but answered in HTTP
+            await send({"type": f"{kind}.response.start", "status": status, "headers": headers})
+            await send({"type": f"{kind}.response.body", "body": json.dumps({"error": reason}).encode()})
 
     def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
         host = headers.get("host", "")
         if self._token is None and not is_loopback(_name(host)):
             return 421, f"expected a Host that is this machine, such as localhost, got {host[:100]!r}"
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and _site(origin) != host.lower():
             return 403, f"expected a request of the service's own page, got one of {origin[:100]!r}"
         if self._token is None or (scope["type"] == "http" and not _needs_token(scope)):
             return None
         if hmac.compare_digest(_token(headers).encode(), self._token.encode()):
             return None
         return 401, "expected the header Authorization: Bearer TOKEN, with the token that npfaceapi serve printed"
+
+
+def _site(origin: str) -> str | None:
+    """The Host that an Origin's page came from."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
 
 
 def _name(host: str) -> str:

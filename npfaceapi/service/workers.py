@@ -18,7 +18,8 @@ from npfaceapi.service.limits import Limits, Refused
 __all__ = ["Workers"]
 
 START_SECONDS = 600  # to compile all kernels on a slow machine
-AGAIN_SECONDS = 5  # between two attempts to start a worker
+AGAIN_SECONDS, LONGEST_AGAIN_SECONDS = 5, 60  # from one attempt to start a worker to the next; doubles each time
+QUIET_SECONDS = 600  # between two lines about workers that do not start
 _ENVIRONMENT = threading.Lock()  # is changed while a worker starts
 
 
@@ -52,6 +53,7 @@ class Workers:
         self._workers: list[_Worker] = []
         self._starting: set[asyncio.Task[None]] = set()
         self._threads = ThreadPoolExecutor(count, "worker")
+        self._quiet_until = 0.0  # by the event loop's clock
 
     async def __aenter__(self) -> Workers:
         self._in_background(self._start_all())
@@ -122,9 +124,13 @@ class Workers:
         await asyncio.gather(*map(self._start, self._workers[1:]))
 
     async def _start(self, worker: _Worker) -> None:
-        while not await asyncio.get_running_loop().run_in_executor(self._threads, worker.start):
-            say(f"npfaceapi serve: expected a worker that starts, got one that ended; again in {AGAIN_SECONDS} seconds")
-            await asyncio.sleep(AGAIN_SECONDS)
+        loop, seconds = asyncio.get_running_loop(), AGAIN_SECONDS
+        while not await loop.run_in_executor(self._threads, worker.start):
+            if loop.time() >= self._quiet_until:
+                self._quiet_until = loop.time() + QUIET_SECONDS
+                say(f"npfaceapi serve: workers: expected {self.count} that start, got {self.ready}; the others are tried again")
+            await asyncio.sleep(seconds)
+            seconds = min(2 * seconds, LONGEST_AGAIN_SECONDS)
         self.ready += 1
         self._idle.put_nowait(worker)
 
@@ -142,19 +148,22 @@ class _Worker:
         return bool(self._process.is_alive())
 
     def start(self) -> bool:
-        """Start a child and wait until it can answer; False if it dies before."""
+        """Start a child and wait until it can answer; False if the system refuses it, or it dies or takes too long."""
         spawn = multiprocessing.get_context("spawn")
-        self._connection, theirs = spawn.Pipe()
-        with _ENVIRONMENT, one_blas_thread(), interrupts_blocked():
-            self._process = spawn.Process(target=_serve, args=(theirs, *self._target), daemon=True)
-            self._process.start()
-        theirs.close()
-        if self._is_over:
-            self.kill()
         try:
-            return bool(self._connection.poll(START_SECONDS) and self._connection.recv())
+            self._connection, theirs = spawn.Pipe()
+            with theirs, _ENVIRONMENT, one_blas_thread(), interrupts_blocked():
+                process = spawn.Process(target=_serve, args=(theirs, *self._target), daemon=True)
+                process.start()
+                self._process = process
+            if self._is_over:
+                self.kill()
+            if self._connection.poll(START_SECONDS):
+                return bool(self._connection.recv())
+            self._end()
         except (EOFError, OSError):
-            return self._is_over
+            pass
+        return self._is_over
 
     def ask(self, question: tuple[Any, ...], seconds: float) -> Any:
         try:

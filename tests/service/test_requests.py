@@ -94,13 +94,25 @@ def test_no_other_site_reads_an_answer(client, path, body):
     assert "default-src 'none'" in headers["content-security-policy"]
 
 
+def refused(client, path, **arguments):
+    """The status and the error of a WebSocket that is not opened."""
+    with pytest.raises(InvalidStatus) as raised:
+        connect(client.address.replace("http", "ws") + path, **arguments)
+    return raised.value.response.status_code, json.loads(raised.value.response.body)["error"]
+
+
+@pytest.mark.parametrize("path", ["", "v1/", "v1/webcam/", "v1/analyze", "elsewhere/x"])
+def test_a_web_socket_at_another_address(client, path):
+    assert refused(client, path) == (404, f"expected an address of the service, see /openapi.json, got '/{path}'")
+
+
 @pytest.mark.parametrize(
     "host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "192.168.1.2", "", "[::1", "a@b"]
 )
 def test_a_host_that_is_not_this_machine(client, host):
     assert error_of(client.ask("/v1/health", headers={"Host": host}))[0] == 421
-    with pytest.raises(InvalidStatus):
-        connect(client.address.replace("http", "ws") + "v1/webcam", additional_headers={"Origin": f"http://{host or 'a'}"})
+    status, error = refused(client, "v1/webcam", additional_headers={"Origin": f"http://{host or 'a'}"})
+    assert (status, error[:39]) == (403, "expected a request of the service's own")
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:80", "127.0.0.1:1", "[::1]:8000", "127.8.8.8"])
@@ -109,8 +121,8 @@ def test_a_host_that_is_this_machine(client, host):
 
 
 def test_the_page_of_another_site(client):
-    assert error_of(client.ask("/v1/analyze", b"x", {"Origin": "http://evil.example"}))[0] == 403
-    assert error_of(client.ask("/v1/analyze", b"x", {"Origin": "null"}))[0] == 403
+    for origin in ("http://evil.example", "null", "http://[::1", "http://evil]", ""):
+        assert error_of(client.ask("/v1/analyze", b"x", {"Origin": origin}))[0] == 403
     assert client.ask("/v1/analyze", b"x", {"Origin": f"http://{client.host}"})[0] == 200
 
 
@@ -123,8 +135,7 @@ def test_a_token():
         assert client.raw("/")[0] == client.raw("/openapi.json")[0] == 200
     with service(token="long-secret") as client:
         address = client.address.replace("http", "ws") + "v1/webcam"
-        with pytest.raises(InvalidStatus):
-            connect(address, subprotocols=["npfaceapi"])
+        assert refused(client, "v1/webcam", subprotocols=["npfaceapi"])[0] == 401
         with connect(address, subprotocols=["npfaceapi", "bearer.long-secret"]) as stream:
             assert stream.subprotocol == "npfaceapi"
 
