@@ -22,27 +22,18 @@ import helpers  # noqa: E402  # takes the folder of weights out of the environme
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Under `pytest -n`, the tests of a file in `TOGETHER` run in one process, and all tests in the order of the collection.
-
-    xdist's own mark for the first, xdist_group, is ignored by pytest-xdist 3.8 under pytest 9.2.
-    """
-    from xdist.scheduler import LoadScopeScheduling
+    """Under `pytest -n`, one process runs all tests of a file, and files begin in the order of the collection."""
+    from xdist.scheduler import LoadFileScheduling
 
     config.option.loadscopereorder = False
-
-    class Scheduling(LoadScopeScheduling):
-        def _split_scope(self, nodeid):
-            file = nodeid.partition("::")[0]
-            return file if file in helpers.TOGETHER else nodeid
-
-    return Scheduling(config, log) if config.getvalue("dist") == "load" else None
+    return LoadFileScheduling(config, log) if config.getvalue("dist") == "load" else None
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m deselects tests
 def pytest_collection_modifyitems(config, items):
     """Mark all but the first n parameter sets of a test marked `slow_after(n)` as slow.
 
-    Under `pytest -n`, tests marked `alone` come first: later each would wait for what runs then.  Long ones come next.
+    Under `pytest -n`, tests marked `alone` come first, as later each would wait for what runs then, and next the files in `LONG`.
     """
     seen = collections.Counter()
     for item in items:
@@ -53,9 +44,8 @@ def pytest_collection_modifyitems(config, items):
             if seen[test] > mark.args[0]:
                 item.add_marker("slow")
     if hasattr(config, "workerinput"):
-        items.sort(
-            key=lambda item: (item.get_closest_marker("alone") is None, item.nodeid.partition("::")[0] not in helpers.TOGETHER)
-        )
+        items.sort(key=lambda item: item.nodeid.partition("::")[0] not in helpers.LONG)
+        items.sort(key=lambda item: item.get_closest_marker("alone") is None)
 
 
 @contextlib.contextmanager

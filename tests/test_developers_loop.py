@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from helpers import ROOT, TESTS, TOGETHER
+from helpers import LONG, ROOT, TESTS
 
 PACKAGES = sorted(".".join(file.parent.relative_to(ROOT).parts) for file in (ROOT / "npfaceapi").rglob("__init__.py"))
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
@@ -75,7 +75,7 @@ def test_the_table_names_tests_that_exist_for_every_folder():
 
 
 @pytest.mark.slow
-def test_a_file_whose_tests_share_something_runs_in_one_process():
+def test_a_file_runs_in_one_process():
     pytest.importorskip("xdist")
     command = [sys.executable, "-m", "pytest", "-n", "2", "-v", "-p", "no:cacheprovider", "tests/docs/test_architecture.py"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
@@ -83,5 +83,5 @@ def test_a_file_whose_tests_share_something_runs_in_one_process():
     assert len(set(re.findall(r"\[(gw\d)\]", done.stdout))) == 1
 
 
-def test_files_whose_tests_share_something_exist():
-    assert [file for file in TOGETHER if not (ROOT / file).is_file()] == []
+def test_long_files_exist():
+    assert [file for file in LONG if not (ROOT / file).is_file()] == []

@@ -137,6 +137,7 @@ def layer(module):
     return LAYER_OF[module.split(".")[1]]
 
 
+@pytest.mark.slow
 def test_imports_run_one_way():
     modules = [module for module in MODULES if module != "npfaceapi"]
     imports = [(module, name) for module in modules for name, _ in imports_of(module) if name != "npfaceapi"]
@@ -214,6 +215,7 @@ def test_engines_know_the_graph_alone_and_kernels_nothing():
         assert all(name.startswith(below) for name, _ in imports_of(module)), module
 
 
+@pytest.mark.slow
 def test_every_package_that_is_imported_at_once_is_declared():
     declared = (ROOT / "pyproject.toml").read_text(encoding="utf-8").partition("dependencies = [")[2].partition("\n]")[0]
     names = {name.lower() for name in re.findall(r'^ +"([A-Za-z]+)', declared, re.MULTILINE)}

@@ -54,6 +54,7 @@ def test_every_and_a_drawn_file(clip, tmp_path, capsys):
     assert main(["analyze", clip, *FAST, "--every", "1", "--draw", str(out)]) == 0  # an earlier output is replaced
 
 
+@pytest.mark.slow
 def test_photos_and_videos_into_a_folder(clip, tmp_path, capsys):
     blank = write_video(tmp_path / "blank.mkv", [picture()] * 3)
     Image.open(ASTRONAUT).save(tmp_path / "clip.png")

@@ -147,6 +147,7 @@ def test_bench_names_what_it_can_time():
     assert set(all_names()) == {entry.name for entry in (*ENTRIES, *UNBUNDLED)} | {"mtcnn"}
 
 
+@pytest.mark.slow
 def test_short_names_and_full_ones_give_the_same_output(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for short, name in SHORT.items():

@@ -48,6 +48,7 @@ def test_arrows_that_others_imply_are_left_out_and_nothing_else():
     assert architecture.reduced(imports) == {"a": set(), "b": {"a"}, "c": {"b"}, "d": {"c"}}
 
 
+@pytest.mark.slow
 def test_every_arrow_leads_up_from_one_box_to_another(drawn):
     root = ET.fromstring(drawn)
     boxes = {text.text: (text.get("x"), float(text.get("y"))) for text in root.iter(f"{NAMESPACE}text")}

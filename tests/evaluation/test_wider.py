@@ -112,6 +112,7 @@ def test_boxes_on_a_photo_none_of_whose_faces_are_judged_count():
         assert figures["ap_easy"] == expected
 
 
+@pytest.mark.slow
 def test_average_precision_is_scikit_learns_where_precision_falls():
     metrics = pytest.importorskip("sklearn.metrics")
     scores, hit = np.array([0.9, 0.8, 0.7, 0.7, 0.4]), np.array([True, True, True, False, False])

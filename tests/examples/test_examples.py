@@ -72,6 +72,7 @@ def test_face_detection(program, photo):
     assert share(pictures["face_detection"][80:170, 180:183], BLUE) > 0.3
 
 
+@pytest.mark.slow
 def test_a_photo_of_ones_own(program, tmp_path):
     Image.new("RGB", (60, 40)).save(tmp_path / "black.png")
     others = {"displaying_results", "face_detection_options", "face_recognition", "loading_models", "matcher_as_json"}
@@ -111,6 +112,7 @@ def test_text_is_written_below_the_box(program, photo, name, expected):
     assert share(field, (255, 255, 255)) > share(before, (255, 255, 255)) + 0.01  # white letters
 
 
+@pytest.mark.slow
 def test_face_recognition(program, photo):
     out, pictures = program("face_recognition")
     assert re.fullmatch(r"faces: 1\nperson 1 \(0\.1\d*\)\n", out)

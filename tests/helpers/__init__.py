@@ -16,17 +16,16 @@ if VARIABLE in os.environ:  # removed, so that tests use it only explicitly; the
 #: The folder of weights that are not bundled, if there is one.
 WEIGHTS = os.environ.get(f"{VARIABLE}_OF_TESTS")
 
-#: Files whose tests share something expensive: under `pytest -n`, one process runs all tests of such a file.
-TOGETHER = {
-    "tests/conformance/test_conform_diagnosis.py",
+#: Files that take half a minute or more: under `pytest -n` they begin first, so that no process ends long after the others.
+LONG = {
+    "tests/conformance/planted/test_planted.py",
     "tests/conformance/test_conform_faults.py",
-    "tests/docs/test_architecture.py",
+    "tests/docs/test_containers.py",
     "tests/docs/test_runnable.py",
     "tests/engines/cuda/test_on_cpu.py",
-    "tests/engines/cuda/test_products.py",
+    "tests/engines/numba/test_engine.py",
     "tests/inspection/test_browser.py",
     "tests/inspection/test_inspect.py",
     "tests/service/test_page.py",
-    "tests/service/test_requests.py",
-    "tests/service/test_service.py",
+    "tests/test_cold_start.py",
 }

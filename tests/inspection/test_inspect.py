@@ -269,6 +269,7 @@ def test_the_page_needs_nothing_but_itself(whole, page):
     assert page.all("html") == [{"lang": "en"}]
 
 
+@pytest.mark.slow
 def test_links_lead_to_places_in_the_page(page):
     names = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(set(names)) == len(names)
@@ -353,6 +354,7 @@ def test_fine_heat_keeps_its_peaks():
 # ------------------------------------------------------------------ what a learner looks for
 
 
+@pytest.mark.slow
 def test_near_misses_are_the_faces_of_a_lower_threshold(two_faces):
     strict = faceapi.inspect(two_faces, faceapi.SsdMobilenetv1Options(min_confidence=0.95), net="ssd_mobilenetv1")
     lower = faceapi.detect_all_faces(two_faces, faceapi.SsdMobilenetv1Options(min_confidence=0.2)).run()

@@ -102,6 +102,7 @@ def test_the_kernel_is_used(monkeypatch):
             assert (dispatch.resampling_kernel() is None) == (count == 0)
 
 
+@pytest.mark.slow
 def test_an_image_is_read_neither_beyond_nor_changed():
     frame = np.full((30, 40, 3), np.nan, np.float32)
     inner = frame[3:25, 4:33]

@@ -27,12 +27,14 @@ async def started(count, begin, seconds):
         return await pool.ask(-3)
 
 
+@pytest.mark.slow
 def test_workers_that_end_at_once_are_one_line(capfd):
     with pytest.raises(TimeoutError):
         asyncio.run(started(3, functools.partial(os._exit, 3), 2))
     assert capfd.readouterr().err == "npfaceapi serve: workers: expected 3 that start, got 0; the others are tried again\n"
 
 
+@pytest.mark.slow
 def test_a_process_that_the_system_refuses_is_tried_again(monkeypatch, capfd):
     start, left = multiprocessing.get_context("spawn").Process.start, [OSError(11, "Resource temporarily unavailable")]
 
