@@ -29,7 +29,6 @@ def on_cpu():
 def tile(request, monkeypatch):
     """Every product with one tile, whatever its size."""
     use_tile(monkeypatch, request.param)
-    return launches.TILES[request.param]
 
 
 BELOW_ZERO = {"mean": -0.0, "variance": 1.0, "offset": -0.0, "scale": -1.0}  # for a batch norm that turns 0.0 into -0.0
